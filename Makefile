@@ -1,0 +1,55 @@
+# Two targets do everything on a fresh Debian or Ubuntu with Python >= 3.11: `make demo`, `make test`.
+PYTHON ?= python3
+VENV   ?= .venv
+# The version that is tested. Any torch >= 2.11 works; a CPU build is enough and much smaller.
+TORCH  ?= torch==2.13.0
+BIN    := $(VENV)/bin
+SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+NANO   := modeling_empathic/nano
+
+.PHONY: demo test lint nano clips bench clean
+
+demo: $(VENV)/.installed
+	@mkdir -p demo
+	$(BIN)/emonet-voice score examples/clips --output demo/scores.parquet --overwrite
+	$(BIN)/python examples/plot_scores.py demo/scores.parquet demo/scores.png
+
+test: $(VENV)/.installed-dev lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Rebuilds the embedded checkpoint: make nano TEACHER=openai/whisper-base EMODB=path/to/emodb
+nano: $(VENV)/.installed-dev
+	$(BIN)/python examples/train_nano.py --teacher $(TEACHER) --emodb $(EMODB) --output $(NANO)
+
+clips: $(VENV)/.installed-dev
+	$(BIN)/python examples/make_clips.py
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/head_layout.py
+	$(BIN)/python benchmarks/score_vs_loop.py
+
+# Debian and Ubuntu keep venv in a package of its own.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python >= 3.11 is needed; set PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "installing python3-venv"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "installing into $(VENV) (a few minutes the first time)"
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --editable ".[plot]"
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

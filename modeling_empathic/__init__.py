@@ -1,0 +1,40 @@
+"""EmoNet-Voice models on the Hugging Face Hub (LAION, arXiv 2506.09827).
+
+Importing this package registers EmpathicInsight-Voice with transformers, so that
+`AutoModel.from_pretrained` and `pipeline("voice-emotion", ...)` know it without remote code.
+"""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {  # public name -> module; imported when first asked for
+    "AudioError": "audio",
+    "EmpathicInsightConfig": "configuration_empathic",
+    "EmpathicInsightModel": "modeling_empathic",
+    "EmpathicInsightPipeline": "pipeline_empathic",
+    "HeadError": "configuration_empathic",
+    "load_audio": "audio",
+    "resolve": "taxonomy",
+    "score_files": "scoring",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+# Registering costs the 4 s that importing transformers' models takes. The command answers
+# `--help` at once instead, and imports the model classes when it needs them.
+if Path(sys.argv[0]).stem != "emonet-voice":
+    import_module(".registration", __name__)

@@ -1,0 +1,285 @@
+"""EmpathicInsight-Voice: one Whisper encoder, all heads computed together (paper section 3.4)."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+from transformers import initialization as init
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+from transformers.utils import ModelOutput
+
+from .checkpoint_empathic import (
+    load_stacked,
+    unstack,
+    write_checkpoint,
+    write_code,
+    write_config,
+)
+from .configuration_empathic import EmpathicInsightConfig
+
+
+@dataclass
+class EmpathicInsightOutput(ModelOutput):
+    """What [`EmpathicInsightModel`] returns.
+
+    Attributes:
+        loss: Mean absolute error over the labels that are not NaN; only with `labels`.
+        logits: `(batch, heads)` float32 scores, each on its head's native scale, unclamped.
+        projections: `(batch, heads, projection_dim)` first-layer outputs, before the ReLU; only
+            with `output_projections=True`.
+        last_hidden_state: `(batch, positions, d_model)` encoder states; only with
+            `output_last_hidden_state=True`.
+        hidden_states: States of every encoder layer; only with `output_hidden_states=True`.
+        attentions: Attention maps; only with `output_attentions=True` (needs eager attention).
+    """
+
+    loss: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    projections: torch.Tensor | None = None
+    last_hidden_state: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+    attentions: tuple[torch.Tensor, ...] | None = None
+
+
+class StackedHeads(nn.Module):
+    """All heads of one kind as one module: one wide product, then grouped small layers.
+
+    The first layer holds nearly all weights (73.7 of 73.7 million a Small head), so the heads'
+    first layers are the rows of a single `nn.Linear`: one product for 40 heads instead of 40.
+    """
+
+    def __init__(self, config: EmpathicInsightConfig, kind: str):
+        super().__init__()
+        n_heads = len(config.heads_of_kind(kind))
+        widths = [config.projection_dim, *config.hidden_dims, 1]
+        self.n_heads = n_heads
+        self.dropouts = list(config.dropouts)
+        self.proj = nn.Linear(config.head_in_features(kind), n_heads * config.projection_dim)
+        self.weights = nn.ParameterList(
+            nn.Parameter(torch.empty(n_heads, n_out, n_in))
+            for n_in, n_out in zip(widths, widths[1:], strict=False)
+        )
+        self.biases = nn.ParameterList(
+            nn.Parameter(torch.empty(n_heads, n_out)) for n_out in widths[1:]
+        )
+
+    def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """`(batch, in_features)` to scores `(batch, heads)` and projections `(batch, heads, P)`."""
+        projections = self.proj(inputs).unflatten(-1, (self.n_heads, -1))
+        # The small layers run in float32: they cost nothing, and a bfloat16 score near 3 would
+        # move in steps of 1/64.
+        hidden = projections.float().transpose(0, 1)
+        for weight, bias, rate in zip(self.weights, self.biases, self.dropouts, strict=True):
+            hidden = F.dropout(F.relu(hidden), rate, self.training)
+            hidden = torch.baddbmm(bias.float().unsqueeze(1), hidden, weight.float().mT)
+        return hidden.squeeze(-1).transpose(0, 1), projections
+
+
+class EmpathicInsightModel(PreTrainedModel):
+    """Whisper encoder and emotion heads (EmpathicInsight-Voice, arXiv 2506.09827, section 3.4).
+
+    Example:
+        >>> config = EmpathicInsightConfig(
+        ...     encoder_config={"d_model": 8, "encoder_layers": 1, "encoder_attention_heads": 2,
+        ...                     "encoder_ffn_dim": 16, "max_source_positions": 50},
+        ...     heads=[{"name": "Anger"}, {"name": "Awe", "kind": "pooled"}])
+        >>> model = EmpathicInsightModel(config).eval()
+        >>> model(torch.zeros(3, 80, 100)).logits.shape
+        torch.Size([3, 2])
+    """
+
+    config_class = EmpathicInsightConfig
+    base_model_prefix = ""
+    main_input_name = "input_features"
+    input_modalities = ("audio",)
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _no_split_modules = ("WhisperEncoderLayer", "StackedHeads")
+
+    def __init__(self, config: EmpathicInsightConfig):
+        super().__init__(config)
+        self.encoder = WhisperEncoder(config.encoder_config)
+        self.heads = nn.ModuleDict(
+            {
+                kind: StackedHeads(config, kind)
+                for kind in ("full", "pooled")
+                if config.heads_of_kind(kind)
+            }
+        )
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, StackedHeads):
+            for weight, bias in zip(module.weights, module.biases, strict=True):
+                init.normal_(weight, mean=0.0, std=weight.shape[-1] ** -0.5)
+                init.zeros_(bias)
+
+    def forward(
+        self,
+        input_features: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        encoder_states: torch.Tensor | None = None,
+        output_projections: bool = False,
+        output_last_hidden_state: bool = False,
+        return_dict: bool | None = None,
+        **kwargs: Any,
+    ) -> EmpathicInsightOutput | tuple:
+        """Scores a batch of 30 s windows.
+
+        Args:
+            input_features: `(batch, mel_bins, 3000)` log-mel features of the stock
+                `WhisperFeatureExtractor`, padded to the encoder's window.
+            labels: `(batch, heads)` targets on each head's scale; NaN where unknown.
+            encoder_states: `(batch, 1500, d_model)` states computed before; the encoder is
+                skipped. Give either these or `input_features`.
+            output_projections: Also return the heads' first-layer outputs.
+            output_last_hidden_state: Also return the encoder's states.
+            return_dict: `False` for a plain tuple.
+            **kwargs: To the encoder (`output_hidden_states`, `output_attentions`).
+
+        Returns:
+            [`EmpathicInsightOutput`].
+
+        Raises:
+            ValueError: Both inputs or neither, or features that do not fill the window.
+        """
+        if (input_features is None) == (encoder_states is None):
+            raise ValueError("give either input_features or encoder_states")
+        encoded = None
+        if encoder_states is None:
+            encoded = self.encoder(input_features.to(self.dtype), **kwargs)
+            encoder_states = encoded.last_hidden_state
+        logits, projections = self._score(encoder_states)
+        loss = None
+        if labels is not None:
+            known = ~labels.isnan()
+            errors = (logits - labels.to(logits).nan_to_num()).abs() * known
+            loss = errors.sum() / known.sum().clamp(min=1)  # MAE (paper section 3.4)
+        output = EmpathicInsightOutput(
+            loss=loss,
+            logits=logits,
+            projections=projections if output_projections else None,
+            last_hidden_state=encoder_states if output_last_hidden_state else None,
+            hidden_states=getattr(encoded, "hidden_states", None),
+            attentions=getattr(encoded, "attentions", None),
+        )
+        return output.to_tuple() if return_dict is False else output
+
+    def _score(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scores and projections of all heads in the order of the configuration."""
+        scores, projections = [], []
+        for kind, stack in self.heads.items():
+            inputs = states.flatten(1) if kind == "full" else pool(states)
+            kind_scores, kind_projections = stack(inputs)
+            scores.append(kind_scores)
+            projections.append(kind_projections)
+        if len(scores) == 1:
+            return scores[0], projections[0]
+        stacked_order = [i for kind in self.heads for i in self.config.heads_of_kind(kind)]
+        order = sorted(range(len(stacked_order)), key=stacked_order.__getitem__)
+        return torch.cat(scores, 1)[:, order], torch.cat(projections, 1)[:, order]
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike | None,
+        *model_args: Any,
+        heads: list[str] | None = None,
+        **kwargs: Any,
+    ) -> "EmpathicInsightModel":
+        """Loads a model, or only some of its heads.
+
+        Works as in every transformers model (`dtype`, `device_map`, `attn_implementation`,
+        `revision`, `token`, ...), with two differences. Tensors that are missing, extra,
+        duplicated or wrongly shaped raise instead of becoming random weights. And checkpoints
+        hold one head a file, so that `heads` reads, and from the Hub downloads, only the encoder
+        and what was asked for.
+
+        Args:
+            pretrained_model_name_or_path: Folder or Hub id; safetensors only.
+            *model_args: To the constructor.
+            heads: Head names to load, in this order; default all. Any spelling that
+                `taxonomy.resolve` knows.
+            **kwargs: As in `PreTrainedModel.from_pretrained`.
+
+        Raises:
+            HeadError: A head is missing, extra, duplicated or of the wrong shape, or `heads`
+                names one that the model does not have.
+            OSError: No safetensors weights, or a file that is cut off.
+
+        Example:
+            >>> model = EmpathicInsightModel.from_pretrained("laion/Empathic-Insight-Voice-Small",
+            ...                                              heads=["Anger", "Awe"])  # doctest: +SKIP
+        """
+        if pretrained_model_name_or_path is None:  # the library's own door: config + state_dict
+            return super().from_pretrained(None, *model_args, **kwargs)
+        config, state_dict, kwargs = load_stacked(
+            EmpathicInsightConfig, pretrained_model_name_or_path, heads, kwargs
+        )
+        loaded = super().from_pretrained(
+            None, *model_args, config=config, state_dict=state_dict, **kwargs
+        )
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        model.name_or_path = model.config.name_or_path = str(pretrained_model_name_or_path)
+        return loaded
+
+    def save_pretrained(  # type: ignore[override]
+        self,
+        save_directory: str | os.PathLike,
+        is_main_process: bool = True,
+        state_dict: dict[str, torch.Tensor] | None = None,
+        push_to_hub: bool = False,
+        max_shard_size: int | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Saves configuration, weights (one full head a shard) and the code to load them with.
+
+        Args:
+            save_directory: Folder to write, made if absent.
+            is_main_process: `False` writes nothing (distributed training).
+            state_dict: Weights to save instead of the model's own (as the Trainer passes them).
+            push_to_hub: Also upload; `repo_id` and the rest of `kwargs` as in `push_to_hub`.
+            max_shard_size: Ignored: shards are one head each, 0.6 GB at most in the release.
+            **kwargs: For `push_to_hub`.
+        """
+        if is_main_process:
+            folder = Path(save_directory)
+            folder.mkdir(parents=True, exist_ok=True)
+            state_dict = state_dict or self.state_dict()
+            prefix = "encoder."
+            encoder = {
+                key.removeprefix(prefix): value
+                for key, value in state_dict.items()
+                if key.startswith(prefix)
+            }
+            write_code(folder, self.name_or_path)
+            write_checkpoint(folder, self.config, encoder, unstack(state_dict, self.config))
+            write_config(folder, self.config, self.dtype)
+        if push_to_hub:
+            self.push_to_hub(kwargs.pop("repo_id", Path(save_directory).name), **kwargs)
+
+
+def pool(states: torch.Tensor) -> torch.Tensor:
+    """Mean, minimum, maximum and standard deviation over time, as the public pooled heads read.
+
+    Args:
+        states: `(batch, time, d_model)` encoder states, padding included.
+
+    Returns:
+        `(batch, 4 * d_model)`; statistics in float32, then back to the input's type.
+
+    Example:
+        >>> pool(torch.tensor([[[1.0], [3.0]]]))
+        tensor([[2.0000, 1.0000, 3.0000, 1.4142]])
+    """
+    wide = states.float()
+    statistics = [wide.mean(1), wide.amin(1), wide.amax(1), wide.std(1)]
+    return torch.cat(statistics, dim=-1).to(states.dtype)
