@@ -58,7 +58,7 @@ def random_head(n_in: int, size: str, seed: int) -> dict[str, torch.Tensor]:
 
 
 def write_release(folder: Path, stems: list[str], size: str = "small", pooled: tuple = ()) -> None:
-    """Writes `model_<stem>_best.pth` files; every third has the `_orig_mod.` that some public have."""
+    """Writes `model_<stem>_best.pth` files, every third with the `_orig_mod.` that some have."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, stem in enumerate(stems):
         path = folder / f"model_{stem}_best.pth"

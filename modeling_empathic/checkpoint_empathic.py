@@ -112,6 +112,7 @@ def write_checkpoint(
             small.update(named)
         else:
             _save(named, folder / file)
+        del tensors, named  # before the next head is read: one at a time is the point
     _check_names(config.head_names, seen)
     _save(small, folder / first)
     if full:
@@ -126,7 +127,7 @@ def write_config(
 ) -> None:
     """Writes `config.json` with what AutoModel and `pipeline` need to find the code beside it."""
     config = copy.deepcopy(config)
-    config.dtype = config.encoder_config.dtype = dtype
+    config.dtype = config.encoder.dtype = dtype
     config.architectures = ["EmpathicInsightModel"]
     config.auto_map = dict(AUTO_MAP)
     config.custom_pipelines = PIPELINES
@@ -141,12 +142,11 @@ def write_code(folder: str | os.PathLike, source: str | None = None) -> None:
     """
     for name in CODE_FILES:
         beside: str | Path | None = Path(__file__).with_name(name)
-        if not Path(beside or "").exists():
-            beside = cached_file(source, name, _raise_exceptions_for_missing_entries=False)
-        if beside is not None:
-            target = Path(folder) / name
-            if not (target.exists() and target.samefile(beside)):
-                shutil.copyfile(beside, target)
+        if not Path(__file__).with_name(name).exists():
+            beside = locate(source, name, {}) if source else None
+        target = Path(folder) / name
+        if beside is not None and not (target.exists() and target.samefile(beside)):
+            shutil.copyfile(beside, target)
 
 
 def unstack(
@@ -310,11 +310,12 @@ def _no_weights(path_or_id: str | os.PathLike) -> str:
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object, refusing a key that stands twice (json would keep the last unseen)."""
-    keys = [key for key, _ in pairs]
-    twice = sorted({key for key in keys if keys.count(key) > 1}) if len(set(keys)) < len(keys) else []
-    if twice:
-        raise HeadError(f"the index names {twice[0]!r} twice")
-    return dict(pairs)
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise HeadError(f"the index names {key!r} twice")
+        content[key] = value
+    return content
 
 
 def _heads_in(files: dict[str, str]) -> set[str]:
@@ -355,7 +356,8 @@ def _stacked(key: str, kind: str, row: int, width: int) -> tuple[str, slice]:
     if key.startswith("proj"):
         return f"heads.{kind}.{key}", slice(row * width, (row + 1) * width)
     _, layer, part = key.split(".")
-    return f"heads.{kind}.{'weights' if part == 'weight' else 'biases'}.{layer}", slice(row, row + 1)
+    stack = "weights" if part == "weight" else "biases"
+    return f"heads.{kind}.{stack}.{layer}", slice(row, row + 1)
 
 
 def _shard(number: int, total: int) -> str:
@@ -367,6 +369,7 @@ def _save(tensors: dict[str, torch.Tensor], path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as temporary:
         half = Path(temporary) / path.name
         save_file({k: v.contiguous() for k, v in tensors.items()}, half, metadata={"format": "pt"})
+        half.chmod(0o644)  # safetensors writes files that nobody else can read
         half.replace(path)
 
 

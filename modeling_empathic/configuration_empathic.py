@@ -1,6 +1,7 @@
 """Configuration of EmpathicInsight-Voice: a Whisper encoder and an ordered list of heads."""
 
 import copy
+from itertools import pairwise
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
@@ -134,6 +135,12 @@ class EmpathicInsightConfig(PreTrainedConfig):
         return result.subset(heads)
 
     @property
+    def encoder(self) -> WhisperConfig:
+        """The encoder's configuration."""
+        assert isinstance(self.encoder_config, WhisperConfig)
+        return self.encoder_config
+
+    @property
     def head_names(self) -> list[str]:
         """Names of the heads in output order."""
         return [spec["name"] for spec in self.heads]
@@ -144,8 +151,7 @@ class EmpathicInsightConfig(PreTrainedConfig):
 
     def head_in_features(self, kind: str) -> int:
         """Inputs of one head: 1500 * 768 for a full head of Whisper small, 4 * 768 for a pooled."""
-        encoder = self.encoder_config
-        return encoder.d_model * (4 if kind == "pooled" else encoder.max_source_positions)
+        return self.encoder.d_model * (4 if kind == "pooled" else self.encoder.max_source_positions)
 
     def head_shapes(self, kind: str) -> dict[str, tuple[int, ...]]:
         """Shapes of one head's tensors, by the name that follows `heads.<head>.` on disk."""
@@ -154,7 +160,7 @@ class EmpathicInsightConfig(PreTrainedConfig):
             "proj.weight": (self.projection_dim, self.head_in_features(kind)),
             "proj.bias": (self.projection_dim,),
         }
-        for i, (n_in, n_out) in enumerate(zip(widths, widths[1:], strict=False)):
+        for i, (n_in, n_out) in enumerate(pairwise(widths)):
             shapes[f"mlp.{i}.weight"] = (n_out, n_in)
             shapes[f"mlp.{i}.bias"] = (n_out,)
         return shapes
@@ -203,7 +209,8 @@ def _checked_head(spec: Any) -> dict[str, Any]:
     name = spec["name"]
     unknown = sorted(set(spec) - {"name", *defaults})
     if unknown:
-        raise HeadError(f"head {name!r}: unknown keys {unknown}; known: name, {', '.join(defaults)}")
+        known = ", ".join(["name", *defaults])
+        raise HeadError(f"head {name!r}: unknown keys {unknown}; known: {known}")
     head = {"name": name, **{key: spec.get(key, value) for key, value in defaults.items()}}
     if head["kind"] not in HEAD_KINDS:
         raise HeadError(f"head {name!r}: kind {head['kind']!r} is not one of {HEAD_KINDS}")

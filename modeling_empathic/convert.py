@@ -96,7 +96,7 @@ def convert(
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ConversionError(f"{output} exists already; name a folder that does not")
     found = find_heads(source, heads=heads, allow_unknown=allow_unknown, revision=revision)
-    hub = {"revision": encoder_revision} if encoder_revision else {}
+    hub: dict[str, Any] = {"revision": encoder_revision} if encoder_revision else {}
     whisper = WhisperConfig.from_pretrained(encoder, **hub)
     config = _configuration(found, whisper)
     tensors = _encoder(encoder, whisper, getattr(torch, dtype), hub)
@@ -104,7 +104,8 @@ def convert(
 
     def loaded():
         for number, head in enumerate(found, start=1):
-            digests[head.file.name] = hashlib.file_digest(head.file.open("rb"), "sha256").hexdigest()
+            with head.file.open("rb") as stream:
+                digests[head.file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
             yield head.name, _load(head, getattr(torch, dtype))
             if progress is not None:
                 progress(head.name, number, len(found))
@@ -230,8 +231,8 @@ def _load(head: Found, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     tensors = _open(head.file, "cpu")
     for key in list(tensors):
         tensor = tensors[key].to(dtype)
-        # The sum is not finite when any value is not, and takes no second copy of the head.
-        if not torch.isfinite(tensor.sum(dtype=torch.float64)):
+        # NaN wins both ends, and unlike isfinite() this takes no second copy of the head.
+        if not torch.isfinite(torch.stack(torch.aminmax(tensor))).all():
             raise ConversionError(f"{head.file.name}: {key} holds NaN or Inf as {dtype}")
         tensors[key] = tensor
     return tensors

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,7 @@ class StackedHeads(nn.Module):
         self.dropouts = list(config.dropouts)
         self.proj = nn.Linear(config.head_in_features(kind), n_heads * config.projection_dim)
         self.weights = nn.ParameterList(
-            nn.Parameter(torch.empty(n_heads, n_out, n_in))
-            for n_in, n_out in zip(widths, widths[1:], strict=False)
+            nn.Parameter(torch.empty(n_heads, n_out, n_in)) for n_in, n_out in pairwise(widths)
         )
         self.biases = nn.ParameterList(
             nn.Parameter(torch.empty(n_heads, n_out)) for n_out in widths[1:]
@@ -96,16 +96,18 @@ class EmpathicInsightModel(PreTrainedModel):
     config_class = EmpathicInsightConfig
     base_model_prefix = ""
     main_input_name = "input_features"
-    input_modalities = ("audio",)
+    input_modalities = ["audio"]  # noqa: RUF012 - the library's own protocol
     supports_gradient_checkpointing = True
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_flex_attn = True
-    _no_split_modules = ("WhisperEncoderLayer", "StackedHeads")
+    _no_split_modules = ["WhisperEncoderLayer", "StackedHeads"]  # noqa: RUF012
+
+    config: EmpathicInsightConfig
 
     def __init__(self, config: EmpathicInsightConfig):
         super().__init__(config)
-        self.encoder = WhisperEncoder(config.encoder_config)
+        self.encoder = WhisperEncoder(config.encoder)
         self.heads = nn.ModuleDict(
             {
                 kind: StackedHeads(config, kind)
@@ -154,9 +156,10 @@ class EmpathicInsightModel(PreTrainedModel):
         if (input_features is None) == (encoder_states is None):
             raise ValueError("give either input_features or encoder_states")
         encoded = None
-        if encoder_states is None:
+        if input_features is not None:
             encoded = self.encoder(input_features.to(self.dtype), **kwargs)
             encoder_states = encoded.last_hidden_state
+        assert encoder_states is not None
         logits, projections = self._score(encoder_states)
         loss = None
         if labels is not None:
@@ -188,7 +191,7 @@ class EmpathicInsightModel(PreTrainedModel):
         return torch.cat(scores, 1)[:, order], torch.cat(projections, 1)[:, order]
 
     @classmethod
-    def from_pretrained(  # type: ignore[override]
+    def from_pretrained(
         cls,
         pretrained_model_name_or_path: str | os.PathLike | None,
         *model_args: Any,
@@ -216,8 +219,10 @@ class EmpathicInsightModel(PreTrainedModel):
             OSError: No safetensors weights, or a file that is cut off.
 
         Example:
-            >>> model = EmpathicInsightModel.from_pretrained("laion/Empathic-Insight-Voice-Small",
-            ...                                              heads=["Anger", "Awe"])  # doctest: +SKIP
+            >>> from modeling_empathic.score_model import NANO
+            >>> model = EmpathicInsightModel.from_pretrained(NANO, heads=["Anger", "Awe"])
+            >>> model.config.head_names
+            ['Anger', 'Awe']
         """
         if pretrained_model_name_or_path is None:  # the library's own door: config + state_dict
             return super().from_pretrained(None, *model_args, **kwargs)

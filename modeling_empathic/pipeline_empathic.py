@@ -39,10 +39,11 @@ class EmpathicInsightPipeline(ChunkPipeline):
         [{'label': 'Anger', 'score': 3.1}, ...]
     """
 
-    _load_processor = False
-    _load_image_processor = False
-    _load_feature_extractor = True
-    _load_tokenizer = False
+    feature_extractor: Any
+    _load_processor: Any = False
+    _load_image_processor: Any = False
+    _load_feature_extractor: Any = True
+    _load_tokenizer: Any = False
 
     def _sanitize_parameters(
         self,
@@ -52,7 +53,8 @@ class EmpathicInsightPipeline(ChunkPipeline):
         **unknown: Any,
     ) -> tuple[dict, dict, dict]:
         if unknown:
-            raise TypeError(f"unknown parameters {sorted(unknown)}; known: top_k, long_audio, hop_s")
+            known = "top_k, long_audio, hop_s"
+            raise TypeError(f"unknown parameters {sorted(unknown)}; known: {known}")
         if long_audio not in _LONG:
             raise ValueError(f"long_audio {long_audio!r} is not one of {', '.join(_LONG)}")
         if top_k is not None and top_k < 1:

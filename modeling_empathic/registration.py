@@ -10,10 +10,8 @@ from .pipeline_empathic import EmpathicInsightPipeline
 
 AutoConfig.register(EmpathicInsightConfig.model_type, EmpathicInsightConfig, exist_ok=True)
 AutoModel.register(EmpathicInsightConfig, EmpathicInsightModel, exist_ok=True)
-AutoModelForAudioClassification.register(
-    EmpathicInsightConfig, EmpathicInsightModel, exist_ok=True
-)
+AutoModelForAudioClassification.register(EmpathicInsightConfig, EmpathicInsightModel, exist_ok=True)
 for _task, _spec in PIPELINES.items():
     PIPELINE_REGISTRY.register_pipeline(
-        _task, pipeline_class=EmpathicInsightPipeline, pt_model=AutoModel, type=_spec["type"]
+        _task, pipeline_class=EmpathicInsightPipeline, pt_model=AutoModel, type="audio"
     )

@@ -1,0 +1,137 @@
+"""Writes measured results into `results/*.json` and, from all of these, `benchmarks/README.md`."""
+
+import json
+import os
+import platform
+import subprocess
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+FLOORS = {"first_score_s": 4.0, "clips": 2.5, "peak_gb": 2.0}
+
+
+def machine() -> dict[str, Any]:
+    """What a figure was measured on: processor, memory, GPU, versions; no host or path."""
+    import torch
+    import transformers
+
+    cpu = platform.processor() or platform.machine()
+    flags: list[str] = []
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        fields = dict(line.split(":", 1) for line in lines if ":" in line)
+        fields = {key.strip(): value.strip() for key, value in fields.items()}
+        cpu = f"{fields.get('model name', cpu)} (family {fields.get('cpu family', '?')}, model "
+        cpu += f"{fields.get('model', '?')})"
+        known = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
+        flags = [flag for flag in known if flag in fields.get("flags", "").split()]
+    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return {
+        "cpu": cpu,
+        "cpu_flags": flags,
+        "cores": os.cpu_count(),
+        "memory_gb": round(memory_gb, 1),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "date": date.today().isoformat(),
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(HERE), "describe", "--always", "--dirty"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def write_report(results: dict[str, Any], path: Path) -> None:
+    """Stores one run's results and renews the README that is made of all of them."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(results, indent=1) + "\n")
+    readme = HERE / "README.md"
+    text = readme.read_text()
+    for file in sorted(path.parent.glob("*.json")):
+        begin, end = f"<!-- {file.stem} -->", f"<!-- /{file.stem} -->"
+        if begin not in text:
+            continue
+        before, rest = text.split(begin, 1)
+        after = rest.split(end, 1)[1]
+        table = TABLES[file.stem.split("-")[0]](json.loads(file.read_text()))
+        text = f"{before}{begin}\n{table}\n{end}{after}"
+    readme.write_text(text)
+    print(TABLES[path.stem.split("-")[0]](results))
+
+
+def describe(machine: dict[str, Any]) -> str:
+    gpu = f"; {machine['gpu']}" if machine["gpu"] else ""
+    return (
+        f"Measured {machine['date']} at commit {machine['commit']} on {machine['cpu']}, "
+        f"{machine['cores']} cores ({', '.join(machine['cpu_flags'])}), "
+        f"{machine['memory_gb']} GB{gpu}; Python {machine['python']}, torch {machine['torch']}, "
+        f"transformers {machine['transformers']}."
+    )
+
+
+def score_vs_loop(results: dict[str, Any]) -> str:
+    """Table of one run of `score_vs_loop.py`, with what was asked for beside what was reached."""
+    loop, *ours = results["rows"]
+    rows = results["rows"]
+
+    def line(name: str, *cells: str) -> str:
+        return f"| {name} | " + " | ".join(cells) + " |"
+
+    def ratio(row: dict, value: float, base: float, unit: str) -> str:
+        return f"{value:.3g} {unit}" if row is loop else f"{value:.3g} {unit} ({base / value:.1f}×)"
+
+    head = [f"{row['kind']} {row['dtype']}" for row in rows]
+    lines = [line("", *head), "|---" * (len(rows) + 1) + "|"]
+    lines.append(line("process start to weights loaded", *(
+        ratio(r, r["load_s"], loop["load_s"], "s") for r in rows)))  # fmt: skip
+    lines.append(line("process start to first score", *(
+        ratio(r, r["first_score_s"], loop["first_score_s"], "s") for r in rows)))  # fmt: skip
+    for size in loop["batches"]:
+        cells, parts = [], []
+        for row in rows:
+            batch, base = row["batches"][size], loop["batches"][size]
+            low, high = (1 / second for second in reversed(batch["spread"]))
+            speed = f"{1 / batch['s_per_clip']:.2f} [{low:.2f}–{high:.2f}]"
+            times = base["s_per_clip"] / batch["s_per_clip"]
+            cells.append(speed if row is loop else f"{speed} ({times:.1f}×)")
+            heads = max(0.0, batch["s_per_clip"] - batch["encoder_s_per_clip"])
+            parts.append(f"{batch['encoder_s_per_clip']:.3f} + {heads:.3f} s")
+        lines.append(line(f"clips a second, batch {size}, median [range]", *cells))
+        lines.append(line(f"… encoder + heads a clip, batch {size}", *parts))
+    lines.append(line("peak memory", *(
+        ratio(r, r["peak_gb"], loop["peak_gb"], "GB") for r in rows)))  # fmt: skip
+    if "gpu_gb" in loop:
+        lines.append(line("peak GPU memory", *(
+            ratio(r, r["gpu_gb"], loop["gpu_gb"], "GB") for r in rows)))  # fmt: skip
+    lines.append(line("largest difference from the loop", "–", *(
+        f"{r['drift']['max_error']:.1e}" for r in ours)))  # fmt: skip
+    lines.append(line("… in standard deviations of that head over the clips", "–", *(
+        f"{r['drift']['max_error_in_sd']:.1e}" for r in ours)))  # fmt: skip
+    lines.append(line("Spearman with the loop, worst and median head", "–", *(
+        f"{r['drift']['spearman_min']:.4f}, {r['drift']['spearman_median']:.4f}"
+        for r in ours)))  # fmt: skip
+    note = (
+        f"{results['heads']} Small heads, {results['runs']} runs a timing, mel features included; "
+        f"scores compared on {results['clips']}."
+    )
+    return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
+
+
+def head_layout(results: dict[str, Any]) -> str:
+    """Table of one run of `head_layout.py`."""
+    lines = ["| layout | type | load | batch 1 | batch 4 | batch 16 |", "|---|---|---|---|---|---|"]
+    for row in results["rows"]:
+        times = " | ".join(f"{row['seconds'][str(size)]:.3f} s" for size in (1, 4, 16))
+        lines.append(f"| {row['layout']} | {row['dtype']} | {row['load_s']:.1f} s | {times} |")
+    note = f"{results['heads']} Small heads, best of {results['runs']}, whole batch."
+    return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
+
+
+TABLES = {"score_vs_loop": score_vs_loop, "head_layout": head_layout}

@@ -1,0 +1,254 @@
+"""Ours against the public loop, at full size: 40 Small heads and a Whisper small encoder.
+
+    python benchmarks/score_vs_loop.py                       # CPU; makes 12 GB of heads first
+    python benchmarks/score_vs_loop.py --device cuda --batch 1 --batch 16 --batch 64
+
+Every line of the table is a process of its own, so that start-up and peak memory are its own. All
+weights are random (the released ones cannot be had offline): time and memory do not depend on
+their values, and parity is measured on what comes out of them.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+STARTED = time.perf_counter()
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+CLIP_S = 10.36  # mean duration in Bench (paper Table 3)
+
+
+def main() -> None:
+    arguments = parse()
+    if arguments.worker:
+        worker(arguments)
+        return
+    work = Path(arguments.work or tempfile.mkdtemp(prefix="emonet-voice-bench-"))
+    try:
+        results = orchestrate(arguments, work)
+    finally:
+        if not arguments.work:
+            shutil.rmtree(work, ignore_errors=True)
+    from benchmarks.report import write_report
+
+    write_report(results, HERE / "results" / f"score_vs_loop-{arguments.device}.json")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--batch", type=int, action="append", help="batch sizes (default 1 and 4)")
+    parser.add_argument("--runs", type=int, default=3, help="repetitions of every timing")
+    parser.add_argument("--heads", type=int, default=40, help="fewer for a quick look")
+    parser.add_argument("--work", help="folder to keep the made heads in, for another run")
+    parser.add_argument("--clips", help="folder of recordings to measure drift on (16 are read)")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    arguments.batch = arguments.batch or [1, 4]
+    return arguments
+
+
+# ------------------------------------------------------------------------------------ preparation
+
+
+def orchestrate(arguments: argparse.Namespace, work: Path) -> dict:
+    """Makes what is missing, runs every candidate in turn, compares their scores."""
+    import numpy as np
+
+    from benchmarks.public_release import write_release, write_whisper
+    from benchmarks.report import machine
+    from modeling_empathic.convert import convert
+    from modeling_empathic.taxonomy import EMOTIONS
+
+    stems = [emotion.stem for emotion in EMOTIONS][: arguments.heads]
+    say(f"making a Whisper small and {len(stems)} Small heads in {work}")
+    write_whisper(work / "whisper")
+    write_release(work / "release", stems)
+    dtypes = ["float32", "bfloat16"] if arguments.device == "cpu" else ["float16", "bfloat16"]
+    for dtype in dtypes:
+        if not (work / dtype).exists():
+            say(f"converting to {dtype}")
+            convert(work / "release", work / dtype, work / "whisper", dtype=dtype, heads=stems)
+    np.save(work / "clips.npy", drift_clips(arguments.clips))
+
+    results: dict = {"machine": machine(), "heads": len(stems), "runs": arguments.runs, "rows": []}
+    loop = "float32" if arguments.device == "cpu" else "float16"
+    for kind, dtype in [("loop", loop), *(("ours", dtype) for dtype in dtypes)]:
+        warm(work / ("release" if kind == "loop" else dtype))
+        say(f"measuring {kind} {dtype}")
+        command = [sys.executable, __file__, "--worker", f"{kind}:{dtype}", "--work", str(work)]
+        command += ["--device", arguments.device, "--runs", str(arguments.runs)]
+        command += [word for size in arguments.batch for word in ("--batch", str(size))]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        row = json.loads(done.stdout.splitlines()[-1])
+        results["rows"].append(row)
+        say(json.dumps(row))
+    reference = np.load(work / f"scores-loop-{loop}.npy")
+    for row in results["rows"][1:]:
+        row["drift"] = drift(np.load(work / f"scores-ours-{row['dtype']}.npy"), reference)
+    results["clips"] = "16 recordings of --clips" if arguments.clips else "16 made clips"
+    return results
+
+
+def drift_clips(folder: str | None):
+    """16 clips to compare scores on: recordings from a folder, else noise shaped like speech."""
+    import numpy as np
+
+    n_samples = round(CLIP_S * 16_000)
+    if folder:
+        from modeling_empathic.audio import load_audio
+
+        files = sorted(p for p in Path(folder).iterdir() if p.suffix in {".wav", ".flac", ".mp3"})
+        chosen = [load_audio(file) for file in files[:: max(1, len(files) // 16)][:16]]
+        return np.stack([np.resize(clip, n_samples) for clip in chosen])
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(16, n_samples)).cumsum(axis=1)
+    noise -= noise.mean(axis=1, keepdims=True)
+    syllables = 1 + np.sin(np.arange(n_samples) * rng.uniform(2, 6, (16, 1)) / 2_000)
+    return (0.1 * syllables * noise / np.abs(noise).max(axis=1, keepdims=True)).astype(np.float32)
+
+
+def drift(scores, reference) -> dict:
+    """How far scores are from the loop's: largest difference, and rank agreement per emotion."""
+    import numpy as np
+    from scipy.stats import spearmanr
+
+    ranks = [spearmanr(scores[:, i], reference[:, i]).statistic for i in range(scores.shape[1])]
+    return {
+        "max_error": float(np.abs(scores - reference).max()),
+        "max_error_in_sd": float((np.abs(scores - reference).max(0) / reference.std(0)).max()),
+        "spearman_min": float(np.min(ranks)),
+        "spearman_median": float(np.median(ranks)),
+    }
+
+
+def warm(folder: Path) -> None:
+    """Reads the files once, so that every candidate starts from what the file cache can hold."""
+    for file in sorted(folder.iterdir()):
+        with file.open("rb") as stream:
+            while stream.read(1 << 24):
+                pass
+
+
+def say(message: str) -> None:
+    print(f"[{time.perf_counter() - STARTED:7.1f} s] {message}", file=sys.stderr, flush=True)
+
+
+# ---------------------------------------------------------------------------------- the candidates
+
+
+def worker(arguments: argparse.Namespace) -> None:
+    """One candidate in one process: start, first score, throughput, peak memory, scores."""
+    import resource
+
+    import numpy as np
+    import torch
+
+    kind, dtype = arguments.worker.split(":")
+    work = Path(arguments.work)
+    load = load_loop if kind == "loop" else load_ours
+    clips = np.load(work / "clips.npy")
+    score, encode = load(work, arguments.device, getattr(torch, dtype))
+    loaded_s = time.perf_counter() - STARTED
+    score(clips[:1])
+    first_s = time.perf_counter() - STARTED
+    row: dict = {"kind": kind, "dtype": dtype, "load_s": loaded_s, "first_score_s": first_s}
+    row["first_score_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    row["batches"] = {}
+    for size in arguments.batch:
+        batch = np.resize(clips, (size, clips.shape[1]))
+        score(batch)
+        seconds = [timed(score, batch, arguments.device) / size for _ in range(arguments.runs)]
+        encoder = [timed(encode, batch, arguments.device) / size for _ in range(arguments.runs)]
+        row["batches"][size] = {
+            "s_per_clip": statistics.median(seconds),
+            "spread": [min(seconds), max(seconds)],
+            "encoder_s_per_clip": statistics.median(encoder),
+        }
+    scores = np.concatenate([score(clips[i : i + 4]) for i in range(0, len(clips), 4)])
+    np.save(work / f"scores-{kind}-{dtype}.npy", scores)
+    row["peak_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    if arguments.device == "cuda":
+        row["gpu_gb"] = torch.cuda.max_memory_allocated() / 1e9
+    print(json.dumps(row))
+
+
+def timed(function, batch, device: str) -> float:
+    import torch
+
+    start = time.perf_counter()
+    function(batch)
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def load_loop(work: Path, device: str, dtype):
+    """The public recipe: every head loaded, then called for one clip at a time."""
+    import torch
+    from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+    from benchmarks.public_release import load_public_head
+
+    extractor = WhisperFeatureExtractor.from_pretrained(work / "whisper")
+    whisper = WhisperForConditionalGeneration.from_pretrained(work / "whisper", dtype=dtype)
+    encoder = whisper.to(device).eval().get_encoder()
+    from modeling_empathic.taxonomy import EMOTIONS
+
+    files = [work / "release" / emotion.file_name for emotion in EMOTIONS]
+    heads = [load_public_head(file).to(device, dtype) for file in files if file.exists()]
+
+    @torch.no_grad()
+    def encode(clips):
+        features = extractor(list(clips), sampling_rate=16_000, return_tensors="pt").input_features
+        return encoder(features.to(device, dtype)).last_hidden_state
+
+    def score(clips):
+        import numpy as np
+
+        states = encode(clips)
+        with torch.no_grad():
+            return np.array(
+                [[head(states[i : i + 1]).item() for head in heads] for i in range(len(states))]
+            )
+
+    return score, encode
+
+
+def load_ours(work: Path, device: str, dtype):
+    """The same with this project."""
+    import torch
+    from transformers import WhisperFeatureExtractor
+
+    from modeling_empathic import EmpathicInsightModel
+
+    folder = work / str(dtype).removeprefix("torch.")
+    extractor = WhisperFeatureExtractor.from_pretrained(folder)
+    model = EmpathicInsightModel.from_pretrained(folder, device_map=device)
+
+    def features(clips):
+        on = {"device": device} if device == "cuda" else {}
+        made = extractor(list(clips), sampling_rate=16_000, return_tensors="pt", **on)
+        return made.input_features.to(device, dtype)
+
+    @torch.inference_mode()
+    def encode(clips):
+        return model.encoder(features(clips)).last_hidden_state
+
+    @torch.inference_mode()
+    def score(clips):
+        return model(features(clips)).logits.cpu().numpy()
+
+    return score, encode
+
+
+if __name__ == "__main__":
+    main()
