@@ -157,8 +157,8 @@ def unstack(
         for row, position in enumerate(config.heads_of_kind(kind)):
             tensors = {}
             for key, shape in config.head_shapes(kind).items():
-                stacked, rows = _stacked(key, kind, row, config.projection_dim)
-                tensors[key] = state_dict[stacked][rows].view(shape)
+                rows = _rows(key, row, config.projection_dim)
+                tensors[key] = state_dict[f"heads.{kind}.{key}"][rows].view(shape)
             yield config.heads[position]["name"], tensors
 
 
@@ -195,7 +195,10 @@ def load_stacked(
         kwargs.pop(key, None)  # safetensors is the only format, and it executes nothing
     config = kwargs.pop("config", None)
     if not isinstance(config, PreTrainedConfig):  # remote code may come with a twin of our class
-        config = config_class.from_pretrained(path_or_id if config is None else config, **hub)
+        source = path_or_id if config is None else config
+        if locate(source, "config.json", hub) is None:  # the library would take its defaults
+            raise OSError(f"{source} holds no config.json")
+        config = config_class.from_pretrained(source, **hub)
     files = weight_files(path_or_id, hub)
     _check_names(config.head_names, _heads_in(files))
     if names is not None:
@@ -228,7 +231,8 @@ def _read(
         for row, position in enumerate(positions):
             name = config.heads[position]["name"]
             for key, shape in config.head_shapes(kind).items():
-                stacked, rows = _stacked(key, kind, row, config.projection_dim)
+                stacked = f"heads.{kind}.{key}"
+                rows = _rows(key, row, config.projection_dim)
                 targets[f"heads.{name}.{key}"] = (stacked, rows, shape)
                 if row == 0:
                     size = (rows.stop * len(positions), *shape[1:])
@@ -244,6 +248,8 @@ def _read(
             by_file.setdefault(file, []).append(key)
     for file, keys in by_file.items():
         path = locate(path_or_id, file, hub)
+        if path is None:
+            raise OSError(f"{path_or_id} lacks {file}, which its index names")
         try:
             with safe_open(path, framework="pt") as tensors:
                 inside = set(tensors.keys())
@@ -351,13 +357,9 @@ def _check_head(
         raise HeadError(f"head {name!r} has tensors {shapes}, a {kinds[name]} head has {expected}")
 
 
-def _stacked(key: str, kind: str, row: int, width: int) -> tuple[str, slice]:
-    """Name and rows, in the model, of the `row`-th head's tensor `key`."""
-    if key.startswith("proj"):
-        return f"heads.{kind}.{key}", slice(row * width, (row + 1) * width)
-    _, layer, part = key.split(".")
-    stack = "weights" if part == "weight" else "biases"
-    return f"heads.{kind}.{stack}.{layer}", slice(row, row + 1)
+def _rows(key: str, row: int, width: int) -> slice:
+    """Rows of the `row`-th head in the stack of all heads' tensor `key`."""
+    return slice(row * width, (row + 1) * width) if key.startswith("proj") else slice(row, row + 1)
 
 
 def _shard(number: int, total: int) -> str:

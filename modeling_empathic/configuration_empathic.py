@@ -95,8 +95,13 @@ class EmpathicInsightConfig(PreTrainedConfig):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise HeadError(f"heads named more than once: {', '.join(twice)}")
-        self.hidden_dims = [int(width) for width in self.hidden_dims]
-        self.dropouts = [float(rate) for rate in self.dropouts]
+        try:
+            self.hidden_dims = [int(width) for width in self.hidden_dims]
+            self.dropouts = [float(rate) for rate in self.dropouts]
+        except TypeError:
+            raise ValueError(
+                f"hidden_dims and dropouts are numbers, not {self.hidden_dims}, {self.dropouts}"
+            ) from None
         if len(self.dropouts) != len(self.hidden_dims) + 1:
             raise ValueError(
                 f"dropouts has {len(self.dropouts)} rates; hidden_dims of length "

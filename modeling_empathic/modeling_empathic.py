@@ -47,6 +47,20 @@ class EmpathicInsightOutput(ModelOutput):
     attentions: tuple[torch.Tensor, ...] | None = None
 
 
+class StackedLinear(nn.Module):
+    """The same layer of every head: `(heads, batch, n_in)` to `(heads, batch, n_out)`."""
+
+    def __init__(self, n_heads: int, n_in: int, n_out: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_heads, n_out, n_in))
+        self.bias = nn.Parameter(torch.empty(n_heads, n_out))
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        # In float32: these layers cost nothing, and a bfloat16 score near 3 would move in steps
+        # of 1/64.
+        return torch.baddbmm(self.bias.float().unsqueeze(1), hidden, self.weight.float().mT)
+
+
 class StackedHeads(nn.Module):
     """All heads of one kind as one module: one wide product, then grouped small layers.
 
@@ -61,22 +75,16 @@ class StackedHeads(nn.Module):
         self.n_heads = n_heads
         self.dropouts = list(config.dropouts)
         self.proj = nn.Linear(config.head_in_features(kind), n_heads * config.projection_dim)
-        self.weights = nn.ParameterList(
-            nn.Parameter(torch.empty(n_heads, n_out, n_in)) for n_in, n_out in pairwise(widths)
-        )
-        self.biases = nn.ParameterList(
-            nn.Parameter(torch.empty(n_heads, n_out)) for n_out in widths[1:]
+        self.mlp = nn.ModuleList(
+            StackedLinear(n_heads, n_in, n_out) for n_in, n_out in pairwise(widths)
         )
 
     def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """`(batch, in_features)` to scores `(batch, heads)` and projections `(batch, heads, P)`."""
         projections = self.proj(inputs).unflatten(-1, (self.n_heads, -1))
-        # The small layers run in float32: they cost nothing, and a bfloat16 score near 3 would
-        # move in steps of 1/64.
         hidden = projections.float().transpose(0, 1)
-        for weight, bias, rate in zip(self.weights, self.biases, self.dropouts, strict=True):
-            hidden = F.dropout(F.relu(hidden), rate, self.training)
-            hidden = torch.baddbmm(bias.float().unsqueeze(1), hidden, weight.float().mT)
+        for layer, rate in zip(self.mlp, self.dropouts, strict=True):
+            hidden = layer(F.dropout(F.relu(hidden), rate, self.training))
         return hidden.squeeze(-1).transpose(0, 1), projections
 
 
@@ -119,10 +127,11 @@ class EmpathicInsightModel(PreTrainedModel):
 
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
-        if isinstance(module, StackedHeads):
-            for weight, bias in zip(module.weights, module.biases, strict=True):
-                init.normal_(weight, mean=0.0, std=weight.shape[-1] ** -0.5)
-                init.zeros_(bias)
+        # Only modules that hold parameters themselves get here: for classes from outside its own
+        # package transformers passes over a module whose parameters all sit in its children.
+        if isinstance(module, StackedLinear):
+            init.normal_(module.weight, mean=0.0, std=(2 / module.weight.shape[-1]) ** 0.5)
+            init.zeros_(module.bias)
 
     def forward(
         self,
@@ -229,12 +238,23 @@ class EmpathicInsightModel(PreTrainedModel):
         config, state_dict, kwargs = load_stacked(
             EmpathicInsightConfig, pretrained_model_name_or_path, heads, kwargs
         )
-        loaded = super().from_pretrained(
-            None, *model_args, config=config, state_dict=state_dict, **kwargs
+        wants_info = kwargs.pop("output_loading_info", False)
+        model, info = super().from_pretrained(
+            None,
+            *model_args,
+            config=config,
+            state_dict=state_dict,
+            output_loading_info=True,
+            **kwargs,
         )
-        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        for keys in (info["missing_keys"], info["unexpected_keys"]):
+            if keys:  # the library only logs this, and leaves random weights behind
+                raise OSError(
+                    f"the weights of {pretrained_model_name_or_path} and its config.json differ in "
+                    f"{', '.join(sorted(keys)[:3])}"
+                )
         model.name_or_path = model.config.name_or_path = str(pretrained_model_name_or_path)
-        return loaded
+        return (model, info) if wants_info else model
 
     def save_pretrained(  # type: ignore[override]
         self,

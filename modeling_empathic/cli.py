@@ -1,0 +1,236 @@
+"""The command `emonet-voice`.
+
+Only Typer and Rich are imported here, everything heavy inside the commands: `--help` has to
+answer at once.
+"""
+
+import os
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from . import __version__
+
+app = typer.Typer(
+    name="emonet-voice",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+SMALL = "laion/Empathic-Insight-Voice-Small"
+# Typer carries its own copy of Click since 0.20; this is its UsageError in every version.
+UsageError: Any = typer.BadParameter.__mro__[1]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"emonet-voice {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def emonet_voice(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """EmoNet-Voice: 40 emotions from speech (arXiv 2506.09827).
+
+    Example: `emonet-voice score clips/ --output scores.parquet`
+    """
+
+
+@app.command(no_args_is_help=True)
+def score(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH",
+            help="Files, folders (searched recursively), quoted globs, or - for paths on stdin.",
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(help=f"Folder or Hub id, e.g. {SMALL}.", show_default="embedded Nano"),
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="Branch, tag or commit of the model on the Hub.")
+    ] = None,
+    heads: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only these heads; repeat it or separate by commas, in any spelling.",
+            show_default="all",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Score file: .parquet, .jsonl or .csv. Resumes."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Delete what is in the score file, start again.")
+    ] = False,
+    top: Annotated[int, typer.Option(min=1, help="Emotions a clip in the table.")] = 3,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Windows in one pass.", show_default="8, on a GPU 32"),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    dtype: Annotated[
+        str,
+        typer.Option(help="auto (bfloat16 on CUDA, else float32), float32, bfloat16, float16."),
+    ] = "auto",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Decoding threads.", show_default="CPUs, at most 8")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the rows as JSON lines instead of the table.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+) -> None:
+    """Score audio files: emotions per clip and 30 s window.
+
+    Writes one row a clip and window: path, clip_id (SHA-256), start_s, end_s, duration_s, one
+    column a head on its own scale (emotions: 0 to 4), outcome and error. The table shows means
+    over windows, on 0 to 10.
+
+    Stopped or killed, the same command goes on where it was. Clips in the score file are skipped
+    unless their bytes change, failed ones too.
+
+    Exit code: 0 all scored, 1 some clips failed, 2 could not run.
+
+    Example: `emonet-voice score clips/ --output scores.parquet`
+
+    Example: `find . -name "*.wav" | emonet-voice score - --heads anger,awe --json`
+    """
+    from .score_file import check_output, json_line, rows_of
+    from .score_journal import ScoreFile
+    from .scoring import DEFAULT_BATCH_SIZE, find_audio, printable, score_groups
+    from .screen import Summary, progress_bar, summary_line
+    from .taxonomy import resolve
+
+    stderr = Console(stderr=True, highlight=False, quiet=quiet)
+    if output:
+        check_output(output)
+    elif overwrite:
+        raise UsageError("--overwrite needs --output")
+    names = [resolve(name.strip()) for some in heads or [] for name in some.split(",") if name]
+    clips = find_audio(_with_stdin(paths))
+    if model is None:
+        note = f"Model: Nano, built in, for trying things out. For real use: --model {SMALL}"
+        stderr.print(note, soft_wrap=True)
+    loaded, extractor, provenance = _load(
+        stderr, model, revision=revision, heads=names, device=device, dtype=dtype
+    )
+    summary = Summary(loaded.config.heads)
+    n_new, started = 0, time.perf_counter()
+    with ExitStack() as stack:
+        file = ScoreFile(output, provenance, overwrite=overwrite) if output else None
+        if file:
+            stack.enter_context(file)
+        progress = stack.enter_context(progress_bar(stderr, shown=not quiet))
+        task = progress.add_task("", total=len(clips), rate="")
+        groups = score_groups(
+            clips,
+            loaded,
+            extractor,
+            batch_size=batch_size or (32 if loaded.device.type == "cuda" else DEFAULT_BATCH_SIZE),
+            workers=workers or min(8, os.cpu_count() or 1),
+            done=file.done if file else None,
+            on_skip=lambda: progress.advance(task),
+        )
+        try:
+            for group in groups:
+                n_new += len(group)
+                if file:
+                    file.append(group)
+                for rows in () if file else group:
+                    summary.add_clip(rows[0]["path"], rows)
+                    if as_json:
+                        sys.stdout.writelines(json_line(row) + "\n" for row in rows)
+                rate = f"{n_new / (time.perf_counter() - started):.1f}/s"
+                progress.update(task, advance=len(group), rate=rate)
+            elapsed_s = time.perf_counter() - started
+            if file:
+                table = file.finish([printable(clip) for clip in clips])
+                summary.add_rows(rows_of(table))
+                if as_json:
+                    sys.stdout.writelines(json_line(row) + "\n" for row in rows_of(table))
+        except KeyboardInterrupt:
+            progress.stop()
+            kept = f"{len(file.done):,} clips are kept; " if file else ""
+            advice = "run the same command to go on" if file else "with --output it could go on"
+            print(f"stopped: {kept}{advice}", file=sys.stderr)
+            raise typer.Exit(130) from None
+    stdout = Console(highlight=False, quiet=quiet)
+    if not as_json:
+        summary.show(stdout, top=top)
+    line = summary_line(summary, n_new=n_new, elapsed_s=elapsed_s, written=str(output or ""))
+    (stderr if as_json else stdout).print(line, soft_wrap=True, markup=False)
+    raise typer.Exit(1 if summary.n_failed else 0)
+
+
+def _with_stdin(paths: list[str]) -> list[str]:
+    """The paths with each `-` replaced by the lines of stdin."""
+    expanded: list[str] = []
+    for path in paths:
+        lines = (line.rstrip("\r\n") for line in sys.stdin) if path == "-" else [path]
+        expanded += [line for line in lines if line or path != "-"]
+    if not expanded:
+        raise UsageError("no paths on stdin")
+    return expanded
+
+
+def _load(stderr: Console, model: str | None, **options: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """Loads the model; the library's own bars and warnings only where someone looks."""
+    with stderr.status("Loading the model"):
+        from huggingface_hub.utils import logging as hub_logging
+        from transformers.utils import logging
+
+        from .score_model import load_model
+
+        logging.disable_progress_bar()
+        logging.set_verbosity_error()
+        hub_logging.set_verbosity_error()
+        return load_model(model, **options)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Runs the command and returns its exit code; what a user got wrong becomes one line."""
+    try:
+        return app(args=arguments, standalone_mode=False) or 0
+    except UsageError as error:
+        message = error.format_message()
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(message)
+            return 2
+    except BrokenPipeError:  # `... --json | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        message = f"{error.strerror or error}{where}"
+    except ValueError as error:
+        # Our own kinds (of audio, names, heads, scoring) are the user's to put right. Any other
+        # is a fault of the program and keeps its traceback.
+        if type(error).__module__.partition(".")[0] != __package__:
+            raise
+        message = str(error)
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    return 2
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Loads the model for a scoring run, and says exactly which one it was."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from .scoring import ScoringError
+
+NANO = Path(__file__).parent / "nano"
+NANO_NAME = "nano (embedded)"
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+WHOLE_FILE_BYTES = 64 * 2**20
+SAMPLE_BYTES, SAMPLE_STRIDE = 4096, 256 * 1024
+
+
+def choose_device(device: str) -> Any:
+    """The `torch.device` for `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Raises:
+        ScoringError: Another word, or a device that this machine does not have.
+    """
+    import torch
+
+    n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    here = ["cpu", *(["cuda"] if n_cuda else []), *(f"cuda:{i}" for i in range(n_cuda))]
+    here += ["mps"] if torch.backends.mps.is_available() else []
+    if device == "auto":
+        device = next(name for name in ("cuda", "mps", "cpu") if name in here)
+    if device not in here:
+        raise ScoringError(f"--device {device}: this machine has auto, {', '.join(here)}")
+    return torch.device(device)
+
+
+def load_model(
+    model: str | None, *, revision: str | None, heads: list[str], device: str, dtype: str
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Loads a model and its feature extractor and describes them.
+
+    Args:
+        model: Folder or Hub id; `None` for the embedded Nano.
+        revision: Branch, tag or commit on the Hub.
+        heads: Canonical names of the heads to load; empty for all.
+        device: As for `choose_device`.
+        dtype: One of `DTYPES`; `"auto"` is bfloat16 on CUDA, float32 elsewhere.
+
+    Returns:
+        The model on its device in evaluation mode, the feature extractor, and the provenance.
+
+    Raises:
+        ScoringError: There is no such model, it cannot be read, or it lacks a head.
+    """
+    if dtype not in DTYPES:
+        raise ScoringError(f"--dtype {dtype}: choose {', '.join(DTYPES)}")
+    source = str(NANO) if model is None else model
+    is_folder = Path(source).is_dir()
+    torch_device = choose_device(device)
+    if is_folder and revision:
+        raise ScoringError("--revision is for models on the Hub, not for a folder")
+    if not is_folder and (source.count("/") != 1 or source[0] in "./~"):
+        raise ScoringError(f"--model {source}: no such folder, and not a Hub id (owner/name)")
+    for file in ("config.json", "preprocessor_config.json") if is_folder else ():
+        if not Path(source, file).is_file():
+            raise ScoringError(f"--model {model or NANO_NAME}: the folder has no {file}")
+
+    import torch
+    from transformers import WhisperFeatureExtractor
+
+    from .modeling_empathic import EmpathicInsightModel
+
+    if dtype == "auto":
+        dtype = "bfloat16" if torch_device.type == "cuda" else "float32"
+    kwargs: dict[str, Any] = {} if is_folder else {"revision": revision}
+    try:
+        loaded = EmpathicInsightModel.from_pretrained(
+            source, heads=list(dict.fromkeys(heads)) or None, dtype=getattr(torch, dtype), **kwargs
+        )
+        extractor = WhisperFeatureExtractor.from_pretrained(source, **kwargs)
+    except (OSError, ValueError, RuntimeError) as error:  # all that loaders raise for bad files
+        name = NANO_NAME if model is None else model
+        raise ScoringError(f"cannot load the model {name}: {_first_line(error)}") from error
+    loaded = loaded.to(torch_device).eval()
+    name = NANO_NAME if model is None else Path(source).resolve().name if is_folder else model
+    commit = getattr(loaded.config, "_commit_hash", None)
+    version = fingerprint(Path(source)) if is_folder else commit or revision or "main"
+    return loaded, extractor, describe(loaded, extractor, name, version)
+
+
+def describe(model: Any, extractor: Any, name: str, revision: str) -> dict[str, Any]:
+    """The provenance of a score file: all that scores depend on, and nothing that varies by run.
+
+    Deliberately without times, host or batch size, so that equal runs give equal files.
+    """
+    from . import __version__
+    from .scoring import MIN_TAIL_S, SAMPLE_RATE, WINDOW_S
+
+    return {
+        "model": name,
+        "revision": revision,
+        "heads": list(model.config.head_names),
+        "scales": {head["name"]: list(head["scale"]) for head in model.config.heads},
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": model.device.type,
+        "package_version": __version__,
+        "windows": {"window_s": WINDOW_S, "hop_s": WINDOW_S, "min_tail_s": MIN_TAIL_S},
+        "feature_extractor": {
+            "class": type(extractor).__name__,
+            "mel_bins": extractor.feature_size,
+            "sample_rate": SAMPLE_RATE,
+        },
+    }
+
+
+def fingerprint(folder: Path) -> str:
+    """A SHA-256 that stands for a model folder, as a commit does for one on the Hub.
+
+    Covers names and contents of the configuration and weight files. Of files above 64 MiB it
+    reads 4 KiB in every 256 KiB, so that 6 GB of weights take a moment: training moves every
+    weight, and that cannot be missed.
+    """
+    total = hashlib.sha256()
+    files = [*folder.glob("*.json"), *folder.glob("*.safetensors")]
+    for file in sorted(files, key=lambda file: file.name):
+        size = file.stat().st_size
+        total.update(f"{file.name}\0{size}\0".encode())
+        with file.open("rb") as stream:
+            if size <= WHOLE_FILE_BYTES:
+                total.update(hashlib.file_digest(stream, "sha256").digest())
+                continue
+            for offset in range(0, size, SAMPLE_STRIDE):
+                stream.seek(offset)
+                total.update(stream.read(SAMPLE_BYTES))
+            stream.seek(-SAMPLE_BYTES, os.SEEK_END)
+            total.update(stream.read(SAMPLE_BYTES))
+    return f"sha256:{total.hexdigest()}"
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

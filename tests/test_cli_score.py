@@ -1,0 +1,314 @@
+"""The command `emonet-voice score`, from its arguments to its exit code."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from pyarrow import parquet
+from rich.console import Console
+
+from modeling_empathic import cli, score_model
+from modeling_empathic.score_file import read_provenance, read_scores
+from modeling_empathic.scoring import score_files
+from modeling_empathic.screen import Summary, on_0_10
+from modeling_empathic.taxonomy import to_0_10
+
+from .scoring_fakes import HEADS, FakeExtractor, FakeModel, fake_loader, write_clip
+
+LOAD_MODEL = score_model.load_model
+# argv[0] is what the console script has: the package imports transformers only for others.
+START = "import sys; sys.argv[0] = 'emonet-voice'; import modeling_empathic.cli as cli; "
+SLOW_FAKE = (
+    "from modeling_empathic import score_model; from tests.scoring_fakes import fake_loader; "
+    "score_model.load_model = fake_loader(seconds_a_batch=0.2)"
+)
+
+
+@pytest.fixture
+def clips(tmp_path, monkeypatch):
+    """Ten short clips in `clips/`, seen from the folder above, and a fake model."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(score_model, "load_model", fake_loader())
+    return [str(write_clip(Path(f"clips/{i}.wav"), seed=i)) for i in range(10)]
+
+
+def command(code, *arguments, **options):
+    """A process that runs the command after some Python code of the test's."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    return subprocess.Popen(
+        [sys.executable, "-c", START + code + "; cli.main()", *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(clips):
+    arguments = ["score", "clips", "--output", "x.parquet", "--batch-size", "2"]
+    process = command(SLOW_FAKE, *arguments)
+    deadline = time.monotonic() + 60
+    journal = Path("x.parquet.partial")
+    while not journal.exists() or journal.read_bytes().count(b"\n") < 3:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not Path("x.parquet").exists() and journal.read_bytes().count(b"\n") < 6
+    assert cli.run(arguments) == 0
+    Path("x.parquet").rename("resumed.parquet")
+    assert cli.run(arguments) == 0
+    assert Path("x.parquet").read_bytes() == Path("resumed.parquet").read_bytes()
+    assert not journal.exists()
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(clips, monkeypatch, capsys):
+    monkeypatch.setattr(score_model, "load_model", fake_loader(stop_at=3))
+    arguments = ["score", "clips", "-o", "x.csv", "--batch-size", "2"]
+    assert cli.run(arguments) == 130
+    stopped = "stopped: 4 clips are kept; run the same command to go on\n"
+    assert capsys.readouterr().err.endswith(stopped)
+    monkeypatch.setattr(score_model, "load_model", fake_loader())
+    assert cli.run(arguments) == 0
+    assert "10 clips" in (out := capsys.readouterr().out) and "4 scored before" in out
+
+
+def test_the_table_ends_with_what_was_done(clips, capsys):
+    Path(clips[3]).write_bytes(b"not audio")
+    assert cli.run(["score", "clips", "--output", "x.csv"]) == 1
+    out = capsys.readouterr().out
+    assert "✗ clips/3.wav: " in out
+    assert out.splitlines()[-1].startswith("10 clips, 4.5 s of audio, ")
+    assert out.splitlines()[-1].endswith("clips/s, 1 failed. Written to x.csv")
+    assert cli.run(["score", "clips", "--output", "x.csv"]) == 1  # still failed, not forgotten
+    assert "10 scored before, 1 failed" in capsys.readouterr().out
+
+
+def test_nothing_moves_on_the_screen_when_it_is_not_a_terminal(clips, capsys):
+    assert cli.run(["score", "clips"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1 and "Model: Nano" in captured.err
+    assert cli.SMALL in captured.err
+    assert "\x1b" not in captured.out + captured.err and "Scoring" not in captured.err
+
+
+def test_quiet_prints_nothing(clips, capsys):
+    assert cli.run(["score", "clips", "--quiet", "-o", "x.csv"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("output", [[], ["-o", "x.jsonl"]])
+def test_json_prints_the_rows_of_a_jsonl_score_file(clips, capsys, output):
+    assert cli.run(["score", "clips", "--json", *output]) == 0
+    captured = capsys.readouterr()
+    rows = [json.loads(line) for line in captured.out.splitlines()]
+    assert [row["path"] for row in rows] == clips and rows[0]["Anger"] > 0
+    assert "10 clips" in captured.err
+    assert cli.run(["score", "clips", "--quiet", "-o", "y.jsonl"]) == 0
+    assert captured.out == Path("y.jsonl").read_text()
+
+
+def test_paths_come_from_stdin_globs_and_arguments_together(clips, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("clips/7.wav\n\nclips/8.wav\n"))
+    assert cli.run(["score", "-", "clips/[12].wav", "clips/8.wav", "--json"]) == 0
+    paths = [json.loads(line)["path"] for line in capsys.readouterr().out.splitlines()]
+    assert paths == ["clips/7.wav", "clips/8.wav", "clips/1.wav", "clips/2.wav"]
+
+
+def test_heads_in_any_spelling_become_the_columns(clips):
+    arguments = ["--heads", "awe, pleasure_ecstasy", "--heads", "ANGER"]
+    assert cli.run(["score", "clips", "-o", "x.parquet", *arguments]) == 0
+    assert parquet.read_table("x.parquet").column_names[5:-2] == [
+        "Awe",
+        "Pleasure/Ecstasy",
+        "Anger",
+    ]
+    assert read_provenance(Path("x.parquet"))["heads"] == ["Awe", "Pleasure/Ecstasy", "Anger"]
+
+
+def test_overwrite_starts_again_with_other_provenance(clips, capsys):
+    assert cli.run(["score", "clips", "-o", "x.csv"]) == 0
+    assert cli.run(["score", "clips", "-o", "x.csv", "--heads", "Awe"]) == 2
+    assert "heads: Anger + Pleasure/Ecstasy + Awe, now Awe" in capsys.readouterr().err
+    assert cli.run(["score", "clips", "-o", "x.csv", "--heads", "Awe", "--overwrite"]) == 0
+    assert "Anger" not in read_scores(Path("x.csv")).column_names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.wav"], "no such file or folder: nowhere.wav"),
+        (["empty"], "no audio found in empty"),
+        (["clips", "--heads", "Angre"], "Anger"),
+        (["clips", "-o", "x.xlsx"], ".parquet, .jsonl, .csv"),
+        (["clips", "-o", "no/x.csv"], "there is no folder no"),
+        (["clips", "--overwrite"], "--overwrite needs --output"),
+        (["clips", "--top", "0"], "--top"),
+        (["clips", "--batch-size", "0"], "--batch-size"),
+        (["clips", "--nonsense"], "--nonsense"),
+        (["clips", "--device", "tpu"], "auto, cpu"),
+        (["clips", "--dtype", "int4"], "auto, float32, bfloat16, float16"),
+        (["clips", "--model", "./nowhere"], "./nowhere: no such folder"),
+        (["clips", "--model", "nowhere"], "not a Hub id (owner/name)"),
+        (["clips", "--model", "empty"], "empty: the folder has no config.json"),
+        (["clips", "--model", "clips", "--revision", "v1"], "--revision is for models on the Hub"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_code_2(
+    clips, monkeypatch, capsys, arguments, message
+):
+    monkeypatch.setattr(score_model, "load_model", LOAD_MODEL)
+    Path("empty").mkdir()
+    assert cli.run(["score", *arguments]) == 2
+    captured = capsys.readouterr()
+    error = captured.err.splitlines()[-1]
+    assert error.startswith("error: ") and message in error and captured.out == ""
+    assert len([line for line in captured.err.splitlines() if "Model: Nano" not in line]) == 1
+    assert not list(Path().glob("*.partial"))
+
+
+def test_an_unknown_head_is_answered_with_the_three_nearest(clips, capsys):
+    assert cli.run(["score", "clips", "--heads", "Sadnes,Awe"]) == 2
+    error = capsys.readouterr().err
+    assert "'Sadnes'" in error and "Sadness" in error and error.count(", ") == 2
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(clips, monkeypatch):
+    monkeypatch.setattr(score_model, "load_model", lambda *_, **__: int("no number"))
+    with pytest.raises(ValueError, match="no number"):
+        cli.run(["score", "clips"])
+
+
+def test_help_and_version_need_none_of_the_heavy_libraries():
+    report = (
+        "import atexit; atexit.register(lambda: print(sorted({'torch', 'transformers', 'pyarrow', "
+        "'numpy', 'librosa', 'datasets'} & set(sys.modules)), file=sys.stderr))"
+    )
+    for arguments in (["--help"], ["score", "--help"], ["--version"]):
+        process = command(report, *arguments)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, "[]\n")
+        assert "Example" in out or out.startswith("emonet-voice ")
+
+
+def test_a_reader_that_has_seen_enough_is_no_traceback(clips):
+    process = command(SLOW_FAKE, "score", "clips", "--json", "--batch-size", "1")
+    process.stdout.close()
+    assert "Traceback" not in process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 1
+
+
+def shown(rows, width, top=3, heads=HEADS):
+    """The table as text at a width."""
+    console = Console(width=width, file=io.StringIO(), force_terminal=False)
+    summary = Summary([{"name": h, "scale": [0.0, 4.0], "group": "emotion"} for h in heads])
+    summary.add_rows(rows)
+    summary.show(console, top=top)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_the_table_fits_the_terminal_and_names_stay_whole(clips, width):
+    long_name = "Intoxication/Altered States of Consciousness"
+    Path(clips[1]).write_bytes(b"not audio")
+    deep = str(write_clip(Path("a/" * 40 + "deep.wav")))
+    rows = list(score_files([*clips, deep], FakeModel((*HEADS, long_name)), FakeExtractor()))
+    text = shown(rows, width, heads=HEADS, top=2)
+    assert max(map(len, text.splitlines())) <= width
+    assert "/deep.wav  0.5 s" in text and "Pleasure/Ecstasy" in text
+    wide = shown(rows, width, heads=(*HEADS, long_name))
+    assert max(map(len, wide.splitlines())) <= width and "Intoxication/Altered" in wide
+
+
+def test_more_than_twenty_clips_are_counted_not_listed(clips):
+    rows = [row | {"path": f"{i}.wav"} for i in range(25) for row in score_one(clips[0])]
+    text = shown(rows, 80)
+    assert text.count(".wav") == 20 and "… and 5 more" in text
+
+
+def test_a_long_clip_shows_the_mean_of_its_windows_weighted_by_length(clips):
+    (row,) = score_one(clips[0])
+    rows = [
+        row | {"start_s": 0.0, "end_s": 30.0, "duration_s": 40.0, "Anger": 1.0},
+        row | {"start_s": 30.0, "end_s": 40.0, "duration_s": 40.0, "Anger": 3.0},
+    ]
+    text = shown(rows, 80, heads=["Anger"])
+    assert "40.0 s, mean of 2 windows" in text and text.rstrip().endswith(" 3.8")  # 2.5 * 1.5
+
+
+def test_the_screen_shows_emotions_on_the_papers_scale():
+    for score in (-0.3, 0.0, 1.7, 4.0, 5.0):
+        assert on_0_10(score, [0.0, 4.0]) == pytest.approx(to_0_10(score))
+
+
+def score_one(clip):
+    return list(score_files([clip], FakeModel(), FakeExtractor()))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A folder with a real model, small and random."""
+    import torch
+    from transformers import WhisperFeatureExtractor
+
+    from modeling_empathic import EmpathicInsightConfig, EmpathicInsightModel
+
+    folder = tmp_path_factory.mktemp("tiny")
+    encoder = {"d_model": 8, "encoder_layers": 1, "encoder_attention_heads": 2}
+    config = EmpathicInsightConfig(
+        encoder_config=encoder | {"encoder_ffn_dim": 16},
+        heads=[{"name": name, "kind": "pooled"} for name in HEADS],
+        projection_dim=4,
+        hidden_dims=[4, 4, 4],
+    )
+    model = EmpathicInsightModel(config)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    model.save_pretrained(folder)
+    WhisperFeatureExtractor().save_pretrained(folder)
+    return str(folder)
+
+
+def test_a_real_model_scores_from_its_folder_the_same_twice(clips, monkeypatch, tiny):
+    monkeypatch.setattr(score_model, "load_model", LOAD_MODEL)
+    for output in ("a.parquet", "b.parquet"):
+        assert cli.run(["score", *clips[:3], "--model", tiny, "-o", output]) == 0
+    assert Path("a.parquet").read_bytes() == Path("b.parquet").read_bytes()
+    provenance = read_provenance(Path("a.parquet"))
+    assert provenance["revision"] == score_model.fingerprint(Path(tiny))
+    assert (provenance["device"], provenance["dtype"]) == ("cpu", "float32")
+    assert provenance["scales"]["Anger"] == [0.0, 4.0] and provenance["windows"]["window_s"] == 30
+    assert cli.run(["score", clips[0], "--model", tiny, "--heads", "awe", "-o", "c.csv"]) == 0
+    one, three = read_scores(Path("c.csv")), read_scores(Path("a.parquet"))
+    assert one["Awe"][0].as_py() == pytest.approx(three["Awe"][0].as_py(), abs=1e-5)
+
+
+def test_a_damaged_model_and_a_head_it_lacks_are_one_line(clips, monkeypatch, tiny, capsys):
+    monkeypatch.setattr(score_model, "load_model", LOAD_MODEL)
+    assert cli.run(["score", clips[0], "--model", tiny, "--heads", "Shame"]) == 2
+    assert "Shame" in (error := capsys.readouterr().err) and error.count("\n") == 1
+    broken = Path("broken")
+    broken.mkdir()
+    for file in Path(tiny).iterdir():
+        (broken / file.name).write_bytes(file.read_bytes())
+    (broken / "model.safetensors").write_bytes(b"\x00" * 99)
+    assert score_model.fingerprint(broken) != score_model.fingerprint(Path(tiny))
+    assert cli.run(["score", clips[0], "--model", "broken"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: cannot load the model broken: ") and error.count("\n") == 1
+
+
+@pytest.mark.skipif(not (score_model.NANO / "config.json").exists(), reason="no embedded model")
+def test_the_embedded_model_scores_without_an_option(clips, monkeypatch):
+    monkeypatch.setattr(score_model, "load_model", LOAD_MODEL)
+    assert cli.run(["score", clips[0], "-o", "x.parquet"]) == 0
+    provenance = read_provenance(Path("x.parquet"))
+    assert provenance["model"] == score_model.NANO_NAME and len(provenance["heads"]) >= 40
