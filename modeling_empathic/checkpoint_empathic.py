@@ -20,7 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import PreTrainedConfig
-from transformers.utils import cached_file
+from transformers.utils import cached_file, extract_commit_hash
 
 from .configuration_empathic import EmpathicInsightConfig, HeadError
 
@@ -170,7 +170,7 @@ def load_stacked(
     path_or_id: str | os.PathLike,
     names: list[str] | None,
     kwargs: dict[str, Any],
-) -> tuple[EmpathicInsightConfig, dict[str, torch.Tensor], dict[str, Any]]:
+) -> tuple[EmpathicInsightConfig, dict[str, torch.Tensor], str | None, dict[str, Any]]:
     """Reads a checkpoint into the tensors that a model with the asked-for heads has.
 
     Args:
@@ -181,7 +181,8 @@ def load_stacked(
 
     Returns:
         The configuration (of the subset), the state dict on the target device in the target
-        type, and the remaining `kwargs` for `PreTrainedModel.from_pretrained(None, ...)`.
+        type, the commit of a Hub repository (`None` for a folder), and the
+        remaining `kwargs` for `PreTrainedModel.from_pretrained(None, ...)`.
 
     Raises:
         HeadError: See [`EmpathicInsightModel.from_pretrained`].
@@ -211,7 +212,8 @@ def load_stacked(
     dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
     device = _single_device(kwargs.get("device_map"))
     state_dict = _read(path_or_id, hub, config, files, dtype, device)
-    return config, state_dict, {**kwargs, "dtype": dtype}
+    commit = extract_commit_hash(locate(path_or_id, "config.json", hub), None)
+    return config, state_dict, commit, {**kwargs, "dtype": dtype}
 
 
 def _read(

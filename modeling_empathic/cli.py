@@ -85,7 +85,7 @@ def score(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     dtype: Annotated[
         str,
-        typer.Option(help="auto (bfloat16 on CUDA, else float32), float32, bfloat16, float16."),
+        typer.Option(help="auto (bfloat16 on CUDA, else as stored), float32, bfloat16, float16."),
     ] = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Decoding threads.", show_default="CPUs, at most 8")
@@ -175,6 +175,78 @@ def score(
     line = summary_line(summary, n_new=n_new, elapsed_s=elapsed_s, written=str(output or ""))
     (stderr if as_json else stdout).print(line, soft_wrap=True, markup=False)
     raise typer.Exit(1 if summary.n_failed else 0)
+
+
+@app.command(no_args_is_help=True)
+def convert(
+    source: Annotated[
+        str, typer.Argument(metavar="SRC", help="Folder or Hub id with model_<STEM>_best.pth.")
+    ],
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
+    encoder: Annotated[
+        str,
+        typer.Option(help="Whisper checkpoint: folder or Hub id, e.g. laion/BUD-E-Whisper."),
+    ],
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    heads: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only these heads; repeat it or separate by commas, in any spelling.",
+            show_default="all",
+        ),
+    ] = None,
+    allow_unknown: Annotated[
+        bool, typer.Option("--allow-unknown", help="Keep heads that the taxonomy does not know.")
+    ] = False,
+    revision: Annotated[str | None, typer.Option(help="Revision of SRC on the Hub.")] = None,
+    encoder_revision: Annotated[
+        str | None, typer.Option(help="Revision of the encoder on the Hub.")
+    ] = None,
+) -> None:
+    """Convert the public heads and a Whisper encoder into one model folder.
+
+    Pickles are opened with weights_only=True and cannot run code; the result is safetensors, one
+    head a file. OUT appears under its name only when it is whole.
+
+    Example: [bold]emonet-voice convert laion/Empathic-Insight-Voice-Small small/ --encoder
+    laion/BUD-E-Whisper --dtype bfloat16[/]
+    """
+    from .convert import convert as convert_release
+    from .screen import progress_bar
+
+    stderr = Console(stderr=True, highlight=False)
+    names = [name.strip() for some in heads or [] for name in some.split(",") if name.strip()]
+    with progress_bar(stderr, shown=True, verb="Converting") as progress:
+        task = progress.add_task("", total=None, rate="")
+
+        def advance(name: str, done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total, rate=name)
+
+        config = convert_release(
+            source,
+            output,
+            encoder,
+            dtype=dtype,
+            heads=names or None,
+            allow_unknown=allow_unknown,
+            revision=revision,
+            encoder_revision=encoder_revision,
+            progress=advance,
+        )
+    full, pooled = len(config.heads_of_kind("full")), len(config.heads_of_kind("pooled"))
+    size = {64: "Small", 128: "Large"}.get(config.projection_dim, f"P={config.projection_dim}")
+    gigabytes = sum(file.stat().st_size for file in output.glob("*.safetensors")) / 1e9
+    console = Console(highlight=False)
+    console.print(
+        f"{full} full and {pooled} pooled {size} heads on {config.encoder.encoder_layers} Whisper "
+        f"layers of width {config.encoder.d_model}: {gigabytes:.2f} GB of {dtype} in {output}",
+        soft_wrap=True,
+        markup=False,
+    )
+    for group in ("emotion", "attribute", "quality"):
+        found = [head["name"] for head in config.heads if head["group"] == group]
+        if found:
+            console.print(f"{group} ({len(found)}): {', '.join(found)}", markup=False)
 
 
 def _with_stdin(paths: list[str]) -> list[str]:

@@ -112,6 +112,7 @@ class EmpathicInsightModel(PreTrainedModel):
     _no_split_modules = ["WhisperEncoderLayer", "StackedHeads"]  # noqa: RUF012
 
     config: EmpathicInsightConfig
+    commit: str | None = None  # of the Hub repository that the weights came from
 
     def __init__(self, config: EmpathicInsightConfig):
         super().__init__(config)
@@ -206,7 +207,7 @@ class EmpathicInsightModel(PreTrainedModel):
         *model_args: Any,
         heads: list[str] | None = None,
         **kwargs: Any,
-    ) -> "EmpathicInsightModel":
+    ) -> Any:
         """Loads a model, or only some of its heads.
 
         Works as in every transformers model (`dtype`, `device_map`, `attn_implementation`,
@@ -235,11 +236,11 @@ class EmpathicInsightModel(PreTrainedModel):
         """
         if pretrained_model_name_or_path is None:  # the library's own door: config + state_dict
             return super().from_pretrained(None, *model_args, **kwargs)
-        config, state_dict, kwargs = load_stacked(
+        config, state_dict, commit, kwargs = load_stacked(
             EmpathicInsightConfig, pretrained_model_name_or_path, heads, kwargs
         )
         wants_info = kwargs.pop("output_loading_info", False)
-        model, info = super().from_pretrained(
+        loaded: Any = super().from_pretrained(
             None,
             *model_args,
             config=config,
@@ -247,12 +248,14 @@ class EmpathicInsightModel(PreTrainedModel):
             output_loading_info=True,
             **kwargs,
         )
+        model, info = loaded
         for keys in (info["missing_keys"], info["unexpected_keys"]):
             if keys:  # the library only logs this, and leaves random weights behind
                 raise OSError(
                     f"the weights of {pretrained_model_name_or_path} and its config.json differ in "
                     f"{', '.join(sorted(keys)[:3])}"
                 )
+        model.commit = commit
         model.name_or_path = model.config.name_or_path = str(pretrained_model_name_or_path)
         return (model, info) if wants_info else model
 

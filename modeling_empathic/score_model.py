@@ -42,7 +42,8 @@ def load_model(
         revision: Branch, tag or commit on the Hub.
         heads: Canonical names of the heads to load; empty for all.
         device: As for `choose_device`.
-        dtype: One of `DTYPES`; `"auto"` is bfloat16 on CUDA, float32 elsewhere.
+        dtype: One of `DTYPES`; `"auto"` is bfloat16 on CUDA, elsewhere the stored type, float16
+            widened.
 
     Returns:
         The model on its device in evaluation mode, the feature extractor, and the provenance.
@@ -66,24 +67,33 @@ def load_model(
     import torch
     from transformers import WhisperFeatureExtractor
 
+    from .configuration_empathic import EmpathicInsightConfig
     from .modeling_empathic import EmpathicInsightModel
 
-    if dtype == "auto":
-        dtype = "bfloat16" if torch_device.type == "cuda" else "float32"
     kwargs: dict[str, Any] = {} if is_folder else {"revision": revision}
     try:
+        if dtype == "auto":
+            stored = EmpathicInsightConfig.from_pretrained(source, **kwargs).dtype
+            dtype = _auto_dtype(torch_device.type, str(stored).removeprefix("torch."))
         loaded = EmpathicInsightModel.from_pretrained(
-            source, heads=list(dict.fromkeys(heads)) or None, dtype=getattr(torch, dtype), **kwargs
+            source,
+            heads=list(dict.fromkeys(heads)) or None,
+            dtype=getattr(torch, dtype),
+            device_map=torch_device,
+            **kwargs,
         )
         extractor = WhisperFeatureExtractor.from_pretrained(source, **kwargs)
     except (OSError, ValueError, RuntimeError) as error:  # all that loaders raise for bad files
         name = NANO_NAME if model is None else model
         raise ScoringError(f"cannot load the model {name}: {_first_line(error)}") from error
-    loaded = loaded.to(torch_device).eval()
     name = NANO_NAME if model is None else Path(source).resolve().name if is_folder else model
-    commit = getattr(loaded.config, "_commit_hash", None)
-    version = fingerprint(Path(source)) if is_folder else commit or revision or "main"
+    version = fingerprint(Path(source)) if is_folder else loaded.commit or revision or "main"
     return loaded, extractor, describe(loaded, extractor, name, version)
+
+
+def _auto_dtype(device: str, stored: str) -> str:
+    """The type to compute in: CPUs have no fast float16, and widening bfloat16 doubles memory."""
+    return "bfloat16" if device == "cuda" or stored == "bfloat16" else "float32"
 
 
 def describe(model: Any, extractor: Any, name: str, revision: str) -> dict[str, Any]:

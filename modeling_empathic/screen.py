@@ -16,10 +16,10 @@ MAX_FAILURES = 10
 BLOCKS = " ▏▎▍▌▋▊▉█"
 
 
-def progress_bar(console: Console, *, shown: bool) -> Progress:
-    """A bar over clips; it draws nothing unless `shown` and on a terminal."""
+def progress_bar(console: Console, *, shown: bool, verb: str = "Scoring") -> Progress:
+    """A bar over clips or heads; it draws nothing unless `shown` and on a terminal."""
     return Progress(
-        TextColumn("Scoring"),
+        TextColumn(verb),
         BarColumn(bar_width=None if console.width < 80 else 40),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
