@@ -16,6 +16,7 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest
+	@echo "not run: tests marked slow (full-size heads; $(BIN)/python -m pytest -m slow)"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

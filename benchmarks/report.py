@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-FLOORS = {"first_score_s": 4.0, "clips": 2.5, "peak_gb": 2.0}
 
 
 def machine() -> dict[str, Any]:
@@ -63,6 +62,13 @@ def write_report(results: dict[str, Any], path: Path) -> None:
         table = TABLES[file.stem.split("-")[0]](json.loads(file.read_text()))
         text = f"{before}{begin}\n{table}\n{end}{after}"
     readme.write_text(text)
+    cpu = path.parent / "score_vs_loop-cpu.json"
+    if cpu.exists():
+        front = HERE.parent / "README.md"
+        before, rest = front.read_text().split("<!-- speed -->", 1)
+        after = rest.split("<!-- /speed -->", 1)[1]
+        summary = speed(json.loads(cpu.read_text()))
+        front.write_text(f"{before}<!-- speed -->\n{summary}\n<!-- /speed -->{after}")
     print(TABLES[path.stem.split("-")[0]](results))
 
 
@@ -124,6 +130,25 @@ def score_vs_loop(results: dict[str, Any]) -> str:
     return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
 
 
+def speed(results: dict[str, Any]) -> str:
+    """The few figures that the project's README shows."""
+    loop, *ours = results["rows"]
+    size = max(loop["batches"], key=int)
+    lines = [
+        f"| {results['heads']} Small heads on {results['machine']['cores']} CPU cores "
+        f"| first score | clips a second, batch {size} | peak memory |",
+        "|---|---|---|---|",
+    ]
+    names = {"loop": "public loop", "ours": "this package"}
+    for row in [loop, *ours]:
+        per_second = 1 / row["batches"][size]["s_per_clip"]
+        lines.append(
+            f"| {names[row['kind']]}, {row['dtype']} | {row['first_score_s']:.1f} s "
+            f"| {per_second:.2f} | {row['peak_gb']:.1f} GB |"
+        )
+    return "\n".join(lines)
+
+
 def head_layout(results: dict[str, Any]) -> str:
     """Table of one run of `head_layout.py`."""
     lines = ["| layout | type | load | batch 1 | batch 4 | batch 16 |", "|---|---|---|---|---|---|"]
@@ -134,4 +159,14 @@ def head_layout(results: dict[str, Any]) -> str:
     return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
 
 
-TABLES = {"score_vs_loop": score_vs_loop, "head_layout": head_layout}
+def parity(results: dict[str, Any]) -> str:
+    """Table of one run of `parity.py`."""
+    lines = ["| heads | package | trust_remote_code | spread of the scores |", "|---|---|---|---|"]
+    for row in results["rows"]:
+        cells = f"{row['package']:.1e} | {row['remote']:.1e} | {row['spread']:.2f}"
+        lines.append(f"| {row['heads']} | {cells} |")
+    note = "Largest difference from the public loop in float32 over 4 clips (asked for: 1e-4)."
+    return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
+
+
+TABLES = {"score_vs_loop": score_vs_loop, "head_layout": head_layout, "parity": parity}

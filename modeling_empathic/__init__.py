@@ -17,6 +17,7 @@ _HOME = {  # public name -> module; imported when first asked for
     "EmpathicInsightModel": "modeling_empathic",
     "EmpathicInsightPipeline": "pipeline_empathic",
     "HeadError": "configuration_empathic",
+    "NANO": "score_model",
     "load_audio": "audio",
     "resolve": "taxonomy",
     "score_files": "scoring",

@@ -20,7 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import PreTrainedConfig
-from transformers.utils import cached_file, extract_commit_hash
+from transformers.utils import cached_file, extract_commit_hash, logging
 
 from .configuration_empathic import EmpathicInsightConfig, HeadError
 
@@ -248,7 +248,7 @@ def _read(
     for key, file in files.items():
         if key in targets or key.startswith("encoder."):
             by_file.setdefault(file, []).append(key)
-    for file, keys in by_file.items():
+    for file, keys in logging.tqdm(by_file.items(), desc="Reading heads"):
         path = locate(path_or_id, file, hub)
         if path is None:
             raise OSError(f"{path_or_id} lacks {file}, which its index names")

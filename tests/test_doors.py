@@ -177,6 +177,7 @@ def test_the_public_names_are_exactly_these():
         "EmpathicInsightModel",
         "EmpathicInsightPipeline",
         "HeadError",
+        "NANO",
         "load_audio",
         "resolve",
         "score_files",

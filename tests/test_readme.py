@@ -1,0 +1,56 @@
+"""What the README shows works as it stands there."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from .conftest import REPOSITORY
+
+README = (REPOSITORY / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+SHELL = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.split("\n")[0][:40])
+def test_the_python_blocks_run_and_print(block):
+    done = subprocess.run(
+        [sys.executable, "-c", block], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip()
+
+
+def test_every_command_and_option_shown_exists():
+    """The models named there cannot be had offline: the options are checked against --help."""
+    shown = [
+        shlex.split(line.replace("\\\n", " "), comments=True)
+        for block in SHELL
+        for line in re.split(r"(?<!\\)\n", block)
+        if "emonet-voice" in line
+    ]
+    assert len(shown) == 4
+    from typer.testing import CliRunner
+
+    from modeling_empathic.cli import app
+
+    for words in shown:
+        command = words[words.index("emonet-voice") + 1]
+        printed = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
+        options = [word for word in words if word.startswith("--")]
+        assert options
+        for option in options:
+            assert option in printed, f"{command} has no {option}"
+
+
+def test_every_file_linked_is_there():
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (REPOSITORY / target).exists(), target
+
+
+def test_the_make_targets_shown_exist():
+    makefile = (REPOSITORY / "Makefile").read_text()
+    for target in re.findall(r"make ([a-z]+)", README):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
