@@ -114,36 +114,13 @@ def vary_length(clip: Clip, clips: list[Clip], rng: np.random.Generator) -> np.n
         start = int(rng.integers(len(audio) - n + 1))
         audio = audio[start : start + n]
     elif choice == 2:
-        same = [c for c in clips if c.label == clip.label and c.speaker == clip.speaker]
+        same = [
+            c
+            for c in clips
+            if (c.label, c.speaker) == (clip.label, clip.speaker)
+            and np.array_equal(c.targets, clip.targets)
+        ]
         more = [same[int(rng.integers(len(same)))].audio for _ in range(rng.integers(1, 3))]
         audio = np.concatenate([audio, *more])
     silence = np.zeros(int(rng.uniform(0, 0.5) * SAMPLING_RATE), np.float32)
     return np.concatenate([silence, audio])[:WINDOW].astype(np.float32)
-
-
-def pack(audios: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
-    """Lay clips into 30 s windows with gaps of 0.2-1 s; every sixth window is left mostly empty.
-
-    The encoder works on 30 s whatever they hold, so eleven clips a window cost what one costs;
-    the empty ones show it the long digital silence of a padded clip.
-    """
-    windows: list[np.ndarray] = []
-    parts: list[np.ndarray] = []
-    used, room = 0, WINDOW
-
-    def close() -> None:
-        nonlocal parts, used, room
-        windows.append(np.pad(np.concatenate(parts), (0, WINDOW - used)))
-        parts, used = [], 0
-        room = WINDOW if len(windows) % 6 else WINDOW // 4
-
-    for i in rng.permutation(len(audios)):
-        audio = audios[i][: WINDOW // 2]
-        gap = int(rng.uniform(0.2, 1.0) * SAMPLING_RATE)
-        if parts and used + len(audio) + gap > room:
-            close()
-        parts += [audio, np.zeros(min(gap, WINDOW - used - len(audio)), np.float32)]
-        used += len(parts[-2]) + len(parts[-1])
-    if parts:
-        close()
-    return windows
