@@ -36,7 +36,6 @@ from nano_measure import measure_acted, measure_emodb
 from nano_train import cache_teacher, distil, fit_heads, log, pooled_states
 
 from dataset_scripts.acted_corpus import acted_corpus
-from modeling_empathic.checkpoint_empathic import CODE_FILES
 from modeling_empathic.configuration_empathic import EmpathicInsightConfig
 from modeling_empathic.modeling_empathic import EmpathicInsightModel
 from modeling_empathic.taxonomy import EMOTION_NAMES
@@ -352,8 +351,8 @@ def main() -> None:
     before = exact(probe)
     args.output.mkdir(parents=True, exist_ok=True)
     model.half().save_pretrained(args.output)
-    for name in CODE_FILES:  # inside the package the code is one folder up; `publish` adds copies
-        (args.output / name).unlink(missing_ok=True)
+    for copy in args.output.glob("*.py"):  # the package has the code; `publish` adds its copies
+        copy.unlink()
     extractor.save_pretrained(args.output)
     # What is measured is what is shipped: the folder, read back.
     shipped = EmpathicInsightModel.from_pretrained(args.output, dtype=torch.float32)
@@ -362,6 +361,7 @@ def main() -> None:
     report: dict[str, Any] = {
         "recipe": asdict(recipe),
         "smoke": args.smoke,
+        "heads_only": args.heads_only,
         "test_speakers_by_rule": list(TEST_SPEAKERS),
         "training": training,
         "measured": {

@@ -37,5 +37,5 @@ def __dir__() -> list[str]:
 
 # Registering costs the 4 s that importing transformers' models takes. The command answers
 # `--help` at once instead, and imports the model classes when it needs them.
-if Path(sys.argv[0]).stem != "emonet-voice":
+if Path((sys.argv or [""])[0]).stem != "emonet-voice":
     import_module(".registration", __name__)

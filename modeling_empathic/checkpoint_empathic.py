@@ -1,4 +1,4 @@
-"""Checkpoints: one head a file on disk, one stack of heads in memory.
+"""Reads checkpoints: one head a file on disk, one stack of heads in memory.
 
 On disk every tensor carries its head's name (`heads.Anger.proj.weight`), and every full head is a
 shard of its own: `heads=["Anger"]` reads (and downloads) 295 MB instead of 11.8 GB, and a missing
@@ -10,44 +10,22 @@ import copy
 import json
 import os
 import re
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from transformers import PreTrainedConfig
 from transformers.utils import cached_file, extract_commit_hash, logging
+from transformers.utils.hub import cached_files, resolve_revision
 
 from .configuration_empathic import EmpathicInsightConfig, HeadError
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-# The code that a folder needs for `trust_remote_code=True`; all flat, all relative imports.
-CODE_FILES = (
-    "audio.py",
-    "checkpoint_empathic.py",
-    "configuration_empathic.py",
-    "modeling_empathic.py",
-    "pipeline_empathic.py",
-    "taxonomy.py",
-)
-AUTO_MAP = {
-    "AutoConfig": "configuration_empathic.EmpathicInsightConfig",
-    "AutoModel": "modeling_empathic.EmpathicInsightModel",
-    "AutoModelForAudioClassification": "modeling_empathic.EmpathicInsightModel",
-}
-PIPELINES = {
-    "voice-emotion": {
-        "impl": "pipeline_empathic.EmpathicInsightPipeline",
-        "pt": ["AutoModel"],
-        "type": "audio",
-    }
-}
-_HUB_KEYS = (
+HUB_KEYS = (
     "cache_dir",
     "force_download",
     "local_files_only",
@@ -56,113 +34,20 @@ _HUB_KEYS = (
     "subfolder",
     "token",
 )
+# What Auto classes and older callers pass along and we have no use for: safetensors is the only
+# format, and it executes nothing.
+_IGNORED_KEYS = (
+    "_commit_hash",
+    "_from_auto",
+    "_from_pipeline",
+    "code_revision",
+    "trust_remote_code",
+    "use_safetensors",
+    "weights_only",
+)
 _SHARD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors")
-
-
-# ---------------------------------------------------------------------------------------- writing
-
-
-def write_checkpoint(
-    folder: str | os.PathLike,
-    config: EmpathicInsightConfig,
-    encoder: dict[str, torch.Tensor],
-    heads: Iterable[tuple[str, dict[str, torch.Tensor]]],
-) -> dict[str, int]:
-    """Writes weights head by head, so that memory holds one full head beside the encoder.
-
-    The first shard has the encoder and the pooled heads (0.8 MB each), every full head one of
-    its own. Without full heads there is one file. The index is written last: a folder cut off
-    half way does not look complete.
-
-    Args:
-        folder: Existing folder.
-        config: Says which heads are full, and their order.
-        encoder: Encoder tensors by their name in the model, without the `encoder.` prefix.
-        heads: `(name, tensors by name within the head)`, any order.
-
-    Returns:
-        Bytes by file name.
-
-    Raises:
-        HeadError: Heads differ from those of `config`, or a tensor has the wrong shape.
-    """
-    folder = Path(folder)
-    for old in [*folder.glob("model*.safetensors"), folder / INDEX]:
-        old.unlink(missing_ok=True)
-    full = [config.heads[i]["name"] for i in config.heads_of_kind("full")]
-    total = len(full) + 1
-    first = WEIGHTS if not full else _shard(1, total)
-    shard_of = {name: _shard(i, total) for i, name in enumerate(full, start=2)}
-    small = {f"encoder.{name}": tensor for name, tensor in encoder.items()}
-    weight_map = dict.fromkeys(small, first)
-    parameters = sum(tensor.numel() for tensor in small.values())
-    sizes = {first: sum(tensor.nbytes for tensor in small.values())}
-    seen = set()
-    for name, tensors in heads:
-        _check_head(config, name, {key: tuple(value.shape) for key, value in tensors.items()})
-        if name in seen:
-            raise HeadError(f"head {name!r} comes twice")
-        seen.add(name)
-        named = {f"heads.{name}.{key}": value for key, value in tensors.items()}
-        file = shard_of.get(name, first)
-        weight_map.update(dict.fromkeys(named, file))
-        parameters += sum(tensor.numel() for tensor in named.values())
-        sizes[file] = sizes.get(file, 0) + sum(tensor.nbytes for tensor in named.values())
-        if file == first:
-            small.update(named)
-        else:
-            _save(named, folder / file)
-        del tensors, named  # before the next head is read: one at a time is the point
-    _check_names(config.head_names, seen)
-    _save(small, folder / first)
-    if full:
-        metadata = {"total_parameters": parameters, "total_size": sum(sizes.values())}
-        index = {"metadata": metadata, "weight_map": dict(sorted(weight_map.items()))}
-        (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
-    return sizes
-
-
-def write_config(
-    folder: str | os.PathLike, config: EmpathicInsightConfig, dtype: torch.dtype
-) -> None:
-    """Writes `config.json` with what AutoModel and `pipeline` need to find the code beside it."""
-    config = copy.deepcopy(config)
-    config.dtype = config.encoder.dtype = dtype
-    config.architectures = ["EmpathicInsightModel"]
-    config.auto_map = dict(AUTO_MAP)
-    config.custom_pipelines = PIPELINES
-    config.save_pretrained(folder)
-
-
-def write_code(folder: str | os.PathLike, source: str | None = None) -> None:
-    """Copies the modelling code beside the weights; `source` is a repository to take it from.
-
-    A class that was itself loaded as remote code has only some of the files beside it: the rest
-    comes from the repository that it was loaded from.
-    """
-    for name in CODE_FILES:
-        beside: str | Path | None = Path(__file__).with_name(name)
-        if not Path(__file__).with_name(name).exists():
-            beside = locate(source, name, {}) if source else None
-        target = Path(folder) / name
-        if beside is not None and not (target.exists() and target.samefile(beside)):
-            shutil.copyfile(beside, target)
-
-
-def unstack(
-    state_dict: dict[str, torch.Tensor], config: EmpathicInsightConfig
-) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
-    """Heads of a model's state dict one by one, as views: `(name, tensors within the head)`."""
-    for kind in ("full", "pooled"):
-        for row, position in enumerate(config.heads_of_kind(kind)):
-            tensors = {}
-            for key, shape in config.head_shapes(kind).items():
-                rows = _rows(key, row, config.projection_dim)
-                tensors[key] = state_dict[f"heads.{kind}.{key}"][rows].view(shape)
-            yield config.heads[position]["name"], tensors
-
-
-# ---------------------------------------------------------------------------------------- reading
+_HEAD_TENSOR = re.compile(r"heads\.(?P<head>.+)\.(?P<key>(?:proj|mlp\.\d+)\.(?:weight|bias))")
+_COPIERS = 4  # files read at once: first touch of new memory is what takes the time
 
 
 def load_stacked(
@@ -174,45 +59,48 @@ def load_stacked(
     """Reads a checkpoint into the tensors that a model with the asked-for heads has.
 
     Args:
-        config_class: Class that reads `config.json` when `kwargs` holds no configuration.
+        config_class: Class that reads `config.json`.
         path_or_id: Folder or Hub id.
-        names: Heads to read, canonical names; `None` for all.
+        names: Heads to read, any spelling; `None` for all of the configuration.
         kwargs: Those of `from_pretrained`; what concerns finding files is taken out.
 
     Returns:
         The configuration (of the subset), the state dict on the target device in the target
-        type, the commit of a Hub repository (`None` for a folder), and the
-        remaining `kwargs` for `PreTrainedModel.from_pretrained(None, ...)`.
+        type, the commit of a Hub repository (`None` for a folder), and the remaining `kwargs`
+        for `PreTrainedModel.from_pretrained(None, ...)`.
 
     Raises:
         HeadError: See [`EmpathicInsightModel.from_pretrained`].
         OSError: No weights in safetensors, or a file that cannot be read to its end.
+        ValueError: A weights variant or an adapter, which this loader does not know.
     """
-    kwargs = dict(kwargs)
-    hub = {key: kwargs.pop(key) for key in _HUB_KEYS if kwargs.get(key) is not None}
-    for key in (*_HUB_KEYS, "_commit_hash", "_from_auto", "_from_pipeline", "adapter_kwargs"):
-        kwargs.pop(key, None)
-    for key in ("code_revision", "trust_remote_code", "use_safetensors", "weights_only"):
-        kwargs.pop(key, None)  # safetensors is the only format, and it executes nothing
-    config = kwargs.pop("config", None)
+    kwargs = {key: value for key, value in kwargs.items() if key not in _IGNORED_KEYS}
+    hub = {key: kwargs.pop(key, None) for key in HUB_KEYS}
+    hub = {key: value for key, value in hub.items() if value is not None}
+    if kwargs.pop("variant", None) is not None:
+        raise ValueError("these checkpoints have no variants; use revision= or another folder")
+    if (kwargs.pop("adapter_kwargs", None) or {}).get("_adapter_model_path"):
+        raise ValueError("load the base model, then model.load_adapter(...)")
+    where = {key: hub[key] for key in ("token", "cache_dir", "local_files_only") if key in hub}
+    hub["revision"] = resolve_revision(path_or_id, hub.get("revision"), **where)
+    config_file = locate(path_or_id, "config.json", hub)
+    if config_file is None:  # the library would take its defaults
+        raise OSError(f"{path_or_id} holds no config.json")
+    own = {key: kwargs.pop(key) for key in list(kwargs) if key in config_class.default_fields()}
+    stored = config_class.from_pretrained(path_or_id, **hub)
+    config = copy.deepcopy(kwargs.pop("config", None))
     if not isinstance(config, PreTrainedConfig):  # remote code may come with a twin of our class
         source = path_or_id if config is None else config
-        if locate(source, "config.json", hub) is None:  # the library would take its defaults
-            raise OSError(f"{source} holds no config.json")
-        config = config_class.from_pretrained(source, **hub)
+        config = config_class.from_pretrained(source, **hub, **own)
     files = weight_files(path_or_id, hub)
-    _check_names(config.head_names, _heads_in(files))
-    if names is not None:
-        config = config.subset(names)
+    check_names(stored.head_names, _heads_in(files))
+    config = config.subset(config.head_names if names is None else names)
     if "attn_implementation" in kwargs:
         config._attn_implementation = kwargs.pop("attn_implementation")
-    dtype = kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None) or "auto"
-    if dtype == "auto":
-        dtype = config.dtype or torch.float32
-    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+    dtype = _dtype(kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None), config)
     device = _single_device(kwargs.get("device_map"))
     state_dict = _read(path_or_id, hub, config, files, dtype, device)
-    commit = extract_commit_hash(locate(path_or_id, "config.json", hub), None)
+    commit = extract_commit_hash(config_file, None)
     return config, state_dict, commit, {**kwargs, "dtype": dtype}
 
 
@@ -224,23 +112,8 @@ def _read(
     dtype: torch.dtype,
     device: torch.device,
 ) -> dict[str, torch.Tensor]:
-    """The stacked tensors, filled file by file."""
-    # Where each tensor goes: (stacked name, rows, shape that the file must have).
-    targets: dict[str, tuple[str, slice, tuple[int, ...]]] = {}
-    state_dict: dict[str, torch.Tensor] = {}
-    for kind in ("full", "pooled"):
-        positions = config.heads_of_kind(kind)
-        for row, position in enumerate(positions):
-            name = config.heads[position]["name"]
-            for key, shape in config.head_shapes(kind).items():
-                stacked = f"heads.{kind}.{key}"
-                rows = _rows(key, row, config.projection_dim)
-                targets[f"heads.{name}.{key}"] = (stacked, rows, shape)
-                if row == 0:
-                    size = (rows.stop * len(positions), *shape[1:])
-                    if key.startswith("mlp"):
-                        size = (len(positions), *shape)
-                    state_dict[stacked] = torch.empty(size, dtype=dtype, device=device)
+    """The stacked tensors, each file copied straight to its rows."""
+    stacks, targets = _targets(config, dtype, device)
     absent = [key for key in targets if key not in files]
     if absent:
         raise HeadError(f"the weights lack {absent[0]!r}, which config.json says they have")
@@ -248,36 +121,107 @@ def _read(
     for key, file in files.items():
         if key in targets or key.startswith("encoder."):
             by_file.setdefault(file, []).append(key)
-    for file, keys in logging.tqdm(by_file.items(), desc="Reading heads"):
-        path = locate(path_or_id, file, hub)
-        if path is None:
-            raise OSError(f"{path_or_id} lacks {file}, which its index names")
+    paths = locate_all(path_or_id, list(by_file), hub)
+
+    def copy_file(file: str) -> dict[str, torch.Tensor]:
+        others = {}
         try:
-            with safe_open(path, framework="pt") as tensors:
+            with safe_open(paths[file], framework="pt") as tensors:
                 inside = set(tensors.keys())
-                for key in keys:
+                for key in by_file[file]:
                     if key not in inside:
                         raise HeadError(f"{file} lacks {key!r}, which its index says it has")
-                    if key not in targets:
-                        state_dict[key] = tensors.get_tensor(key).to(device, dtype, copy=True)
-                        continue
-                    stacked, rows, shape = targets[key]
-                    found = tuple(tensors.get_slice(key).get_shape())
-                    if found != shape:
-                        head = key.removeprefix("heads.").partition(".proj")[0].partition(".mlp")[0]
-                        raise HeadError(
-                            f"head {head!r}: {key} has shape {found}, the configuration says "
-                            f"{shape}"
-                        )
-                    target = state_dict[stacked][rows]
-                    target.copy_(tensors.get_tensor(key).view_as(target))
+                    if key in targets:
+                        found = tuple(tensors.get_slice(key).get_shape())
+                        if found != tuple(targets[key].shape):
+                            head = _HEAD_TENSOR.fullmatch(key)
+                            raise HeadError(
+                                f"head {head and head['head']!r}: {key} has shape {found}, the "
+                                f"configuration says {tuple(targets[key].shape)}"
+                            )
+                        targets[key].copy_(tensors.get_tensor(key))
+                    else:
+                        others[key] = tensors.get_tensor(key).to(device, dtype, copy=True)
         except SafetensorError as error:
-            raise OSError(f"{path} is not a whole safetensors file ({error})") from error
-    return state_dict
+            raise OSError(f"{paths[file]} is not a whole safetensors file ({error})") from error
+        return others
+
+    with ThreadPoolExecutor(_COPIERS) as pool:
+        done = pool.map(copy_file, by_file)
+        for others in logging.tqdm(done, total=len(by_file), desc="Reading weights"):
+            stacks.update(others)
+    return stacks
+
+
+def _targets(
+    config: EmpathicInsightConfig, dtype: torch.dtype, device: torch.device
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Empty stacks by their name in the model, and views of them by the tensors' names on disk."""
+    stacks, targets = {}, {}
+    for kind in ("full", "pooled"):
+        positions = config.heads_of_kind(kind)
+        for key, shape in config.head_shapes(kind).items() if positions else ():
+            rows = [len(positions) * shape[0], *shape[1:]]
+            size = rows if key.startswith("proj") else [len(positions), *shape]
+            stacks[f"heads.{kind}.{key}"] = torch.empty(size, dtype=dtype, device=device)
+    for name, kind, row in _heads(config):
+        for key, shape in config.head_shapes(kind).items():
+            targets[f"heads.{name}.{key}"] = _rows(stacks[f"heads.{kind}.{key}"], key, row, shape)
+    return stacks, targets
+
+
+def unstacked(
+    state_dict: dict[str, torch.Tensor], config: EmpathicInsightConfig
+) -> Iterable[tuple[str, dict[str, torch.Tensor]]]:
+    """Heads of a model's state dict one by one, as views: `(name, tensors within the head)`."""
+    for name, kind, row in _heads(config):
+        shapes = config.head_shapes(kind).items()
+        yield (
+            name,
+            {key: _rows(state_dict[f"heads.{kind}.{key}"], key, row, s) for key, s in shapes},
+        )
+
+
+@torch.no_grad()
+def stack_on_load(model: Any, state_dict: dict[str, torch.Tensor], prefix: str, *_: Any) -> None:
+    """Hook of `load_state_dict`: takes tensors named as on disk, a shard at a time.
+
+    The Trainer reads checkpoints back this way (`load_best_model_at_end`, resuming).
+    """
+    own = dict(model.named_parameters())
+    for name, kind, row in _heads(model.config):
+        for key, shape in model.config.head_shapes(kind).items():
+            tensor = state_dict.pop(f"{prefix}heads.{name}.{key}", None)
+            if tensor is not None:
+                stack = own[f"heads.{kind}.{key}"]
+                _rows(stack.data, key, row, shape).copy_(tensor)
+                state_dict[f"{prefix}heads.{kind}.{key}"] = stack.data
+
+
+def _heads(config: EmpathicInsightConfig) -> Iterable[tuple[str, str, int]]:
+    """`(name, kind, row in the stack of its kind)` of every head."""
+    for kind in ("full", "pooled"):
+        for row, position in enumerate(config.heads_of_kind(kind)):
+            yield config.heads[position]["name"], kind, row
+
+
+def _rows(stack: torch.Tensor, key: str, row: int, shape: tuple[int, ...]) -> torch.Tensor:
+    """View of the `row`-th head's tensor `key` in the stack of all heads."""
+    height = shape[0] if key.startswith("proj") else 1
+    return stack[row * height : (row + 1) * height].view(shape)
+
+
+# ------------------------------------------------------------------------------------------ files
 
 
 def weight_files(path_or_id: str | os.PathLike, hub: dict[str, Any]) -> dict[str, str]:
-    """File name of every tensor in a checkpoint, from its index or from its only file."""
+    """File name of every tensor in a checkpoint, from its index or from its only file.
+
+    Raises:
+        HeadError: A tensor named twice.
+        OSError: No weights, an index that is none, or one that points anywhere but to
+            safetensors files beside it.
+    """
     index = locate(path_or_id, INDEX, hub)
     if index is not None:
         try:
@@ -285,9 +229,11 @@ def weight_files(path_or_id: str | os.PathLike, hub: dict[str, Any]) -> dict[str
                 Path(index).read_text(encoding="utf-8"), object_pairs_hook=_no_repeats
             )
             files = dict(content["weight_map"])
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except HeadError:
+            raise
+        except (ValueError, KeyError, TypeError) as error:
             raise OSError(f"{index} is not a safetensors index ({error!r})") from error
-        for file in set(files.values()):
+        for file in files.values():
             # The index comes from a repository: its names are never used as paths elsewhere.
             if not isinstance(file, str) or not _SHARD_NAME.fullmatch(file):
                 raise OSError(f"{index} names {file!r}; only *.safetensors beside it are read")
@@ -300,6 +246,45 @@ def weight_files(path_or_id: str | os.PathLike, hub: dict[str, Any]) -> dict[str
             return dict.fromkeys(tensors.keys(), WEIGHTS)
     except SafetensorError as error:
         raise OSError(f"{single} is not a whole safetensors file ({error})") from error
+
+
+def locate(path_or_id: str | os.PathLike, file: str, hub: dict[str, Any]) -> str | None:
+    """Local path of a file in a folder or repository, downloaded if need be; `None` if absent."""
+    return cached_file(path_or_id, file, _raise_exceptions_for_missing_entries=False, **hub)
+
+
+def locate_all(
+    path_or_id: str | os.PathLike, names: list[str], hub: dict[str, Any]
+) -> dict[str, str]:
+    """Local paths of weight files by name; from the Hub they download together."""
+    found = cached_files(path_or_id, names, _raise_exceptions_for_missing_entries=False, **hub)
+    paths = {Path(path).name: path for path in found or ()}
+    for name in names:
+        if name not in paths:
+            raise OSError(f"{path_or_id} lacks {name}, which its index names")
+    return paths
+
+
+def check_names(expected: list[str], found: set[str]) -> None:
+    """Raises a HeadError that names the heads missing from or foreign to a configuration."""
+    missing = [name for name in expected if name not in found]
+    extra = sorted(found - set(expected))
+    if missing or extra:
+        parts = [f"lack {', '.join(missing)}"] if missing else []
+        parts += [f"hold {', '.join(extra)}, unknown to the configuration"] if extra else []
+        raise HeadError(f"the weights {' and '.join(parts)}")
+
+
+def _heads_in(files: dict[str, str]) -> set[str]:
+    """Names of the heads that a checkpoint has tensors of."""
+    heads = set()
+    for key in files:
+        match = _HEAD_TENSOR.fullmatch(key)
+        if match:
+            heads.add(match["head"])
+        elif not key.startswith("encoder."):
+            raise HeadError(f"unknown tensor {key!r} in the weights")
+    return heads
 
 
 def _no_weights(path_or_id: str | os.PathLike) -> str:
@@ -326,59 +311,14 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _heads_in(files: dict[str, str]) -> set[str]:
-    """Names of the heads that a checkpoint has tensors of."""
-    pattern = re.compile(r"heads\.(.+)\.(?:proj|mlp\.\d+)\.(?:weight|bias)")
-    heads = set()
-    for key in files:
-        match = pattern.fullmatch(key)
-        if match:
-            heads.add(match[1])
-        elif not key.startswith("encoder."):
-            raise HeadError(f"unknown tensor {key!r} in the weights")
-    return heads
-
-
-def _check_names(expected: list[str], found: set[str]) -> None:
-    missing = [name for name in expected if name not in found]
-    extra = sorted(found - set(expected))
-    if missing or extra:
-        parts = [f"lack {', '.join(missing)}"] if missing else []
-        parts += [f"hold {', '.join(extra)}, unknown to the configuration"] if extra else []
-        raise HeadError(f"the weights {' and '.join(parts)}")
-
-
-def _check_head(
-    config: EmpathicInsightConfig, name: str, shapes: dict[str, tuple[int, ...]]
-) -> None:
-    kinds = {spec["name"]: spec["kind"] for spec in config.heads}
-    if name not in kinds:
-        raise HeadError(f"head {name!r} is not in the configuration")
-    expected = config.head_shapes(kinds[name])
-    if shapes != expected:
-        raise HeadError(f"head {name!r} has tensors {shapes}, a {kinds[name]} head has {expected}")
-
-
-def _rows(key: str, row: int, width: int) -> slice:
-    """Rows of the `row`-th head in the stack of all heads' tensor `key`."""
-    return slice(row * width, (row + 1) * width) if key.startswith("proj") else slice(row, row + 1)
-
-
-def _shard(number: int, total: int) -> str:
-    return f"model-{number:05d}-of-{total:05d}.safetensors"
-
-
-def _save(tensors: dict[str, torch.Tensor], path: Path) -> None:
-    """One file, through a temporary name: a reader never sees half of it."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as temporary:
-        half = Path(temporary) / path.name
-        save_file({k: v.contiguous() for k, v in tensors.items()}, half, metadata={"format": "pt"})
-        half.chmod(0o644)  # safetensors writes files that nobody else can read
-        half.replace(path)
-
-
-def locate(path_or_id: str | os.PathLike, file: str, hub: dict[str, Any]) -> str | None:
-    return cached_file(path_or_id, file, _raise_exceptions_for_missing_entries=False, **hub)
+def _dtype(asked: Any, config: EmpathicInsightConfig) -> torch.dtype:
+    """The type to load in: as asked, else as stored, else float32."""
+    dtype = config.dtype or torch.float32 if asked in (None, "auto") else asked
+    if isinstance(dtype, str):
+        dtype = getattr(torch, dtype.removeprefix("torch."), None)
+    if not isinstance(dtype, torch.dtype):
+        raise ValueError(f"dtype {asked!r} is not auto, float32, bfloat16, float16 or a torch type")
+    return dtype
 
 
 def _single_device(device_map: Any) -> torch.device:

@@ -1,6 +1,8 @@
 """Configuration of EmpathicInsight-Voice: a Whisper encoder and an ordered list of heads."""
 
 import copy
+import dataclasses
+import difflib
 from itertools import pairwise
 from typing import Any
 
@@ -26,9 +28,11 @@ _LIBRARY_KEYS = {
     "name_or_path",
     "num_labels",
     "output_attentions",
+    "quantization_config",
     "tie_word_embeddings",
     "torch_dtype",
     "transformers_weights",
+    "use_cache",
 }
 
 
@@ -139,6 +143,12 @@ class EmpathicInsightConfig(PreTrainedConfig):
             return result[0], {**result[1], "heads": heads}
         return result.subset(heads)
 
+    @classmethod
+    def default_fields(cls) -> set[str]:
+        """Names of the settings that a caller may override when loading."""
+        fields = {field.name for field in dataclasses.fields(cls)}
+        return fields - {"architectures", "dtype", "id2label", "label2id", "transformers_version"}
+
     @property
     def encoder(self) -> WhisperConfig:
         """The encoder's configuration."""
@@ -176,14 +186,17 @@ class EmpathicInsightConfig(PreTrainedConfig):
         Raises:
             HeadError: A name that this model has no head for, or one named twice.
         """
+        if isinstance(names, str):
+            raise HeadError(f"heads is a list of names, not {names!r}")
         specs = {spec["name"]: spec for spec in self.heads}
-        names = [name if name in specs else _canonical(name) for name in names]
-        absent = [name for name in names if name not in specs]
-        if absent:
-            raise HeadError(
-                f"no head named {', '.join(map(repr, absent))}; this model has "
-                f"{', '.join(specs) or 'none'}"
-            )
+        names = [name if name in specs else canonical(name) for name in names]
+        for name in names:
+            if name not in specs:
+                near = difflib.get_close_matches(name, specs, n=3, cutoff=0) if specs else []
+                raise HeadError(
+                    f"no head named {name!r}; nearest of this model's {len(specs)}: "
+                    f"{', '.join(near) or 'none'}"
+                )
         if len(set(names)) != len(names) or not names:
             raise HeadError(f"heads must be distinct and at least one, not {names}")
         chosen = copy.deepcopy(self)
@@ -193,7 +206,7 @@ class EmpathicInsightConfig(PreTrainedConfig):
         return chosen
 
 
-def _canonical(spelling: str) -> str:
+def canonical(spelling: str) -> str:
     """Taxonomy name of a spelling; a converted model may hold heads from outside the taxonomy."""
     try:
         return resolve(spelling)

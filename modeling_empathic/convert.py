@@ -8,7 +8,6 @@ nowhere else, with `weights_only=True`, so that they cannot run code.
 import hashlib
 import json
 import os
-import pickle
 import re
 import shutil
 from collections.abc import Callable
@@ -20,15 +19,11 @@ import torch
 from safetensors import safe_open
 from transformers import WhisperConfig, WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
+from transformers.utils import extract_commit_hash
 
-from .checkpoint_empathic import (
-    locate,
-    weight_files,
-    write_checkpoint,
-    write_code,
-    write_config,
-)
-from .configuration_empathic import EmpathicInsightConfig, HeadError
+from .checkpoint_empathic import locate, locate_all, weight_files
+from .configuration_empathic import EmpathicInsightConfig, HeadError, canonical
+from .saving_empathic import write_checkpoint, write_code, write_config
 from .taxonomy import ATTRIBUTES, EMOTION_NAMES, EMOTION_SCALE, QUALITIES, UnknownNameError, resolve
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -90,7 +85,7 @@ def convert(
         UnknownNameError: An unknown stem without `allow_unknown`.
         OSError: A file or repository that cannot be read.
     """
-    output = Path(output)
+    output = Path(output).absolute()
     if dtype not in DTYPES:
         raise ConversionError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
@@ -118,7 +113,14 @@ def convert(
         write_code(partial)
         write_checkpoint(partial, config, tensors, loaded())
         _feature_extractor(encoder, whisper, hub).save_pretrained(partial)
-        provenance = {"source": str(source), "encoder": str(encoder), "sha256": digests}
+        provenance = {
+            "source": _origin(source, revision),
+            "encoder": {
+                **_origin(encoder, encoder_revision),
+                "commit": extract_commit_hash(locate(encoder, "config.json", hub), None),
+            },
+            "sha256": digests,
+        }
         (partial / "conversion.json").write_text(json.dumps(provenance, indent=2) + "\n")
         write_config(partial, config, getattr(torch, dtype))
         if output.exists():
@@ -141,7 +143,8 @@ def find_heads(
     Raises:
         As [`convert`].
     """
-    wanted = None if heads is None else [resolve(name) for name in heads]
+    known = canonical if allow_unknown else resolve
+    wanted = None if heads is None else [known(name) for name in heads]
     files: dict[str, str] = {}
     for file in _list(source, revision):
         match = _FILE.fullmatch(file)
@@ -150,7 +153,7 @@ def find_heads(
         try:
             name = resolve(match["stem"])
         except UnknownNameError as error:
-            if wanted is not None:
+            if wanted is not None and match["stem"] not in wanted:
                 continue
             if not allow_unknown:
                 raise UnknownNameError(f"{file}: {error} (--allow-unknown keeps it)") from None
@@ -179,6 +182,10 @@ def find_heads(
 def _configuration(found: list[Found], whisper: WhisperConfig) -> EmpathicInsightConfig:
     """The configuration that all heads agree on; kinds and widths come from the shapes."""
     inputs = {whisper.max_source_positions * whisper.d_model: "full", 4 * whisper.d_model: "pooled"}
+    for head in found:
+        flat = [key for key, shape in head.shapes.items() if len(shape) != 1 + ("weight" in key)]
+        if flat:
+            raise HeadError(f"{head.file.name}: {flat[0]} has shape {head.shapes[flat[0]]}")
     widths = {
         head.file.name: (
             head.shapes["proj.weight"][0],
@@ -242,7 +249,7 @@ def _open(path: Path, device: str) -> dict[str, torch.Tensor]:
     """A public state dict under our names; `device="meta"` reads the shapes alone."""
     try:
         state_dict = torch.load(path, map_location=device, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+    except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ConversionError(
             f"{path.name} is not a plain state dict and was not loaded: {reason}"
@@ -272,10 +279,12 @@ def _encoder(
     with torch.device("meta"):
         expected = WhisperEncoder(whisper).state_dict()
     tensors = {}
-    for key, file in weight_files(source, hub).items():
+    files = weight_files(source, hub)
+    paths = locate_all(source, sorted(set(files.values())), hub)
+    for key, file in files.items():
         name = key.removeprefix("model.").removeprefix("encoder.")
         if name in expected and "encoder." in key:
-            with safe_open(locate(source, file, hub), framework="pt") as weights:
+            with safe_open(paths[file], framework="pt") as weights:
                 tensors[name] = weights.get_tensor(key).to(dtype)
     absent = sorted(set(expected) - set(tensors))
     if absent:
@@ -284,6 +293,12 @@ def _encoder(
         if tensor.shape != expected[name].shape or not torch.isfinite(tensor).all():
             raise ConversionError(f"{source}: {name} has a wrong shape, NaN or Inf")
     return {name: tensors[name] for name in expected}
+
+
+def _origin(source: str | os.PathLike, revision: str | None) -> dict[str, str | None]:
+    """Where something came from; of a folder only the name, since its path is nobody's business."""
+    folder = Path(source)
+    return {"name": folder.resolve().name if folder.is_dir() else str(source), "revision": revision}
 
 
 def _feature_extractor(

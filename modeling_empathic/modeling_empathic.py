@@ -14,14 +14,9 @@ from transformers import initialization as init
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from transformers.utils import ModelOutput
 
-from .checkpoint_empathic import (
-    load_stacked,
-    unstack,
-    write_checkpoint,
-    write_code,
-    write_config,
-)
-from .configuration_empathic import EmpathicInsightConfig
+from .checkpoint_empathic import HUB_KEYS, load_stacked, stack_on_load, unstacked
+from .configuration_empathic import EmpathicInsightConfig, HeadError
+from .saving_empathic import write_checkpoint, write_code, write_config
 
 
 @dataclass
@@ -113,6 +108,8 @@ class EmpathicInsightModel(PreTrainedModel):
 
     config: EmpathicInsightConfig
     commit: str | None = None  # of the Hub repository that the weights came from
+    accepts_loss_kwargs = False  # the Trainer, not the loss, divides by accumulation steps
+    _code_source: tuple[str, dict[str, Any]] | tuple[None, None] = (None, None)
 
     def __init__(self, config: EmpathicInsightConfig):
         super().__init__(config)
@@ -124,6 +121,7 @@ class EmpathicInsightModel(PreTrainedModel):
                 if config.heads_of_kind(kind)
             }
         )
+        self.register_load_state_dict_pre_hook(stack_on_load)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -141,8 +139,9 @@ class EmpathicInsightModel(PreTrainedModel):
         encoder_states: torch.Tensor | None = None,
         output_projections: bool = False,
         output_last_hidden_state: bool = False,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
         return_dict: bool | None = None,
-        **kwargs: Any,
     ) -> EmpathicInsightOutput | tuple:
         """Scores a batch of 30 s windows.
 
@@ -154,25 +153,38 @@ class EmpathicInsightModel(PreTrainedModel):
                 skipped. Give either these or `input_features`.
             output_projections: Also return the heads' first-layer outputs.
             output_last_hidden_state: Also return the encoder's states.
+            output_hidden_states: Also return the states of every encoder layer.
+            output_attentions: Also return attention maps (eager attention only).
             return_dict: `False` for a plain tuple.
-            **kwargs: To the encoder (`output_hidden_states`, `output_attentions`).
 
         Returns:
             [`EmpathicInsightOutput`].
 
         Raises:
-            ValueError: Both inputs or neither, or features that do not fill the window.
+            ValueError: Both inputs or neither, features that do not fill the window, or labels
+                of another shape than the scores.
         """
         if (input_features is None) == (encoder_states is None):
             raise ValueError("give either input_features or encoder_states")
         encoded = None
         if input_features is not None:
-            encoded = self.encoder(input_features.to(self.dtype), **kwargs)
+            asked = {
+                "output_hidden_states": output_hidden_states,
+                "output_attentions": output_attentions,
+            }
+            encoded = self.encoder(
+                input_features.to(self.encoder.conv1.weight.dtype),
+                **{key: value for key, value in asked.items() if value is not None},
+            )
             encoder_states = encoded.last_hidden_state
         assert encoder_states is not None
         logits, projections = self._score(encoder_states)
         loss = None
         if labels is not None:
+            if labels.shape != logits.shape:
+                raise ValueError(
+                    f"labels have shape {tuple(labels.shape)}, the scores {tuple(logits.shape)}"
+                )
             known = ~labels.isnan()
             errors = (logits - labels.to(logits).nan_to_num()).abs() * known
             loss = errors.sum() / known.sum().clamp(min=1)  # MAE (paper section 3.4)
@@ -236,6 +248,7 @@ class EmpathicInsightModel(PreTrainedModel):
         """
         if pretrained_model_name_or_path is None:  # the library's own door: config + state_dict
             return super().from_pretrained(None, *model_args, **kwargs)
+        hub_kwargs = dict(kwargs)
         config, state_dict, commit, kwargs = load_stacked(
             EmpathicInsightConfig, pretrained_model_name_or_path, heads, kwargs
         )
@@ -256,6 +269,11 @@ class EmpathicInsightModel(PreTrainedModel):
                     f"{', '.join(sorted(keys)[:3])}"
                 )
         model.commit = commit
+        # A folder is remembered by its full path: the working directory may change before saving.
+        is_folder = Path(pretrained_model_name_or_path).is_dir()
+        origin = Path(pretrained_model_name_or_path).absolute() if is_folder else None
+        hub = {key: hub_kwargs[key] for key in HUB_KEYS if key in hub_kwargs and key != "token"}
+        model._code_source = (str(origin or pretrained_model_name_or_path), hub)
         model.name_or_path = model.config.name_or_path = str(pretrained_model_name_or_path)
         return (model, info) if wants_info else model
 
@@ -277,22 +295,36 @@ class EmpathicInsightModel(PreTrainedModel):
             push_to_hub: Also upload; `repo_id` and the rest of `kwargs` as in `push_to_hub`.
             max_shard_size: Ignored: shards are one head each, 0.6 GB at most in the release.
             **kwargs: For `push_to_hub`.
+
+        Raises:
+            HeadError: Weights that are not of this model, or not all of them.
+            ValueError: A quantised model, which this layout cannot hold yet.
         """
-        if is_main_process:
-            folder = Path(save_directory)
-            folder.mkdir(parents=True, exist_ok=True)
-            state_dict = state_dict or self.state_dict()
-            prefix = "encoder."
-            encoder = {
-                key.removeprefix(prefix): value
-                for key, value in state_dict.items()
-                if key.startswith(prefix)
-            }
-            write_code(folder, self.name_or_path)
-            write_checkpoint(folder, self.config, encoder, unstack(state_dict, self.config))
-            write_config(folder, self.config, self.dtype)
+        if getattr(self, "_hf_peft_config_loaded", False):  # then only the adapter is saved
+            super().save_pretrained(
+                save_directory, is_main_process, state_dict, push_to_hub, **kwargs
+            )
+            return
+        if getattr(self, "hf_quantizer", None) is not None:
+            raise ValueError("a quantised model cannot be saved; save it before quantising")
+        if not is_main_process:
+            return
+        state_dict = state_dict or self.state_dict()
+        differing = set(state_dict) ^ set(self.state_dict())
+        if differing:
+            raise HeadError(f"these weights are not the model's: {sorted(differing)[:3]}")
+        encoder = {
+            key.removeprefix("encoder."): value
+            for key, value in state_dict.items()
+            if key.startswith("encoder.")
+        }
+        folder = Path(save_directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_code(folder, *self._code_source)
+        write_checkpoint(folder, self.config, encoder, unstacked(state_dict, self.config))
+        write_config(folder, self.config, self.dtype)
         if push_to_hub:
-            self.push_to_hub(kwargs.pop("repo_id", Path(save_directory).name), **kwargs)
+            self.push_to_hub(kwargs.pop("repo_id", folder.name), **kwargs)
 
 
 def pool(states: torch.Tensor) -> torch.Tensor:

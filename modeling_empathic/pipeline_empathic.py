@@ -48,22 +48,24 @@ class EmpathicInsightPipeline(ChunkPipeline):
     def _sanitize_parameters(
         self,
         top_k: int | None = None,
-        long_audio: str = "mean",
+        long_audio: str | None = None,
         hop_s: float | None = None,
         **unknown: Any,
     ) -> tuple[dict, dict, dict]:
         if unknown:
             known = "top_k, long_audio, hop_s"
             raise TypeError(f"unknown parameters {sorted(unknown)}; known: {known}")
-        if long_audio not in _LONG:
+        if long_audio not in (None, *_LONG):
             raise ValueError(f"long_audio {long_audio!r} is not one of {', '.join(_LONG)}")
         if top_k is not None and top_k < 1:
             raise ValueError(f"top_k must be at least 1, not {top_k}")
-        return (
-            {"first_only": long_audio == "first", "hop_s": hop_s},
-            {},
-            {"top_k": top_k, "each": long_audio == "each"},
-        )
+        # Only what was given: settings of the constructor hold where a call says nothing.
+        preprocess: dict[str, Any] = {} if hop_s is None else {"hop_s": hop_s}
+        postprocess: dict[str, Any] = {} if top_k is None else {"top_k": top_k}
+        if long_audio is not None:
+            preprocess["first_only"] = long_audio == "first"
+            postprocess["each"] = long_audio == "each"
+        return preprocess, {}, postprocess
 
     def preprocess(  # type: ignore[override]
         self, audio: Any, first_only: bool = False, hop_s: float | None = None
@@ -78,7 +80,7 @@ class EmpathicInsightPipeline(ChunkPipeline):
                 samples[window], sampling_rate=SAMPLE_RATE, return_tensors="pt"
             )
             yield {
-                "input_features": features.input_features.to(self.dtype),
+                "input_features": features.input_features,
                 "start_s": window.start / SAMPLE_RATE,
                 "end_s": min(window.stop, len(samples)) / SAMPLE_RATE,
                 "is_last": number == len(slices),

@@ -3,10 +3,10 @@
 from transformers import AutoConfig, AutoModel, AutoModelForAudioClassification
 from transformers.pipelines import PIPELINE_REGISTRY
 
-from .checkpoint_empathic import PIPELINES
 from .configuration_empathic import EmpathicInsightConfig
 from .modeling_empathic import EmpathicInsightModel
 from .pipeline_empathic import EmpathicInsightPipeline
+from .saving_empathic import PIPELINES
 
 AutoConfig.register(EmpathicInsightConfig.model_type, EmpathicInsightConfig, exist_ok=True)
 AutoModel.register(EmpathicInsightConfig, EmpathicInsightModel, exist_ok=True)

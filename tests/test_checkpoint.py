@@ -154,8 +154,71 @@ def test_auto_classes_take_a_subset_too(model_folder):
     assert AutoConfig.from_pretrained(model_folder, heads=["Awe"]).head_names == ["Awe"]
 
 
+def test_a_configuration_of_a_subset_loads_that_subset(model_folder):
+    from transformers import AutoConfig, AutoModel
+
+    config = AutoConfig.from_pretrained(model_folder, heads=["Awe"])
+    assert AutoModel.from_pretrained(model_folder, config=config).config.head_names == ["Awe"]
+
+
+def test_settings_can_be_overridden_when_loading(model_folder):
+    from transformers import AutoModel
+
+    for load_with in (EmpathicInsightModel.from_pretrained, AutoModel.from_pretrained):
+        model = load_with(model_folder, dropouts=[0.0, 0.2, 0.2, 0.2])
+        assert model.heads["full"].dropouts == [0.0, 0.2, 0.2, 0.2]
+
+
+def test_what_this_loader_does_not_know_is_refused(model_folder):
+    for wrong, message in (
+        ({"variant": "fp16"}, "variants"),
+        ({"dtype": "fp16"}, "dtype 'fp16' is not"),
+        ({"heads": "Anger"}, "heads is a list"),
+        ({"adapter_kwargs": {"_adapter_model_path": "x"}}, "load_adapter"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            EmpathicInsightModel.from_pretrained(model_folder, **wrong)
+
+
+def test_a_configuration_passed_in_is_not_changed(model_folder):
+    config = EmpathicInsightConfig.from_pretrained(model_folder)
+    before = config.to_dict()
+    EmpathicInsightModel.from_pretrained(
+        model_folder, config=config, heads=["Awe"], attn_implementation="eager"
+    )
+    assert config.to_dict() == before
+
+
+def test_a_save_that_fails_leaves_the_old_weights(broken, monkeypatch):
+    model = load(broken)
+    state_dict = model.state_dict()
+    state_dict.pop("heads.full.mlp.3.bias")
+    with pytest.raises(HeadError, match="not the model's"):
+        model.save_pretrained(broken, state_dict=state_dict)
+    written = []
+
+    def full_disk(tensors, path, metadata):
+        written.append(path)
+        if len(written) == 2:
+            raise OSError("No space left on device")
+        save_file(tensors, path, metadata=metadata)
+
+    model.heads["full"].proj.weight.data.zero_()
+    monkeypatch.setattr("modeling_empathic.saving_empathic.save_file", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        model.save_pretrained(broken)
+    assert load(broken).heads["full"].proj.weight.abs().sum() > 0
+    assert not (broken / ".writing").exists()
+
+
+def test_saving_leaves_files_of_other_names_alone(broken):
+    (broken / "model_ema.safetensors").write_bytes(b"mine")
+    load(broken).save_pretrained(broken)
+    assert (broken / "model_ema.safetensors").read_bytes() == b"mine"
+
+
 def test_an_unknown_head_is_an_error_that_lists_the_heads(model_folder):
-    with pytest.raises(HeadError, match=r"no head named 'Pain'; this model has Anger, Speech"):
+    with pytest.raises(HeadError, match=r"no head named 'Pain'; nearest of this model's 4: "):
         EmpathicInsightModel.from_pretrained(model_folder, heads=["Pain"])
 
 

@@ -108,8 +108,9 @@ def test_the_folder_has_the_stock_feature_extractor_and_where_heads_came_from(
     convert(release, tmp_path / "out", whisper, heads=HEADS)
     stock = json.loads((tmp_path / "out" / "preprocessor_config.json").read_text())
     assert stock["feature_extractor_type"] == "WhisperFeatureExtractor"
-    sources = json.loads((tmp_path / "out" / "conversion.json").read_text())["sha256"]
-    assert set(sources) == {path.name for path in release.iterdir()}
+    content = json.loads((tmp_path / "out" / "conversion.json").read_text())
+    assert set(content["sha256"]) == {path.name for path in release.iterdir()}
+    assert content["source"] == {"name": "release", "revision": None}  # and no path
 
 
 def test_all_forty_emotions_are_needed_without_heads(release, whisper, tmp_path):
@@ -192,7 +193,9 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(release, whisper, t
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"PK\x03\x04cut off", b"<html>"], ids=["empty", "cut off", "html"]
+    "content",
+    [b"", b"PK\x03\x04cut off", b"<html>", b"abcdefgh", b"\x80\x02."],
+    ids=["empty", "cut off", "html", "letters", "empty pickle"],
 )
 def test_a_file_that_is_no_state_dict_is_refused(release, whisper, tmp_path, content):
     (release / "model_Anger_best.pth").write_bytes(content)
@@ -204,6 +207,23 @@ def test_a_whole_module_instead_of_tensors_is_refused(release, whisper, tmp_path
     torch.save(nn.Linear(2, 2), release / "model_Anger_best.pth")
     with pytest.raises(ConversionError, match=r"model_Anger_best\.pth"):
         convert(release, tmp_path / "out", whisper, heads=HEADS)
+
+
+def test_a_first_layer_that_is_no_matrix_is_refused(release, whisper, tmp_path):
+    state = public_state()
+    state["proj.weight"] = state["proj.weight"].flatten()
+    torch.save(state, release / "model_Anger_best.pth")
+    with pytest.raises(HeadError, match=r"model_Anger_best\.pth: proj\.weight has shape"):
+        convert(release, tmp_path / "out", whisper, heads=HEADS)
+
+
+def test_an_unknown_head_can_be_asked_for_by_its_stem(release, whisper, tmp_path):
+    save_head(release, "Hunger")
+    heads = ["anger", "Hunger"]
+    config = convert(release, tmp_path / "out", whisper, heads=heads, allow_unknown=True)
+    assert config.head_names == ["Anger", "Hunger"]
+    again = EmpathicInsightModel.from_pretrained(tmp_path / "out", heads=["Hunger"])
+    assert again.config.head_names == ["Hunger"]
 
 
 def test_an_encoder_without_whisper_weights_is_refused(release, whisper, tmp_path):

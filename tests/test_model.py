@@ -6,7 +6,7 @@ from torch import nn
 
 from benchmarks.public_release import PublicHead
 from modeling_empathic import EmpathicInsightModel
-from modeling_empathic.checkpoint_empathic import unstack
+from modeling_empathic.checkpoint_empathic import unstacked
 from modeling_empathic.modeling_empathic import pool
 
 from .conftest import MIXED_HEADS, tiny_model
@@ -16,7 +16,7 @@ def separate_scores(model, states):
     """A naive second implementation: one nn.Sequential a head, one clip at a time."""
     kinds = {spec["name"]: spec["kind"] for spec in model.config.heads}
     columns = {}
-    for name, tensors in unstack(model.state_dict(), model.config):
+    for name, tensors in unstacked(model.state_dict(), model.config):
         layers = [nn.Linear(*tensors["proj.weight"].shape[::-1])]
         layers[0].load_state_dict({k[5:]: v for k, v in tensors.items() if k.startswith("proj")})
         for i in range(4):
@@ -122,6 +122,26 @@ def test_gradient_checkpointing_gives_the_same_gradients(features):
     torch.testing.assert_close(*gradients)
 
 
+def test_labels_of_another_shape_are_an_error_not_broadcast(features):
+    model = tiny_model()
+    for shape in ((3,), (4,), (3, 1)):
+        with pytest.raises(ValueError, match="labels have shape"):
+            model(features, labels=torch.zeros(shape))
+
+
+def test_a_misspelt_argument_is_an_error(features):
+    with pytest.raises(TypeError, match="output_projection"):
+        tiny_model()(features, output_projection=True)
+
+
+@torch.no_grad()
+def test_hidden_states_and_attentions_come_on_request(model_folder, features):
+    model = EmpathicInsightModel.from_pretrained(model_folder, attn_implementation="eager")
+    output = model(features, output_hidden_states=True, output_attentions=True)
+    assert len(output.hidden_states) == 3
+    assert output.attentions[0].shape == (3, 2, 1500, 1500)
+
+
 @torch.no_grad()
 def test_eager_and_sdpa_attention_agree(model_folder, features):
     sdpa = EmpathicInsightModel.from_pretrained(model_folder)
@@ -138,7 +158,8 @@ def test_bfloat16_scores_are_float32_and_close(model_folder, features):
     scores = model(features).logits
     assert model.dtype == torch.bfloat16
     assert scores.dtype == torch.float32
-    assert (scores - exact).abs().max() < 0.05 * exact.std() + 0.02
+    # Each head against its own spread over the clips, which are of very different loudness.
+    assert ((scores - exact).abs().amax(0) < 0.1 * (exact.amax(0) - exact.amin(0))).all()
 
 
 @torch.no_grad()

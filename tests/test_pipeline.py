@@ -64,6 +64,15 @@ def test_top_k_limits_the_labels(voice_emotion, tone):
     assert voice_emotion(tone, top_k=2) == voice_emotion(tone)[:2]
 
 
+def test_settings_of_the_constructor_hold_until_a_call_says_otherwise(model_folder, tone):
+    from transformers import pipeline
+
+    configured = pipeline("voice-emotion", model=str(model_folder), top_k=1, long_audio="each")
+    (window,) = configured(tone)
+    assert len(window["scores"]) == 1
+    assert len(configured(tone, top_k=3, long_audio="mean")) == 3
+
+
 def test_long_audio_is_the_mean_of_its_windows_weighted_by_length(voice_emotion):
     rng = np.random.default_rng(0)
     loud_then_quiet = np.r_[rng.normal(size=480_000), 0.01 * rng.normal(size=160_000)]
