@@ -22,6 +22,7 @@ STARTED = time.perf_counter()
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 CLIP_S = 10.36  # mean duration in Bench (paper Table 3)
+N_CLIPS = 32  # that drift is measured on
 
 
 def main() -> None:
@@ -49,7 +50,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3, help="repetitions of every timing")
     parser.add_argument("--heads", type=int, default=40, help="fewer for a quick look")
     parser.add_argument("--work", help="folder to keep the made heads in, for another run")
-    parser.add_argument("--clips", help="folder of recordings to measure drift on (16 are read)")
+    parser.add_argument("--clips", help="folder of recordings to measure drift on")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     arguments.batch = arguments.batch or [1, 4]
@@ -80,9 +81,13 @@ def orchestrate(arguments: argparse.Namespace, work: Path) -> dict:
     np.save(work / "clips.npy", drift_clips(arguments.clips))
 
     results: dict = {"machine": machine(), "heads": len(stems), "runs": arguments.runs, "rows": []}
-    loop = "float32" if arguments.device == "cpu" else "float16"
-    for kind, dtype in [("loop", loop), *(("ours", dtype) for dtype in dtypes)]:
-        warm(work / ("release" if kind == "loop" else dtype))
+    # The loop in the type that its users run comes first: everything is compared with it. Drift
+    # is measured against the loop in float32 on either device.
+    loops = ["float32"] if arguments.device == "cpu" else ["float16", "float32"]
+    candidates = [*(("loop", dtype) for dtype in loops), *(("ours", dtype) for dtype in dtypes)]
+    for kind, dtype in candidates:
+        for folder in ("release", "whisper") if kind == "loop" else (dtype,):
+            warm(work / folder)
         say(f"measuring {kind} {dtype}")
         command = [sys.executable, __file__, "--worker", f"{kind}:{dtype}", "--work", str(work)]
         command += ["--device", arguments.device, "--runs", str(arguments.runs)]
@@ -91,15 +96,16 @@ def orchestrate(arguments: argparse.Namespace, work: Path) -> dict:
         row = json.loads(done.stdout.splitlines()[-1])
         results["rows"].append(row)
         say(json.dumps(row))
-    reference = np.load(work / f"scores-loop-{loop}.npy")
-    for row in results["rows"][1:]:
-        row["drift"] = drift(np.load(work / f"scores-ours-{row['dtype']}.npy"), reference)
-    results["clips"] = "16 recordings of --clips" if arguments.clips else "16 made clips"
+    reference = np.load(work / "scores-loop-float32.npy")
+    for row in results["rows"]:
+        scores = np.load(work / f"scores-{row['kind']}-{row['dtype']}.npy")
+        row["drift"] = drift(scores, reference)
+    results["clips"] = f"{N_CLIPS} {'recordings' if arguments.clips else 'made clips'}"
     return results
 
 
 def drift_clips(folder: str | None):
-    """16 clips to compare scores on: recordings from a folder, else noise shaped like speech."""
+    """Clips to compare scores on: recordings from a folder, else noise shaped like speech."""
     import numpy as np
 
     n_samples = round(CLIP_S * 16_000)
@@ -107,12 +113,12 @@ def drift_clips(folder: str | None):
         from modeling_empathic.audio import load_audio
 
         files = sorted(p for p in Path(folder).iterdir() if p.suffix in {".wav", ".flac", ".mp3"})
-        chosen = [load_audio(file) for file in files[:: max(1, len(files) // 16)][:16]]
+        chosen = [load_audio(file) for file in files[:: max(1, len(files) // N_CLIPS)][:N_CLIPS]]
         return np.stack([np.resize(clip, n_samples) for clip in chosen])
     rng = np.random.default_rng(0)
-    noise = rng.normal(size=(16, n_samples)).cumsum(axis=1)
+    noise = rng.normal(size=(N_CLIPS, n_samples)).cumsum(axis=1)
     noise -= noise.mean(axis=1, keepdims=True)
-    syllables = 1 + np.sin(np.arange(n_samples) * rng.uniform(2, 6, (16, 1)) / 2_000)
+    syllables = 1 + np.sin(np.arange(n_samples) * rng.uniform(2, 6, (N_CLIPS, 1)) / 2_000)
     return (0.1 * syllables * noise / np.abs(noise).max(axis=1, keepdims=True)).astype(np.float32)
 
 
@@ -191,6 +197,13 @@ def timed(function, batch, device: str) -> float:
     return time.perf_counter() - start
 
 
+def mel(extractor, clips, device: str):
+    """Features, made on the GPU where there is one: for the loop as for us."""
+    on = {"device": device} if device == "cuda" else {}
+    made = extractor(list(clips), sampling_rate=16_000, return_tensors="pt", **on)
+    return made.input_features.to(device)
+
+
 def load_loop(work: Path, device: str, dtype):
     """The public recipe: every head loaded, then called for one clip at a time."""
     import torch
@@ -208,8 +221,7 @@ def load_loop(work: Path, device: str, dtype):
 
     @torch.no_grad()
     def encode(clips):
-        features = extractor(list(clips), sampling_rate=16_000, return_tensors="pt").input_features
-        return encoder(features.to(device, dtype)).last_hidden_state
+        return encoder(mel(extractor, clips, device).to(dtype)).last_hidden_state
 
     def score(clips):
         import numpy as np
@@ -234,18 +246,13 @@ def load_ours(work: Path, device: str, dtype):
     extractor = WhisperFeatureExtractor.from_pretrained(folder)
     model = EmpathicInsightModel.from_pretrained(folder, device_map=device)
 
-    def features(clips):
-        on = {"device": device} if device == "cuda" else {}
-        made = extractor(list(clips), sampling_rate=16_000, return_tensors="pt", **on)
-        return made.input_features.to(device, dtype)
-
     @torch.inference_mode()
     def encode(clips):
-        return model.encoder(features(clips)).last_hidden_state
+        return model.encoder(mel(extractor, clips, device).to(dtype)).last_hidden_state
 
     @torch.inference_mode()
     def score(clips):
-        return model(features(clips)).logits.cpu().numpy()
+        return model(mel(extractor, clips, device)).logits.cpu().numpy()
 
     return score, encode
 
