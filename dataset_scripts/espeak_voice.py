@@ -135,6 +135,7 @@ def speak(
             )
             if sampling_rate <= 0:
                 raise EspeakError(f"eSpeak NG could not start with data from {data_path}")
+            library.espeak_ng_SetRandSeed(1)  # breathy voices use noise, seeded by the clock
             library.espeak_SetSynthCallback(collect)
             if library.espeak_SetVoiceByName(voice.encode()) != 0:
                 raise ValueError(f"unknown voice {voice!r}; try 'de', 'en', 'es', 'fr', 'en+f3'")

@@ -116,6 +116,15 @@ def model_card(report: dict[str, Any]) -> str:
         "`python examples/train_nano.py --teacher openai/whisper-base --emodb EMODB_FOLDER`. All "
         "numbers are in `training.json`.",
         "",
+        *(
+            [
+                "The encoder is from one run of the script, the heads from a later one with "
+                "`--heads-only`, after a narrower recipe had left some of the 40 constant.",
+                "",
+            ]
+            if report["heads_only"]
+            else []
+        ),
         "## What was measured",
         "",
         "On this folder, read back as shipped (fp16 on disk, fp32 arithmetic).",
