@@ -1,6 +1,6 @@
 """Nano's model card, written from what `train_nano.py` measured and never by hand.
 
-    python examples/nano_card.py modeling_empathic/nano    # after a change of the template
+python examples/nano_card.py modeling_empathic/nano    # after a change of the template
 """
 
 from __future__ import annotations

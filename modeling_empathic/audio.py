@@ -21,6 +21,7 @@ SAMPLE_RATE = 16_000
 """Hz. The rate of every waveform that leaves this file, and the only one that Whisper reads."""
 MIN_DURATION_S = 0.025
 """One analysis frame of Whisper, 400 samples at 16 kHz: the least that can hold speech."""
+MIN_TAIL_S = 1.0  # seconds: `windows` drops a shorter rest after the last full window
 MAX_CHANNELS = 32
 """A 2-D array with more channels is taken for a batch of clips, which averaging would ruin."""
 
@@ -57,8 +58,7 @@ def load_audio(
 
     Args:
         source: One of
-            a path (`str` or `Path`, not a URL);
-            the `bytes` of an encoded file;
+            a path (`str` or `Path`, not a URL), or the `bytes` of an encoded file;
             a binary file object, read from where it stands;
             a numpy array, torch tensor or list of samples, shape `(samples,)`,
             `(channels, samples)` or `(samples, channels)`: the smaller axis is the channels;
@@ -69,8 +69,8 @@ def load_audio(
             audio knows its own rate.
         name: What error messages call the clip. By default its path, or its kind such as
             `<array>`.
-        max_duration_s: The longest clip to accept, in seconds; by default any. Where the header
-            tells the length, a longer clip is refused before it is decoded.
+        max_duration_s: The longest clip to accept, in seconds; by default any. A longer one is
+            refused before it is decoded, or, without a length in its header, on the way there.
 
     Returns:
         The waveform at 16 kHz, float32, shape `(samples,)`, at least 400 samples.
@@ -114,7 +114,7 @@ def windows(
     window_s: float = 30.0,
     hop_s: float | None = None,
     sampling_rate: int = SAMPLE_RATE,
-    min_tail_s: float = 1.0,
+    min_tail_s: float = MIN_TAIL_S,
 ) -> list[slice]:
     """Cut a clip into the windows that are scored one by one.
 
@@ -372,9 +372,9 @@ def _check_rate(rate: Any, name: str) -> int:
 
 def _check_duration(n_samples: int, rate: int, max_duration_s: float | None, name: str) -> None:
     if max_duration_s is not None and n_samples > max_duration_s * rate:
-        raise AudioError(
-            f"{name}: too long: {n_samples / rate:.2f} s, at most {max_duration_s:g} s are allowed"
-        )
+        hours = max_duration_s / 3600
+        limit = f"{hours:g} h" if hours >= 1 else f"{max_duration_s:g} s"
+        raise AudioError(f"{name}: longer than {limit}: split it")
 
 
 def _finish(mono: np.ndarray, rate: int, max_duration_s: float | None, name: str) -> np.ndarray:

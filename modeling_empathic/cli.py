@@ -24,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 SMALL = "laion/Empathic-Insight-Voice-Small"
+FLAG = ""  # metavar of an option without a value; Typer's own "<bool>" looks like one
+NAMES_HELP = "Only these heads: names in any spelling, with commas between them."
 # Typer carries its own copy of Click since 0.20; this is its UsageError in every version.
 UsageError: Any = typer.BadParameter.__mro__[1]
 
@@ -38,10 +40,18 @@ def _show_version(wanted: bool) -> None:
 def emonet_voice(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version",
+            metavar=FLAG,
+            callback=_show_version,
+            is_eager=True,
+            help="Show the version.",
+        ),
     ] = False,
 ) -> None:
     """EmoNet-Voice: 40 emotions from speech (arXiv 2506.09827).
+
+    First look, with a small built-in model: `emonet-voice score clip.wav`
 
     Example: `emonet-voice score clips/ --output scores.parquet`
     """
@@ -58,48 +68,66 @@ def score(
     ],
     model: Annotated[
         str | None,
-        typer.Option(help=f"Folder or Hub id, e.g. {SMALL}.", show_default="embedded Nano"),
+        typer.Option(metavar="MODEL", help="Folder or Hub id.", show_default="Nano, built in"),
     ] = None,
     revision: Annotated[
-        str | None, typer.Option(help="Branch, tag or commit of the model on the Hub.")
+        str | None, typer.Option(metavar="REV", help="Branch, tag or commit of a model on the Hub.")
     ] = None,
     heads: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Only these heads; repeat it or separate by commas, in any spelling.",
-            show_default="all",
-        ),
+        typer.Option(metavar="NAMES", help=NAMES_HELP, show_default="all"),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Score file: .parquet, .jsonl or .csv. Resumes."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Score file to write or to go on with: .parquet, .jsonl or .csv.",
+        ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Delete what is in the score file, start again.")
+        bool,
+        typer.Option(
+            "--overwrite", metavar=FLAG, help="Delete what is in the score file, start again."
+        ),
     ] = False,
-    top: Annotated[int, typer.Option(min=1, help="Emotions a clip in the table.")] = 3,
+    top: Annotated[int, typer.Option(metavar="N", min=1, help="Emotions shown for each clip.")] = 3,
     batch_size: Annotated[
         int | None,
-        typer.Option(min=1, help="Windows in one pass.", show_default="8, on a GPU 32"),
+        typer.Option(
+            metavar="N", min=1, help="Windows scored at once.", show_default="8; 32 on CUDA"
+        ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")
+    ] = "auto",
     dtype: Annotated[
         str,
-        typer.Option(help="auto (bfloat16 on CUDA, else as stored), float32, bfloat16, float16."),
+        typer.Option(
+            metavar="NAME",
+            help="float32, bfloat16, float16 or auto: on CUDA the faster half, else as stored.",
+        ),
     ] = "auto",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Decoding threads.", show_default="CPUs, at most 8")
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Threads that decode.", show_default="one per CPU, at most 8"
+        ),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the rows as JSON lines instead of the table.")
+        bool,
+        typer.Option("--json", metavar=FLAG, help="Print rows as JSON lines instead of the table."),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", metavar=FLAG, help="Print errors only.")
+    ] = False,
 ) -> None:
-    """Score audio files: emotions per clip and 30 s window.
+    """Score audio files: how strongly each clip conveys each emotion.
 
-    Writes one row a clip and window: path, clip_id (SHA-256), start_s, end_s, duration_s, one
-    column a head on its own scale (emotions: 0 to 4), outcome and error. The table shows means
-    over windows, on 0 to 10.
+    The table shows the strongest emotions of each clip from 0 to 10, a mean over its 30 s windows.
+    The score file has them all: one row a clip and window with path, clip_id (SHA-256), start_s,
+    end_s, duration_s, a column a head on its own scale (emotions: 0 to 4), outcome and error.
 
     Stopped or killed, the same command goes on where it was. Clips in the score file are skipped
     unless their bytes change, failed ones too.
@@ -108,26 +136,26 @@ def score(
 
     Example: `emonet-voice score clips/ --output scores.parquet`
 
+    Example: `emonet-voice score call.m4a --model laion/Empathic-Insight-Voice-Small`
+
     Example: `find . -name "*.wav" | emonet-voice score - --heads anger,awe --json`
     """
     from .score_file import check_output, json_line, rows_of
     from .score_journal import ScoreFile
     from .scoring import DEFAULT_BATCH_SIZE, find_audio, printable, score_groups
     from .screen import Summary, progress_bar, summary_line
-    from .taxonomy import resolve
 
     stderr = Console(stderr=True, highlight=False, quiet=quiet)
     if output:
         check_output(output)
     elif overwrite:
         raise UsageError("--overwrite needs --output")
-    names = [resolve(name.strip()) for some in heads or [] for name in some.split(",") if name]
     clips = find_audio(_with_stdin(paths))
     if model is None:
-        note = f"Model: Nano, built in, for trying things out. For real use: --model {SMALL}"
-        stderr.print(note, soft_wrap=True)
+        note = f"Model: Nano, built in, for trying things out.\nFor real use: --model {SMALL}"
+        stderr.print(note, soft_wrap=not stderr.is_terminal)
     loaded, extractor, provenance = _load(
-        stderr, model, revision=revision, heads=names, device=device, dtype=dtype
+        stderr, model, revision=revision, heads=_split(heads), device=device, dtype=dtype
     )
     summary = Summary(loaded.config.heads)
     n_new, started = 0, time.perf_counter()
@@ -173,49 +201,59 @@ def score(
     if not as_json:
         summary.show(stdout, top=top)
     line = summary_line(summary, n_new=n_new, elapsed_s=elapsed_s, written=str(output or ""))
-    (stderr if as_json else stdout).print(line, soft_wrap=True, markup=False)
+    console = stderr if as_json else stdout
+    console.print(line, soft_wrap=not console.is_terminal, markup=False)
     raise typer.Exit(1 if summary.n_failed else 0)
 
 
 @app.command(no_args_is_help=True)
 def convert(
     source: Annotated[
-        str, typer.Argument(metavar="SRC", help="Folder or Hub id with model_<STEM>_best.pth.")
+        str,
+        typer.Argument(
+            metavar="SRC", help="Folder or Hub id with the public heads, `model_*_best.pth`."
+        ),
     ],
-    output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to create.")],
     encoder: Annotated[
         str,
-        typer.Option(help="Whisper checkpoint: folder or Hub id, e.g. laion/BUD-E-Whisper."),
+        typer.Option(
+            metavar="MODEL",
+            help="Whisper checkpoint: folder or Hub id, such as laion/BUD-E-Whisper.",
+        ),
     ],
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    dtype: Annotated[
+        str, typer.Option(metavar="NAME", help="Type to store: float32, bfloat16 or float16.")
+    ] = "float32",
     heads: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Only these heads; repeat it or separate by commas, in any spelling.",
-            show_default="all",
-        ),
+        typer.Option(metavar="NAMES", help=NAMES_HELP, show_default="all"),
     ] = None,
     allow_unknown: Annotated[
-        bool, typer.Option("--allow-unknown", help="Keep heads that the taxonomy does not know.")
+        bool,
+        typer.Option(
+            "--allow-unknown", metavar=FLAG, help="Keep heads that the taxonomy does not know."
+        ),
     ] = False,
-    revision: Annotated[str | None, typer.Option(help="Revision of SRC on the Hub.")] = None,
+    revision: Annotated[
+        str | None, typer.Option(metavar="REV", help="Branch, tag or commit of SRC on the Hub.")
+    ] = None,
     encoder_revision: Annotated[
-        str | None, typer.Option(help="Revision of the encoder on the Hub.")
+        str | None, typer.Option(metavar="REV", help="Branch, tag or commit of the encoder.")
     ] = None,
 ) -> None:
     """Convert the public heads and a Whisper encoder into one model folder.
 
-    Pickles are opened with weights_only=True and cannot run code; the result is safetensors, one
+    Pickles are opened with `weights_only=True` and cannot run code; the result is safetensors, one
     head a file. OUT appears under its name only when it is whole.
 
-    Example: [bold]emonet-voice convert laion/Empathic-Insight-Voice-Small small/ --encoder
-    laion/BUD-E-Whisper --dtype bfloat16[/]
+    Example: `emonet-voice convert laion/Empathic-Insight-Voice-Small small/ --encoder
+    laion/BUD-E-Whisper --dtype bfloat16`
     """
     from .convert import convert as convert_release
     from .screen import progress_bar
 
     stderr = Console(stderr=True, highlight=False)
-    names = [name.strip() for some in heads or [] for name in some.split(",") if name.strip()]
     with progress_bar(stderr, shown=True, verb="Converting") as progress:
         task = progress.add_task("", total=None, rate="")
 
@@ -227,7 +265,7 @@ def convert(
             output,
             encoder,
             dtype=dtype,
-            heads=names or None,
+            heads=_split(heads) or None,
             allow_unknown=allow_unknown,
             revision=revision,
             encoder_revision=encoder_revision,
@@ -247,6 +285,11 @@ def convert(
         found = [head["name"] for head in config.heads if head["group"] == group]
         if found:
             console.print(f"{group} ({len(found)}): {', '.join(found)}", markup=False)
+
+
+def _split(heads: list[str] | None) -> list[str]:
+    """The names given to `--heads`, which may come repeated, with commas, or both."""
+    return [name.strip() for some in heads or [] for name in some.split(",") if name.strip()]
 
 
 def _with_stdin(paths: list[str]) -> list[str]:

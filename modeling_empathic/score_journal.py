@@ -26,6 +26,7 @@ from .score_file import (
 from .scoring import Row, ScoringError
 
 CHUNK_ROWS = 4096
+ON_WINDOWS = os.name == "nt"
 
 
 def journal_path(path: Path) -> Path:
@@ -57,12 +58,7 @@ class ScoreFile:
         self.path = path
         self.provenance = json.loads(json.dumps(provenance))
         self.schema = score_schema(self.provenance)
-        self._journal: IO[bytes] = journal_path(path).open("a+b")
-        try:
-            _lock(self._journal, path)
-        except ScoringError:
-            self._journal.close()  # the other run's: not ours to tidy up
-            raise
+        self._journal = _open_journal(path)
         try:
             if overwrite:
                 self._journal.truncate(0)
@@ -119,17 +115,20 @@ class ScoreFile:
         if len(pieces) > 1 or indices != list(range(n_rows)):
             table = table.take(pa.array(indices, pa.int64())).combine_chunks()
             write_scores(table, self.path)
-        self.close()
-        journal_path(self.path).unlink(missing_ok=True)
+        self._let_go(remove=True)
         return table.slice(len(others))
 
     def close(self) -> None:
         """Lets go of the file; a journal without a single group is not left behind."""
-        if self._journal.closed:
-            return
-        empty = next(self._groups(), None) is None
+        if not self._journal.closed:
+            self._let_go(remove=next(self._groups(), None) is None)
+
+    def _let_go(self, *, remove: bool) -> None:
+        # Removed while it is locked: once it is not, it may be the next run's.
+        if remove and not ON_WINDOWS:
+            journal_path(self.path).unlink(missing_ok=True)
         self._journal.close()
-        if empty:
+        if remove and ON_WINDOWS:  # which removes closed files only
             journal_path(self.path).unlink(missing_ok=True)
 
     def _recover(self) -> None:
@@ -197,6 +196,22 @@ def _spans(paths: Sequence[str], offset: int) -> dict[str, list[int]]:
     for i, path in enumerate(paths, offset):
         where.setdefault(path, []).append(i)
     return where
+
+
+def _open_journal(path: Path) -> IO[bytes]:
+    """Opens the journal of an output for this run alone."""
+    journal = journal_path(path)
+    while True:
+        file = journal.open("a+b")
+        try:
+            _lock(file, path)
+        except ScoringError:
+            file.close()  # the other run's: not ours to tidy up
+            raise
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), journal.stat()):
+                return file
+        file.close()  # between opening and locking, another run ended and removed it
 
 
 def _lock(file: IO[bytes], path: Path) -> None:

@@ -9,7 +9,6 @@ from .scoring import ScoringError
 
 NANO = Path(__file__).parent / "nano"
 NANO_NAME = "nano (embedded)"
-DTYPES = ("auto", "float32", "bfloat16", "float16")
 WHOLE_FILE_BYTES = 64 * 2**20
 SAMPLE_BYTES, SAMPLE_STRIDE = 4096, 256 * 1024
 
@@ -40,19 +39,18 @@ def load_model(
     Args:
         model: Folder or Hub id; `None` for the embedded Nano.
         revision: Branch, tag or commit on the Hub.
-        heads: Canonical names of the heads to load; empty for all.
+        heads: Names of the heads to load, in any spelling; empty for all.
         device: As for `choose_device`.
-        dtype: One of `DTYPES`; `"auto"` is bfloat16 on CUDA, elsewhere the stored type, float16
-            widened.
+        dtype: One of `convert.DTYPES` or `"auto"`: on CUDA bfloat16, float16 where the card has no
+            bfloat16; elsewhere the stored type, float16 widened.
 
     Returns:
         The model on its device in evaluation mode, the feature extractor, and the provenance.
 
     Raises:
-        ScoringError: There is no such model, it cannot be read, or it lacks a head.
+        ScoringError: There is no such model, or it cannot be read.
+        HeadError: It has no head of a name.
     """
-    if dtype not in DTYPES:
-        raise ScoringError(f"--dtype {dtype}: choose {', '.join(DTYPES)}")
     source = str(NANO) if model is None else model
     is_folder = Path(source).is_dir()
     torch_device = choose_device(device)
@@ -67,22 +65,30 @@ def load_model(
     import torch
     from transformers import WhisperFeatureExtractor
 
-    from .configuration_empathic import EmpathicInsightConfig
+    from .configuration_empathic import EmpathicInsightConfig, HeadError, canonical
+    from .convert import DTYPES
     from .modeling_empathic import EmpathicInsightModel
 
+    if dtype not in ("auto", *DTYPES):
+        raise ScoringError(f"--dtype {dtype}: choose auto, {', '.join(DTYPES)}")
     kwargs: dict[str, Any] = {} if is_folder else {"revision": revision}
+    chosen: dict[str, str] = {}  # the same head in two spellings is one head
+    for spelling in heads:
+        chosen.setdefault(canonical(spelling), spelling)
     try:
         if dtype == "auto":
             stored = EmpathicInsightConfig.from_pretrained(source, **kwargs).dtype
             dtype = _auto_dtype(torch_device.type, str(stored).removeprefix("torch."))
         loaded = EmpathicInsightModel.from_pretrained(
             source,
-            heads=list(dict.fromkeys(heads)) or None,
+            heads=list(chosen.values()) or None,
             dtype=getattr(torch, dtype),
             device_map=torch_device,
             **kwargs,
         )
         extractor = WhisperFeatureExtractor.from_pretrained(source, **kwargs)
+    except HeadError:
+        raise  # it names the head, and those there are
     except (OSError, ValueError, RuntimeError) as error:  # all that loaders raise for bad files
         name = NANO_NAME if model is None else model
         raise ScoringError(f"cannot load the model {name}: {_first_line(error)}") from error
@@ -92,8 +98,16 @@ def load_model(
 
 
 def _auto_dtype(device: str, stored: str) -> str:
-    """The type to compute in: CPUs have no fast float16, and widening bfloat16 doubles memory."""
-    return "bfloat16" if device == "cuda" or stored == "bfloat16" else "float32"
+    """The type to compute in: CPUs have no fast float16, and widening bfloat16 doubles memory.
+
+    Older cards (before Ampere) only emulate bfloat16, many times slower than float16.
+    """
+    import torch
+
+    if device == "cuda":
+        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        return "bfloat16" if has_bfloat16 else "float16"
+    return "bfloat16" if stored == "bfloat16" else "float32"
 
 
 def describe(model: Any, extractor: Any, name: str, revision: str) -> dict[str, Any]:
@@ -102,8 +116,9 @@ def describe(model: Any, extractor: Any, name: str, revision: str) -> dict[str, 
     Deliberately without times, host or batch size, so that equal runs give equal files.
     """
     from . import __version__
-    from .scoring import MIN_TAIL_S, SAMPLE_RATE, WINDOW_S
+    from .audio import MIN_TAIL_S, SAMPLE_RATE
 
+    window_s = extractor.n_samples / SAMPLE_RATE
     return {
         "model": name,
         "revision": revision,
@@ -112,7 +127,7 @@ def describe(model: Any, extractor: Any, name: str, revision: str) -> dict[str, 
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": model.device.type,
         "package_version": __version__,
-        "windows": {"window_s": WINDOW_S, "hop_s": WINDOW_S, "min_tail_s": MIN_TAIL_S},
+        "windows": {"window_s": window_s, "hop_s": window_s, "min_tail_s": MIN_TAIL_S},
         "feature_extractor": {
             "class": type(extractor).__name__,
             "mel_bins": extractor.feature_size,

@@ -23,15 +23,16 @@ import numpy as np
 
 from .audio import SAMPLE_RATE, AudioError, load_audio, windows
 
-WINDOW_S = 30.0  # what Whisper's encoder sees at once
-MIN_TAIL_S = 1.0  # a shorter rest after the last full window is dropped
+# A few kilobytes of near-silence decode to hours of samples, 230 MB an hour at 16 kHz.
+MAX_DURATION_S = 4 * 3600
 DEFAULT_BATCH_SIZE = 8
 AUDIO_SUFFIXES = (
     *(".aac", ".aif", ".aiff", ".amr", ".au", ".caf", ".flac", ".m4a", ".mka", ".mp2", ".mp3"),
     *(".mp4", ".oga", ".ogg", ".opus", ".wav", ".wave", ".webm", ".wma"),
 )
-# Files waiting or being decoded may not exceed this together, so that hour-long recordings are
-# held one or two at a time while short clips queue up by the dozen.
+# Files waiting or being decoded may not exceed this together, so that of ordinary hour-long
+# recordings one or two are held at a time while short clips queue up by the dozen. It counts bytes
+# on disk: what a file decodes to is bounded by MAX_DURATION_S alone.
 AHEAD_BYTES = 64 * 2**20
 
 Row = dict[str, Any]
@@ -111,9 +112,9 @@ def score_files(
 ) -> Iterator[Row]:
     """Scores clips one after the other, decoding the next ones meanwhile.
 
-    A clip is cut into windows of 30 s and gives one row for each; a clip that cannot be read or
-    decoded gives a single row that says why, and the rest go on. Memory does not grow with the
-    number of clips.
+    A clip is cut into windows of 30 s (the feature extractor's length) and gives one row for each;
+    a clip that cannot be read or decoded, or that is longer than 4 h, gives a single row that says
+    why, and the rest go on. Memory does not grow with the number of clips.
 
     Args:
         paths: Audio files, as `find_audio` lists them.
@@ -208,14 +209,14 @@ def prepare_clip(
             clip_id = hashlib.file_digest(file, "sha256").hexdigest()
         if name in done and done[name] == clip_id:
             return None
-        samples = load_audio(path)
+        samples = load_audio(path, max_duration_s=MAX_DURATION_S)
     except (AudioError, OSError) as error:
         if name in done and done[name] == clip_id:
             return None  # could not be read then, cannot be read now
         return PreparedClip([_row(name, clip_id, heads, error=_reason(error, path))])
     duration_s = len(samples) / SAMPLE_RATE
     clip = PreparedClip([])
-    for span in windows(len(samples), WINDOW_S, min_tail_s=MIN_TAIL_S):
+    for span in windows(len(samples), feature_extractor.n_samples / SAMPLE_RATE):
         features = feature_extractor(samples[span], sampling_rate=SAMPLE_RATE, return_tensors="np")
         clip.features.append(features["input_features"][0])
         start_s, end_s = span.start / SAMPLE_RATE, span.stop / SAMPLE_RATE

@@ -11,6 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from .taxonomy import to_0_10
+
 MAX_CLIPS = 20
 MAX_FAILURES = 10
 BLOCKS = " ▏▎▍▌▋▊▉█"
@@ -85,17 +87,18 @@ class Summary:
         blocks = [
             (clip, strongest(clip.scores, emotions or self.heads, top)) for clip in self.clips
         ]
-        # Only the names on the screen count: one of the 40 is 43 characters long.
+        # Only the names on the screen count. One of the 40 has 44 characters, all others at most
+        # 27: where there is no room beside a full bar it wraps, or it would squeeze every bar.
         longest = max((len(name) for _, ranked in blocks for name, _ in ranked), default=0)
-        name_width = min(longest, max(12, console.width - 18))
+        name_width = min(longest, max(28, console.width - 50), max(12, console.width - 18))
         bar_width = max(8, min(40, console.width - name_width - 10))
+        kind = "emotions" if emotions else "heads"
         if blocks:
-            kind = "emotions" if emotions else "heads"
             console.print(f"\nStrongest {kind} of each clip, from 0 to 10\n", style="dim")
         for clip, ranked in blocks:
             console.print(self._heading(clip, console.width))
             grid = Table.grid(padding=(0, 1))
-            grid.add_column(width=name_width, no_wrap=True, overflow="ellipsis")
+            grid.add_column(width=name_width, overflow="fold")
             grid.add_column(width=bar_width, no_wrap=True)
             grid.add_column(width=4, justify="right")
             for name, value in ranked:
@@ -105,6 +108,12 @@ class Summary:
         more = self.n_clips - self.n_failed - len(self.clips)
         if more:
             console.print(f"… and {more:,} more\n", style="dim")
+        if len(emotions or self.heads) > 1 and blocks:
+            console.print(
+                f"{kind.capitalize()} differ in base rate: compare one across clips before "
+                "ranking them against each other.\n",
+                style="dim",
+            )
         for path, error in self.failures:
             console.print(Text.assemble(("✗ ", "red"), path, (f": {error}", "red")))
         if self.n_failed > len(self.failures):
@@ -127,19 +136,8 @@ def strongest(
     scores: dict[str, float], heads: Sequence[dict[str, Any]], top: int
 ) -> list[tuple[str, float]]:
     """The `top` heads of a clip with their scores from 0 to 10, strongest first."""
-    values = [(head["name"], on_0_10(scores[head["name"]], head["scale"])) for head in heads]
+    values = [(head["name"], to_0_10(scores[head["name"]], head["scale"])) for head in heads]
     return sorted(values, key=lambda pair: -pair[1])[:top]
-
-
-def on_0_10(score: float, scale: Sequence[float]) -> float:
-    """A score from 0 to 10: for emotions, which have 0 to 4, `taxonomy.to_0_10`.
-
-    Example:
-        >>> on_0_10(2.0, [0, 4]), on_0_10(-0.1, [0, 4]), on_0_10(3.0, [1, 5])
-        (5.0, 0.0, 5.0)
-    """
-    low, high = scale
-    return min(10.0, max(0.0, 10.0 * (score - low) / (high - low)))
 
 
 def bar(value: float, width: int) -> str:

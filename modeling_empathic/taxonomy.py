@@ -8,7 +8,7 @@ flat: it ships to the Hub as remote code.
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
@@ -310,16 +310,16 @@ def head(name: str) -> Emotion | Attribute:
     return _HEADS[resolve(name)]
 
 
-def to_0_10(score: float) -> float:
-    """An emotion head's score on the paper's 0-10 scale: `clip(2.5 * score, 0, 10)` (Table 5).
+def to_0_10(score: float, scale: Sequence[float] = EMOTION_SCALE) -> float:
+    """A head's score on the paper's 0-10 scale; for emotions `clip(2.5 * score, 0, 10)` (Table 5).
 
     NaN stays NaN: a missing score is not a zero.
 
     Example:
-        >>> to_0_10(1.0), to_0_10(-0.05), to_0_10(6.2)
-        (2.5, 0.0, 10.0)
+        >>> to_0_10(1.0), to_0_10(-0.05), to_0_10(6.2), to_0_10(3.0, scale=(1, 5))
+        (2.5, 0.0, 10.0, 5.0)
     """
-    low, high = EMOTION_SCALE
+    low, high = scale
     # The order of the arguments keeps NaN: min and max return their first when none is less.
     return min(max((score - low) * 10 / (high - low), 0.0), 10.0)
 

@@ -8,6 +8,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach for the Hub
 import numpy as np
 import pytest
 
+from .scoring_fakes import write_clip
+
 REPOSITORY = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("EMONET_SHARED", REPOSITORY.parent / "shared"))
 TINY_ENCODER = {
@@ -75,6 +77,13 @@ def features():
 
     noise = torch.randn(3, 80, 3000, generator=torch.Generator().manual_seed(1))
     return noise * torch.tensor([0.2, 1.0, 3.0])[:, None, None]
+
+
+@pytest.fixture
+def clips(tmp_path, monkeypatch) -> list[str]:
+    """Ten short clips in `clips/`, seen from the folder above."""
+    monkeypatch.chdir(tmp_path)
+    return [str(write_clip(Path(f"clips/{i}.wav"), seed=i)) for i in range(10)]
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ HEADS = ("Anger", "Pleasure/Ecstasy", "Awe")
 class FakeExtractor:
     """Loudness of ten pieces of the window, as `(4, 10)` features."""
 
-    feature_size = 4
+    feature_size, n_samples = 4, 480_000
 
     def __call__(self, samples, sampling_rate, return_tensors):
         assert (sampling_rate, return_tensors) == (16_000, "np")

@@ -16,9 +16,9 @@ from rich.console import Console
 from modeling_empathic import cli, score_model
 from modeling_empathic.score_file import read_provenance, read_scores
 from modeling_empathic.scoring import score_files
-from modeling_empathic.screen import Summary, on_0_10
-from modeling_empathic.taxonomy import to_0_10
+from modeling_empathic.screen import Summary, strongest
 
+from .conftest import tiny_model
 from .scoring_fakes import HEADS, FakeExtractor, FakeModel, fake_loader, write_clip
 
 LOAD_MODEL = score_model.load_model
@@ -30,12 +30,28 @@ SLOW_FAKE = (
 )
 
 
-@pytest.fixture
-def clips(tmp_path, monkeypatch):
-    """Ten short clips in `clips/`, seen from the folder above, and a fake model."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def fake_model(monkeypatch):
+    """No test loads a model unless it says so."""
     monkeypatch.setattr(score_model, "load_model", fake_loader())
-    return [str(write_clip(Path(f"clips/{i}.wav"), seed=i)) for i in range(10)]
+
+
+@pytest.fixture
+def real_model(fake_model, monkeypatch):
+    """But this one does."""
+    monkeypatch.setattr(score_model, "load_model", LOAD_MODEL)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A folder with a real model, small and random; one head is from outside the taxonomy."""
+    from transformers import WhisperFeatureExtractor
+
+    folder = tmp_path_factory.mktemp("tiny")
+    heads = [{"name": name, "kind": "pooled"} for name in (*HEADS, "Breathiness_v2")]
+    tiny_model(heads).save_pretrained(folder)
+    WhisperFeatureExtractor().save_pretrained(folder)
+    return str(folder)
 
 
 def command(code, *arguments, **options):
@@ -94,7 +110,7 @@ def test_the_table_ends_with_what_was_done(clips, capsys):
 def test_nothing_moves_on_the_screen_when_it_is_not_a_terminal(clips, capsys):
     assert cli.run(["score", "clips"]) == 0
     captured = capsys.readouterr()
-    assert captured.err.count("\n") == 1 and "Model: Nano" in captured.err
+    assert captured.err.startswith("Model: Nano") and captured.err.count("\n") == 2
     assert cli.SMALL in captured.err
     assert "\x1b" not in captured.out + captured.err and "Scoring" not in captured.err
 
@@ -122,15 +138,12 @@ def test_paths_come_from_stdin_globs_and_arguments_together(clips, monkeypatch, 
     assert paths == ["clips/7.wav", "clips/8.wav", "clips/1.wav", "clips/2.wav"]
 
 
-def test_heads_in_any_spelling_become_the_columns(clips):
-    arguments = ["--heads", "awe, pleasure_ecstasy", "--heads", "ANGER"]
-    assert cli.run(["score", "clips", "-o", "x.parquet", *arguments]) == 0
-    assert parquet.read_table("x.parquet").column_names[5:-2] == [
-        "Awe",
-        "Pleasure/Ecstasy",
-        "Anger",
-    ]
-    assert read_provenance(Path("x.parquet"))["heads"] == ["Awe", "Pleasure/Ecstasy", "Anger"]
+def test_heads_in_any_spelling_become_the_columns(clips, real_model, tiny):
+    arguments = ["--heads", "awe, pleasure_ecstasy,, Awe", "--heads", "Breathiness_v2"]
+    assert cli.run(["score", clips[0], "--model", tiny, "-o", "x.parquet", *arguments]) == 0
+    heads = ["Awe", "Pleasure/Ecstasy", "Breathiness_v2"]
+    assert parquet.read_table("x.parquet").column_names[5:-2] == heads
+    assert read_provenance(Path("x.parquet"))["heads"] == heads
 
 
 def test_overwrite_starts_again_with_other_provenance(clips, capsys):
@@ -146,7 +159,6 @@ def test_overwrite_starts_again_with_other_provenance(clips, capsys):
     [
         (["nowhere.wav"], "no such file or folder: nowhere.wav"),
         (["empty"], "no audio found in empty"),
-        (["clips", "--heads", "Angre"], "Anger"),
         (["clips", "-o", "x.xlsx"], ".parquet, .jsonl, .csv"),
         (["clips", "-o", "no/x.csv"], "there is no folder no"),
         (["clips", "--overwrite"], "--overwrite needs --output"),
@@ -161,23 +173,32 @@ def test_overwrite_starts_again_with_other_provenance(clips, capsys):
         (["clips", "--model", "clips", "--revision", "v1"], "--revision is for models on the Hub"),
     ],
 )
-def test_a_users_mistake_is_one_line_and_exit_code_2(
-    clips, monkeypatch, capsys, arguments, message
-):
-    monkeypatch.setattr(score_model, "load_model", LOAD_MODEL)
+def test_a_users_mistake_is_one_line_and_exit_code_2(clips, real_model, capsys, arguments, message):
     Path("empty").mkdir()
     assert cli.run(["score", *arguments]) == 2
     captured = capsys.readouterr()
-    error = captured.err.splitlines()[-1]
+    *note, error = captured.err.splitlines()
     assert error.startswith("error: ") and message in error and captured.out == ""
-    assert len([line for line in captured.err.splitlines() if "Model: Nano" not in line]) == 1
+    assert not note or (len(note) == 2 and note[0].startswith("Model: Nano"))
     assert not list(Path().glob("*.partial"))
 
 
-def test_an_unknown_head_is_answered_with_the_three_nearest(clips, capsys):
-    assert cli.run(["score", "clips", "--heads", "Sadnes,Awe"]) == 2
+def test_an_unknown_head_is_answered_with_the_nearest_of_the_model(clips, real_model, tiny, capsys):
+    assert cli.run(["score", "clips", "--model", tiny, "--heads", "Awe,angr"]) == 2
     error = capsys.readouterr().err
-    assert "'Sadnes'" in error and "Sadness" in error and error.count(", ") == 2
+    assert error.startswith("error: no head named 'angr'; nearest") and error.count("\n") == 1
+    assert "Anger" in error
+
+
+@pytest.mark.parametrize(("native", "expected"), [(True, "bfloat16"), (False, "float16")])
+def test_on_cuda_auto_is_bfloat16_only_where_the_card_has_it(monkeypatch, native, expected):
+    import torch
+
+    supported = lambda including_emulation=True: native or including_emulation  # noqa: E731
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    assert score_model._auto_dtype("cuda", "float32") == expected
+    assert score_model._auto_dtype("cpu", "float16") == "float32"
+    assert score_model._auto_dtype("cpu", "bfloat16") == "bfloat16"
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(clips, monkeypatch):
@@ -224,8 +245,12 @@ def test_the_table_fits_the_terminal_and_names_stay_whole(clips, width):
     text = shown(rows, width, heads=HEADS, top=2)
     assert max(map(len, text.splitlines())) <= width
     assert "/deep.wav  0.5 s" in text and "Pleasure/Ecstasy" in text
-    wide = shown(rows, width, heads=(*HEADS, long_name))
-    assert max(map(len, wide.splitlines())) <= width and "Intoxication/Altered" in wide
+    rows = [row | {long_name: 4.0} for row in rows if row["outcome"] == "scored"]
+    lines = shown(rows, width, heads=(*HEADS, long_name)).splitlines()
+    assert max(map(len, lines)) <= width
+    start = next(i for i, line in enumerate(lines) if "Intoxication/Altered States" in line)
+    whole = lines[start] + lines[start + 1]
+    assert all(word in whole for word in long_name.split()) and whole.count("█") >= 10
 
 
 def test_more_than_twenty_clips_are_counted_not_listed(clips):
@@ -244,41 +269,34 @@ def test_a_long_clip_shows_the_mean_of_its_windows_weighted_by_length(clips):
     assert "40.0 s, mean of 2 windows" in text and text.rstrip().endswith(" 3.8")  # 2.5 * 1.5
 
 
-def test_the_screen_shows_emotions_on_the_papers_scale():
-    for score in (-0.3, 0.0, 1.7, 4.0, 5.0):
-        assert on_0_10(score, [0.0, 4.0]) == pytest.approx(to_0_10(score))
+def test_the_screen_shows_every_head_from_0_to_10_on_its_own_scale():
+    heads = [{"name": "Anger", "scale": [0, 4]}, {"name": "Age", "scale": [1, 5]}]
+    assert strongest({"Anger": 5.0, "Age": 3.0}, heads, 2) == [("Anger", 10.0), ("Age", 5.0)]
+
+
+def test_the_table_warns_that_heads_differ_in_their_base_rate(clips):
+    rows = score_one(clips[0])
+    text = shown(rows, 50)
+    warning = "Emotions differ in base rate: compare one across\nclips before ranking them"
+    assert "\n".join(map(str.rstrip, text.splitlines())).count(warning) == 1
+    assert "base rate" not in shown(rows, 50, heads=["Anger"])  # nothing to rank
+
+
+def test_help_shows_every_word_of_every_command(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("score", "convert"):
+        assert cli.run([name, "--help"]) == 0
+        text = capsys.readouterr().out
+        assert "[bold]" not in text and "`" not in text and "…" not in text
+        assert "--overwrite <bool>" not in " ".join(text.split())
+    assert "model_*_best.pth" in text
 
 
 def score_one(clip):
     return list(score_files([clip], FakeModel(), FakeExtractor()))
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    """A folder with a real model, small and random."""
-    import torch
-    from transformers import WhisperFeatureExtractor
-
-    from modeling_empathic import EmpathicInsightConfig, EmpathicInsightModel
-
-    folder = tmp_path_factory.mktemp("tiny")
-    encoder = {"d_model": 8, "encoder_layers": 1, "encoder_attention_heads": 2}
-    config = EmpathicInsightConfig(
-        encoder_config=encoder | {"encoder_ffn_dim": 16},
-        heads=[{"name": name, "kind": "pooled"} for name in HEADS],
-        projection_dim=4,
-        hidden_dims=[4, 4, 4],
-    )
-    model = EmpathicInsightModel(config)
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
-    model.save_pretrained(folder)
-    WhisperFeatureExtractor().save_pretrained(folder)
-    return str(folder)
-
-
-def test_a_real_model_scores_from_its_folder_the_same_twice(clips, monkeypatch, tiny):
-    monkeypatch.setattr(score_model, "load_model", LOAD_MODEL)
+def test_a_real_model_scores_from_its_folder_the_same_twice(clips, real_model, tiny):
     for output in ("a.parquet", "b.parquet"):
         assert cli.run(["score", *clips[:3], "--model", tiny, "-o", output]) == 0
     assert Path("a.parquet").read_bytes() == Path("b.parquet").read_bytes()
@@ -291,8 +309,7 @@ def test_a_real_model_scores_from_its_folder_the_same_twice(clips, monkeypatch, 
     assert one["Awe"][0].as_py() == pytest.approx(three["Awe"][0].as_py(), abs=1e-5)
 
 
-def test_a_damaged_model_and_a_head_it_lacks_are_one_line(clips, monkeypatch, tiny, capsys):
-    monkeypatch.setattr(score_model, "load_model", LOAD_MODEL)
+def test_a_damaged_model_and_a_head_it_lacks_are_one_line(clips, real_model, tiny, capsys):
     assert cli.run(["score", clips[0], "--model", tiny, "--heads", "Shame"]) == 2
     assert "Shame" in (error := capsys.readouterr().err) and error.count("\n") == 1
     broken = Path("broken")
@@ -307,8 +324,7 @@ def test_a_damaged_model_and_a_head_it_lacks_are_one_line(clips, monkeypatch, ti
 
 
 @pytest.mark.skipif(not (score_model.NANO / "config.json").exists(), reason="no embedded model")
-def test_the_embedded_model_scores_without_an_option(clips, monkeypatch):
-    monkeypatch.setattr(score_model, "load_model", LOAD_MODEL)
+def test_the_embedded_model_scores_without_an_option(clips, real_model):
     assert cli.run(["score", clips[0], "-o", "x.parquet"]) == 0
     provenance = read_provenance(Path("x.parquet"))
     assert provenance["model"] == score_model.NANO_NAME and len(provenance["heads"]) >= 40

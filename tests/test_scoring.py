@@ -3,13 +3,17 @@
 import hashlib
 import os
 import threading
+import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
-from modeling_empathic import scoring
+from modeling_empathic import score_journal, scoring
 from modeling_empathic.score_file import read_provenance, read_scores, rows_of
 from modeling_empathic.score_journal import ScoreFile, journal_path
+from modeling_empathic.score_model import describe
 from modeling_empathic.scoring import (
     ScoringError,
     find_audio,
@@ -21,13 +25,6 @@ from modeling_empathic.scoring import (
 from .scoring_fakes import HEADS, FakeExtractor, FakeModel, write_clip
 
 PROVENANCE = {"model": "fake", "heads": list(HEADS), "dtype": "float32"}
-
-
-@pytest.fixture
-def clips(tmp_path, monkeypatch):
-    """Ten short clips in `clips/`, seen from the folder above."""
-    monkeypatch.chdir(tmp_path)
-    return [str(write_clip(Path(f"clips/{i}.wav"), seed=i)) for i in range(10)]
 
 
 def score_into(output, clips, batch_size=4, stop_after=None, provenance=PROVENANCE):
@@ -102,6 +99,32 @@ def test_ten_minutes_give_twenty_windows(tmp_path):
     ]
     assert {row["duration_s"] for row in rows} == {600.0}
     assert model.batches == [8, 8, 4]
+
+
+def test_windows_have_the_length_that_the_feature_extractor_reads(tmp_path):
+    clip = write_clip(tmp_path / "long.wav", seconds=25)
+    extractor = FakeExtractor()
+    extractor.n_samples = 10 * 16_000
+    rows = list(score_files([clip], FakeModel(), extractor))
+    assert [(row["start_s"], row["end_s"]) for row in rows] == [(0, 10), (10, 20), (20, 25)]
+    windows = describe(FakeModel(), extractor, "fake", "1")["windows"]
+    assert windows == {"window_s": 10.0, "hop_s": 10.0, "min_tail_s": 1.0}
+
+
+def test_a_small_file_of_five_hours_is_refused_before_it_is_decoded(tmp_path):
+    clip = tmp_path / "long.flac"
+    hour = np.ones(3600 * 1_000, np.int16)
+    with soundfile.SoundFile(clip, "w", 1_000, 1) as file:
+        for _ in range(5):
+            file.write(hour)
+    assert clip.stat().st_size < 2**18
+    tracemalloc.start()
+    try:
+        (row,) = score_files([clip], FakeModel(), FakeExtractor())
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert (row["outcome"], row["error"]) == ("decode_error", "longer than 4 h: split it")
 
 
 def test_a_clip_that_cannot_be_decoded_gives_one_row_and_the_rest_go_on(clips):
@@ -284,3 +307,39 @@ def test_two_runs_cannot_write_the_same_file(clips):
         with pytest.raises(ScoringError, match="another run is writing"):
             ScoreFile(Path("x.csv"), PROVENANCE)
         assert journal_path(Path("x.csv")).exists()
+
+
+@pytest.mark.parametrize("groups", [0, 1])
+def test_a_journal_is_removed_while_it_is_still_locked(clips, monkeypatch, groups):
+    pytest.importorskip("fcntl")
+    remove = Path.unlink
+
+    def refused_then_removed(path, missing_ok=False):
+        with pytest.raises(ScoringError, match="another run is writing"):
+            ScoreFile(Path("x.csv"), PROVENANCE)
+        remove(path, missing_ok)
+
+    with ScoreFile(Path("x.csv"), PROVENANCE) as file:
+        monkeypatch.setattr(Path, "unlink", refused_then_removed)
+        for _ in range(groups):
+            file.append([list(score_files(clips[:1], FakeModel(), FakeExtractor()))])
+            file.finish(clips[:1])
+    assert not journal_path(Path("x.csv")).exists()
+
+
+def test_a_run_that_had_opened_the_journal_when_another_ended_has_one_of_its_own(
+    clips, monkeypatch
+):
+    pytest.importorskip("fcntl")
+    other, lock = ScoreFile(Path("x.csv"), PROVENANCE), score_journal._lock
+
+    def lock_late(file, path):
+        monkeypatch.setattr(score_journal, "_lock", lock)
+        other.close()
+        lock(file, path)
+
+    monkeypatch.setattr(score_journal, "_lock", lock_late)
+    with ScoreFile(Path("x.csv"), PROVENANCE):
+        assert journal_path(Path("x.csv")).exists()
+        with pytest.raises(ScoringError, match="another run is writing"):
+            ScoreFile(Path("x.csv"), PROVENANCE)
