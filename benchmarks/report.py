@@ -169,4 +169,44 @@ def parity(results: dict[str, Any]) -> str:
     return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
 
 
-TABLES = {"score_vs_loop": score_vs_loop, "head_layout": head_layout, "parity": parity}
+def drift(results: dict[str, Any]) -> str:
+    """Table of one run of `drift.py`."""
+    lines = [
+        "| type | Spearman, worst head | median | heads below 0.999 | largest error | mean error |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in results["rows"]:
+        lines.append(
+            f"| {row['dtype']} | {row['spearman_min']:.5f} | {row['spearman_median']:.5f} "
+            f"| {len(row['below_0_999'])} of {results['heads']} | {row['max_error']:.4f} "
+            f"| {row['mean_error']:.5f} |"
+        )
+    note = f"{results['model']}, {results['clips']} clips, against float32; errors on 0 to 4."
+    return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
+
+
+def cpu_limit(results: dict[str, Any]) -> str:
+    """Table of one run of `cpu_limit.py`: seconds a clip, were the encoder only this."""
+    ways = list(results["rows"][0]["attention_s"])
+    lines = [
+        "| type | products | products of a clip | " + " | ".join(ways) + " | sum with the best |",
+        "|---" * (len(ways) + 4) + "|",
+    ]
+    for row in results["rows"]:
+        products_s = 255 / row["gflops"]
+        cells = [f"{row['attention_s'][way]:.2f} s" for way in ways]
+        total = products_s + min(row["attention_s"].values())
+        lines.append(
+            f"| {row['dtype']} | {row['gflops']:.0f} GFLOP/s | {products_s:.2f} s | "
+            f"{' | '.join(cells)} | {total:.2f} s |"
+        )
+    return "\n".join([describe(results["machine"]), "", *lines])
+
+
+TABLES = {
+    "cpu_limit": cpu_limit,
+    "drift": drift,
+    "head_layout": head_layout,
+    "parity": parity,
+    "score_vs_loop": score_vs_loop,
+}

@@ -113,7 +113,8 @@ def _read(
     device: torch.device,
 ) -> dict[str, torch.Tensor]:
     """The stacked tensors, each file copied straight to its rows."""
-    stacks, targets = _targets(config, dtype, device)
+    with torch.inference_mode(False):  # the files are copied in threads, which do not inherit it
+        stacks, targets = _targets(config, dtype, device)
     absent = [key for key in targets if key not in files]
     if absent:
         raise HeadError(f"the weights lack {absent[0]!r}, which config.json says they have")

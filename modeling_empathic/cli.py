@@ -106,7 +106,7 @@ def score(
         str,
         typer.Option(
             metavar="NAME",
-            help="float32, bfloat16, float16 or auto: on CUDA the faster half, else as stored.",
+            help="float32, bfloat16, float16 or auto: float16 on CUDA, else as stored.",
         ),
     ] = "auto",
     workers: Annotated[

@@ -41,8 +41,8 @@ def load_model(
         revision: Branch, tag or commit on the Hub.
         heads: Names of the heads to load, in any spelling; empty for all.
         device: As for `choose_device`.
-        dtype: One of `convert.DTYPES` or `"auto"`: on CUDA bfloat16, float16 where the card has no
-            bfloat16; elsewhere the stored type, float16 widened.
+        dtype: One of `convert.DTYPES` or `"auto"`: float16 on CUDA unless stored as bfloat16;
+            elsewhere the stored type, float16 widened.
 
     Returns:
         The model on its device in evaluation mode, the feature extractor, and the provenance.
@@ -98,16 +98,16 @@ def load_model(
 
 
 def _auto_dtype(device: str, stored: str) -> str:
-    """The type to compute in: CPUs have no fast float16, and widening bfloat16 doubles memory.
+    """The type to compute in.
 
-    Older cards (before Ampere) only emulate bfloat16, many times slower than float16.
+    On CUDA float16, as the public recipe: its scores stay eight times closer to float32 than
+    bfloat16's (`benchmarks/README.md`, drift), and cards before Ampere only emulate bfloat16.
+    CPUs have no fast float16. What is stored as bfloat16 may not fit float16, and widened would
+    take twice the memory.
     """
-    import torch
-
-    if device == "cuda":
-        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
-        return "bfloat16" if has_bfloat16 else "float16"
-    return "bfloat16" if stored == "bfloat16" else "float32"
+    if stored == "bfloat16":
+        return stored
+    return "float16" if device == "cuda" else "float32"
 
 
 def describe(model: Any, extractor: Any, name: str, revision: str) -> dict[str, Any]:

@@ -169,6 +169,13 @@ def test_settings_can_be_overridden_when_loading(model_folder):
         assert model.heads["full"].dropouts == [0.0, 0.2, 0.2, 0.2]
 
 
+def test_a_model_can_be_loaded_in_inference_mode_and_trained_afterwards(model_folder, features):
+    with torch.inference_mode():
+        model = load(model_folder)
+    model(features, labels=torch.ones(3, 4)).loss.backward()
+    assert model.heads["full"].proj.weight.grad is not None
+
+
 def test_what_this_loader_does_not_know_is_refused(model_folder):
     for wrong, message in (
         ({"variant": "fp16"}, "variants"),

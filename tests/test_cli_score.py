@@ -190,15 +190,17 @@ def test_an_unknown_head_is_answered_with_the_nearest_of_the_model(clips, real_m
     assert "Anger" in error
 
 
-@pytest.mark.parametrize(("native", "expected"), [(True, "bfloat16"), (False, "float16")])
-def test_on_cuda_auto_is_bfloat16_only_where_the_card_has_it(monkeypatch, native, expected):
-    import torch
-
-    supported = lambda including_emulation=True: native or including_emulation  # noqa: E731
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
-    assert score_model._auto_dtype("cuda", "float32") == expected
-    assert score_model._auto_dtype("cpu", "float16") == "float32"
-    assert score_model._auto_dtype("cpu", "bfloat16") == "bfloat16"
+@pytest.mark.parametrize(
+    ("device", "stored", "expected"),
+    [
+        ("cuda", "float32", "float16"),
+        ("cuda", "bfloat16", "bfloat16"),  # whose range float16 may not hold
+        ("cpu", "float16", "float32"),  # CPUs have no fast float16
+        ("cpu", "bfloat16", "bfloat16"),  # widened it would take twice the memory
+    ],
+)
+def test_auto_takes_the_type_that_suits_device_and_weights(device, stored, expected):
+    assert score_model._auto_dtype(device, stored) == expected
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(clips, monkeypatch):
