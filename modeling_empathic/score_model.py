@@ -83,9 +83,8 @@ def load_model(
             source,
             heads=list(chosen.values()) or None,
             dtype=getattr(torch, dtype),
-            device_map=torch_device,
             **kwargs,
-        )
+        ).to(torch_device)  # not device_map=, which needs accelerate to be installed
         extractor = WhisperFeatureExtractor.from_pretrained(source, **kwargs)
     except HeadError:
         raise  # it names the head, and those there are

@@ -209,6 +209,29 @@ def test_a_fault_of_the_program_keeps_its_traceback(clips, monkeypatch):
         cli.run(["score", "clips"])
 
 
+def test_scoring_needs_no_package_beyond_the_core(tmp_path):
+    """What `pip install .` gives is enough: the extras are hidden here."""
+    program = (
+        "import sys\n"
+        "hidden = {'accelerate', 'matplotlib', 'espeakng_loader', 'evaluate', 'gradio'}\n"
+        "class Hide:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in hidden:\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Hide())\n"
+        "import importlib.util\n"
+        "find = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, package=None: (\n"
+        "    None if name.split('.')[0] in hidden else find(name, package))\n"
+        "from modeling_empathic.cli import run\n"
+        "sys.exit(run(sys.argv[1:]))\n"
+    )
+    clip = Path(__file__).parents[1] / "examples" / "clips" / "de_anger.flac"
+    arguments = ["score", str(clip), "--output", str(tmp_path / "scores.csv"), "--quiet"]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def test_help_and_version_need_none_of_the_heavy_libraries():
     report = (
         "import atexit; atexit.register(lambda: print(sorted({'torch', 'transformers', 'pyarrow', "
