@@ -320,7 +320,9 @@ def _load(stderr: Console, model: str | None, **options: Any) -> tuple[Any, Any,
 def run(arguments: list[str] | None = None) -> int:
     """Runs the command and returns its exit code; what a user got wrong becomes one line."""
     try:
-        return app(args=arguments, standalone_mode=False) or 0
+        code = app(args=arguments, standalone_mode=False) or 0
+        sys.stdout.flush()  # a reader that is gone is noticed here, not at the interpreter's exit
+        return code
     except UsageError as error:
         message = error.format_message()
         if type(error).__name__ == "NoArgsIsHelpError":

@@ -52,5 +52,5 @@ def test_every_file_linked_is_there():
 
 def test_the_make_targets_shown_exist():
     makefile = (REPOSITORY / "Makefile").read_text()
-    for target in re.findall(r"make ([a-z]+)", README):
+    for target in re.findall(r"make (demo|test|nano|clips|bench)\b", README):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
