@@ -7,8 +7,14 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach for the Hub
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from .scoring_fakes import write_clip
+
+# On a fresh checkout the first text strategy builds its table of characters, which takes seconds;
+# how long an example takes says nothing here, so neither draws nor runs are timed.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("EMONET_SHARED", REPOSITORY.parent / "shared"))
