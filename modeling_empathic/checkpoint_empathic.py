@@ -22,6 +22,7 @@ from transformers.utils import cached_file, extract_commit_hash, logging
 from transformers.utils.hub import cached_files, resolve_revision
 
 from .configuration_empathic import EmpathicInsightConfig, HeadError
+from .mapping_empathic import map_rows
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -112,17 +113,28 @@ def _read(
     dtype: torch.dtype,
     device: torch.device,
 ) -> dict[str, torch.Tensor]:
-    """The stacked tensors, each file copied straight to its rows."""
-    with torch.inference_mode(False):  # the files are copied in threads, which do not inherit it
-        stacks, targets = _targets(config, dtype, device)
-    absent = [key for key in targets if key not in files]
+    """The stacked tensors: mapped where the files allow it, else copied straight to their rows."""
+    wanted = {
+        f"heads.{name}.{key}": kind
+        for name, kind, _ in _heads(config)
+        for key in config.head_shapes(kind)
+    }
+    absent = [key for key in wanted if key not in files]
     if absent:
         raise HeadError(f"the weights lack {absent[0]!r}, which config.json says they have")
     by_file: dict[str, list[str]] = {}
-    for key, file in files.items():
-        if key in targets or key.startswith("encoder."):
-            by_file.setdefault(file, []).append(key)
+    for key in (*wanted, *(key for key in files if key.startswith("encoder."))):
+        by_file.setdefault(files[key], []).append(key)
     paths = locate_all(path_or_id, list(by_file), hub)
+    with torch.inference_mode(False):  # the files are copied in threads, which do not inherit it
+        big = [
+            key for key, kind in wanted.items() if kind == "full" and key.endswith("proj.weight")
+        ]
+        mapped = None
+        if big and device.type == "cpu":
+            shape = config.head_shapes("full")["proj.weight"]
+            mapped = map_rows([(paths[files[key]], key) for key in big], shape, dtype)
+        stacks, targets = _targets(config, dtype, device, mapped)
 
     def copy_file(file: str) -> dict[str, torch.Tensor]:
         others = {}
@@ -140,7 +152,8 @@ def _read(
                                 f"head {head and head['head']!r}: {key} has shape {found}, the "
                                 f"configuration says {tuple(targets[key].shape)}"
                             )
-                        targets[key].copy_(tensors.get_tensor(key))
+                        if mapped is None or key not in big:
+                            targets[key].copy_(tensors.get_tensor(key))
                     else:
                         others[key] = tensors.get_tensor(key).to(device, dtype, copy=True)
         except SafetensorError as error:
@@ -155,7 +168,10 @@ def _read(
 
 
 def _targets(
-    config: EmpathicInsightConfig, dtype: torch.dtype, device: torch.device
+    config: EmpathicInsightConfig,
+    dtype: torch.dtype,
+    device: torch.device,
+    mapped: torch.Tensor | None,
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """Empty stacks by their name in the model, and views of them by the tensors' names on disk."""
     stacks, targets = {}, {}
@@ -164,7 +180,11 @@ def _targets(
         for key, shape in config.head_shapes(kind).items() if positions else ():
             rows = [len(positions) * shape[0], *shape[1:]]
             size = rows if key.startswith("proj") else [len(positions), *shape]
-            stacks[f"heads.{kind}.{key}"] = torch.empty(size, dtype=dtype, device=device)
+            stacks[f"heads.{kind}.{key}"] = (
+                mapped
+                if mapped is not None and (kind, key) == ("full", "proj.weight")
+                else torch.empty(size, dtype=dtype, device=device)
+            )
     for name, kind, row in _heads(config):
         for key, shape in config.head_shapes(kind).items():
             targets[f"heads.{name}.{key}"] = _rows(stacks[f"heads.{kind}.{key}"], key, row, shape)

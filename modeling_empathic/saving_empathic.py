@@ -14,12 +14,14 @@ from safetensors.torch import save_file
 
 from .checkpoint_empathic import INDEX, WEIGHTS, check_names, locate
 from .configuration_empathic import EmpathicInsightConfig, HeadError
+from .mapping_empathic import save_mappable
 
 # The code that a folder needs for `trust_remote_code=True`; all flat, all relative imports.
 CODE_FILES = (
     "audio.py",
     "checkpoint_empathic.py",
     "configuration_empathic.py",
+    "mapping_empathic.py",
     "modeling_empathic.py",
     "pipeline_empathic.py",
     "saving_empathic.py",
@@ -73,12 +75,12 @@ def write_checkpoint(
     shutil.rmtree(new, ignore_errors=True)  # left by a writer that was killed
     new.mkdir()
 
-    def write(tensors: dict[str, torch.Tensor], file: str) -> None:
-        save_file(
-            {key: tensor.contiguous() for key, tensor in tensors.items()},
-            new / file,
-            metadata={"format": "pt"},
-        )
+    def write(tensors: dict[str, torch.Tensor], file: str, last: str | None = None) -> None:
+        tensors = {key: tensor.contiguous() for key, tensor in tensors.items()}
+        if last:
+            save_mappable(tensors, new / file, last)
+        else:
+            save_file(tensors, new / file, metadata={"format": "pt"})
         (new / file).chmod(0o644)  # safetensors writes files that nobody else can read
         weight_map.update(dict.fromkeys(tensors, file))
         counts["total_parameters"] += sum(tensor.numel() for tensor in tensors.values())
@@ -92,7 +94,7 @@ def write_checkpoint(
             seen.add(name)
             named = {f"heads.{name}.{key}": value for key, value in tensors.items()}
             if name in shard_of:
-                write(named, shard_of[name])
+                write(named, shard_of[name], last=f"heads.{name}.proj.weight")
             else:
                 small.update(named)
             del tensors, named  # before the next head is read: one at a time is the point

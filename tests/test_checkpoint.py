@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from modeling_empathic import EmpathicInsightConfig, EmpathicInsightModel, HeadError
+from modeling_empathic.mapping_empathic import save_mappable
 
 from .conftest import tiny_model
 
@@ -204,14 +205,14 @@ def test_a_save_that_fails_leaves_the_old_weights(broken, monkeypatch):
         model.save_pretrained(broken, state_dict=state_dict)
     written = []
 
-    def full_disk(tensors, path, metadata):
+    def full_disk(tensors, path, last):
         written.append(path)
         if len(written) == 2:
             raise OSError("No space left on device")
-        save_file(tensors, path, metadata=metadata)
+        save_mappable(tensors, path, last)
 
     model.heads["full"].proj.weight.data.zero_()
-    monkeypatch.setattr("modeling_empathic.saving_empathic.save_file", full_disk)
+    monkeypatch.setattr("modeling_empathic.saving_empathic.save_mappable", full_disk)
     with pytest.raises(OSError, match="No space left"):
         model.save_pretrained(broken)
     assert load(broken).heads["full"].proj.weight.abs().sum() > 0
