@@ -93,7 +93,8 @@ def score_vs_loop(results: dict[str, Any]) -> str:
     def ratio(row: dict, value: float, base: float, unit: str) -> str:
         return f"{value:.3g} {unit}" if row is loop else f"{value:.3g} {unit} ({base / value:.1f}×)"
 
-    head = [f"{row['kind']} {row['dtype']}" for row in rows]
+    names = {"loop": "loop", "ours": "ours", "openvino": "ours, OpenVINO"}
+    head = [f"{names[row['kind']]} {row['dtype']}" for row in rows]
     lines = [line("", *head), "|---" * (len(rows) + 1) + "|"]
     lines.append(line("process start to weights loaded", *(
         ratio(r, r["load_s"], loop["load_s"], "s") for r in rows)))  # fmt: skip
@@ -139,7 +140,11 @@ def speed(results: dict[str, Any]) -> str:
         f"| first score | clips a second, batch {size} | peak memory |",
         "|---|---|---|---|",
     ]
-    names = {"loop": "public loop", "ours": "this package"}
+    names = {
+        "loop": "public loop",
+        "ours": "this package",
+        "openvino": "this package, `--device openvino`",
+    }
     for row in [loop, *ours]:
         per_second = 1 / row["batches"][size]["s_per_clip"]
         lines.append(

@@ -85,8 +85,10 @@ def orchestrate(arguments: argparse.Namespace, work: Path) -> dict:
     # is measured against the loop in float32 on either device.
     loops = ["float32"] if arguments.device == "cpu" else ["float16", "float32"]
     candidates = [*(("loop", dtype) for dtype in loops), *(("ours", dtype) for dtype in dtypes)]
+    if arguments.device == "cpu":
+        candidates.append(("openvino", "bfloat16"))
     for kind, dtype in candidates:
-        for folder in ("release", "whisper") if kind == "loop" else (dtype,):
+        for folder in ("whisper", "release") if kind == "loop" else (dtype,):
             warm(work / folder)
         say(f"measuring {kind} {dtype}")
         command = [sys.executable, __file__, "--worker", f"{kind}:{dtype}", "--work", str(work)]
@@ -162,7 +164,8 @@ def worker(arguments: argparse.Namespace) -> None:
     work = Path(arguments.work)
     load = load_loop if kind == "loop" else load_ours
     clips = np.load(work / "clips.npy")
-    score, encode = load(work, arguments.device, getattr(torch, dtype))
+    device = kind if kind == "openvino" else arguments.device
+    score, encode = load(work, device, getattr(torch, dtype))
     loaded_s = time.perf_counter() - STARTED
     score(clips[:1])
     first_s = time.perf_counter() - STARTED
@@ -236,23 +239,23 @@ def load_loop(work: Path, device: str, dtype):
 
 
 def load_ours(work: Path, device: str, dtype):
-    """The same with this project."""
+    """The same with this project, as `emonet-voice score --device DEVICE` does it."""
     import torch
-    from transformers import WhisperFeatureExtractor
 
-    from modeling_empathic import EmpathicInsightModel
+    from modeling_empathic.score_model import load_model
+    from modeling_empathic.scoring import encode_windows, score_windows
 
-    folder = work / str(dtype).removeprefix("torch.")
-    extractor = WhisperFeatureExtractor.from_pretrained(folder)
-    model = EmpathicInsightModel.from_pretrained(folder, device_map=device)
+    name = str(dtype).removeprefix("torch.")
+    options: dict = {"revision": None, "heads": [], "device": device, "dtype": name}
+    model, extractor, _ = load_model(str(work / name), **options)
+    where = str(model.device)
 
     @torch.inference_mode()
     def encode(clips):
-        return model.encoder(mel(extractor, clips, device).to(dtype)).last_hidden_state
+        return encode_windows(model, mel(extractor, clips, where))
 
-    @torch.inference_mode()
     def score(clips):
-        return model(mel(extractor, clips, device)).logits.cpu().numpy()
+        return score_windows(model, mel(extractor, clips, where))
 
     return score, encode
 

@@ -100,7 +100,7 @@ def score(
         ),
     ] = None,
     device: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")
+        str, typer.Option(metavar="NAME", help="auto, cpu, openvino, cuda, cuda:N or mps.")
     ] = "auto",
     dtype: Annotated[
         str,

@@ -173,7 +173,7 @@ class EmpathicInsightModel(PreTrainedModel):
                 "output_attentions": output_attentions,
             }
             encoded = self.encoder(
-                input_features.to(self.encoder.conv1.weight.dtype),
+                input_features.to(self.encoder.dtype),
                 **{key: value for key, value in asked.items() if value is not None},
             )
             encoder_states = encoded.last_hidden_state

@@ -1,6 +1,7 @@
 """Loads the model for a scoring run, and says exactly which one it was."""
 
 import hashlib
+import importlib.util
 import os
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,17 @@ SAMPLE_BYTES, SAMPLE_STRIDE = 4096, 256 * 1024
 
 
 def choose_device(device: str) -> Any:
-    """The `torch.device` for `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+    """The `torch.device` for `auto`, `cpu`, `cuda`, `cuda:N`, `mps` or `openvino` (a CPU).
 
     Raises:
         ScoringError: Another word, or a device that this machine does not have.
     """
     import torch
+
+    if device == "openvino":
+        if importlib.util.find_spec("openvino") is None:
+            raise ScoringError('--device openvino: pip install "emonet-voice[openvino]" first')
+        return torch.device("cpu")
 
     n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
     here = ["cpu", *(["cuda"] if n_cuda else []), *(f"cuda:{i}" for i in range(n_cuda))]
@@ -27,7 +33,7 @@ def choose_device(device: str) -> Any:
     if device == "auto":
         device = next(name for name in ("cuda", "mps", "cpu") if name in here)
     if device not in here:
-        raise ScoringError(f"--device {device}: this machine has auto, {', '.join(here)}")
+        raise ScoringError(f"--device {device}: this machine has auto, {', '.join(here)}, openvino")
     return torch.device(device)
 
 
@@ -93,7 +99,13 @@ def load_model(
         raise ScoringError(f"cannot load the model {name}: {_first_line(error)}") from error
     name = NANO_NAME if model is None else Path(source).resolve().name if is_folder else model
     version = fingerprint(Path(source)) if is_folder else loaded.commit or revision or "main"
-    return loaded, extractor, describe(loaded, extractor, name, version)
+    provenance = describe(loaded, extractor, name, version)
+    if device == "openvino":
+        from .openvino_encoder import OpenVINOEncoder
+
+        loaded.encoder = OpenVINOEncoder(loaded.encoder)
+        provenance["device"] = device
+    return loaded, extractor, provenance
 
 
 def _auto_dtype(device: str, stored: str) -> str:

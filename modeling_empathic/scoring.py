@@ -303,6 +303,30 @@ def _score_group(clips: Iterable[PreparedClip], model: Any, batch_size: int) -> 
     return group
 
 
+def score_windows(model: Any, features: Any) -> np.ndarray:
+    """Scores of log-mel features `(windows, mel_bins, 3000)` on the model's device.
+
+    Returns:
+        `(windows, heads)` float32, on the heads' own scales.
+    """
+    import torch
+
+    with torch.inference_mode():
+        states = encode_windows(model, features)
+        return model(encoder_states=states).logits.float().cpu().numpy()
+
+
+def encode_windows(model: Any, features: Any) -> Any:
+    """Encoder states `(windows, positions, d_model)` of log-mel features, without gradients."""
+    import torch
+
+    with torch.inference_mode():
+        inputs = features.to(model.encoder.dtype)
+        # A CPU encodes windows one by one as fast as together, in a fraction of the memory.
+        parts = inputs.split(1) if model.device.type == "cpu" else [inputs]
+        return torch.cat([model.encoder(part).last_hidden_state for part in parts])
+
+
 def _score_batch(batch: list[tuple[Row, np.ndarray]], model: Any, names: list[str]) -> None:
     import torch
 
@@ -310,9 +334,7 @@ def _score_batch(batch: list[tuple[Row, np.ndarray]], model: Any, names: list[st
     if model.device.type == "cuda":
         features = features.pin_memory()
     try:
-        with torch.inference_mode():
-            inputs = features.to(model.device, model.dtype, non_blocking=True)
-            scores = model(inputs).logits.float().cpu().numpy()
+        scores = score_windows(model, features.to(model.device, non_blocking=True))
     except torch.OutOfMemoryError:
         raise ScoringError(
             f"out of memory on {model.device}: try a --batch-size below {len(batch)}"

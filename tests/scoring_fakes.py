@@ -22,6 +22,15 @@ class FakeExtractor:
         return {"input_features": np.tile(np.float32(loudness), (1, 4, 1))}
 
 
+class FakeEncoder:
+    """States that are the features themselves."""
+
+    dtype = torch.float32
+
+    def __call__(self, features):
+        return SimpleNamespace(last_hidden_state=features)
+
+
 class FakeModel:
     """Scores that depend on the clip and, as floats on real hardware do, on the batch's size."""
 
@@ -31,8 +40,10 @@ class FakeModel:
         specs = [{"name": name, "scale": [0.0, 4.0], "group": "emotion"} for name in heads]
         self.config = SimpleNamespace(head_names=list(heads), heads=specs)
         self.batches, self.seconds_a_batch, self.stop_at = [], seconds_a_batch, stop_at
+        self.encoder = FakeEncoder()
 
-    def __call__(self, features):
+    def __call__(self, encoder_states):
+        features = encoder_states
         self.batches.append(len(features))
         time.sleep(self.seconds_a_batch)
         if len(self.batches) == self.stop_at:

@@ -5,10 +5,12 @@ import os
 import threading
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from modeling_empathic import score_journal, scoring
 from modeling_empathic.score_file import read_provenance, read_scores, rows_of
@@ -158,11 +160,10 @@ def test_a_path_that_is_not_utf8_still_gets_a_row_that_can_be_written(tmp_path):
 
 def test_scores_that_are_not_finite_stop_the_run(clips):
     model = FakeModel()
-    model.config.heads, model.dtype = [], "float16"
-    broken = lambda features: type(model)()(features * float("inf"))  # noqa: E731
-    broken.config, broken.device, broken.dtype = model.config, model.device, FakeModel.dtype
+    model.encoder = lambda features: SimpleNamespace(last_hidden_state=features * float("inf"))
+    model.encoder.dtype = torch.float32
     with pytest.raises(ScoringError, match=r"not finite in torch\.float32"):
-        list(score_files(clips, broken, FakeExtractor()))
+        list(score_files(clips, model, FakeExtractor()))
 
 
 def test_only_a_bounded_number_of_clips_is_decoded_ahead():

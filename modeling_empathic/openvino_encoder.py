@@ -1,0 +1,67 @@
+"""The Whisper encoder run by OpenVINO: on CPUs the fastest of the runtimes that were measured."""
+
+import warnings
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.modeling_outputs import BaseModelOutput
+
+# What OpenVINO calls the types; in half precision it keeps sums in float32, as torch does.
+_PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}
+
+
+class OpenVINOEncoder(nn.Module):
+    """Stands in for `model.encoder`, for scoring only: no gradients, no inner states.
+
+    The encoder takes nearly all of the time that a clip takes on a CPU; the heads stay with torch
+    (`benchmarks/README.md` has both measured). Needs `pip install "emonet-voice[openvino]"`.
+
+    Args:
+        encoder: The encoder of a model on the CPU. Its weights are compiled into the new one: it
+            can be let go of.
+        dtype: Type to compute in; states come out in it as well.
+
+    Raises:
+        ImportError: OpenVINO is not installed.
+
+    Example:
+        >>> from modeling_empathic import NANO, EmpathicInsightModel
+        >>> model = EmpathicInsightModel.from_pretrained(NANO)
+        >>> model.encoder = OpenVINOEncoder(model.encoder)
+        >>> with torch.inference_mode():
+        ...     model(torch.zeros(1, 80, 3000)).logits.shape
+        torch.Size([1, 40])
+    """
+
+    def __init__(self, encoder: Any, dtype: torch.dtype | None = None):
+        super().__init__()
+        import openvino
+
+        self.dtype = dtype or encoder.dtype
+        window = 2 * encoder.config.max_source_positions  # the first convolutions halve it
+        example = torch.zeros(1, encoder.config.num_mel_bins, window)
+        # Tracing warns that shapes are taken as constants: the window's are, the batch's is not.
+        with torch.no_grad(), warnings.catch_warnings(action="ignore"):
+            graph = openvino.convert_model(_States(encoder.float()), example_input=example)
+        graph.reshape([-1, *example.shape[1:]])
+        options = {"INFERENCE_PRECISION_HINT": _PRECISIONS[self.dtype]}
+        self._run = openvino.Core().compile_model(graph, "CPU", options)
+
+    def forward(self, input_features: torch.Tensor) -> BaseModelOutput:
+        """`(batch, mel_bins, frames)` to `last_hidden_state` `(batch, positions, d_model)`."""
+        # Clip by clip: as fast as a batch, with a batch-th of its memory for what lies between.
+        clips = input_features.float().numpy()
+        states = [torch.from_numpy(self._run(clip[None])[0]).to(self.dtype) for clip in clips]
+        return BaseModelOutput(last_hidden_state=torch.cat(states))
+
+
+class _States(nn.Module):
+    """An encoder that returns a tensor, as tracing wants it."""
+
+    def __init__(self, encoder: nn.Module):
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, input_features: torch.Tensor) -> torch.Tensor:
+        return self.encoder(input_features).last_hidden_state
