@@ -1,15 +1,25 @@
 """How far half-precision scores are from float32, on trained weights and real recordings.
 
-python benchmarks/drift.py --clips path/to/emodb [--model FOLDER_OR_ID]
+python benchmarks/drift.py --clips path/to/emodb                  # Nano
+python benchmarks/trained_heads.py OUT --whisper ... --emodb path/to/emodb
+python benchmarks/drift.py --clips path/to/emodb --model OUT      # full heads
 """
 
 import argparse
+import json
 import sys
 import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
+RUNS = [  # the first is what the others are held against
+    ("cpu", "float32"),
+    ("openvino", "float32"),
+    ("cpu", "bfloat16"),
+    ("openvino", "bfloat16"),
+    ("cpu", "float16"),
+]
 
 
 def main() -> None:
@@ -28,20 +38,22 @@ def main() -> None:
 
     scores = {}
     with tempfile.TemporaryDirectory() as folder:
-        for dtype in ("float32", "bfloat16", "float16"):
-            output = Path(folder, f"{dtype}.parquet")
-            command = ["score", arguments.clips, "--dtype", dtype, "--output", str(output), "-q"]
+        for device, dtype in RUNS:
+            output = Path(folder, f"{device}-{dtype}.parquet")
+            command = ["score", arguments.clips, "--device", device, "--dtype", dtype]
+            command += ["--output", str(output), "-q"]
             if run([*command, *(["--model", arguments.model] if arguments.model else [])]):
                 sys.exit(f"scoring in {dtype} failed")
             provenance = read_provenance(output)
             table = read_scores(output).select(provenance["heads"]).to_pandas()
-            scores[dtype] = table.to_numpy(np.float64)
-    exact = scores.pop("float32")
+            scores[device, dtype] = table.to_numpy(np.float64)
+    exact = scores.pop(RUNS[0])
     rows = []
-    for dtype, approximate in scores.items():
+    for (device, dtype), approximate in scores.items():
         ranks = [spearmanr(exact[:, i], approximate[:, i]).statistic for i in range(exact.shape[1])]
         rows.append(
             {
+                "device": device,
                 "dtype": dtype,
                 "spearman_min": float(np.min(ranks)),
                 "spearman_median": float(np.median(ranks)),
@@ -54,14 +66,23 @@ def main() -> None:
                 "mean_error": float(np.abs(exact - approximate).mean()),
             }
         )
+    name = provenance["model"]
+    trained = Path(arguments.model or "", "trained.json")
+    if arguments.model and trained.exists():
+        how = json.loads(trained.read_text())
+        name = (
+            f"{exact.shape[1]} full heads of trained_heads.py (top-1 {how['top_1']:.3f} on "
+            f"{how['held_out_clips']} clips of unheard speakers, floor {how['floor']:.3f})"
+        )
     results = {
         "machine": machine(),
-        "model": provenance["model"],
+        "model": name,
         "clips": len(exact),
         "heads": exact.shape[1],
         "rows": rows,
     }
-    write_report(results, HERE / "results" / "drift.json")
+    kind = "trained" if arguments.model else "nano"
+    write_report(results, HERE / "results" / f"drift-{kind}.json")
 
 
 if __name__ == "__main__":

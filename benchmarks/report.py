@@ -6,6 +6,7 @@ import platform
 import subprocess
 from datetime import date
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 HERE = Path(__file__).parent
@@ -156,10 +157,16 @@ def speed(results: dict[str, Any]) -> str:
 
 def head_layout(results: dict[str, Any]) -> str:
     """Table of one run of `head_layout.py`."""
-    lines = ["| layout | type | load | batch 1 | batch 4 | batch 16 |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| layout | type | load | first | batch 1 | batch 4 | batch 16 |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for row in results["rows"]:
         times = " | ".join(f"{row['seconds'][str(size)]:.3f} s" for size in (1, 4, 16))
-        lines.append(f"| {row['layout']} | {row['dtype']} | {row['load_s']:.1f} s | {times} |")
+        lines.append(
+            f"| {row['layout']} | {row['dtype']} | {row['load_s']:.1f} s | {row['first_s']:.1f} s "
+            f"| {times} |"
+        )
     note = f"{results['heads']} Small heads, best of {results['runs']}, whole batch."
     return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
 
@@ -181,10 +188,11 @@ def drift(results: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in results["rows"]:
+        runtime = "OpenVINO, " if row["device"] == "openvino" else ""
         lines.append(
-            f"| {row['dtype']} | {row['spearman_min']:.5f} | {row['spearman_median']:.5f} "
-            f"| {len(row['below_0_999'])} of {results['heads']} | {row['max_error']:.4f} "
-            f"| {row['mean_error']:.5f} |"
+            f"| {runtime}{row['dtype']} | {row['spearman_min']:.5f} "
+            f"| {row['spearman_median']:.5f} | {len(row['below_0_999'])} of {results['heads']} "
+            f"| {row['max_error']:.4f} | {row['mean_error']:.5f} |"
         )
     note = f"{results['model']}, {results['clips']} clips, against float32; errors on 0 to 4."
     return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
@@ -208,7 +216,33 @@ def cpu_limit(results: dict[str, Any]) -> str:
     return "\n".join([describe(results["machine"]), "", *lines])
 
 
+def bench_build(results: dict[str, Any]) -> str:
+    """Table of `bench_build.py`: median and range of its runs, beside what was asked for."""
+    runs = results["runs"]
+
+    def spread(key: str, unit: str, digits: int = 1) -> str:
+        values = [run[key] for run in runs]
+        low, high = (f"{value:.{digits}f}" for value in (min(values), max(values)))
+        return f"{median(values):.{digits}f} {unit} [{low}–{high}]"
+
+    counts = ", ".join(f"{n:,} {key.replace('_', ' ')}" for key, n in runs[0]["counts"].items())
+    lines = [
+        "| what | measured | asked for |",
+        "|---|---|---|",
+        f"| parsing {runs[0]['labels']:,} labels | {spread('labels_s', 's', 2)} | 2 s |",
+        f"| build, {runs[0]['gigabytes']:.2f} GB | {spread('build_s', 's')} | disk-bound |",
+        f"| … copying the same files | {spread('copy_s', 's')} | |",
+        f"| peak memory of the build | {spread('peak_mb', 'MB', 0)} | 1,000 MB |",
+        f"| … after the imports | {spread('import_mb', 'MB', 0)} | |",
+        f"| checking a finished build against its source | {spread('check_s', 's')} | |",
+    ]
+    note = f"{counts}; median [range] of {len(runs)} runs, the release made in "
+    note += f"{results['make_s']:.0f} s."
+    return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
+
+
 TABLES = {
+    "bench_build": bench_build,
     "cpu_limit": cpu_limit,
     "drift": drift,
     "head_layout": head_layout,
