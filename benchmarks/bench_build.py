@@ -1,4 +1,4 @@
-"""Building EmoNet-Voice Bench at full size: time and peak memory, beside a copy of the same bytes.
+"""Bench at full size: time and peak memory of build and statistics, beside a plain copy.
 
     python benchmarks/bench_build.py
     python benchmarks/bench_build.py --scale 0.05      # a quick look, which writes no report
@@ -84,6 +84,16 @@ def worker(raw: Path, out: Path, *, whole: bool) -> None:
     measured["counts"] = {
         key: manifest["counts"][key] for key in ("clips", "ratings", "unanimous_present")
     }
+    from dataset_scripts.agreement import alpha_by_emotion
+    from dataset_scripts.bench_stats import read_ratings, stats
+
+    items = read_ratings(out)
+    start = time.perf_counter()
+    alphas = alpha_by_emotion(items)
+    measured |= {"alpha_s": time.perf_counter() - start, "alphas": len(alphas) - 1}
+    start = time.perf_counter()
+    stats(out)
+    measured |= {"stats_s": time.perf_counter() - start, "stats_mb": peak_mb()}
     print(json.dumps(measured))
 
 

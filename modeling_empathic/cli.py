@@ -14,6 +14,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+# The one import against the arrows of the design: the command is made of all folders' commands.
+from dataset_scripts.cli import bench
+
 from . import __version__
 
 app = typer.Typer(
@@ -23,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+app.add_typer(bench)
 SMALL = "laion/Empathic-Insight-Voice-Small"
 FLAG = ""  # metavar of an option without a value; Typer's own "<bool>" looks like one
 NAMES_HELP = "Only these heads: names in any spelling, with commas between them."

@@ -1,0 +1,59 @@
+"""The manifest of a built corpus: what every file must be, and whether it still is."""
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "manifest.json"
+_BUILT_FILE = re.compile(r"README\.md|(?:data|ratings)/[\w-]+\.parquet")
+
+
+class BuildError(ValueError):
+    """A corpus that cannot be built, or a built folder that is not whole; the message says why."""
+
+
+def verify(folder: str | Path) -> dict[str, Any]:
+    """Checks a built folder against its manifest, byte for byte, and returns the manifest.
+
+    Raises:
+        BuildError: No manifest, or a file that is missing, changed or not in the manifest.
+    """
+    folder = Path(folder)
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        files = dict(manifest["files"])
+        counted = {path: (file["bytes"], file["sha256"]) for path, file in files.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BuildError(f"{folder} has no {MANIFEST} that can be read: {error}") from None
+    for path, (size, digest) in counted.items():
+        if not _BUILT_FILE.fullmatch(path):  # a stranger's manifest must not lead out of the folder
+            raise BuildError(f"{MANIFEST} lists {path!r}, which is no file of a built corpus")
+        file = folder / path
+        if not file.is_file():
+            raise BuildError(f"{path} is missing from {folder}")
+        if file.stat().st_size != size or sha256(file) != digest:
+            raise BuildError(f"{path} in {folder} is not the file that was built: other bytes")
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
+    if found - set(counted):
+        raise BuildError(f"{min(found - set(counted))} in {folder} is not in its {MANIFEST}")
+    return manifest
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replaces a JSON file in one step, on disk before it has its name."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("w", encoding="utf-8") as stream:
+        json.dump(value, stream, indent=1, ensure_ascii=False)
+        stream.write("\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
