@@ -28,6 +28,7 @@ def main() -> None:
     )
     parser.add_argument("--clips", required=True, help="folder of recordings")
     parser.add_argument("--model", help="default: the embedded Nano")
+    parser.add_argument("--every", type=int, default=1, help="only every n-th recording")
     arguments = parser.parse_args()
     import numpy as np
     from scipy.stats import spearmanr
@@ -36,11 +37,14 @@ def main() -> None:
     from modeling_empathic.cli import run
     from modeling_empathic.score_file import read_provenance, read_scores
 
+    recordings = sorted(map(str, Path(arguments.clips).glob("*.*")))
+    recordings = [name for name in recordings if name.endswith((".wav", ".flac"))]
     scores = {}
     with tempfile.TemporaryDirectory() as folder:
         for device, dtype in RUNS:
             output = Path(folder, f"{device}-{dtype}.parquet")
-            command = ["score", arguments.clips, "--device", device, "--dtype", dtype]
+            command = ["score", *recordings[:: arguments.every]]
+            command += ["--device", device, "--dtype", dtype]
             command += ["--output", str(output), "-q"]
             if run([*command, *(["--model", arguments.model] if arguments.model else [])]):
                 sys.exit(f"scoring in {dtype} failed")

@@ -235,7 +235,7 @@ def bench_build(results: dict[str, Any]) -> str:
         f"| peak memory of the build | {spread('peak_mb', 'MB', 0)} | 1,000 MB |",
         f"| … after the imports | {spread('import_mb', 'MB', 0)} | |",
         f"| checking a finished build against its source | {spread('check_s', 's')} | |",
-        f"| α of {runs[0]['alphas']} categories, 1,000 resamples | {spread('alpha_s', 's', 2)} | 5 s |",
+        f"| α, {runs[0]['alphas']} × 1,000 resamples | {spread('alpha_s', 's', 2)} | 5 s |",
         f"| all of `bench stats` | {spread('stats_s', 's')} | |",
         f"| peak memory with the statistics | {spread('stats_mb', 'MB', 0)} | 1,000 MB |",
     ]

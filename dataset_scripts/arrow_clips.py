@@ -167,10 +167,10 @@ def duration_s(audio: bytes) -> float | None:
     import av
 
     try:
-        with av.open(BytesIO(audio), metadata_errors="ignore") as container:
+        with av.open(BytesIO(audio), "r", metadata_errors="ignore") as container:
             (stream, *_) = container.streams.audio
-            ticks = sum(packet.duration or 0 for packet in container.demux(stream))
-            seconds = float(ticks * stream.time_base) if stream.time_base else 0.0
+            ticks = [packet.duration or 0 for packet in container.demux(stream)]
+            seconds = float(sum(ticks) * (stream.time_base or 0))
     except (av.FFmpegError, ValueError):  # ValueError: no audio stream
         return None
     return seconds or None
