@@ -14,7 +14,10 @@ demo: $(VENV)/.installed
 	$(BIN)/emonet-voice score examples/clips --output demo/scores.parquet --overwrite
 	$(BIN)/python examples/plot_scores.py demo/scores.parquet demo/scores.png
 
+# datasets decodes audio by torchcodec, which needs FFmpeg's libraries.
 test: $(VENV)/.installed-dev lint
+	@command -v ffmpeg >/dev/null \
+	  || { echo "installing ffmpeg"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq ffmpeg >/dev/null; }
 	$(BIN)/python -m pytest
 	@echo "not run: tests marked slow (full-size heads; $(BIN)/python -m pytest -m slow)"
 

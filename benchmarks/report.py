@@ -188,7 +188,7 @@ def drift(results: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in results["rows"]:
-        runtime = "OpenVINO, " if row["device"] == "openvino" else ""
+        runtime = "OpenVINO, " if row.get("device") == "openvino" else ""
         lines.append(
             f"| {runtime}{row['dtype']} | {row['spearman_min']:.5f} "
             f"| {row['spearman_median']:.5f} | {len(row['below_0_999'])} of {results['heads']} "
@@ -244,7 +244,42 @@ def bench_build(results: dict[str, Any]) -> str:
     return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
 
 
+def acoustics(results: dict[str, Any]) -> str:
+    """Tables of one run of `acoustics.py`: speed, pitch against other methods, syllables."""
+    lines = ["| processes | clips a minute | asked for | until warm |", "|---|---|---|---|"]
+    for row in results["rows"]:
+        asked = "200" if row["workers"] == 2 else ""
+        lines.append(
+            f"| {row['workers']} | {row['clips_a_minute']:.0f} | {asked} | {row['start_s']:.1f} s |"
+        )
+    lines += [
+        "",
+        "| pitch | clips | medians within 1 %, 3 %, 6 % | voicing differs | F0 off by over 20 % "
+        "| within half a semitone |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in results["pitch"]:
+        within = ", ".join(f"{100 * share:.0f} %" for share in row["medians_within"].values())
+        frames = [row[key] for key in ("voicing_differs", "gross_errors", "within_50_cents")]
+        cells = " | ".join(f"{100 * share:.1f} %" for share in frames)
+        lines.append(f"| {row['method']} against {row['other']} | {row['clips']} | {within} "
+                     f"| {cells} |")  # fmt: skip
+    spoken = results["syllables"]
+    lines += [
+        "",
+        f"Peaks counted for a syllable of the text: {spoken['mean']:.2f} ± {spoken['sd']:.2f} "
+        f"(standard deviation) over {spoken['clips']} recordings; correlation of the rates "
+        f"{spoken['correlation_of_rates']:.2f}.",
+    ]
+    note = (
+        f"librosa {results['librosa']}. {results['clips']} recordings of EmoDB, each looped to "
+        f"{results['duration_s']} s, as MP3 at 44.1 kHz; decoding included."
+    )
+    return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
+
+
 TABLES = {
+    "acoustics": acoustics,
     "bench_build": bench_build,
     "cpu_limit": cpu_limit,
     "drift": drift,
