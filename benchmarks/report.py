@@ -115,6 +115,9 @@ def score_vs_loop(results: dict[str, Any]) -> str:
         lines.append(line(f"… encoder + heads a clip, batch {size}", *parts))
     lines.append(line("peak memory", *(
         ratio(r, r["peak_gb"], loop["peak_gb"], "GB") for r in rows)))  # fmt: skip
+    if "anonymous_gb" in loop:
+        lines.append(line("… at the end, but for files that are mapped", *(
+            ratio(r, r["anonymous_gb"], loop["anonymous_gb"], "GB") for r in rows)))  # fmt: skip
     if "gpu_gb" in loop:
         lines.append(line("peak GPU memory", *(
             ratio(r, r["gpu_gb"], loop["gpu_gb"], "GB") for r in rows)))  # fmt: skip

@@ -124,3 +124,35 @@ def test_stats_say_what_is_wrong(built, monkeypatch, tmp_path, arguments, messag
     assert code == 2
     assert message in output
     assert "Traceback" not in output
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory) -> Path:
+    """A corpus of two clips a category, built with acoustic features."""
+    folder = tmp_path_factory.mktemp("heard")
+    raw = make_raw_release(folder / "raw", 1 / 150, seconds=0.4, sounds=6)
+    code, output = run("build", raw, folder / "out", "--no-assert", "--acoustics")
+    assert code == 0, output
+    return folder / "out"
+
+
+def test_acoustics_become_columns_and_statistics(heard):
+    code, output = run("stats", heard, "--acoustics")
+    assert code == 0
+    assert "f0_median_hz" in output
+    result = CliRunner().invoke(bench, ["stats", str(heard), "--acoustics", "--json"])
+    found = json.loads(result.stdout)
+    assert {row["n"] for row in found["features"] if row["feature"] == "level_dbfs"} == {84}
+    assert len(found["effects"]) == 42 * len(found["features"])
+
+
+def test_acoustics_are_drawn(heard, tmp_path):
+    code, _ = run("stats", heard, "--acoustics", "--plot", tmp_path / "sound.png")
+    assert code == 0
+    assert (tmp_path / "sound.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_acoustics_that_were_not_built_are_asked_for(built):
+    code, output = run("stats", built, "--acoustics")
+    assert code == 2
+    assert "build with --acoustics" in output

@@ -1,5 +1,6 @@
 """What the README shows works as it stands there."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -7,18 +8,34 @@ import sys
 
 import pytest
 
+from dataset_scripts.build import build
+from modeling_empathic.local_hub import LocalHub
+
 from .conftest import REPOSITORY
+from .raw_release_maker import make_raw_release
 
 README = (REPOSITORY / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 SHELL = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
 
 
+@pytest.fixture(scope="module")
+def hub_environment(tmp_path_factory):
+    """Variables of a client of a Hub that has Bench, a three-hundredth of it, under its name."""
+    folder = tmp_path_factory.mktemp("hub")
+    raw = make_raw_release(folder / "raw", 1 / 300, seconds=0.1, sounds=2)
+    build(raw, folder / "built", assert_counts=False)
+    with LocalHub(folder / "store") as hub:
+        hub.add("laion/emonet-voice-bench", folder / "built")
+        yield {**os.environ, **hub.environment(folder / "home")}
+
+
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.split("\n")[0][:40])
-def test_the_python_blocks_run_and_print(block):
+def test_the_python_blocks_run_and_print(block, hub_environment):
     done = subprocess.run(
-        [sys.executable, "-c", block], cwd=REPOSITORY, capture_output=True, text=True
-    )
+        [sys.executable, "-c", block],
+        cwd=REPOSITORY, capture_output=True, text=True, env=hub_environment,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip()
 
@@ -31,15 +48,16 @@ def test_every_command_and_option_shown_exists():
         for line in re.split(r"(?<!\\)\n", block)
         if "emonet-voice" in line
     ]
-    assert len(shown) == 4
+    assert len(shown) == 7
     from typer.testing import CliRunner
 
     from modeling_empathic.cli import app
 
     for words in shown:
-        command = words[words.index("emonet-voice") + 1]
-        printed = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
-        options = [word for word in words if word.startswith("--")]
+        rest = words[words.index("emonet-voice") + 1 :]
+        command = rest[: 2 if rest[0] == "bench" else 1]
+        printed = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"}).output
+        options = [word for word in rest if word.startswith("--")]
         assert options
         for option in options:
             assert option in printed, f"{command} has no {option}"
