@@ -166,9 +166,9 @@ def head_layout(results: dict[str, Any]) -> str:
     ]
     for row in results["rows"]:
         times = " | ".join(f"{row['seconds'][str(size)]:.3f} s" for size in (1, 4, 16))
+        first = f"{row['first_s']:.1f} s" if "first_s" in row else "not measured"
         lines.append(
-            f"| {row['layout']} | {row['dtype']} | {row['load_s']:.1f} s | {row['first_s']:.1f} s "
-            f"| {times} |"
+            f"| {row['layout']} | {row['dtype']} | {row['load_s']:.1f} s | {first} | {times} |"
         )
     note = f"{results['heads']} Small heads, best of {results['runs']}, whole batch."
     return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])

@@ -169,6 +169,7 @@ def stats(
             raise UsageError(f"--plot {file}: choose a name that ends in {' or '.join(PLOTS)}")
     try:
         found: Any
+        show: Any
         if acoustics:
             found = acoustic_stats.differences(*read_acoustics(folder))
             rows = {"features": found.features, "effects": found.effects}
