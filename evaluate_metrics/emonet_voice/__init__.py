@@ -1,0 +1,45 @@
+"""The EmoNet-Voice metric: a core that needs only numpy, and `emonet_voice.py` for `evaluate`."""
+
+from .aggregate import aggregate
+from .floors import floors
+from .intervals import Interval, intervals, percentile_interval
+from .metric import compute
+from .outcomes import OUTCOMES, check_outcomes, count_outcomes, outcome_rates
+from .resampling import Resampled, resample
+from .scores import (
+    SCALES,
+    STATISTICS,
+    MetricError,
+    Score,
+    average_ranks,
+    mae,
+    pearson,
+    rmse,
+    spearman,
+    to_0_10,
+)
+
+__all__ = [
+    "OUTCOMES",
+    "SCALES",
+    "STATISTICS",
+    "Interval",
+    "MetricError",
+    "Resampled",
+    "Score",
+    "aggregate",
+    "average_ranks",
+    "check_outcomes",
+    "compute",
+    "count_outcomes",
+    "floors",
+    "intervals",
+    "mae",
+    "outcome_rates",
+    "pearson",
+    "percentile_interval",
+    "resample",
+    "rmse",
+    "spearman",
+    "to_0_10",
+]
