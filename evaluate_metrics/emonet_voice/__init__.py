@@ -1,6 +1,6 @@
 """The EmoNet-Voice metric: a core that needs only numpy, and `emonet_voice.py` for `evaluate`."""
 
-from .aggregate import aggregate
+from .aggregate import aggregate, rows_by_emotion
 from .floors import floors
 from .intervals import Interval, intervals, percentile_interval
 from .metric import compute
@@ -40,6 +40,7 @@ __all__ = [
     "percentile_interval",
     "resample",
     "rmse",
+    "rows_by_emotion",
     "spearman",
     "to_0_10",
 ]

@@ -20,21 +20,23 @@ def rows_by_emotion(emotions: Sequence[str] | None) -> dict[str, np.ndarray]:
         >>> rows_by_emotion(["Awe", "Pain", "Awe"])
         {'Awe': array([0, 2]), 'Pain': array([1])}
     """
-    rows: dict[str, list[int]] = {}
-    for row, emotion in enumerate(() if emotions is None else emotions):
-        rows.setdefault(str(emotion), []).append(row)
-    return {emotion: np.array(found) for emotion, found in rows.items()}
+    place: dict[str, int] = {}
+    names = [] if emotions is None else emotions
+    codes = np.array([place.setdefault(str(name), len(place)) for name in names], dtype=int)
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=len(place)))
+    return dict(zip(place, np.split(order, ends[:-1]), strict=True)) if place else {}
 
 
 def aggregate(
-    predictions: np.ndarray, references: np.ndarray, emotions: Sequence[str] | None = None
+    predictions: np.ndarray, references: np.ndarray, parts: dict[str, np.ndarray]
 ) -> dict[str, Any]:
     """Every statistic: pooled, macro and by emotion.
 
     Args:
         predictions: `(rows,)` on 0 to 10, NaN where there is none.
         references: `(rows,)` on 0 to 10, NaN where there is none.
-        emotions: The name of each row's emotion; None for pooled statistics only.
+        parts: The rows of each emotion, from [`rows_by_emotion`]; `{}` for pooled ones only.
 
     Returns:
         `mae`, `rmse`, `pearson`, `spearman`; `macro_...` of each, the unweighted mean over the
@@ -43,13 +45,12 @@ def aggregate(
 
     Example:
         >>> found = aggregate(np.array([1.0, 2, 5, 5]), np.array([0.0, 5, 0, 10]),
-        ...                   ["Awe", "Awe", "Pain", "Pain"])
+        ...                   rows_by_emotion(["Awe", "Awe", "Pain", "Pain"]))
         >>> found["mae"], found["per_emotion"]["Awe"]["mae"], found["macro_mae"]
         (3.5, 2.0, 3.5)
         >>> found["macro_pearson"], found["undefined"]["macro_pearson"]
         (1.0, '1 of 2 emotions left out: Pain')
     """
-    parts = rows_by_emotion(emotions)
     pooled = {name: score(predictions, references) for name, score in STATISTICS.items()}
     by_emotion = {
         emotion: {

@@ -8,33 +8,31 @@ are compared with: they are in-sample and so a little lower (better) than any ho
 that kind. `constant_5`, the middle of the scale, and `constant_0`, "nothing is there", use nothing.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from .aggregate import aggregate, rows_by_emotion
+from .aggregate import aggregate
 
 IN_SAMPLE = ("constant_mean", "constant_median", "emotion_mean")
 """The floors that are made of the references they are compared with."""
 
 
-def floors(
-    references: np.ndarray, emotions: Sequence[str] | None = None
-) -> dict[str, dict[str, Any]]:
+def floors(references: np.ndarray, parts: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
     """The statistics of predictors that know nothing about the clip.
 
     Args:
         references: `(rows,)` on 0 to 10: of the rows that the system scored, so that both face
             the same task.
-        emotions: The name of each row's emotion; without them there is no `emotion_mean`.
+        parts: The rows of each emotion; without any there is no `emotion_mean`.
 
     Returns:
         Of `constant_mean`, `constant_median`, `constant_5`, `constant_0` and `emotion_mean`: the
         four statistics pooled and macro, NaN where undefined, and `in_sample`.
 
     Example:
-        >>> found = floors(np.array([0.0, 0, 10, 10]), ["Awe", "Awe", "Pain", "Pain"])
+        >>> parts = {"Awe": np.array([0, 1]), "Pain": np.array([2, 3])}
+        >>> found = floors(np.array([0.0, 0, 10, 10]), parts)
         >>> found["constant_5"]["mae"], found["constant_0"]["mae"], found["emotion_mean"]["mae"]
         (5.0, 5.0, 0.0)
         >>> found["emotion_mean"]["pearson"], found["emotion_mean"]["macro_pearson"]
@@ -48,7 +46,6 @@ def floors(
         "constant_0": 0.0,
     }
     columns = {name: np.full(len(references), value) for name, value in predicted.items()}
-    parts = rows_by_emotion(emotions)
     if parts:
         means = np.full(len(references), np.nan)
         for rows in parts.values():
@@ -57,7 +54,7 @@ def floors(
         columns["emotion_mean"] = means
     found = {}
     for name, column in columns.items():
-        scores = aggregate(column, references, emotions)
+        scores = aggregate(column, references, parts)
         del scores["per_emotion"], scores["undefined"]
         found[name] = scores | {"in_sample": name in IN_SAMPLE}
     return found

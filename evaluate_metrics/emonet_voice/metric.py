@@ -88,8 +88,9 @@ def compute(
     clipped = used & ((p < 0) | (p > 10))
     p, r = np.where(used, np.clip(p, 0, 10), np.nan), np.where(used, r, np.nan)
 
-    found = aggregate(p, r, names)
-    for emotion, rows in rows_by_emotion(names).items():
+    parts = rows_by_emotion(names)
+    found = aggregate(p, r, parts)
+    for emotion, rows in parts.items():
         found["per_emotion"][emotion]["outcomes"] = count_outcomes(status[rows])
     counts = count_outcomes(status)
     account = {
@@ -106,7 +107,7 @@ def compute(
         **found,
         "intervals": intervals(p, r, names, groups, n_resamples=n_resamples, seed=seed),
         "outcomes": account,
-        "floors": floors(r, names),
+        "floors": floors(r, parts),
         "headline": _headline(found, undefined, account),
         "undefined": undefined,
     }

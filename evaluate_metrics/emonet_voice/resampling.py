@@ -19,7 +19,7 @@ import numpy as np
 from .scores import MetricError, same_length
 from .weighted import Part, make_part, weighted_statistics
 
-_WIDTH = 128  # resamples side by side, unless that takes too much memory
+_WIDTH = 128  # resamples side by side, fewer where that would take too much memory
 
 
 class Resampled(NamedTuple):
@@ -103,8 +103,8 @@ def resample(
     units = _units(group[order], emotion)
     bounds = np.searchsorted(emotion, np.arange(len(names) + 1))
     slices = {name: slice(*bounds[i : i + 2]) for i, name in enumerate(names)}
-    everything = np.argsort(references, kind="stable")
-    parts = [make_part(systems, references, rows) for rows in (everything, *slices.values())]
+    parts = [make_part(systems, references, np.argsort(references, kind="stable"))]
+    parts += [make_part(systems, references, rows) for rows in slices.values()]
     found = _run(parts, units, n_resamples, seed)
     drawn = np.repeat(units.sizes > 1, units.sizes)
     return Resampled(
@@ -139,7 +139,7 @@ def _units(group: np.ndarray, emotion: np.ndarray) -> _Units:
 def _run(parts: list[Part], units: _Units, n_resamples: int, seed: int) -> np.ndarray:
     """`(systems, parts, 4, resamples)`. The same for any number of threads."""
     largest = max(len(chunk.rows) for chunks in parts[0].chunks for chunk in chunks)
-    width = max(1, min(_WIDTH, 2**21 // largest))
+    width = max(1, min(_WIDTH, 2**21 // largest, 2**26 // len(units.of_rows)))
     seeds = np.random.SeedSequence(seed).spawn(-(-n_resamples // width))
 
     def block(seed: np.random.SeedSequence) -> np.ndarray:
