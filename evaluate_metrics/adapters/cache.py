@@ -1,0 +1,59 @@
+"""Answers on disk, one file a clip, so that none is asked for, or paid for, twice.
+
+The folder's name holds a hash of the settings (model, prompt, emotions, ...): other settings have
+other answers. Only answers are kept: a clip whose request failed is asked about again.
+"""
+
+import hashlib
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .replies import Reply
+
+
+class Answer(NamedTuple):
+    """A reply and when it came (ISO 8601, UTC)."""
+
+    reply: Reply
+    time: str
+
+
+class Cache:
+    """The answers of one system with one set of settings.
+
+    Args:
+        folder: Made where it is missing; several systems can share it.
+        settings: Everything that an answer depends on, as plain values.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any]):
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+        self.folder = folder / f"{settings['system']}-{digest[:16]}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def get(self, clip_id: str) -> Answer | None:
+        """The answer about a clip, None where there is none."""
+        try:
+            found = json.loads(self._path(clip_id).read_bytes())
+            if found["clip_id"] == clip_id:
+                return Answer(Reply(*map(str, found["reply"])), str(found["time"]))
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            pass  # a damaged file is as good as none: the clip is asked about again
+        return None
+
+    def put(self, clip_id: str, reply: Reply, time: str) -> None:
+        """Keeps an answer; on return it is on disk, whatever happens next."""
+        path = self._path(clip_id)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump({"clip_id": clip_id, "reply": list(reply), "time": time}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+
+    def _path(self, clip_id: str) -> Path:
+        # Hashed, because an id comes from somebody's data and must not become a path.
+        return self.folder / f"{hashlib.sha256(clip_id.encode()).hexdigest()}.json"

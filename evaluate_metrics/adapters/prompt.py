@@ -1,0 +1,93 @@
+"""The zero-shot prompt for audio language models, and the JSON schema of its answer.
+
+The prompts behind the paper's Tables 5 and 6 are not public. This one is ours: figures made with
+it are not the paper's figures again. Its text and SHA-256 go into every prediction file.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from modeling_empathic.taxonomy import EMOTION_NAMES, head, resolve
+
+_INSTRUCTION = """\
+Listen to the recording of a voice. For each emotion in the list below, rate how strongly the \
+voice conveys it:
+
+0 = not present, 5 = weakly present, 10 = strongly present; any number between 0 and 10 is allowed.
+
+Judge how the voice sounds, not what the words say. Emotions can be mixed; most are absent from \
+most recordings. Rate every emotion, also those that you are unsure about.
+
+Emotions, as key: meaning
+{emotions}
+
+Answer with one JSON object and nothing else. It has exactly these {n} keys, each with a number."""
+
+
+class Prompt(NamedTuple):
+    """What a language model is asked.
+
+    Attributes:
+        text: Goes before the audio.
+        emotions: Canonical names, in order.
+        keys: The same as keys of the answer: letters and underscores only, because services differ
+            in what else a key may hold (seven of the names have a slash).
+    """
+
+    text: str
+    emotions: tuple[str, ...]
+    keys: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the text, in hexadecimal."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of the answer: an object with a number for each key."""
+        return {
+            "type": "object",
+            "properties": {key: {"type": "number"} for key in self.keys},
+            "required": list(self.keys),
+            "additionalProperties": False,
+        }
+
+
+def make_prompt(emotions: Sequence[str] = EMOTION_NAMES) -> Prompt:
+    """The prompt for some emotions, each with its terms of paper appendix A.1.
+
+    Args:
+        emotions: Names in any spelling.
+
+    Raises:
+        UnknownNameError: A name that is not in the taxonomy.
+
+    Example:
+        >>> prompt = make_prompt(["Awe", "Jealousy & Envy"])
+        >>> prompt.keys
+        ('awe', 'jealousy_and_envy')
+        >>> "awe: awe; awestruck; wonder" in prompt.text
+        True
+    """
+    names = tuple(dict.fromkeys(resolve(name) for name in emotions))
+    keys = tuple(answer_key(name) for name in names)
+    lines = []
+    for name, key in zip(names, keys, strict=True):
+        # Appendix A.1 repeats some terms in two spellings.
+        terms = dict.fromkeys(term.lower() for term in getattr(head(name), "descriptors", ()))
+        lines.append(f"{key}: {'; '.join(terms)}" if terms else key)
+    text = _INSTRUCTION.format(emotions="\n".join(lines), n=len(keys))
+    return Prompt(text, names, keys)
+
+
+def answer_key(name: str) -> str:
+    """A name as a key of the answer; `resolve` knows it again.
+
+    Example:
+        >>> answer_key("Hope/Enthusiasm/Optimism")
+        'hope_enthusiasm_optimism'
+    """
+    return "_".join(re.findall(r"[a-z]+", name.replace("&", "and").lower()))

@@ -1,0 +1,92 @@
+"""The paper's own figures (arXiv 2506.09827, Tables 5, 6 and 7), to stand beside new ones.
+
+The files in `published/` are the tables as printed, with the model names of Table 5 shortened and
+used for Table 6 too, and without Table 6's column of averages. An empty cell is the paper's NaN.
+"""
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+from evaluate_metrics.emonet_voice.aggregate import mean_defined
+from modeling_empathic.taxonomy import resolve
+
+FOLDER = Path(__file__).parent / "published"
+SMALL, LARGE = "EmpathicInsight-Voice Small", "EmpathicInsight-Voice Large"
+BENCH_ROWS = 12_000
+"""Rows of the whole Bench: 300 clips of each of the 40 emotions."""
+
+
+def published_table5() -> list[dict[str, Any]]:
+    """Table 5: each system's figures, pooled over clips.
+
+    Returns:
+        `model`, `refusal_percent`, `spearman`, `pearson`, `mae`, `rmse` of each; no intervals.
+
+    Example:
+        >>> published_table5()[0]["model"], published_table5()[0]["mae"]
+        ('Gemini 2.0 Flash', 3.608)
+    """
+    return [
+        {name: cell if name == "model" else _number(cell) for name, cell in row.items()}
+        for row in _rows("table5")
+    ]
+
+
+def published_table6() -> dict[str, dict[str, float]]:
+    """Table 6: Spearman's ρ of each system by emotion, NaN where the paper has NaN.
+
+    Example:
+        >>> table = published_table6()
+        >>> table[SMALL]["Teasing"], table["GPT-4o Audio"]["Pleasure/Ecstasy"]
+        (0.649, nan)
+    """
+    rows = list(_rows("table6"))
+    systems = [name for name in rows[0] if name != "emotion"]
+    return {
+        system: {resolve(row["emotion"]): _number(row[system]) for row in rows}
+        for system in systems
+    }
+
+
+def published_macro() -> dict[str, tuple[float, int]]:
+    """Each system's mean of Table 6, and the number of emotions it is over.
+
+    Example:
+        >>> {name: round(mean, 3) for name, (mean, _) in published_macro().items()}[LARGE]
+        0.435
+    """
+    return {
+        system: (mean_defined(list(by_emotion.values())), _defined(by_emotion))
+        for system, by_emotion in published_table6().items()
+    }
+
+
+def published_table7() -> list[dict[str, Any]]:
+    """Table 7: percent right on EmoDB and RAVDESS, by class and overall.
+
+    Returns:
+        `model`, `data`, a figure a class (NaN where the paper has none) and `overall`.
+
+    Example:
+        >>> published_table7()[0]["data"], published_table7()[0]["overall"]
+        ('EmoDB', 70.6)
+    """
+    return [
+        {name: cell if name in ("model", "data") else _number(cell) for name, cell in row.items()}
+        for row in _rows("table7")
+    ]
+
+
+def _rows(table: str) -> list[dict[str, str]]:
+    with (FOLDER / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _number(cell: str) -> float:
+    return float(cell) if cell else math.nan
+
+
+def _defined(by_emotion: dict[str, float]) -> int:
+    return sum(not math.isnan(value) for value in by_emotion.values())

@@ -1,0 +1,146 @@
+"""Tables of figures with footnotes, printed for a terminal or for a Markdown card."""
+
+import math
+from collections.abc import Iterable
+from io import StringIO
+from typing import NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+THIS, PUBLISHED, FLOOR = "", "published", "floor"
+"""Kinds of rows: of the system that is evaluated, of the paper, of what hears nothing."""
+_HEADINGS = {PUBLISHED: "Published, no intervals", FLOOR: "Floors"}
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class Row(NamedTuple):
+    """A line: its kind, and its cells."""
+
+    kind: str
+    cells: list[str]
+
+
+class Section(NamedTuple):
+    """One table: the first column is text, the others are numbers.
+
+    Attributes:
+        title: Above it.
+        headers: Of its columns.
+        rows: Those of a kind in succession.
+        notes: Below it.
+        heading: Whether each kind of rows has its own heading; in Markdown, its word in brackets.
+        text_last: Whether the last column is text too.
+    """
+
+    title: str
+    headers: list[str]
+    rows: list[Row]
+    notes: list[str]
+    heading: bool = True
+    text_last: bool = False
+
+
+class Footnotes:
+    """Reasons and their marks; the same reason has the same mark.
+
+    Example:
+        >>> notes = Footnotes()
+        >>> notes.mark("one row"), notes.mark(""), notes.mark("no row"), notes.mark("one row")
+        ('¹', '', '²', '¹')
+        >>> notes.lines()
+        ['¹ one row', '² no row']
+    """
+
+    def __init__(self) -> None:
+        self._marks: dict[str, str] = {}
+
+    def mark(self, reason: str) -> str:
+        """The mark to put behind a figure; `""` without a reason."""
+        if not reason:
+            return ""
+        next_mark = str(len(self._marks) + 1).translate(_SUPERSCRIPT)
+        return self._marks.setdefault(reason, next_mark)
+
+    def lines(self) -> list[str]:
+        """What the marks mean."""
+        return [f"{mark} {reason}" for reason, mark in self._marks.items()]
+
+
+def number(value: float, digits: int = 3, missing: str = "n/a") -> str:
+    """A figure with a fixed number of digits.
+
+    Example:
+        >>> number(0.41849), number(-0.0001), number(float("nan"))
+        ('0.418', '0.000', 'n/a')
+    """
+    # Plus zero, so that what rounds to nothing has no sign.
+    return missing if math.isnan(value) else f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def show(sections: Iterable[Section], console: Console) -> None:
+    """Prints tables; the first column gives way where there is little room."""
+    for section in sections:
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+        last = len(section.headers) - 1
+        for i, header in enumerate(section.headers):
+            is_text = i == 0 or (section.text_last and i == last)
+            table.add_column(
+                Text(header),
+                justify="left" if is_text else "right",
+                no_wrap=not is_text,
+                overflow="fold",
+                vertical="top",
+            )
+        kind = THIS
+        for row in section.rows:
+            if row.kind != kind:
+                table.add_section()
+                if section.heading:
+                    table.add_row(Text(_HEADINGS[row.kind], "italic"))
+            kind = row.kind
+            indent = " " if section.heading and kind != THIS else ""
+            first = Text(indent + _printable(row.cells[0]))
+            style = "bold" if section.heading and kind == THIS else ""
+            table.add_row(first, *(Text(_printable(cell)) for cell in row.cells[1:]), style=style)
+        console.print(Text(section.title, "bold"))
+        console.print(table)
+        for note in section.notes:
+            console.print(Text(_printable(note), "dim"))
+        console.print()
+
+
+def as_text(sections: Iterable[Section], width: int) -> str:
+    """What [`show`] prints, without colours."""
+    file = StringIO()
+    show(sections, Console(file=file, width=width, color_system=None))
+    return "".join(line.rstrip() + "\n" for line in file.getvalue().splitlines())
+
+
+def as_markdown(sections: Iterable[Section]) -> str:
+    """The same tables for a card, under headings of the third level."""
+    blocks = []
+    for section in sections:
+        rule = [":--", *["--:"] * (len(section.headers) - 1)]
+        if section.text_last:
+            rule[-1] = ":--"
+        lines = [[_escaped(header) for header in section.headers], rule]
+        for row in section.rows:
+            kind = f" ({row.kind})" if section.heading and row.kind != THIS else ""
+            lines.append([_escaped(row.cells[0].strip() + kind), *map(_escaped, row.cells[1:])])
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        notes = "\n\n".join(map(_escaped, section.notes))
+        blocks.append("\n\n".join(filter(None, [f"### {section.title}", table, notes])))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "�" for char in text)
+
+
+def _escaped(text: str) -> str:
+    for char in "\\|*_<>[]`":
+        text = text.replace(char, f"\\{char}")
+    return _printable(text)
