@@ -51,12 +51,9 @@ def aggregate(
         >>> found["macro_pearson"], found["undefined"]["macro_pearson"]
         (1.0, '1 of 2 emotions left out: Pain')
     """
-    pooled = {name: score(predictions, references) for name, score in STATISTICS.items()}
+    pooled = _all_four(predictions, references)
     by_emotion = {
-        emotion: {
-            name: score(predictions[rows], references[rows]) for name, score in STATISTICS.items()
-        }
-        for emotion, rows in parts.items()
+        emotion: _all_four(predictions[rows], references[rows]) for emotion, rows in parts.items()
     }
     macro = {
         f"macro_{name}": mean_defined([scores[name].value for scores in by_emotion.values()])

@@ -2,7 +2,8 @@
 
 The 95 % interval goes from the 2.5th to the 97.5th percentile of the statistic in resamples
 (Efron & Tibshirani 1993, "An introduction to the bootstrap", chapter 13). `resampling.py` says what
-is drawn. With few groups (fewer than some twenty) any such interval is too narrow.
+is drawn. With few groups (fewer than some fifty) any such interval is too narrow; the project's
+`benchmarks/metric.py` measures by how much.
 """
 
 from collections.abc import Hashable, Sequence

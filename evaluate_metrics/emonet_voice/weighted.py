@@ -93,11 +93,11 @@ def weighted_statistics(counts: np.ndarray, part: Part) -> np.ndarray:
         (array([1.6667, 3.    ]), array([0.866,   nan]))
     """
     counts = counts[part.rows]
-    r_counts = np.add.reduceat(counts, part.starts, axis=0, dtype=float)
+    r_counts, sums = _sums(counts, part)
     n = r_counts.sum(axis=0)
     r_ranks = 2 * np.cumsum(r_counts, axis=0) - r_counts - n
     r_spread = np.einsum("lb,lb,lb->b", r_counts, r_ranks, r_ranks)
-    absolute, square, p, r, pp, rr, pr = np.moveaxis(_moment_sums(counts, part.moments), 1, 0)
+    absolute, square, p, r, pp, rr, pr = np.moveaxis(sums, 1, 0)
     ranks = [_rank_sums(counts, n, r_ranks, chunks) for chunks in part.chunks]
     shared, p_spread = np.stack(ranks, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -109,13 +109,20 @@ def weighted_statistics(counts: np.ndarray, part: Part) -> np.ndarray:
         return np.stack([absolute / n, np.sqrt(square / n), *correlations], axis=1)
 
 
-def _moment_sums(counts: np.ndarray, moments: np.ndarray) -> np.ndarray:
-    """`(systems, 7, resamples)`."""
-    total = np.zeros((*moments.shape[:2], counts.shape[1]))
+def _sums(counts: np.ndarray, part: Part) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of each distinct reference, `(levels, resamples)`; moments, `(systems, 7, resamples)`.
+
+    Both in one pass over chunks: `reduceat` over all rows at once takes ten times as long.
+    """
+    r_counts = np.zeros((len(part.starts), counts.shape[1]))
+    sums = np.zeros((*part.moments.shape[:2], counts.shape[1]))
     for first in range(0, len(counts), _CHUNK):
-        chunk = slice(first, first + _CHUNK)
-        total += moments[..., chunk] @ counts[chunk].astype(float)
-    return total
+        c = counts[first : first + _CHUNK].astype(float)
+        sums += part.moments[..., first : first + _CHUNK] @ c
+        low, high = np.searchsorted(part.starts, [first, first + len(c) - 1], side="right")
+        levels = slice(low - 1, high)
+        r_counts[levels] += np.add.reduceat(c, np.maximum(part.starts[levels] - first, 0))
+    return r_counts, sums
 
 
 def _rank_sums(

@@ -1,0 +1,52 @@
+"""The paper's Table 7 on real EmoDB: Nano, heads on real Whisper states, acoustics, floors.
+
+python benchmarks/generalization.py --root path/to/emodb --whisper path/to/whisper-base
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--root", type=Path, required=True, help="EmoDB, raw or built")
+    parser.add_argument("--whisper", type=Path, required=True, help="Whisper checkpoint")
+    parser.add_argument("--cache", type=Path, help=".npz file to keep the encoder's states in")
+    arguments = parser.parse_args()
+    from benchmarks.report import write_report
+
+    results = measure(arguments.root, arguments.whisper, arguments.cache)
+    write_report(results, HERE / "results" / "generalization-emodb.json")
+
+
+def measure(root: Path, whisper: Path, cache: Path | None) -> dict[str, Any]:
+    """Runs `emonet-voice generalize` with everything on, as a function."""
+    from benchmarks.report import machine
+    from dataset_scripts.bench_tables import as_json
+    from evaluate_metrics.generalize import generalize
+
+    result = generalize(
+        root, "emodb", baseline=True, supervised=whisper, states_cache=cache, acoustic=True
+    )
+    # Through the text, in which NaN is null.
+    return {"machine": machine(), "result": json.loads(as_json(result))}
+
+
+def generalization_table(results: dict[str, Any]) -> str:
+    """The tables of one run, for `benchmarks/README.md`."""
+    from benchmarks.report import describe
+    from evaluate_metrics.generalize_tables import as_markdown
+
+    return f"{describe(results['machine'])}\n\n{as_markdown(results['result'], '####').strip()}"
+
+
+if __name__ == "__main__":
+    main()

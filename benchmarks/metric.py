@@ -1,0 +1,293 @@
+"""The metric: time and memory beside a plain loop, and whether 95 % intervals cover 95 %.
+
+    python benchmarks/metric.py --part time        # some minutes, on a quiet machine
+    python benchmarks/metric.py --part coverage    # ten minutes of two cores, 2 GB
+
+Data are made to resemble Bench: 300 clips an emotion, ratings 0, 1, 2 of two to four raters in the
+shares of the paper's Table 4, and predictions that correlate with what the raters feel by 0 to 0.7,
+emotion by emotion. Time: the whole metric, 1,000 resamples, each setting in a process of its own;
+beside it scipy in a loop over a few resamples, scaled up. Coverage: how often the interval of a
+made Bench holds the population's value, which a sample of 400,000 clips an emotion stands for.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from evaluate_metrics.emonet_voice import (  # noqa: E402
+    STATISTICS,
+    aggregate,
+    compute,
+    intervals,
+    rows_by_emotion,
+)
+
+EMOTIONS, CLIPS = 42, 300
+RATERS = {2: 4538, 3: 7719, 4: 343}  # Table 4: clips with so many raters
+SHARED = 0.2  # of the variance: what the clips of a group have in common
+SIZES = {"bench": (42, 300), "matrix": (40, 12_600)}  # emotions, clips of each
+GROUPS = (None, 300, 30, 11)  # the paper has 11 voices
+POPULATION = 400_000  # clips an emotion
+NAIVE_RESAMPLES = {"bench": 20, "matrix": 3}
+
+Rows = tuple[np.ndarray, np.ndarray, list[str], list[str]]
+
+
+def made(rng: np.random.Generator, emotions: int, clips: int, n_groups: int | None = None) -> Rows:
+    """A made Bench: predictions and references on 0 to 10, emotion and group of each row.
+
+    The n-th clip of every emotion is in group n modulo `n_groups`. Whether there are groups does
+    not change the distribution of a row, so that all have the same population.
+    """
+    emotion = np.repeat(np.arange(emotions), clips)
+    group = np.tile(np.arange(clips) % (n_groups or clips), emotions)
+    felt, noise = rng.normal(size=(2, len(emotion)))
+    if n_groups:
+        of_group = rng.normal(size=(2, n_groups))[:, group]
+        felt, noise = np.sqrt(SHARED) * of_group + np.sqrt(1 - SHARED) * np.stack([felt, noise])
+
+    fixed = np.random.default_rng(0)  # what an emotion is like: the same in every made Bench
+    level, cut = fixed.normal(4, 1, emotions)[emotion], fixed.normal(-0.1, 0.5, emotions)[emotion]
+    rho = np.linspace(0, 0.7, emotions)[emotion]
+    heard = felt[:, None] + rng.normal(0, 0.7, (len(emotion), max(RATERS)))
+    ratings = (heard > cut[:, None]).astype(int) + (heard > cut[:, None] + 0.8)
+    share = np.array([*RATERS.values()]) / sum(RATERS.values())
+    n_raters = rng.choice([*RATERS], p=share, size=len(emotion))
+    counted = np.arange(max(RATERS)) < n_raters[:, None]
+    references = 5 * (ratings * counted).sum(axis=1) / n_raters
+    predictions = np.clip(level + 2 * (rho * felt + np.sqrt(1 - rho**2) * noise), 0, 10)
+    return (
+        predictions,
+        references,
+        np.array([f"emotion {i}" for i in range(emotions)])[emotion].tolist(),
+        np.array([f"group {i}" for i in range(clips)])[group].tolist(),
+    )
+
+
+# --- Coverage -------------------------------------------------------------------------------------
+
+
+def population(clips: int = POPULATION) -> np.ndarray:
+    """The statistics that a made Bench estimates: `(2 + emotions, 4)`, pooled and macro first."""
+    rng, block = np.random.default_rng(1), clips // 20
+    blocks = [np.stack(made(rng, EMOTIONS, block)[:2]) for _ in range(20)]
+    p, r = np.concatenate([rows.reshape(2, EMOTIONS, block) for rows in blocks], axis=2)
+    parts = {str(i): np.arange(i * p.shape[1], (i + 1) * p.shape[1]) for i in range(EMOTIONS)}
+    return np.array(_cells(aggregate(p.ravel(), r.ravel(), parts)))
+
+
+def coverage(
+    truth: np.ndarray, n_groups: int | None, n_benches: int, n_resamples: int
+) -> dict[str, Any]:
+    """How often the 95 % interval holds the population's value, by row or by group."""
+    ends, estimates = [], []
+    for i, seed in enumerate(np.random.SeedSequence(2).spawn(n_benches)):
+        p, r, names, groups = made(np.random.default_rng(seed), EMOTIONS, CLIPS, n_groups)
+        found = intervals(
+            p, r, names, groups if n_groups else None, n_resamples=n_resamples, seed=i
+        )
+        ends.append([[(cell["low"], cell["high"]) for cell in line] for line in _cells(found)])
+        estimates.append(_cells(aggregate(p, r, rows_by_emotion(names))))
+    parts = {"pooled": slice(0, 1), "macro": slice(1, 2), "emotion": slice(2, None)}
+    return {
+        "n_groups": n_groups,
+        "benches": n_benches,
+        "resamples": n_resamples,
+        **{
+            part: summary(truth[of], np.array(estimates)[:, of], np.array(ends)[:, of])
+            for part, of in parts.items()
+        },
+    }
+
+
+def summary(truth: np.ndarray, estimates: np.ndarray, ends: np.ndarray) -> dict[str, Any]:
+    """Coverage of each statistic, and the two things that it depends on.
+
+    Args:
+        truth: `(parts, 4)`.
+        estimates: `(benches, parts, 4)`.
+        ends: `(benches, parts, 4, 2)` of the intervals.
+
+    Returns:
+        Of each statistic: `coverage` over benches and parts and its standard `error` (binomial for
+        one part); that of the `lowest` part; `bias`, of the estimates in their standard deviations;
+        `width` of the intervals against 3.92 standard deviations. Means over parts.
+    """
+    inside = (ends[..., 0] <= truth) & (truth <= ends[..., 1])
+    spread = estimates.std(axis=0)
+    width = (ends[..., 1] - ends[..., 0]).mean(axis=0) / (3.92 * spread)
+    bias = (estimates.mean(axis=0) - truth) / spread
+    of_bench = inside.mean(axis=1)
+    return {
+        name: {
+            "coverage": float(of_bench[:, i].mean()),
+            "error": float(of_bench[:, i].std() / np.sqrt(len(of_bench))),
+            "lowest": float(inside[..., i].mean(axis=0).min()),
+            "bias": float(bias[:, i].mean()),
+            "width": float(width[:, i].mean()),
+        }
+        for i, name in enumerate(STATISTICS)
+    }
+
+
+def _cells(found: dict[str, Any]) -> list[list[Any]]:
+    """What `aggregate` or `intervals` returns as lines of four: pooled, macro, each emotion."""
+    lines = [[found[prefix + name] for name in STATISTICS] for prefix in ("", "macro_")]
+    return lines + [[of[name] for name in STATISTICS] for of in found["per_emotion"].values()]
+
+
+# --- Time -----------------------------------------------------------------------------------------
+
+
+def timings(runs: int) -> list[dict[str, Any]]:
+    """Time and memory of every setting; the loop first."""
+    rows = []
+    for size in SIZES:
+        for how in ("naive", "row", "group"):
+            for ties in (False, True) if how != "naive" else (False,):
+                print(f"{size}, {how}{', ties' if ties else ''}", file=sys.stderr)
+                command = [sys.executable, __file__, "--worker", size, how, "ties" * ties]
+                done = subprocess.run(
+                    [*command, "--runs", str(runs)], stdout=subprocess.PIPE, text=True, check=True
+                )
+                rows.append({"size": size, "how": how, "ties": ties, **json.loads(done.stdout)})
+    return rows
+
+
+def worker(size: str, how: str, ties: str, runs: int) -> None:
+    """Times one setting in this process and prints it as JSON."""
+    from benchmarks.bench_build import peak_mb
+
+    emotions, clips = SIZES[size]
+    p, r, names, groups = made(np.random.default_rng(0), emotions, clips)
+    p = p.round() if ties else p
+    if how == "naive":
+        seconds = [naive_s(p, r, names, NAIVE_RESAMPLES[size])]
+        print(json.dumps({"seconds": seconds, "measured_on": NAIVE_RESAMPLES[size]}))
+        return
+    before_mb, seconds = peak_mb(), []
+    for _ in range(runs):
+        start = time.perf_counter()
+        compute(p, r, names, groups=groups if how == "group" else None)
+        seconds.append(time.perf_counter() - start)
+    print(json.dumps({"seconds": seconds, "before_mb": before_mb, "peak_mb": peak_mb()}))
+
+
+def naive_s(p: np.ndarray, r: np.ndarray, names: list[str], n_resamples: int) -> float:
+    """What 1,000 resamples would take with scipy in a loop, from a few of them."""
+    from scipy.stats import pearsonr, spearmanr
+
+    parts, rng = rows_by_emotion(names), np.random.default_rng(0)
+    start = time.perf_counter()
+    for _ in range(n_resamples):
+        drawn = [rng.choice(rows, len(rows)) for rows in parts.values()]
+        for rows in (np.concatenate(drawn), *drawn):
+            a, b = p[rows], r[rows]
+            np.abs(a - b).mean(), np.sqrt(np.square(a - b).mean()), pearsonr(a, b), spearmanr(a, b)
+    return (time.perf_counter() - start) * 1000 / n_resamples
+
+
+# --- Report ---------------------------------------------------------------------------------------
+
+
+def metric_table(results: dict[str, Any]) -> str:
+    """Tables of the parts that have been run."""
+    from benchmarks.report import describe
+
+    blocks = []
+    if "time" in results:
+        blocks += [describe(results["time"]["machine"]), _time_table(results["time"]["rows"])]
+    if "coverage" in results:
+        found = results["coverage"]
+        note = (
+            f"{found['rows'][0]['benches']} made Benches of {EMOTIONS} × {CLIPS} rows, "
+            f"{found['rows'][0]['resamples']} resamples; ± the standard error of that many. Width: "
+            "of the intervals, against 3.92 standard deviations of the estimates. Clips of a group "
+            f"share {SHARED:.0%} of the variance of what is felt and of what is predicted."
+        )
+        blocks += [f"{describe(found['machine'])} {note}", _coverage_table(found["rows"])]
+    return "\n\n".join(blocks)
+
+
+def _time_table(rows: list[dict[str, Any]]) -> str:
+    names = {
+        "bench": "Bench: 12,600 rows, 42 emotions with 300 each",
+        "matrix": "every clip for every emotion: 12,600 × 40 = 504,000 rows",
+    }
+    lines = ["| rows | resampled | predictions | 1,000 resamples | peak memory (before) |"]
+    lines.append("|---|---|---|---|---|")
+    for row in rows:
+        seconds, ours = row["seconds"], row["how"] != "naive"
+        if ours:
+            times = f"{median(seconds):.2f} s [{min(seconds):.2f}–{max(seconds):.2f}]"
+            memory = f"{row['peak_mb']:,.0f} MB ({row['before_mb']:,.0f})"
+            emotions, clips = SIZES[row["size"]]
+            how = "rows" if row["how"] == "row" else f"{clips:,} groups of {emotions}"
+        else:
+            times, memory = f"{seconds[0]:,.0f} s, from {row['measured_on']} resamples", ""
+            how = "rows, scipy in a loop"
+        kind = "whole numbers" if row["ties"] else "continuous"
+        lines.append(f"| {names[row['size']]} | {how} | {kind} | {times} | {memory} |")
+    return "\n".join(lines)
+
+
+def _coverage_table(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        "| resampled | figure | MAE | RMSE | Pearson | Spearman |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        unit = f"{row['n_groups']} groups" if row["n_groups"] else "rows"
+        for part in ("pooled", "macro", "emotion"):
+            found = row[part].values()
+            cells = [f"{of['coverage']:.3f} ± {of['error']:.3f}" for of in found]
+            lines.append(f"| {unit} | {part} | {' | '.join(cells)} |")
+            if part == "emotion":
+                cells = [f"{of['lowest']:.3f}" for of in found]
+                lines.append(f"| {unit} | … lowest of {EMOTIONS} | {' | '.join(cells)} |")
+            cells = [f"{of['width']:.2f}" for of in found]
+            lines.append(f"| {unit} | … width | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--part", choices=("time", "coverage"), help="the other stays as it is")
+    parser.add_argument("--runs", type=int, default=3, help="repetitions of every timing")
+    parser.add_argument("--benches", type=int, default=400, help="made Benches for the coverage")
+    parser.add_argument("--resamples", type=int, default=1000, help="for the coverage")
+    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        size, how, ties = arguments.worker
+        worker(size, how, ties, arguments.runs)
+        return
+    from benchmarks.report import machine, write_report
+
+    path = HERE / "results" / "metric.json"
+    results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    if arguments.part != "coverage":
+        results["time"] = {"machine": machine(), "rows": timings(arguments.runs)}
+    if arguments.part != "time":
+        truth, rows = population(), []
+        for n_groups in GROUPS:
+            rows.append(coverage(truth, n_groups, arguments.benches, arguments.resamples))
+            print(json.dumps(rows[-1]), file=sys.stderr)
+        results["coverage"] = {"machine": machine(), "rows": rows}
+    write_report(results, path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"use strict";
+// One request at a time, sent again until the server has confirmed it: an answer is recorded once,
+// however often it is sent. Whatever comes from the server is put in as text, never as HTML.
+
+const RETRY_MS = 1500;
+const LOOK_AGAIN_MS = 15000;
+const LABELS = ["Not present", "Weakly present", "Strongly present"];
+const $ = (id) => document.getElementById(id);
+const audio = $("clip");
+let task = null; // what the server said last
+let busy = false;
+let heard = false; // the recording has begun to play
+
+function show(view) {
+  for (const section of document.querySelectorAll("main > section")) {
+    section.hidden = section.id !== `view-${view}`;
+  }
+  if (view !== "rate") audio.pause();
+}
+
+function complain(text) {
+  $("problem").textContent = text;
+  $("problem").hidden = !text;
+}
+
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// What `read` makes of the reply, once there is one from a server that is not in trouble.
+async function persist(path, request, trouble, read) {
+  for (;;) {
+    try {
+      const response = await fetch(path, request);
+      if (response.status < 500) {
+        const value = await read(response);
+        complain("");
+        return value;
+      }
+    } catch { /* no connection, or one that broke off */ }
+    complain(`No connection${trouble}. Trying again …`);
+    await wait(RETRY_MS);
+  }
+}
+
+function call(path, body) {
+  const request = body === undefined ? {} : {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-Annotation": "1" },
+    body: JSON.stringify(body),
+  };
+  return persist(path, request, ": not saved yet", async (response) => (
+    { ok: response.ok, status: response.status, ...await response.json() }
+  ));
+}
+
+// As a whole: it can be played again without the server, and what fails then is the clip itself.
+async function load(item) {
+  const clip = await persist(`/clip/${encodeURIComponent(item.id)}`, {}, "", (response) => (
+    response.ok ? response.blob() : null
+  ));
+  if (task.item !== item) return; // taken back in the meantime
+  if (!clip) return act("/api/next", {}, "");
+  URL.revokeObjectURL(audio.src);
+  audio.src = URL.createObjectURL(clip);
+  play();
+}
+
+async function enter() {
+  const me = await call("/api/me");
+  $("who").hidden = !me.role;
+  $("name").textContent = me.name || "";
+  $("hub-sign-in").hidden = !me.hub;
+  show({ rater: "intro", organiser: "organiser", stranger: "stranger" }[me.role] || "sign-in");
+  if (me.role === "rater") $("start").focus();
+}
+
+async function signIn(code) {
+  const reply = await call("/api/sign-in", { code });
+  $("code").value = "";
+  if (reply.ok) await enter();
+  else { show("sign-in"); complain("No rater has this code."); $("code").focus(); }
+}
+
+// Every change of a rater goes through here.
+async function act(path, body, said) {
+  if (busy) return;
+  busy = true;
+  enable();
+  $("status").textContent = "";
+  let reply = await call(path, body);
+  if (reply.status === 401 || reply.status === 403) {
+    busy = false;
+    return enter();
+  }
+  if (!reply.ok) { // refused: say why, and go on with what there is to do
+    const detail = reply.detail;
+    reply = await call("/api/next", {});
+    complain(`Not saved: ${detail}.`);
+    said = "";
+  }
+  busy = false;
+  render(reply, said);
+}
+
+function render(reply, said) {
+  task = reply;
+  heard = false;
+  enable();
+  if (!task.item) {
+    const again = !$("view-wait").hidden; // this page looks every few seconds: leave the focus
+    $("wait-undo").hidden = !task.can_undo;
+    $("wait-title").textContent = task.finished ? "This batch is complete" : "Nothing to rate right now";
+    $("wait-text").textContent = task.finished
+      ? `Thank you: you have answered ${task.answered}.`
+      : `You have answered ${task.answered}. More may come when others have answered; this page looks by itself.`;
+    show("wait");
+    if (!again) $("wait-title").focus();
+    return;
+  }
+  $("emotion").textContent = task.item.emotion;
+  $("about").textContent = task.item.about;
+  $("round").value = task.first_round;
+  $("answered").textContent = `Answered by you: ${task.answered}`;
+  $("status").textContent = said || "";
+  $("unplayable").hidden = true;
+  show("rate");
+  audio.pause();
+  audio.removeAttribute("src");
+  load(task.item);
+  $("emotion").focus(); // so that Space plays again, and a screen reader says the emotion
+}
+
+function enable() {
+  for (const button of document.querySelectorAll(".score")) button.disabled = busy || !heard;
+  $("undo").disabled = busy || !task || !task.can_undo;
+  $("wait-undo").disabled = busy;
+}
+
+function play() {
+  if (!audio.getAttribute("src")) return; // not loaded yet: it plays by itself then
+  audio.currentTime = 0;
+  audio.play().catch(() => {
+    if (!heard && !audio.error) $("status").textContent = "Press R to play.";
+  });
+}
+
+const answer = (score) => {
+  if (!heard || !task.item) return;
+  act("/api/answer", { item: task.item.id, score }, `Saved: ${task.item.emotion}, ${LABELS[score].toLowerCase()}.`);
+};
+const undo = () => { if (task && task.can_undo) act("/api/undo", {}, "Taken back: please answer it again."); };
+
+audio.addEventListener("playing", () => { heard = true; enable(); });
+audio.addEventListener("error", () => {
+  if (!audio.getAttribute("src")) return;
+  complain("This recording cannot be played.");
+  $("unplayable").hidden = false;
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  const key = event.key.toLowerCase();
+  if (key === "u" && !$("view-wait").hidden) return undo();
+  if ($("view-rate").hidden) return;
+  // Space belongs to a button or player that has the focus.
+  if (key === " " && event.target.closest("button, audio")) return;
+  if (key === "r" || key === " ") { event.preventDefault(); play(); }
+  if (key === "u") undo();
+  if (["0", "1", "2"].includes(key)) answer(Number(key));
+});
+
+for (const button of document.querySelectorAll(".score")) {
+  button.addEventListener("click", () => answer(Number(button.dataset.score)));
+}
+$("replay").addEventListener("click", play);
+$("undo").addEventListener("click", undo);
+$("wait-undo").addEventListener("click", undo);
+$("unplayable").addEventListener("click", () => act("/api/unplayable", { item: task.item.id }, ""));
+$("start").addEventListener("click", () => act("/api/next", {}, ""));
+$("sign-out").addEventListener("click", async () => { await call("/api/sign-out", {}); await enter(); });
+$("code-form").addEventListener("submit", (event) => { event.preventDefault(); signIn($("code").value); });
+setInterval(() => { if (!$("view-wait").hidden && !task.finished) act("/api/next", {}, ""); }, LOOK_AGAIN_MS);
+// Signing in with the Hub happens in another tab: look when this one is seen again.
+document.addEventListener("visibilitychange", () => { if (!document.hidden && !$("view-sign-in").hidden) enter(); });
+
+// A Space tells its theme in the address; elsewhere the system's is used.
+document.documentElement.dataset.theme = new URLSearchParams(location.search).get("__theme") || "";
+const linked = new URLSearchParams(location.hash.slice(1)).get("code");
+history.replaceState(null, "", location.pathname + location.search); // no code in the history
+if (linked) signIn(linked);
+else enter();
