@@ -1,0 +1,102 @@
+"""Cards: Jinja templates of `cards/`, filled from facts, with metadata that was generated."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from .hub import NAMESPACE, PAPER, REPOSITORIES, ROOT, PublishError, Repository
+
+_FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*\n+", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^```python[ \t]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def write_card(template: str, facts: dict[str, Any], metadata: dict[str, Any] | None = None) -> str:
+    """A README: the template, and metadata that is not typed but measured in front of it.
+
+    Args:
+        template: File in `cards/`.
+        facts: What the template may use; see [`common_facts`] for those of every card.
+        metadata: Joins the template's front matter, and wins.
+
+    Raises:
+        PublishError: A fact that the template uses and that is not there, or bad YAML.
+    """
+    import jinja2
+    from huggingface_hub.utils import yaml_dump
+
+    # Markdown, not HTML: there is nothing to escape.
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ROOT / "cards"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
+    environment.filters["span"] = lambda pair: f"{100 * pair[0]:.1f} to {100 * pair[1]:.1f} %"
+    try:
+        text = environment.get_template(template).render(facts)
+    except jinja2.TemplateNotFound as error:
+        raise PublishError(f"{error} is not in cards/: publish from a checkout") from None
+    except jinja2.TemplateError as error:
+        raise PublishError(f"cards/{template}: {error}") from None
+    front, body = front_matter(text, f"cards/{template}")
+    front |= metadata or {}
+    # Wide lines: a folded tag or title would be another one to a reader that is line based.
+    return f"---\n{yaml_dump(front, sort_keys=False, width=10_000)}---\n\n{body}"
+
+
+def front_matter(text: str, where: str) -> tuple[dict[str, Any], str]:
+    """Metadata and text of a card.
+
+    Raises:
+        PublishError: There is no front matter, or it is no YAML mapping.
+    """
+    import yaml  # type: ignore[import-untyped]
+
+    found = _FRONT_MATTER.match(text)
+    if found is None:
+        raise PublishError(f"{where} does not begin with metadata between two lines ---")
+    try:
+        front = yaml.safe_load(found[1])
+    except yaml.YAMLError as error:
+        raise PublishError(f"{where}: metadata is no YAML: {error}") from None
+    if not isinstance(front, dict):
+        raise PublishError(f"{where}: metadata is no mapping, but {front!r:.80}")
+    return front, text[found.end() :]
+
+
+def common_facts(namespace: str = NAMESPACE) -> dict[str, Any]:
+    """What every template may use: `namespace`, `paper`, `version`, and `ids` of repositories."""
+    from . import __version__
+
+    ids = {repository.name: f"{namespace}/{repository.name}" for repository in REPOSITORIES}
+    return {"namespace": namespace, "paper": PAPER, "version": __version__, "ids": ids}
+
+
+def repository_facts(repository: Repository, namespace: str) -> dict[str, Any]:
+    """The same, and of one repository `name`, `repo_id` and `url`."""
+    repo_id = f"{namespace}/{repository.name}"
+    path = repo_id if repository.kind == "model" else f"{repository.kind}s/{repo_id}"
+    own = {"name": repository.name, "repo_id": repo_id, "url": f"https://huggingface.co/{path}"}
+    return common_facts(namespace) | own
+
+
+def python_blocks(text: str) -> list[str]:
+    """The blocks of a card that are fenced as `python`; they must run.
+
+    Example:
+        >>> python_blocks("```python\\nprint(1)\\n```\\n```sh\\nls\\n```\\n")
+        ['print(1)\\n']
+    """
+    return _BLOCK.findall(text)
+
+
+def card_of(folder: Path) -> tuple[dict[str, Any], str]:
+    """Metadata and text of a staged repository's README.
+
+    Raises:
+        PublishError: As [`front_matter`], or there is none.
+    """
+    readme = folder / "README.md"
+    if not readme.is_file():
+        raise PublishError(f"{folder.name} has no README.md")
+    return front_matter(readme.read_text("utf-8"), f"{folder.name}/README.md")
