@@ -37,8 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     import numpy as np
     import torch
-    from transformers import WhisperFeatureExtractor
-    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+    from transformers import WhisperFeatureExtractor, WhisperModel
     from transformers.utils import logging
 
     from modeling_empathic import EmpathicInsightConfig, EmpathicInsightModel, load_audio
@@ -48,7 +47,8 @@ def main() -> None:
     torch.manual_seed(0)
     files = sorted(file for file in arguments.emodb.iterdir() if file.suffix in {".wav", ".flac"})
     extractor = WhisperFeatureExtractor.from_pretrained(arguments.whisper)
-    encoder = WhisperEncoder.from_pretrained(arguments.whisper, dtype=torch.float32)
+    # Not WhisperEncoder: a checkpoint of the whole model would leave it random, with a warning.
+    encoder = WhisperModel.from_pretrained(arguments.whisper, dtype=torch.float32).encoder
     config = EmpathicInsightConfig(
         encoder_config=encoder.config.to_dict(), heads=[{"name": name} for name in ACTED.values()]
     )

@@ -14,10 +14,16 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-# The one import against the arrows of the design: the command is made of all folders' commands.
+# The one place where imports go against the arrows of the design: the command is made of all
+# folders' commands.
 from dataset_scripts.cli import bench
+from evaluate_metrics.adapters.cli import collect_command
+from evaluate_metrics.cli import evaluate_command
+from evaluate_metrics.cli_generalize import generalize_command
 
 from . import __version__
+from .cli_demo import demo_command
+from .cli_publish import publish_command
 
 app = typer.Typer(
     name="emonet-voice",
@@ -27,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(bench)
+OURS = ("modeling_empathic", "dataset_scripts", "evaluate_metrics")
 SMALL = "laion/Empathic-Insight-Voice-Small"
 FLAG = ""  # metavar of an option without a value; Typer's own "<bool>" looks like one
 NAMES_HELP = "Only these heads: names in any spelling, with commas between them."
@@ -321,6 +328,13 @@ def _load(stderr: Console, model: str | None, **options: Any) -> tuple[Any, Any,
         return load_model(model, **options)
 
 
+app.command("evaluate", no_args_is_help=True)(evaluate_command)
+app.command("generalize", no_args_is_help=True)(generalize_command)
+app.command("collect", no_args_is_help=True)(collect_command)
+app.command("publish", no_args_is_help=True)(publish_command)
+app.command("demo")(demo_command)
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Runs the command and returns its exit code; what a user got wrong becomes one line."""
     try:
@@ -341,7 +355,7 @@ def run(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         # Our own kinds (of audio, names, heads, scoring) are the user's to put right. Any other
         # is a fault of the program and keeps its traceback.
-        if type(error).__module__.partition(".")[0] != __package__:
+        if type(error).__module__.partition(".")[0] not in OURS:
             raise
         message = str(error)
     print("error:", " ".join(message.split()), file=sys.stderr)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from .reference_scores import FILE_NAME as REFERENCE_SCORES
 from .scoring import ScoringError
 
 NANO = Path(__file__).parent / "nano"
@@ -150,12 +151,14 @@ def describe(model: Any, extractor: Any, name: str, revision: str) -> dict[str, 
 def fingerprint(folder: Path) -> str:
     """A SHA-256 that stands for a model folder, as a commit does for one on the Hub.
 
-    Covers names and contents of the configuration and weight files. Of files above 64 MiB it
+    Covers names and contents of the configuration and weight files, not the reference scores, which
+    name the model that they are of. Of files above 64 MiB it
     reads 4 KiB in every 256 KiB, so that 6 GB of weights take a moment: training moves every
     weight, and that cannot be missed.
     """
     total = hashlib.sha256()
-    files = [*folder.glob("*.json"), *folder.glob("*.safetensors")]
+    files = {*folder.glob("*.json"), *folder.glob("*.safetensors")}
+    files.discard(folder / REFERENCE_SCORES)
     for file in sorted(files, key=lambda file: file.name):
         size = file.stat().st_size
         total.update(f"{file.name}\0{size}\0".encode())

@@ -1,0 +1,53 @@
+"""The command `emonet-voice demo`: a Space on this machine."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+# Typer carries its own copy of Click since 0.20; this is its UsageError in every version.
+UsageError: Any = typer.BadParameter.__mro__[1]
+SPACES = {
+    "voice": "empathic_insight_voice",
+    "annotation": "emotion_annotation",
+    "leaderboard": "emonet_voice_leaderboard",
+}
+ROOT = Path(__file__).parents[1] / "spaces"
+
+
+def demo_command(
+    space: Annotated[
+        str, typer.Argument(metavar="[SPACE]", help="voice, annotation or leaderboard.")
+    ] = "voice",
+    port: Annotated[
+        int | None, typer.Option(metavar="N", help="Port to listen on.", show_default="7860")
+    ] = None,
+) -> None:
+    """Start a Space on this machine, with the built-in model: hear, annotate or compare.
+
+    Opens on http://127.0.0.1:7860 and runs until Ctrl-C. Needs `pip install "emonet-voice[space]"`
+    and a checkout of the project.
+
+    Example: `emonet-voice demo`
+
+    Example: `emonet-voice demo annotation --port 7861`
+    """
+    from importlib.util import find_spec
+
+    from . import NANO
+
+    if space not in SPACES:
+        raise UsageError(f"no Space {space!r}; choose from {', '.join(SPACES)}")
+    folder = ROOT / SPACES[space]
+    if not (folder / "app.py").is_file():
+        raise UsageError(f"{folder} is not there: the Spaces come with a checkout of the project")
+    if find_spec("gradio") is None:
+        raise UsageError('gradio is not installed: pip install "emonet-voice[space]"')
+    os.environ.setdefault("EMONET_VOICE_MODEL", str(NANO))
+    if port is not None:
+        os.environ["GRADIO_SERVER_PORT"] = str(port)
+    # The Space as the Hub runs it: its own program, in its own folder.
+    os.chdir(folder)
+    os.execv(sys.executable, [sys.executable, "app.py"])
