@@ -14,10 +14,12 @@ demo: $(VENV)/.installed
 	$(BIN)/emonet-voice score examples/clips --output demo/scores.parquet --overwrite
 	$(BIN)/python examples/plot_scores.py demo/scores.parquet demo/scores.png
 
-# datasets decodes audio by torchcodec, which needs FFmpeg's libraries.
+# datasets decodes audio by torchcodec, which needs FFmpeg's libraries; the Spaces are tested in a
+# browser.
 test: $(VENV)/.installed-dev lint
-	@command -v ffmpeg >/dev/null \
-	  || { echo "installing ffmpeg"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq ffmpeg >/dev/null; }
+	@for program in ffmpeg chromium; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	  [ -z "$$missing" ] || { echo "installing$$missing"; $(SUDO) apt-get update -qq \
+	  && $(SUDO) apt-get install -y -qq $$missing fonts-noto-color-emoji >/dev/null; }
 	$(BIN)/python -m pytest
 	@echo "not run: tests marked slow (full-size heads; $(BIN)/python -m pytest -m slow)"
 

@@ -1,0 +1,204 @@
+"""Two systems against each other: paired where somebody has compared them, else side by side.
+
+A result has figures and intervals, not the predictions, so nothing can be resampled here. What
+`emonet-voice evaluate --vs` found is in the result that it wrote.
+"""
+
+from typing import Any
+
+from board import ALL, FIGURES, ORDER, Board, BoardError, Cell
+from markup import box, interval, number, section, short, text
+
+PAIRED, ALONE, APART = "paired", "not paired", "different benchmarks"
+_ABOUT = {
+    ALONE: (
+        "Each interval is of one system alone. Both heard the same clips, so whether the intervals "
+        "overlap does not say whether the difference is real, and there is no p value. For a "
+        "paired bootstrap: emonet-voice evaluate A --bench … --vs B --output a.json, and submit "
+        "that result."
+    ),
+    APART: (
+        "The two results are on different benchmarks, or it is not known that they are on the "
+        "same one. They stand side by side; a difference would mean nothing."
+    ),
+}
+
+
+def compare(board: Board, a: str, b: str) -> dict[str, Any]:
+    """How two systems differ.
+
+    Args:
+        board: Of `board.load`.
+        a: Label of the one.
+        b: Label of the other.
+
+    Returns:
+        `a`, `b`, `kind`, `about`; `figures` and `by_emotion`: of each the values `a` and `b`, their
+        own intervals where they are known, and, on the same benchmark, the `difference` A - B;
+        where it is paired, its `low` and `high` (95 %) and `p`, by emotion corrected after Holm.
+
+    Raises:
+        BoardError: The same system twice, or one that is not there.
+    """
+    for label in (a, b):
+        if label not in board.rows:
+            raise BoardError(f"there is no system {label!r:.200}")
+    if a == b:
+        raise BoardError("choose two different systems")
+    for pair, sign in (((a, b), 1), ((b, a), -1)):
+        if pair in board.comparisons:
+            return _paired(a, b, board.comparisons[pair], sign)
+    one, two = board.rows[a], board.rows[b]
+    same = one["benchmark"] == two["benchmark"]
+    kind = ALONE if same else APART
+
+    def cells(row: dict[str, Any], name: str) -> Cell:
+        return Cell(row[name], row[f"{name}_low"], row[f"{name}_high"])
+
+    first, second = (board.by_emotion.get(label, {}) for label in (a, b))
+    none = Cell(None)
+    return {
+        "a": a, "b": b, "kind": kind, "about": _ABOUT[kind],
+        "figures": {name: _entry(cells(one, name), cells(two, name), same) for name in ALL},
+        "by_emotion": {
+            name: _entry(first.get(name, none), second.get(name, none), same) for name in ORDER
+        } if first or second else {},
+    }  # fmt: skip
+
+
+def _entry(a: Cell, b: Cell, same: bool) -> dict[str, Any]:
+    known = same and a.value is not None and b.value is not None
+    return {
+        "a": a.value, "a_low": a.low, "a_high": a.high,
+        "b": b.value, "b_low": b.low, "b_high": b.high,
+        "difference": a.value - b.value if known else None,  # type: ignore[operator]
+    }  # fmt: skip
+
+
+def _paired(a: str, b: str, stored: dict[str, Any], sign: int) -> dict[str, Any]:
+    def entry(found: dict[str, float | None]) -> dict[str, float | None]:
+        if sign > 0:
+            return found
+        flipped = {"a": "b", "b": "a", "low": "high", "high": "low", "p": "p"}
+        swapped = {name: found[flipped.get(name, name)] for name in found}
+        for name in ("difference", "low", "high"):
+            value = swapped[name]
+            swapped[name] = None if value is None else -value
+        return swapped
+
+    n = stored["n_resamples"]
+    return {
+        "a": a, "b": b, "kind": PAIRED,
+        "about": (
+            f"Paired bootstrap on the {stored['rows']:,} rows that both scored"
+            f"{'' if n is None else f', {n:,.0f} resamples'}; p is two-sided, by emotion corrected "
+            "after Holm."
+        ),
+        "figures": {name: entry(found) for name, found in stored["figures"].items()},
+        "by_emotion": {name: entry(found) for name, found in stored["by_emotion"].items()},
+    }  # fmt: skip
+
+
+def shown(found: dict[str, Any]) -> str:
+    """A comparison for the page.
+
+    Args:
+        found: Of [`compare`].
+    """
+    kind = found["kind"]
+    verdict = f'<p><span class="tag {kind.split()[0]}">{kind}</span> {text(found["about"])}</p>'
+    key = (
+        '<ul class="legend names"><li><i class="mark a"></i><span>A: <bdi>'
+        f'{text(found["a"])}</bdi></span></li><li><i class="mark b"></i><span>B: <bdi>'
+        f"{text(found['b'])}</bdi></span></li></ul>"
+    )
+    figures = {
+        f"{FIGURES[name.removeprefix('macro_')]}, {'macro' if 'macro' in name else 'pooled'}": entry
+        for name, entry in found["figures"].items()
+    }
+    by_emotion = dict(
+        sorted(
+            ((short(name), entry) for name, entry in found["by_emotion"].items()),
+            key=lambda item: -(item[1]["difference"] or 0),
+        )
+    )
+    whole = box("Figures of both systems", _table("Figure", figures, kind, picture=False))
+    if kind != APART:
+        whole += "<p class=note>Above 0, A is better in ρ and r; below 0, in MAE and RMSE.</p>"
+    if not by_emotion:
+        return section(key, verdict, whole, "<p class=note>No figures by emotion.</p>")
+    heading = "<h3>By emotion, Spearman's ρ</h3>"
+    detail = box("Both systems by emotion", _table("Emotion", by_emotion, kind, picture=True))
+    return section(key, verdict, whole, heading, detail)
+
+
+def _table(first: str, entries: dict[str, dict[str, Any]], kind: str, picture: bool) -> str:
+    heads = [first, *([_PICTURES[kind]] if picture else []), "A", "B"]
+    heads += ["A − B"] if kind != APART else []
+    heads += ["p (Holm)" if picture else "p"] if kind == PAIRED else []
+    scale = _scale(entries.values(), kind)
+    lines = ""
+    for name, entry in entries.items():
+        cells = f"<td class=track>{_picture(entry, kind, scale)}</td>" if picture else ""
+        for side in "ab":
+            own = interval(entry.get(f"{side}_low"), entry.get(f"{side}_high"))
+            cells += f"<td>{number(entry[side])}{own}</td>"
+        if kind != APART:
+            own = interval(entry.get("low"), entry.get("high"))
+            cells += f"<td>{number(entry['difference'], sign='+')}{own}</td>"
+        if kind == PAIRED:
+            cells += f"<td>{_p(entry['p'])}</td>"
+        lines += f'<tr><th scope="row">{text(name)}</th>{cells}</tr>'
+    head = "".join(f'<th scope="col">{word}</th>' for word in heads)
+    return (
+        f'<table class="pair {kind.split()[0]}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{lines}</tbody></table>"
+    )
+
+
+_PICTURES = {
+    PAIRED: "difference, 95 %: right of the line A is better",
+    ALONE: "A and B, intervals where known",
+    APART: "A and B, intervals where known",
+}
+
+
+def _scale(entries: Any, kind: str) -> tuple[float, float]:
+    names = ("difference", "low", "high") if kind == PAIRED else (
+        "a", "a_low", "a_high", "b", "b_low", "b_high")  # fmt: skip
+    found = [entry[name] for entry in entries for name in names if entry.get(name) is not None]
+    if kind == PAIRED:
+        most = max(map(abs, found), default=1.0) or 1.0
+        return -most, most
+    return min(found, default=0.0), max(found, default=1.0)
+
+
+def _picture(entry: dict[str, Any], kind: str, scale: tuple[float, float]) -> str:
+    width = (scale[1] - scale[0]) or 1
+
+    def at(value: float) -> float:
+        return 100 * (value - scale[0]) / width
+
+    def mark(value: float | None, low: float | None, high: float | None, name: str) -> str:
+        line = ""
+        if low is not None and high is not None:
+            line = (
+                f'<i class="line {name}" style="left:{at(low):.1f}%;'
+                f'width:{max(at(high) - at(low), 0):.1f}%"></i>'
+            )
+        dot = "" if value is None else f'<i class="mark {name}" style="left:{at(value):.1f}%"></i>'
+        return line + dot
+
+    if kind == PAIRED:
+        zero = '<i class="zero" style="left:50%"></i>'
+        side = "b" if (entry["difference"] or 0) < 0 else "a"
+        marks = zero + mark(entry["difference"], entry["low"], entry["high"], side)
+    else:
+        marks = "".join(
+            mark(entry[side], entry[f"{side}_low"], entry[f"{side}_high"], side) for side in "ab"
+        )
+    return f'<div aria-hidden="true">{marks}</div>'
+
+
+def _p(p: float | None) -> str:
+    return "n/a" if p is None else "&lt;0.001" if p < 0.001 else number(p)
