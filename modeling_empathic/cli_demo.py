@@ -45,9 +45,11 @@ def demo_command(
         raise UsageError(f"{folder} is not there: the Spaces come with a checkout of the project")
     if find_spec("gradio") is None:
         raise UsageError('gradio is not installed: pip install "emonet-voice[space]"')
-    os.environ.setdefault("EMONET_VOICE_MODEL", str(NANO))
+    os.environ.setdefault("EMONET_MODEL_FOLDER", str(NANO))
     if port is not None:
         os.environ["GRADIO_SERVER_PORT"] = str(port)
-    # The Space as the Hub runs it: its own program, in its own folder.
+    # The Space as the Hub runs it, its own program in its own folder; but Nano comes without the
+    # code that a model on the Hub has beside it, so that this package brings it.
     os.chdir(folder)
-    os.execv(sys.executable, [sys.executable, "app.py"])
+    program = "import modeling_empathic, runpy; runpy.run_path('app.py', run_name='__main__')"
+    os.execv(sys.executable, [sys.executable, "-c", program])

@@ -1,0 +1,253 @@
+"""From a recording to the numbers that the page shows and the API returns."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from emonet.acoustics import HOP_S, contours, summarise
+from emonet.audio import MIN_TAIL_S, SAMPLE_RATE, AudioError, load_audio, windows
+from emonet.reference_scores import percentiles, z_scores
+from emonet.taxonomy import EMODB_CLASSES, RAVDESS_CLASSES, to_0_10
+from families import FAMILY, OTHER
+from voice_model import FRAME_S, WINDOW_S, VoiceError, contributions, load, score_windows
+
+LIMIT_S = 1800
+"""The longest recording, in seconds."""
+MAX_WINDOWS = 240
+"""Of a timeline: with more, the hop grows."""
+MIN_WINDOW_S = 1.0
+_BINS = 480  # points of a curve on the page
+_HIT = 1.5  # times uniform: the paper's zero-shot rule (section 4.4)
+
+
+def read(path: str | None) -> np.ndarray:
+    """A recording as the model hears it, `(samples,)` at 16 kHz.
+
+    Raises:
+        AudioError: Nothing given, or not audio, damaged, silent, too short, or over `LIMIT_S`.
+    """
+    if not path:
+        raise AudioError("recording: none yet; upload one, record one, or choose an example")
+    return load_audio(path, name="recording", max_duration_s=LIMIT_S)
+
+
+def score(samples: np.ndarray, model: str, emotions: Sequence[str] = ()) -> dict[str, Any]:
+    """Every emotion of a whole recording, the strongest first.
+
+    A recording of more than 30 s is the mean of its 30 s windows, weighted by their length.
+
+    Args:
+        samples: Of `read`.
+        model: A name in `SOURCES`.
+        emotions: Only these; all if empty.
+
+    Returns:
+        `model`, `revision`, `duration_s`, `load_s` (waiting for the model), `score_s`,
+        `reference` (what scores are compared with, or None), `emotions` (rows of `emotion`,
+        `family`, `score` on the head's scale, `intensity_0_10`, `z`, `percentile` and
+        `usual_0_10`, the mean of the reference; None without one), and `coarse` (`readings`).
+
+    Raises:
+        VoiceError: No such model or emotion.
+    """
+    started = time.perf_counter()
+    heads = tuple(emotions)
+    voice = load(model, heads)
+    loaded = time.perf_counter()
+    cuts = windows(len(samples), WINDOW_S)
+    rows = score_windows(model, heads, samples, cuts)
+    weights = [min(cut.stop, len(samples)) - cut.start for cut in cuts]
+    mean = np.average(rows, axis=0, weights=weights)
+    scores = dict(zip(voice.emotions, mean.tolist(), strict=True))
+    scored = time.perf_counter()
+    shown = [name for name in scores if not heads or name in heads]
+    reference = voice.reference
+    # A reference of other heads is of another model.
+    if reference is not None and any(name not in reference.heads for name in shown):
+        reference = None
+    chosen = {name: scores[name] for name in shown}
+    z = z_scores(chosen, reference) if reference else dict.fromkeys(shown, math.nan)
+    percent = percentiles(chosen, reference) if reference else dict.fromkeys(shown)
+    table = [
+        {
+            "emotion": name,
+            "family": FAMILY.get(name, OTHER),
+            "score": scores[name],
+            "intensity_0_10": to_0_10(scores[name]),
+            "z": None if math.isnan(z[name]) else z[name],
+            "percentile": percent[name],
+            "usual_0_10": to_0_10(reference.heads[name].mean) if reference else None,
+        }
+        for name in sorted(shown, key=lambda name: -scores[name])
+    ]
+    return {
+        "model": voice.name,
+        "revision": voice.revision,
+        "duration_s": len(samples) / SAMPLE_RATE,
+        "load_s": loaded - started,
+        "score_s": scored - loaded,
+        "reference": reference and f"{reference.n_clips} clips: {reference.clips.rstrip('.')}",
+        "emotions": table,
+        "coarse": readings(chosen),
+    }
+
+
+def readings(scores: dict[str, float]) -> dict[str, list[dict[str, Any]]]:
+    """The classes of EmoDB and RAVDESS that the scores speak for (Table 11, section 4.4).
+
+    A softmax over the mapped emotions; a class has the probability of its strongest emotion. By
+    the paper's rule it is a hit above 1.5 times uniform, so that several or none may be hit.
+
+    Args:
+        scores: Of all emotions that Table 11 maps; a corpus with one missing is left out.
+
+    Example:
+        >>> from emonet.taxonomy import EMOTION_NAMES, resolve
+        >>> found = readings({name: 3.0 * (name == resolve("Anger")) for name in EMOTION_NAMES})
+        >>> found["EmoDB"][0]["class"], [row["hit"] for row in found["EmoDB"]].count(True)
+        ('anger', 1)
+    """
+    found = {}
+    for corpus, classes in (("EmoDB", EMODB_CLASSES), ("RAVDESS", RAVDESS_CLASSES)):
+        mapped = [name for names in classes.values() for name in names]
+        if any(name not in scores for name in mapped):
+            continue
+        weights = np.exp(np.array([scores[name] for name in mapped]) - max(scores.values()))
+        share = dict(zip(mapped, (weights / weights.sum()).tolist(), strict=True))
+        best = {label: max(share[name] for name in names) for label, names in classes.items()}
+        found[corpus] = [
+            {"class": label, "probability": best[label], "hit": best[label] > _HIT / len(mapped)}
+            for label in sorted(best, key=lambda label: -best[label])
+        ]
+    return found
+
+
+def timeline(
+    samples: np.ndarray,
+    model: str,
+    window_s: float,
+    hop_s: float,
+    emotions: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Scores over time.
+
+    Args:
+        samples: Of `read`.
+        model: A name in `SOURCES`.
+        window_s: Length of a window in seconds, 1 to 30. Half of a recording that is no longer
+            than it, and then the hop at most a quarter of the window.
+        hop_s: Seconds from one to the next, at most `window_s`; grows where there would be more
+            than `MAX_WINDOWS`, and the window with it.
+        emotions: Only these; all if empty.
+
+    Returns:
+        `window_s` and `hop_s` as used, `start_s`, `end_s`, and `scores`: emotion -> a list, on the
+        head's own scale.
+
+    Raises:
+        VoiceError: Lengths out of range, or no such model or emotion.
+    """
+    if not (MIN_WINDOW_S <= window_s <= WINDOW_S and 0 < hop_s <= window_s):
+        raise VoiceError(
+            f"a window of {window_s:g} s every {hop_s:g} s: the window must be {MIN_WINDOW_S:g} to "
+            f"{WINDOW_S:g} s and the hop above 0 and at most the window (longer ones leave gaps)"
+        )
+    duration_s = len(samples) / SAMPLE_RATE
+    if window_s >= duration_s:  # one window is no timeline
+        window_s = max(MIN_WINDOW_S, round(duration_s / 2, 1))
+        hop_s = min(hop_s, round(window_s / 4, 2))
+    least = math.ceil(10 * (duration_s - window_s) / (MAX_WINDOWS - 1)) / 10
+    hop_s = max(hop_s, least)
+    window_s = max(window_s, hop_s)
+    cuts = windows(len(samples), window_s, hop_s, min_tail_s=min(MIN_TAIL_S, window_s))
+    heads = tuple(emotions)
+    rows = score_windows(model, heads, samples, cuts)
+    names = load(model, heads).emotions
+    return {
+        "window_s": window_s,
+        "hop_s": hop_s,
+        "start_s": [cut.start / SAMPLE_RATE for cut in cuts],
+        "end_s": [min(cut.stop, len(samples)) / SAMPLE_RATE for cut in cuts],
+        "scores": {
+            name: rows[:, i].tolist() for i, name in enumerate(names) if not heads or name in heads
+        },
+    }
+
+
+def moments(
+    samples: np.ndarray, model: str, emotion: str, emotions: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What each part of a recording adds to one emotion.
+
+    Args:
+        samples: Of `read`.
+        model: A name in `SOURCES`.
+        emotion: Which.
+        emotions: The heads that `score` was asked for, so that none has to be read anew.
+
+    Returns:
+        `emotion`, `step_s`, `points_per_s` (what a second adds to the intensity of 0 to 10, a
+        value every step, below zero where it takes away), and `rest` (points that no moment has).
+
+    Raises:
+        VoiceError: No such model or emotion.
+    """
+    parts, rest = contributions(model, tuple(emotions), samples, emotion)
+    n = _per_point(len(parts))
+    points = 2.5 * _binned(parts, n, np.sum) / (n * FRAME_S)
+    return {
+        "emotion": emotion,
+        "step_s": n * FRAME_S,
+        "points_per_s": points.tolist(),
+        "rest": 2.5 * rest,
+    }
+
+
+def acoustics(samples: np.ndarray) -> dict[str, Any]:
+    """Pitch, loudness and tempo over time, and the features of the whole recording.
+
+    Args:
+        samples: Of `read`.
+
+    Returns:
+        `step_s`; `f0_hz`, `level_dbfs` and `rate_hz`, a value every step (None where there is no
+        voice, or too little to tell a rate); and `features`, name -> number or None.
+    """
+    curves = contours(samples)
+    n = _per_point(len(curves["time_s"]))
+    over_time = {
+        name: [None if math.isnan(value) else value for value in _binned(curves[name], n, _mean)]
+        for name in ("f0_hz", "level_dbfs", "rate_hz")
+    }
+    features = {
+        name: None if math.isnan(value) else value for name, value in summarise(curves).items()
+    }
+    return {"step_s": n * HOP_S, **over_time, "features": features}
+
+
+def envelope(samples: np.ndarray) -> np.ndarray:
+    """The waveform as the page draws it: `(bins,)` of the largest magnitude, the loudest at 1."""
+    n = max(1, math.ceil(len(samples) / _BINS))
+    peaks = _binned(np.abs(samples), n, np.max)
+    return peaks / peaks.max()
+
+
+def _per_point(n_steps: int) -> int:
+    """Steps of 20 ms for a point of a curve: 0.1 s, or more so that there are `_BINS` points."""
+    return max(5, math.ceil(n_steps / _BINS))
+
+
+def _binned(values: np.ndarray, n: int, reduce: Any) -> np.ndarray:
+    """`reduce` of every `n` values; the last bin has what remains."""
+    whole = len(values) // n * n
+    bins = reduce(values[:whole].reshape(-1, n), axis=1)
+    return np.append(bins, reduce(values[None, whole:], axis=1)) if whole < len(values) else bins
+
+
+def _mean(values: np.ndarray, axis: int) -> np.ndarray:
+    """The mean of what is defined, NaN where nothing is."""
+    known = ~np.isnan(values)
+    total = np.where(known, values, 0).sum(axis)
+    return np.where(known.any(axis), total / np.maximum(known.sum(axis), 1), np.nan)

@@ -1,0 +1,1 @@
+../../../modeling_empathic/reference_scores.py

@@ -1,0 +1,284 @@
+"""What lies along time, as HTML: lines, heat map, moments, acoustics; one geometry for all.
+
+A lane is a row with a label at the left and a picture whose width is the recording's length. The
+script of the page moves one line through all of them with the player.
+"""
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+from emonet.taxonomy import to_0_10
+from families import FAMILY, OTHER
+from panels import clock, family_class, in_order, short
+
+_LINES = 6
+_COLUMNS = 480  # of the heat map: two a window where there are most
+_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600)  # seconds between ticks
+
+
+def timeline(result: dict[str, Any], over_time: dict[str, Any]) -> str:
+    """Lines of the strongest emotions and a heat map of all.
+
+    Args:
+        result: Of `analysis.score`.
+        over_time: Of `analysis.timeline`.
+    """
+    duration_s = result["duration_s"]
+    intensity = {
+        name: [to_0_10(value) for value in row] for name, row in over_time["scores"].items()
+    }
+    start_s, end_s = over_time["start_s"], over_time["end_s"]
+    middle_s = [(start + end) / 2 for start, end in zip(start_s, end_s, strict=True)]
+    leaders = sorted(intensity, key=lambda name: -max(intensity[name]))[:_LINES]
+    top = ceiling(np.array([intensity[name] for name in leaders]))
+    # The ends lie in no window's middle: the first and the last window speak for them.
+    time_s = [0.0, *middle_s, duration_s]
+    lines = "".join(
+        _path(time_s, [row[0], *row, row[-1]], duration_s, 0, top, f"line line-{i}")
+        for i, row in enumerate(intensity[name] for name in leaders)
+    )
+    legend = "".join(
+        f'<li><svg aria-hidden="true" viewBox="0 0 24 8"><path class="line line-{i}" '
+        f'd="M0 4H24"/></svg>{escape(short(name))}</li>'
+        for i, name in enumerate(leaders)
+    )
+    peak = leaders[0]
+    at_s = middle_s[int(np.argmax(intensity[peak]))]
+    window, hop = (f"{round(over_time[key], 2):g} s" for key in ("window_s", "hop_s"))
+    told = (
+        f"Intensity over {clock(duration_s)} in windows of {window}. The "
+        f"highest is {peak}: {max(intensity[peak]):.1f} of 10 at {clock(at_s)}."
+    )
+    rows = in_order(list(intensity))
+    labels = "".join(
+        f'<span class="{family_class(FAMILY.get(name, OTHER))}" title="{escape(name)}">'
+        f"{escape(short(name))}</span>"
+        for name in rows
+    )
+    columns = nearest(middle_s, duration_s)
+    picture = _image(np.array([intensity[name] for name in rows])[:, columns] / top)
+    alt = escape(f"Heat map of {len(rows)} emotions. {told}")
+    heat = f'<img src="{picture}" alt="{alt}">'
+    note = (
+        f"Windows of {window} every {hop}; a moment has the score of the window whose middle is "
+        "nearest. A few seconds of speech are less to go by than a whole clip: shorter windows "
+        "tell better when, and worse what."
+    )
+    return (
+        f'<div class="voice"><ul class="legend">{legend}</ul><div class="lanes">'
+        + _lane(_scale(top, 0), _svg(lines, told), 190)
+        + _lane(labels, heat, 15 * len(rows), "heat")
+        + _axis(duration_s)
+        + '</div><p class="ramp"><span>0</span><img alt="" src="'
+        + _image(np.linspace(0, 1, 64)[None])
+        + f'"><span>{top}, of 10</span></p><p class="note">{note}</p></div>'
+    )
+
+
+def ceiling(intensity: np.ndarray) -> int:
+    """Where the scale of a picture ends: a whole number, at least 2 of the 10.
+
+    Example:
+        >>> ceiling(np.array([0.1])), ceiling(np.array([3.2, 6.6]))
+        (2, 7)
+    """
+    return max(2, math.ceil(intensity.max()))
+
+
+def nearest(middle_s: Sequence[float], duration_s: float) -> np.ndarray:
+    """For each column of a heat map the window with the nearest middle.
+
+    Example:
+        >>> np.unique(nearest([1.0, 3.0], 4.0), return_counts=True)[1]
+        array([240, 240])
+    """
+    time_s = (np.arange(_COLUMNS) + 0.5) * duration_s / _COLUMNS
+    return np.abs(time_s[:, None] - np.asarray(middle_s)).argmin(1)
+
+
+def moments(found: dict[str, Any], wave: np.ndarray, duration_s: float) -> str:
+    """The waveform, and under it what each moment adds to an emotion.
+
+    Args:
+        found: Of `analysis.moments`.
+        wave: Of `analysis.envelope`.
+        duration_s: Of the recording.
+    """
+    points, step_s = found["points_per_s"], found["step_s"]
+    bound = max(0.1, max(map(abs, points)))
+    time_s = [(i + 0.5) * step_s for i in range(len(points))]
+    name = found["emotion"]
+    middle = f'<path class="zero" d="M0 {_y(0, -bound, bound):.2f}H1000"/>'
+    areas = "".join(
+        _area(time_s, [sign * max(0.0, sign * value) for value in points], duration_s, bound, kind)
+        for sign, kind in ((1, "adds"), (-1, "takes"))
+    )
+    best = int(np.argmax(points))
+    told = (
+        f"What each moment adds to {name}, from {min(points):.1f} to {max(points):.1f} points of "
+        f"intensity a second; the most at {clock(min(time_s[best], duration_s))}."
+    )
+    total = sum(points) * step_s
+    note = (
+        f"The area above the line less the area below it is {total:+.1f} points of the intensity "
+        f"of 0 to 10; {found['rest']:+.1f} come from no moment (constants of the head, and the "
+        "padding to 30 s). It shows what this model used, not what caused anything."
+    )
+    if duration_s > 30:
+        note += " Windows of 30 s are explained one by one."
+    return (
+        f'<div class="voice"><div class="lanes">{_waveform(wave)}'
+        + _lane(
+            f"<em>Adds<small>points/s</small></em>{_scale(bound, -bound)}",
+            _svg(middle + areas, told),
+            110,
+        )
+        + _axis(duration_s)
+        + f'</div><p class="note">{escape(note)}</p></div>'
+    )
+
+
+def acoustics(found: dict[str, Any], wave: np.ndarray, duration_s: float) -> str:
+    """Pitch, loudness and rate on the same time axis.
+
+    Args:
+        found: Of `analysis.acoustics`.
+        wave: Of `analysis.envelope`.
+        duration_s: Of the recording.
+    """
+    lanes = []
+    for key, title, unit, digits in (
+        ("f0_hz", "Pitch", "Hz", 0),
+        ("level_dbfs", "Loudness", "dB", 0),
+        ("rate_hz", "Rate", "syllables/s", 1),
+    ):
+        values = found[key]
+        known = [value for value in values if value is not None]
+        low, high = (min(known), max(known)) if known else (0.0, 1.0)
+        if key == "level_dbfs":
+            low = max(low, high - 60)  # below that it is the noise of the recording
+        pad = 0.08 * (high - low) or 1.0
+        low, high = low - pad, high + pad
+        time_s = [(i + 0.5) * found["step_s"] for i in range(len(values))]
+        drawn = [None if value is None else max(value, low) for value in values]
+        said = (
+            f"{title} from {min(known):.{digits}f} to {max(known):.{digits}f} {unit}."
+            if known
+            else f"{title}: nothing could be measured."
+        )
+        scale = _scale(high, low, digits) if known else "<b>none</b>"
+        lanes.append(
+            _lane(
+                f"<em>{title}<small>{unit}</small></em>{scale}",
+                _svg(_path(time_s, drawn, duration_s, low, high, "line line-0"), said),
+                90,
+            )
+        )
+    features = found["features"]
+    facts = [
+        ("median pitch", features["f0_median_hz"], "{:.0f} Hz"),
+        ("pitch range", features["f0_range_st"], "{:.1f} semitones"),
+        ("voiced", features["voiced_share"], "{:.0%} of the speech"),
+        ("loudness", features["level_dbfs"], "{:.0f} dBFS"),
+        ("loudness range", features["level_range_db"], "{:.0f} dB"),
+        ("rate", features["syllable_rate_hz"], "{:.1f} syllables/s"),
+    ]
+    items = "".join(
+        f"<div><dt>{name}</dt><dd>{'not to be told' if v is None else form.format(v)}</dd></div>"
+        for name, v, form in facts
+    )
+    return (
+        f'<div class="voice"><dl>{items}</dl><div class="lanes">{_waveform(wave)}{"".join(lanes)}'
+        f'{_axis(duration_s)}</div><p class="note">Measured by librosa, not by the model: pitch by '
+        "pYIN, loudness as level, rate by peaks of the level (an approximation).</p></div>"
+    )
+
+
+def _lane(label: str, picture: str, height_px: int, kind: str = "") -> str:
+    return (
+        f'<div class="label {kind}" style="height:{height_px}px">{label}</div>'
+        f'<div class="lane {kind}" style="height:{height_px}px">{picture}<i class="now"></i></div>'
+    )
+
+
+def _scale(high: float, low: float, digits: int | None = None) -> str:
+    digits = (1 if high - low < 4 else 0) if digits is None else digits
+    return f"<b>{high:.{digits}f}</b><b>{low:.{digits}f}</b>"
+
+
+def _axis(duration_s: float) -> str:
+    step_s = next((step for step in _STEPS if duration_s / step <= 7), _STEPS[-1])
+    form = (lambda t: f"{t:g} s") if duration_s < 60 else clock
+    ticks = "".join(
+        f'<span style="left:{100 * i * step_s / duration_s:.2f}%">{form(round(i * step_s, 3))}'
+        "</span>"
+        for i in range(int(0.97 * duration_s / step_s) + 1)
+    )
+    return f'<div class="label"></div><div class="axis" aria-hidden="true">{ticks}</div>'
+
+
+def _svg(inside: str, told: str) -> str:
+    return (
+        f'<svg role="img" aria-label="{escape(told)}" viewBox="0 0 1000 100" '
+        f'preserveAspectRatio="none">{inside}</svg>'
+    )
+
+
+def _waveform(wave: np.ndarray) -> str:
+    x = np.linspace(0, 1000, len(wave) + 1)
+    up = [f"{a:.1f} {50 - 48 * v:.1f}H{b:.1f}" for a, b, v in zip(x, x[1:], wave, strict=False)]
+    down = [f"{b:.1f} {50 + 48 * v:.1f}H{a:.1f}" for a, b, v in zip(x, x[1:], wave, strict=False)]
+    shape = f"M0 50L{'L'.join(up)}L{'L'.join(reversed(down))}Z"
+    return _lane("<em>Sound</em>", _svg(f'<path class="wave" d="{shape}"/>', "Waveform"), 70)
+
+
+def _path(
+    time_s: Sequence[float],
+    values: Sequence[float | None],
+    duration_s: float,
+    low: float,
+    high: float,
+    kind: str,
+) -> str:
+    """A line with gaps where a value is None."""
+    parts, pen = [], "M"
+    for time, value in zip(time_s, values, strict=True):
+        if value is None:
+            pen = "M"
+            continue
+        x = 1000 * min(time / duration_s, 1)
+        # A point between two gaps would be nothing: a short dash shows it.
+        parts.append(f"{pen}{x:.1f} {_y(value, low, high):.2f}{'h2' if pen == 'M' else ''}")
+        pen = "L"
+    return f'<path class="{kind}" d="{"".join(parts)}"/>'
+
+
+def _area(
+    time_s: Sequence[float], values: Sequence[float], duration_s: float, bound: float, kind: str
+) -> str:
+    zero = _y(0, -bound, bound)
+    points = "".join(
+        f"L{1000 * min(time / duration_s, 1):.1f} {_y(value, -bound, bound):.2f}"
+        for time, value in zip(time_s, values, strict=True)
+    )
+    return f'<path class="{kind}" d="M0 {zero:.2f}{points}L1000 {zero:.2f}Z"/>'
+
+
+def _y(value: float, low: float, high: float) -> float:
+    return 98 - 96 * (value - low) / (high - low)
+
+
+def _image(values: np.ndarray) -> str:
+    """A data URI of a picture with a pixel a value, 0 to 1 from dark to bright."""
+    from matplotlib import colormaps
+    from PIL import Image
+
+    pixels = (255 * colormaps["cividis"](values)[..., :3]).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
