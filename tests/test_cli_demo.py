@@ -1,6 +1,7 @@
 """`emonet-voice demo`: the Spaces' own tests start them; here, what is started."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -14,11 +15,11 @@ def started(monkeypatch):
     found = {}
 
     def execv(program, arguments):
-        found.update(program=arguments[-1], folder=os.getcwd(), port=os.environ.get(PORT))
+        found.update(program=arguments[-1], folder=str(Path.cwd()), port=os.environ.get(PORT))
 
     monkeypatch.setenv("EMONET_MODEL_FOLDER", "")
     monkeypatch.setenv(PORT, "1")
-    monkeypatch.chdir(os.getcwd())
+    monkeypatch.chdir(Path.cwd())
     monkeypatch.setattr(os, "execv", execv)
     return found
 
