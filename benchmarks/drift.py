@@ -9,7 +9,9 @@ import argparse
 import json
 import sys
 import tempfile
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -52,6 +54,10 @@ def main() -> None:
             table = read_scores(output).select(provenance["heads"]).to_pandas()
             scores[device, dtype] = table.to_numpy(np.float64)
     exact = scores.pop(RUNS[0])
+    if arguments.model:
+        found = parts(arguments.model, recordings[:: arguments.every])
+        assert np.abs(found.pop("float32") - exact).max() < 1e-3, "the command scores otherwise"
+        scores |= {("cpu", name): part for name, part in found.items()}
     rows = []
     for (device, dtype), approximate in scores.items():
         ranks = [spearmanr(exact[:, i], approximate[:, i]).statistic for i in range(exact.shape[1])]
@@ -87,6 +93,40 @@ def main() -> None:
     }
     kind = "trained" if arguments.model else "nano"
     write_report(results, HERE / "results" / f"drift-{kind}.json")
+
+
+def parts(folder: str, recordings: list[str]) -> dict[str, Any]:
+    """Scores of full heads where only a part is in half precision: which part costs agreement."""
+    import numpy as np
+    import torch
+    from transformers import WhisperFeatureExtractor
+
+    from modeling_empathic import EmpathicInsightModel, load_audio
+
+    extractor = WhisperFeatureExtractor.from_pretrained(folder)
+    whole = EmpathicInsightModel.from_pretrained(folder, dtype=torch.float32)
+    half = EmpathicInsightModel.from_pretrained(folder, dtype=torch.bfloat16)
+    stored = deepcopy(whole.encoder).half().float()
+    found: dict[str, list[Any]] = {}
+
+    def note(name: str, model: Any, states: Any) -> None:
+        scores, _ = model._score(states.to(model.dtype))
+        found.setdefault(name, []).append(scores[0].float().numpy())
+
+    with torch.inference_mode():
+        for file in recordings:
+            made = extractor([load_audio(file)], sampling_rate=16_000, return_tensors="pt")
+            mel = made.input_features
+            exact = whole.encoder(mel).last_hidden_state
+            note("float32", whole, exact)
+            note("heads bfloat16", half, exact)
+            note("encoder bfloat16", whole, half.encoder(mel.bfloat16()).last_hidden_state)
+            with torch.autocast("cpu", torch.bfloat16):
+                states = whole.encoder(mel).last_hidden_state
+            note("encoder bfloat16, sums float32", whole, states)
+            name = "encoder stored in float16, heads bfloat16"
+            note(name, half, stored(mel).last_hidden_state)
+    return {name: np.array(rows, np.float64) for name, rows in found.items()}
 
 
 if __name__ == "__main__":

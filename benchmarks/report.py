@@ -103,10 +103,16 @@ def score_vs_loop(results: dict[str, Any]) -> str:
     if "locked" in loop:
         lines.append(line("files locked in memory before the start", *(
             "yes" if r["locked"] else "no: too large" for r in rows)))  # fmt: skip
-    lines.append(line("process start to weights loaded", *(
-        ratio(r, r["load_s"], loop["load_s"], "s") for r in rows)))  # fmt: skip
-    lines.append(line("process start to first score", *(
-        ratio(r, r["first_score_s"], loop["first_score_s"], "s") for r in rows)))  # fmt: skip
+    starts = f", median of {loop['starts']} [range]" if loop.get("starts", 1) > 1 else ""
+    for key, name in (("load", "weights loaded"), ("first_score", "first score")):
+        cells = []
+        for row in rows:
+            cell = ratio(row, row[f"{key}_s"], loop[f"{key}_s"], "s")
+            if starts:
+                low, high = row[f"{key}_spread"]
+                cell = cell.replace(" s", f" s [{low:.3g}–{high:.3g}]", 1)
+            cells.append(cell)
+        lines.append(line(f"process start to {name}{starts}", *cells))
     for size in loop["batches"]:
         cells, parts = [], []
         for row in rows:

@@ -5,7 +5,7 @@
 
 The Space runs as on the Hub, from a copy of its folder and without this package, and a real browser
 looks at it. Recordings are the example clips one after the other, as WAV at 16 kHz. A user is a
-client that asks for the whole page of a 5 s clip again and again.
+client that asks for the whole page of a 5 s clip again and again. Writes examples/demo.png too.
 """
 
 import json
@@ -26,7 +26,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 LENGTHS = {"5 s": (5, 5), "10 min": (600, 2)}  # seconds, runs
 USERS, MINUTE_S, PAINTS = 20, 60, 5
-SETTINGS: tuple[Any, ...] = ("nano", [], 3.0, 0.5, None)
+PICTURE_HEIGHT = 1420
+SETTINGS: tuple[Any, ...] = ("Nano", [], 3.0, 0.5, None)
 
 
 def recordings(folder: Path) -> dict[str, Path]:
@@ -76,6 +77,16 @@ def uploads(browser: Any, url: str, file: Path, runs: int) -> list[dict[str, flo
         found.append({"bars_s": bars_s, "all_s": time.perf_counter() - started})
         page.context.close()
     return found
+
+
+def picture(browser: Any, url: str, file: Path) -> None:
+    """The page of an example, its upper part, for the project's README."""
+    page = browser.new_context(viewport={"width": 1280, "height": PICTURE_HEIGHT}).new_page()
+    page.goto(f"{url}?example=de_anger")
+    page.locator("button:has-text('Download PNG'):not([disabled])").wait_for(timeout=60_000)
+    page.mouse.move(0, 0)
+    page.screenshot(path=file)
+    page.context.close()
 
 
 def crowd(url: str, pid: int, file: Path) -> dict[str, Any]:
@@ -172,10 +183,10 @@ def main() -> None:
     load = f"{os.getloadavg()[0]:.1f} before the run"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shutil.copytree(NANO, folder / "nano")
-        write_code(folder / "nano")
+        shutil.copytree(NANO, folder / "Nano")
+        write_code(folder / "Nano")
         files = recordings(folder)
-        variables = {"EMONET_MODEL_FOLDER": str(folder / "nano"), "HF_HUB_OFFLINE": "1"}
+        variables = {"EMONET_MODEL_FOLDER": str(folder / "Nano"), "HF_HUB_OFFLINE": "1"}
         space = HERE.parent / "spaces" / "empathic_insight_voice"
         started = time.perf_counter()
         with running_space(space, folder, **variables) as url:
@@ -183,6 +194,7 @@ def main() -> None:
             time.sleep(20)  # it compiles what librosa needs, as it would between two visitors
             with chromium() as browser:
                 uploads(browser, url, files["5 s"], 1)  # the first is the one that warms up
+                picture(browser, url, HERE.parent / "examples" / "demo.png")
                 seen = paints(browser, url)
                 timed = {
                     length: uploads(browser, url, files[length], runs)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-TEMPLATES = Path(__file__).parents[1] / "cards"
+from modeling_empathic.publish_cards import write_card
 
 
 def model_card(report: dict[str, Any]) -> str:
@@ -20,19 +20,9 @@ def model_card(report: dict[str, Any]) -> str:
         report: The content of `training.json`.
 
     Raises:
-        jinja2.UndefinedError: The report lacks a figure that the card states.
+        PublishError: The report lacks a figure that the card states.
     """
-    import jinja2
-
-    # The output is Markdown, not HTML: there is nothing to escape.
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
-    environment.filters["span"] = lambda pair: f"{100 * pair[0]:.1f} to {100 * pair[1]:.1f} %"
-    return environment.get_template("nano.md.jinja").render(report=report)
+    return write_card("nano.md.jinja", {"report": report})
 
 
 if __name__ == "__main__":

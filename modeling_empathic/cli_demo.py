@@ -2,10 +2,11 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from .hub import project_folder
 
 # Typer carries its own copy of Click since 0.20; this is its UsageError in every version.
 UsageError: Any = typer.BadParameter.__mro__[1]
@@ -14,7 +15,6 @@ SPACES = {
     "annotation": "emotion_annotation",
     "leaderboard": "emonet_voice_leaderboard",
 }
-ROOT = Path(__file__).parents[1] / "spaces"
 
 
 def demo_command(
@@ -27,8 +27,7 @@ def demo_command(
 ) -> None:
     """Start a Space on this machine, with the built-in model: hear, annotate or compare.
 
-    Opens on http://127.0.0.1:7860 and runs until Ctrl-C. Needs `pip install "emonet-voice[space]"`
-    and a checkout of the project.
+    Opens on http://127.0.0.1:7860 and runs until Ctrl-C. Needs `pip install "emonet-voice[space]"`.
 
     Example: `emonet-voice demo`
 
@@ -40,9 +39,6 @@ def demo_command(
 
     if space not in SPACES:
         raise UsageError(f"no Space {space!r}; choose from {', '.join(SPACES)}")
-    folder = ROOT / SPACES[space]
-    if not (folder / "app.py").is_file():
-        raise UsageError(f"{folder} is not there: the Spaces come with a checkout of the project")
     if find_spec("gradio") is None:
         raise UsageError('gradio is not installed: pip install "emonet-voice[space]"')
     os.environ.setdefault("EMONET_MODEL_FOLDER", str(NANO))
@@ -50,6 +46,6 @@ def demo_command(
         os.environ["GRADIO_SERVER_PORT"] = str(port)
     # The Space as the Hub runs it, its own program in its own folder; but Nano comes without the
     # code that a model on the Hub has beside it, so that this package brings it.
-    os.chdir(folder)
+    os.chdir(project_folder(f"spaces/{SPACES[space]}"))
     program = "import modeling_empathic, runpy; runpy.run_path('app.py', run_name='__main__')"
     os.execv(sys.executable, [sys.executable, "-c", program])

@@ -11,7 +11,7 @@ PAPER = "2506.09827"
 COLLECTION_CARD = "collection.md.jinja"
 ENCODER = "laion/BUD-E-Whisper"
 ROOT = Path(__file__).parents[1]
-"""Of the project: beside the package lie `cards`, `spaces` and the other folders."""
+"""Where the packages lie: a checkout, or what a wheel was installed into."""
 
 
 class PublishError(ValueError):
@@ -53,7 +53,12 @@ REPOSITORIES = (
     Repository("Empathic-Insight-Voice-Large", "model", "model.md.jinja", given="--models"),
     Repository("Empathic-Insight-Voice-Plus", "model", "model.md.jinja", given="--models"),
     Repository("emonet-voice-bench", "dataset", "bench.md.jinja", given="--bench"),
-    Repository("emonet-voice-big", "dataset", waits_for="its builder: there are no figures yet"),
+    Repository(
+        "emonet-voice-big",
+        "dataset",
+        "big.md.jinja",
+        waits_for="its builder: there are no figures yet",
+    ),
     Repository(
         "emonet_voice",
         "metric",
@@ -100,6 +105,21 @@ def chosen(only: list[str] | None = None) -> list[Repository]:
         if name not in known:
             raise PublishError(f"no repository {name!r}; choose from {', '.join(known)}")
     return [repository for repository in REPOSITORIES if repository.name in names]
+
+
+def project_folder(name: str) -> Path:
+    """Where a folder of the project lies.
+
+    Args:
+        name: Its path in a checkout. `cards` and `spaces`, which are no packages, are in a folder
+            of this package once a wheel is installed.
+
+    Example:
+        >>> (project_folder("cards") / "bench.md.jinja").is_file()
+        True
+    """
+    installed = Path(__file__).parent / "hub_files" / name
+    return installed if installed.is_dir() else ROOT / name
 
 
 def folder_of(stage: Path, repository: Repository) -> Path:

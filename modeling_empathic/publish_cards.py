@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from .hub import NAMESPACE, PAPER, REPOSITORIES, ROOT, PublishError, Repository
+from .hub import NAMESPACE, PAPER, REPOSITORIES, PublishError, Repository, project_folder
 
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*\n+", re.DOTALL | re.MULTILINE)
 _BLOCK = re.compile(r"^```python[ \t]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -36,7 +36,7 @@ def write_card(template: str, facts: dict[str, Any], metadata: dict[str, Any] | 
 
     # Markdown, not HTML: there is nothing to escape.
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ROOT / "cards"),
+        loader=jinja2.FileSystemLoader(project_folder("cards")),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
@@ -47,7 +47,8 @@ def write_card(template: str, facts: dict[str, Any], metadata: dict[str, Any] | 
     try:
         text = environment.get_template(template).render(facts)
     except jinja2.TemplateNotFound as error:
-        raise PublishError(f"{error} is not in cards/: publish from a checkout") from None
+        where = project_folder("cards")
+        raise PublishError(f"{error} is not among the templates in {where}") from None
     except jinja2.TemplateError as error:
         raise PublishError(f"cards/{template}: {error}") from None
     front, body = front_matter(text, f"cards/{template}")

@@ -18,8 +18,9 @@ from .hub import (
     Repository,
     chosen,
     folder_of,
+    project_folder,
 )
-from .publish_cards import card_of, repository_facts, write_card
+from .publish_cards import bench_facts, card_of, repository_facts, write_card
 
 MANIFEST = "staging.json"
 COLLECTION = Path("collection", "README.md")
@@ -132,7 +133,7 @@ def _not_now(repository: Repository, sources: Sources) -> str | None:
     """Why a repository cannot be made, or None."""
     if repository.waits_for:
         return f"it waits for {repository.waits_for}"
-    missing = [name for name in repository.folders if not (ROOT / name).is_dir()]
+    missing = [name for name in repository.folders if not project_folder(name).is_dir()]
     if missing:
         return f"there is no {missing[0]}"
     if repository.given and not _given(repository, sources):
@@ -157,7 +158,9 @@ def _model(repository: Repository, folder: Path, sources: Sources, namespace: st
     from .publish_results import check_figures, model_results
     from .saving_empathic import write_code
 
-    source = ROOT / repository.folders[0] if repository.folders else _given(repository, sources)
+    source = _given(repository, sources)
+    if repository.folders:
+        source = project_folder(repository.folders[0])
     assert source is not None
     for pattern in MODEL_FILES:
         for path in sorted(source.glob(pattern)):
@@ -197,14 +200,7 @@ def _dataset(repository: Repository, folder: Path, sources: Sources, namespace: 
     metadata = {key: built[key] for key in ("configs", "dataset_info")}
     metadata["size_categories"] = [size_category(manifest["counts"]["clips"])]
     facts = repository_facts(repository, namespace) | {"manifest": manifest}
-
-    def statistics_markdown() -> str:
-        """The paper's tables of this very data, for a card."""
-        from dataset_scripts import bench_stats, bench_tables
-
-        return bench_tables.as_markdown(bench_stats.stats(source))
-
-    facts["statistics_markdown"] = statistics_markdown
+    facts |= bench_facts(source, folder)
     (folder / "README.md").write_text(write_card(str(repository.card), facts, metadata), "utf-8")
     (folder / "eval.yaml").write_text(bench_eval_yaml(), "utf-8")
     manifest["files"]["README.md"] = list_files(folder)["README.md"]
@@ -214,8 +210,9 @@ def _dataset(repository: Repository, folder: Path, sources: Sources, namespace: 
 def _space(repository: Repository, folder: Path, sources: Sources, namespace: str) -> None:
     """Files of the project, one folder over the other; links become what they point to."""
     for name in repository.folders:
-        for path in sorted((ROOT / name).rglob("*")):
-            relative = path.relative_to(ROOT / name)
+        source = project_folder(name)
+        for path in sorted(source.rglob("*")):
+            relative = path.relative_to(source)
             hidden = any(part.startswith(".") for part in relative.parts)
             if not path.is_file() or hidden or _LEFTOVERS & {*relative.parts}:
                 continue

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from .hub import NAMESPACE, OUTSIDE, REPOSITORIES, ROOT, PublishError, Repository
+from .hub import NAMESPACE, OUTSIDE, REPOSITORIES, ROOT, PublishError, Repository, project_folder
 from .publish_cards import card_of, python_blocks
 from .publish_metadata import check_metadata
 from .publish_parquet import check_dataset
@@ -192,7 +192,7 @@ def _check_metric(repository: Repository, folder: Path) -> list[str]:
     problems = []
     if not (folder / f"{repository.name}.py").is_file():
         problems.append(f"evaluate.load looks for {repository.name}.py, which is not there")
-    core = ROOT / repository.folders[0]
+    core = project_folder(repository.folders[0])
     for path in sorted(core.glob("*.py")):
         staged = folder / path.name
         if not staged.is_file() or staged.read_bytes() != path.read_bytes():

@@ -204,6 +204,15 @@ def test_the_columns_of_bench_are_all_described(read):
     assert [name for name in columns if f"`{name}`" not in text] == []
 
 
+def test_the_card_of_big_waits_without_figures_of_its_own(tmp_path):
+    row = chosen(["emonet-voice-big"])[0]
+    with pytest.raises(PublishError, match="waits for its builder"):
+        stage(tmp_path / "out", only=[row.name])
+    text = write_card(row.card, repository_facts(row, "laion"))
+    assert [line for line in SECTIONS if f"\n{line}" not in text] == []
+    assert not re.search(r"\d[\d,.]* ?(hours|h|clips|%|GB)\b", text)
+
+
 def test_there_is_one_citation():
     from dataset_scripts.emonet_voice_bench import EmoNetVoiceBench
 

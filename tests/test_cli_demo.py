@@ -7,6 +7,7 @@ import pytest
 
 from modeling_empathic import cli_demo
 from modeling_empathic.cli import run
+from modeling_empathic.hub import project_folder
 
 
 @pytest.fixture
@@ -30,16 +31,10 @@ PORT = "GRADIO_SERVER_PORT"
 @pytest.mark.parametrize("space", cli_demo.SPACES)
 def test_every_space_is_started_in_its_own_folder(space, started):
     assert run(["demo", space, "--port", "7999"]) == 0
-    assert started["folder"] == str(cli_demo.ROOT / cli_demo.SPACES[space])
+    assert started["folder"] == str(project_folder("spaces") / cli_demo.SPACES[space])
     assert "app.py" in started["program"] and started["port"] == "7999"
 
 
 def test_an_unknown_space_is_named_with_the_choices(capsys):
     assert run(["demo", "radio"]) == 2
     assert "'radio'; choose from voice, annotation, leaderboard" in capsys.readouterr().err
-
-
-def test_without_a_checkout_the_error_says_where_the_spaces_are(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(cli_demo, "ROOT", tmp_path)
-    assert run(["demo"]) == 2
-    assert "come with a checkout" in capsys.readouterr().err

@@ -152,6 +152,7 @@ def nano(tmp_path, monkeypatch):
     folder = tmp_path / "project" / "modeling_empathic" / "nano"
     shutil.copytree(NANO_FOLDER, folder)
     monkeypatch.setattr(publish_stage, "ROOT", tmp_path / "project")
+    monkeypatch.setattr(publish_stage, "project_folder", lambda name: tmp_path / "project" / name)
     return folder
 
 
@@ -247,6 +248,7 @@ def space(tmp_path, monkeypatch):
     row = Repository("toy", "space", folders=("spaces/toy",))
     monkeypatch.setattr(hub, "REPOSITORIES", (row,))
     monkeypatch.setattr(publish_stage, "ROOT", tmp_path / "project")
+    monkeypatch.setattr(publish_stage, "project_folder", lambda name: tmp_path / "project" / name)
     folder = tmp_path / "project" / "spaces" / "toy"
     folder.mkdir(parents=True)
     (folder / "README.md").write_text(

@@ -48,7 +48,7 @@ def test_every_command_and_option_shown_exists():
         for line in re.split(r"(?<!\\)\n", block)
         if "emonet-voice" in line
     ]
-    assert len(shown) == 13
+    assert len(shown) == 15
     from typer.testing import CliRunner
 
     from modeling_empathic.cli import app
@@ -60,6 +60,10 @@ def test_every_command_and_option_shown_exists():
         assert help_.exit_code == 0, f"no command {command}"
         for option in (word for word in rest if word.startswith("--")):
             assert option in help_.output, f"{command} has no {option}"
+
+
+def test_the_citation_is_that_of_the_cards():
+    assert (REPOSITORY / "cards" / "citation.md.jinja").read_text() in README
 
 
 def test_every_file_linked_is_there():

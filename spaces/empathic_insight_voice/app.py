@@ -4,13 +4,14 @@ Every function of the page has an API name; `score`, `timeline`, `moments` and `
 numbers, and are the tools that MCP clients see.
 """
 
+import ctypes
 import importlib.util
 import math
 import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -25,6 +26,11 @@ from emonet.acoustics import SAMPLE_RATE
 from emonet.audio import AudioError
 from emonet.taxonomy import UnknownNameError, resolve
 from voice_model import DEFAULT, SOURCES, VoiceError
+
+# Every thread would keep what it frees in a pool of its own, and memory would grow for minutes; one
+# pool for all is as fast here. Before the threads are there, and only where glibc is.
+with suppress(AttributeError, OSError):
+    ctypes.CDLL(None).mallopt(-8, 1)  # M_ARENA_MAX
 
 HERE = Path(__file__).parent
 EXAMPLES = {path.stem: path for path in sorted((HERE / "examples").glob("*.flac"))}
