@@ -21,7 +21,7 @@ test: $(VENV)/.installed-dev lint
 	  [ -z "$$missing" ] || { echo "installing$$missing"; $(SUDO) apt-get update -qq \
 	  && $(SUDO) apt-get install -y -qq $$missing fonts-noto-color-emoji >/dev/null; }
 	$(BIN)/python -m pytest
-	@echo "not run: tests marked slow (full-size heads; $(BIN)/python -m pytest -m slow)"
+	@echo "not run: tests marked slow (full-size heads, clean environments; $(BIN)/python -m pytest -m slow)"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -310,6 +310,7 @@ TABLES = {
     "head_layout": head_layout,
     "metric": _elsewhere("metric", "metric_table"),
     "parity": parity,
+    "rehearsal": _elsewhere("rehearsal", "rehearsal_table"),
     "score_vs_loop": score_vs_loop,
     "space_demo": _elsewhere("space_demo", "space_demo_table"),
 }
