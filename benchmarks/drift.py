@@ -20,6 +20,7 @@ RUNS = [  # the first is what the others are held against
     ("openvino", "float32"),
     ("cpu", "bfloat16"),
     ("openvino", "bfloat16"),
+    ("cpu", "mixed"),
     ("cpu", "float16"),
 ]
 
@@ -106,7 +107,12 @@ def parts(folder: str, recordings: list[str]) -> dict[str, Any]:
     extractor = WhisperFeatureExtractor.from_pretrained(folder)
     whole = EmpathicInsightModel.from_pretrained(folder, dtype=torch.float32)
     half = EmpathicInsightModel.from_pretrained(folder, dtype=torch.bfloat16)
-    stored = deepcopy(whole.encoder).half().float()
+    stored = deepcopy(half.encoder).float()
+    rounded = deepcopy(whole.encoder)  # the least that a bfloat16 unit does to what it multiplies
+    for layer in rounded.modules():
+        if isinstance(layer, torch.nn.Linear | torch.nn.Conv1d):
+            layer.weight.data = layer.weight.data.bfloat16().float()
+            layer.register_forward_pre_hook(lambda _, inputs: (inputs[0].bfloat16().float(),))
     found: dict[str, list[Any]] = {}
 
     def note(name: str, model: Any, states: Any) -> None:
@@ -124,8 +130,10 @@ def parts(folder: str, recordings: list[str]) -> dict[str, Any]:
             with torch.autocast("cpu", torch.bfloat16):
                 states = whole.encoder(mel).last_hidden_state
             note("encoder bfloat16, sums float32", whole, states)
-            name = "encoder stored in float16, heads bfloat16"
-            note(name, half, stored(mel).last_hidden_state)
+            name = "encoder float32, from weights stored in bfloat16"
+            note(name, whole, stored(mel).last_hidden_state)
+            name = "encoder float32, what it multiplies rounded to bfloat16"
+            note(name, whole, rounded(mel).last_hidden_state)
     return {name: np.array(rows, np.float64) for name, rows in found.items()}
 
 

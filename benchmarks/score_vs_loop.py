@@ -79,7 +79,9 @@ def orchestrate(arguments: argparse.Namespace, work: Path) -> dict:
     say(f"making a Whisper small and {len(stems)} Small heads in {work}")
     write_whisper(work / "whisper")
     write_release(work / "release", stems)
-    dtypes = ["float32", "bfloat16"] if arguments.device == "cpu" else ["float16", "bfloat16"]
+    dtypes = (
+        ["float32", "bfloat16", "mixed"] if arguments.device == "cpu" else ["float16", "bfloat16"]
+    )
     for dtype in dtypes:
         if not (work / dtype).exists():
             say(f"converting to {dtype}")
@@ -92,7 +94,7 @@ def orchestrate(arguments: argparse.Namespace, work: Path) -> dict:
     loops = ["float32"] if arguments.device == "cpu" else ["float16", "float32"]
     candidates = [*(("loop", dtype) for dtype in loops), *(("ours", dtype) for dtype in dtypes)]
     if arguments.device == "cpu":
-        candidates.append(("openvino", "bfloat16"))
+        candidates += [("openvino", "bfloat16"), ("openvino", "mixed")]
     for kind, dtype in candidates:
         files = release_files(work, stems) if kind == "loop" else shards(work / dtype)
         command = [sys.executable, __file__, "--worker", f"{kind}:{dtype}", "--work", str(work)]
@@ -220,7 +222,7 @@ def worker(arguments: argparse.Namespace) -> None:
     from modeling_empathic.taxonomy import EMOTIONS
 
     heads = EMOTIONS[: arguments.heads]
-    score, encode = load(work, device, getattr(torch, dtype), heads)
+    score, encode = load(work, device, dtype, heads)
     loaded_s = time.perf_counter() - STARTED
     score(clips[:1])
     first_s = time.perf_counter() - STARTED
@@ -272,13 +274,14 @@ def mel(extractor, clips, device: str):
     return made.input_features.to(device)
 
 
-def load_loop(work: Path, device: str, dtype, emotions):
+def load_loop(work: Path, device: str, name: str, emotions):
     """The public recipe: every head loaded, then called for one clip at a time."""
     import torch
     from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
 
     from benchmarks.public_release import load_public_head
 
+    dtype = getattr(torch, name)
     extractor = WhisperFeatureExtractor.from_pretrained(work / "whisper")
     whisper = WhisperForConditionalGeneration.from_pretrained(work / "whisper", dtype=dtype)
     encoder = whisper.to(device).eval().get_encoder()
@@ -301,17 +304,16 @@ def load_loop(work: Path, device: str, dtype, emotions):
     return score, encode
 
 
-def load_ours(work: Path, device: str, dtype, emotions):
+def load_ours(work: Path, device: str, dtype: str, emotions):
     """The same with this project, as `emonet-voice score --device DEVICE` does it."""
     import torch
 
     from modeling_empathic.score_model import load_model
     from modeling_empathic.scoring import encode_windows, score_windows
 
-    name = str(dtype).removeprefix("torch.")
     chosen = [emotion.name for emotion in emotions]
-    options: dict = {"revision": None, "heads": chosen, "device": device, "dtype": name}
-    model, extractor, _ = load_model(str(work / name), **options)
+    options: dict = {"revision": None, "heads": chosen, "device": device, "dtype": dtype}
+    model, extractor, _ = load_model(str(work / dtype), **options)
     where = str(model.device)
 
     @torch.inference_mode()

@@ -113,7 +113,9 @@ def evaluate_command(
     dtype: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="float32, bfloat16, float16 or auto.", rich_help_panel=SCORING
+            metavar="NAME",
+            help="float32, bfloat16, float16, mixed or auto.",
+            rich_help_panel=SCORING,
         ),
     ] = "auto",
 ) -> None:

@@ -98,9 +98,10 @@ def load_stacked(
     config = config.subset(config.head_names if names is None else names)
     if "attn_implementation" in kwargs:
         config._attn_implementation = kwargs.pop("attn_implementation")
-    dtype = _dtype(kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None), config)
+    asked = kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
+    dtype, encoder_dtype = _dtypes(asked, config)
     device = _single_device(kwargs.get("device_map"))
-    state_dict = _read(path_or_id, hub, config, files, dtype, device)
+    state_dict = _read(path_or_id, hub, config, files, dtype, encoder_dtype, device)
     commit = extract_commit_hash(config_file, None)
     return config, state_dict, commit, {**kwargs, "dtype": dtype}
 
@@ -111,6 +112,7 @@ def _read(
     config: EmpathicInsightConfig,
     files: dict[str, str],
     dtype: torch.dtype,
+    encoder_dtype: torch.dtype,
     device: torch.device,
 ) -> dict[str, torch.Tensor]:
     """The stacked tensors: mapped where the files allow it, else copied straight to their rows."""
@@ -155,7 +157,8 @@ def _read(
                         if mapped is None or key not in big:
                             targets[key].copy_(tensors.get_tensor(key))
                     else:
-                        others[key] = tensors.get_tensor(key).to(device, dtype, copy=True)
+                        tensor = tensors.get_tensor(key)
+                        others[key] = tensor.to(device, encoder_dtype, copy=True)
         except SafetensorError as error:
             raise OSError(f"{paths[file]} is not a whole safetensors file ({error})") from error
         return others
@@ -332,14 +335,18 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _dtype(asked: Any, config: EmpathicInsightConfig) -> torch.dtype:
-    """The type to load in: as asked, else as stored, else float32."""
-    dtype = config.dtype or torch.float32 if asked in (None, "auto") else asked
-    if isinstance(dtype, str):
-        dtype = getattr(torch, dtype.removeprefix("torch."), None)
+def _dtypes(asked: Any, config: EmpathicInsightConfig) -> tuple[torch.dtype, torch.dtype]:
+    """The types to load heads and encoder in: as asked, else as stored, else float32."""
+    if asked in (None, "auto"):
+        asked = "mixed" if config.is_mixed else config.dtype or torch.float32
+    if asked == "mixed":
+        return torch.bfloat16, torch.float32
+    dtype = getattr(torch, asked.removeprefix("torch."), None) if isinstance(asked, str) else asked
     if not isinstance(dtype, torch.dtype):
-        raise ValueError(f"dtype {asked!r} is not auto, float32, bfloat16, float16 or a torch type")
-    return dtype
+        raise ValueError(
+            f"dtype {asked!r} is not auto, mixed, float32, bfloat16, float16 or a torch type"
+        )
+    return dtype, dtype
 
 
 def _single_device(device_map: Any) -> torch.device:

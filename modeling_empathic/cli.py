@@ -117,7 +117,8 @@ def score(
         str,
         typer.Option(
             metavar="NAME",
-            help="float32, bfloat16, float16 or auto: float16 on CUDA, else as stored.",
+            help="float32, bfloat16, float16, mixed (bfloat16 heads, float32 encoder) or auto: "
+            "float16 on CUDA, else as stored.",
         ),
     ] = "auto",
     workers: Annotated[
@@ -234,7 +235,12 @@ def convert(
         ),
     ],
     dtype: Annotated[
-        str, typer.Option(metavar="NAME", help="Type to store: float32, bfloat16 or float16.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Type to store: float32, bfloat16, float16 or mixed (bfloat16 heads, float32 "
+            "encoder).",
+        ),
     ] = "float32",
     heads: Annotated[
         list[str] | None,
@@ -259,7 +265,7 @@ def convert(
     head a file. OUT appears under its name only when it is whole.
 
     Example: `emonet-voice convert laion/Empathic-Insight-Voice-Small small/ --encoder
-    laion/BUD-E-Whisper --dtype bfloat16`
+    laion/BUD-E-Whisper --dtype mixed`
     """
     from .convert import convert as convert_release
     from .screen import progress_bar

@@ -132,16 +132,18 @@ class EmpathicInsightConfig(PreTrainedConfig):
 
         Auto classes treat keyword arguments that a configuration knows as new values for it;
         names of heads are handed on to the model instead, which must see the whole list to tell
-        a subset from a broken checkpoint.
+        a subset from a broken checkpoint, and so is `dtype="mixed"`, which is no type of torch.
         """
+        handed_on: dict[str, Any] = {}
         heads = kwargs.get("heads")
-        if not heads or not all(isinstance(head, str) for head in heads):
-            return super().from_dict(config_dict, **kwargs)
-        kwargs.pop("heads")
+        if heads and all(isinstance(head, str) for head in heads):
+            handed_on["heads"] = kwargs.pop("heads")
+        if kwargs.get("dtype") == "mixed":
+            handed_on["dtype"] = kwargs.pop("dtype")
         result = super().from_dict(config_dict, **kwargs)
         if isinstance(result, tuple):
-            return result[0], {**result[1], "heads": heads}
-        return result.subset(heads)
+            return result[0], {**result[1], **handed_on}
+        return result.subset(handed_on["heads"]) if "heads" in handed_on else result
 
     @classmethod
     def default_fields(cls) -> set[str]:
@@ -154,6 +156,12 @@ class EmpathicInsightConfig(PreTrainedConfig):
         """The encoder's configuration."""
         assert isinstance(self.encoder_config, WhisperConfig)
         return self.encoder_config
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether it is of heads in bfloat16 beside an encoder in float32."""
+        types = [str(part.dtype).removeprefix("torch.") for part in (self, self.encoder)]
+        return types == ["bfloat16", "float32"]
 
     @property
     def head_names(self) -> list[str]:

@@ -26,7 +26,7 @@ from .configuration_empathic import EmpathicInsightConfig, HeadError, canonical
 from .saving_empathic import write_checkpoint, write_code, write_config
 from .taxonomy import ATTRIBUTES, EMOTION_NAMES, EMOTION_SCALE, QUALITIES, UnknownNameError, resolve
 
-DTYPES = ("float32", "bfloat16", "float16")
+DTYPES = ("float32", "bfloat16", "float16", "mixed")
 _FILE = re.compile(r"model_(?P<stem>.+)_best\.pth")
 _PUBLIC_LAYER = {"mlp.2": "mlp.0", "mlp.5": "mlp.1", "mlp.8": "mlp.2", "mlp.11": "mlp.3"}
 
@@ -67,7 +67,8 @@ def convert(
         output: Folder to make; must not exist or be empty.
         encoder: Folder or Hub id of the Whisper checkpoint in safetensors; the release uses
             `laion/BUD-E-Whisper`. Only its encoder is read.
-        dtype: Type to store: one of `DTYPES`.
+        dtype: Type to store: one of `DTYPES`; `mixed` is the heads in bfloat16, the encoder in
+            float32.
         heads: Convert only these (any spelling); default all that are there.
         allow_unknown: Keep heads that the taxonomy does not know instead of refusing them.
         revision: Revision of `source` on the Hub.
@@ -94,14 +95,16 @@ def convert(
     hub: dict[str, Any] = {"revision": encoder_revision} if encoder_revision else {}
     whisper = WhisperConfig.from_pretrained(encoder, **hub)
     config = _configuration(found, whisper)
-    tensors = _encoder(encoder, whisper, getattr(torch, dtype), hub)
+    stored = ("bfloat16", "float32") if dtype == "mixed" else (dtype, dtype)
+    head_type, encoder_type = (getattr(torch, name) for name in stored)
+    tensors = _encoder(encoder, whisper, encoder_type, hub)
     digests: dict[str, str] = {}
 
     def loaded():
         for number, head in enumerate(found, start=1):
             with head.file.open("rb") as stream:
                 digests[head.file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
-            yield head.name, _load(head, getattr(torch, dtype))
+            yield head.name, _load(head, head_type)
             if progress is not None:
                 progress(head.name, number, len(found))
 
@@ -122,7 +125,7 @@ def convert(
             "sha256": digests,
         }
         (partial / "conversion.json").write_text(json.dumps(provenance, indent=2) + "\n")
-        write_config(partial, config, getattr(torch, dtype))
+        write_config(partial, config, head_type, encoder_type)
         if output.exists():
             output.rmdir()
         partial.rename(output)

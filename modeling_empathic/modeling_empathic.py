@@ -76,6 +76,8 @@ class StackedHeads(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """`(batch, in_features)` to scores `(batch, heads)` and projections `(batch, heads, P)`."""
+        # The encoder may be kept in a wider type than the heads, which hold nearly all weights.
+        inputs = inputs.to(self.proj.bias.dtype)  # which quantisation leaves alone
         projections = self.proj(inputs).unflatten(-1, (self.n_heads, -1))
         hidden = projections.float().transpose(0, 1)
         for layer, rate in zip(self.mlp, self.dropouts, strict=True):
@@ -223,10 +225,11 @@ class EmpathicInsightModel(PreTrainedModel):
         """Loads a model, or only some of its heads.
 
         Works as in every transformers model (`dtype`, `device_map`, `attn_implementation`,
-        `revision`, `token`, ...), with two differences. Tensors that are missing, extra,
-        duplicated or wrongly shaped raise instead of becoming random weights. And checkpoints
-        hold one head a file, so that `heads` reads, and from the Hub downloads, only the encoder
-        and what was asked for.
+        `revision`, `token`, ...), with three differences. `dtype="mixed"` keeps the encoder in
+        float32 beside heads in bfloat16: half of the memory, float32's ranking of clips. Tensors
+        that are missing, extra, duplicated or wrongly shaped raise instead of becoming random
+        weights. And checkpoints hold one head a file, so that `heads` reads, and from the Hub
+        downloads, only the encoder and what was asked for.
 
         Args:
             pretrained_model_name_or_path: Folder or Hub id; safetensors only.
@@ -252,6 +255,11 @@ class EmpathicInsightModel(PreTrainedModel):
         config, state_dict, commit, kwargs = load_stacked(
             EmpathicInsightConfig, pretrained_model_name_or_path, heads, kwargs
         )
+        encoder = {
+            key.removeprefix("encoder."): tensor
+            for key, tensor in state_dict.items()
+            if key.startswith("encoder.") and tensor.dtype != kwargs["dtype"]
+        }
         wants_info = kwargs.pop("output_loading_info", False)
         loaded: Any = super().from_pretrained(
             None,
@@ -268,6 +276,10 @@ class EmpathicInsightModel(PreTrainedModel):
                     f"the weights of {pretrained_model_name_or_path} and its config.json differ in "
                     f"{', '.join(sorted(keys)[:3])}"
                 )
+        if encoder and getattr(model, "hf_quantizer", None) is None:
+            # Of the library a model has one type; it has rounded the encoder to that of the heads.
+            model.encoder.float().load_state_dict(encoder)
+            model.config.encoder.dtype = torch.float32
         model.commit = commit
         # A folder is remembered by its full path: the working directory may change before saving.
         is_folder = Path(pretrained_model_name_or_path).is_dir()
@@ -322,7 +334,8 @@ class EmpathicInsightModel(PreTrainedModel):
         folder.mkdir(parents=True, exist_ok=True)
         write_code(folder, *self._code_source)
         write_checkpoint(folder, self.config, encoder, unstacked(state_dict, self.config))
-        write_config(folder, self.config, self.dtype)
+        types = [next(part.parameters()).dtype for part in (self.heads, self.encoder)]
+        write_config(folder, self.config, *types)
         if push_to_hub:
             self.push_to_hub(kwargs.pop("repo_id", folder.name), **kwargs)
 

@@ -115,11 +115,14 @@ def write_checkpoint(
 
 
 def write_config(
-    folder: str | os.PathLike, config: EmpathicInsightConfig, dtype: torch.dtype
+    folder: str | os.PathLike,
+    config: EmpathicInsightConfig,
+    dtype: torch.dtype,
+    encoder_dtype: torch.dtype,
 ) -> None:
     """Writes `config.json` with what AutoModel and `pipeline` need to find the code beside it."""
     config = copy.deepcopy(config)
-    config.dtype = config.encoder.dtype = dtype
+    config.dtype, config.encoder.dtype = dtype, encoder_dtype
     config.architectures = ["EmpathicInsightModel"]
     config.auto_map = dict(AUTO_MAP)
     config.custom_pipelines = PIPELINES

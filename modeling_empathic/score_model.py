@@ -48,8 +48,9 @@ def load_model(
         revision: Branch, tag or commit on the Hub.
         heads: Names of the heads to load, in any spelling; empty for all.
         device: As for `choose_device`.
-        dtype: One of `convert.DTYPES` or `"auto"`: float16 on CUDA unless stored as bfloat16;
-            elsewhere the stored type, float16 widened.
+        dtype: One of `convert.DTYPES`, where `"mixed"`, heads in bfloat16 and the encoder in
+            float32, ranks clips as float32 does (`benchmarks/README.md`, drift); or `"auto"`:
+            float16 on CUDA unless stored as bfloat16, elsewhere the stored type, float16 widened.
 
     Returns:
         The model on its device in evaluation mode, the feature extractor, and the provenance.
@@ -69,7 +70,6 @@ def load_model(
         if not Path(source, file).is_file():
             raise ScoringError(f"--model {model or NANO_NAME}: the folder has no {file}")
 
-    import torch
     from transformers import WhisperFeatureExtractor
 
     from .configuration_empathic import EmpathicInsightConfig, HeadError, canonical
@@ -84,12 +84,12 @@ def load_model(
         chosen.setdefault(canonical(spelling), spelling)
     try:
         if dtype == "auto":
-            stored = EmpathicInsightConfig.from_pretrained(source, **kwargs).dtype
-            dtype = _auto_dtype(torch_device.type, str(stored).removeprefix("torch."))
+            stored = EmpathicInsightConfig.from_pretrained(source, **kwargs)
+            dtype = _auto_dtype(torch_device.type, stored)
         loaded = EmpathicInsightModel.from_pretrained(
             source,
             heads=list(chosen.values()) or None,
-            dtype=getattr(torch, dtype),
+            dtype=dtype,
             **kwargs,
         ).to(torch_device)  # not device_map=, which needs accelerate to be installed
         extractor = WhisperFeatureExtractor.from_pretrained(source, **kwargs)
@@ -100,7 +100,7 @@ def load_model(
         raise ScoringError(f"cannot load the model {name}: {_first_line(error)}") from error
     name = NANO_NAME if model is None else Path(source).resolve().name if is_folder else model
     version = fingerprint(Path(source)) if is_folder else loaded.commit or revision or "main"
-    provenance = describe(loaded, extractor, name, version)
+    provenance = describe(loaded, extractor, name, version) | {"dtype": dtype}
     if device == "openvino":
         from .openvino_encoder import OpenVINOEncoder
 
@@ -109,7 +109,7 @@ def load_model(
     return loaded, extractor, provenance
 
 
-def _auto_dtype(device: str, stored: str) -> str:
+def _auto_dtype(device: str, stored: Any) -> str:
     """The type to compute in.
 
     On CUDA float16, as the public recipe: its scores stay eight times closer to float32 than
@@ -117,8 +117,8 @@ def _auto_dtype(device: str, stored: str) -> str:
     CPUs have no fast float16. What is stored as bfloat16 may not fit float16, and widened would
     take twice the memory.
     """
-    if stored == "bfloat16":
-        return stored
+    if str(stored.dtype).removeprefix("torch.") == "bfloat16":
+        return "mixed" if stored.is_mixed and device != "cuda" else "bfloat16"
     return "float16" if device == "cuda" else "float32"
 
 

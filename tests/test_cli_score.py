@@ -13,7 +13,7 @@ import pytest
 from pyarrow import parquet
 from rich.console import Console
 
-from modeling_empathic import cli, score_model
+from modeling_empathic import EmpathicInsightConfig, cli, score_model
 from modeling_empathic.score_file import read_provenance, read_scores
 from modeling_empathic.scoring import score_files
 from modeling_empathic.screen import Summary, strongest
@@ -166,7 +166,7 @@ def test_overwrite_starts_again_with_other_provenance(clips, capsys):
         (["clips", "--batch-size", "0"], "--batch-size"),
         (["clips", "--nonsense"], "--nonsense"),
         (["clips", "--device", "tpu"], "auto, cpu"),
-        (["clips", "--dtype", "int4"], "auto, float32, bfloat16, float16"),
+        (["clips", "--dtype", "int4"], "auto, float32, bfloat16, float16, mixed"),
         (["clips", "--model", "./nowhere"], "./nowhere: no such folder"),
         (["clips", "--model", "nowhere"], "not a Hub id (owner/name)"),
         (["clips", "--model", "empty"], "empty: the folder has no config.json"),
@@ -197,10 +197,14 @@ def test_an_unknown_head_is_answered_with_the_nearest_of_the_model(clips, real_m
         ("cuda", "bfloat16", "bfloat16"),  # whose range float16 may not hold
         ("cpu", "float16", "float32"),  # CPUs have no fast float16
         ("cpu", "bfloat16", "bfloat16"),  # widened it would take twice the memory
+        ("cpu", "mixed", "mixed"),
+        ("cuda", "mixed", "bfloat16"),  # a float32 encoder would waste the card
     ],
 )
 def test_auto_takes_the_type_that_suits_device_and_weights(device, stored, expected):
-    assert score_model._auto_dtype(device, stored) == expected
+    config = EmpathicInsightConfig(dtype="bfloat16" if stored == "mixed" else stored)
+    config.encoder.dtype = "float32" if stored == "mixed" else config.dtype
+    assert score_model._auto_dtype(device, config) == expected
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(clips, monkeypatch):

@@ -164,6 +164,18 @@ def test_weights_too_large_for_float16_are_refused(release, whisper, tmp_path):
         convert(release, tmp_path / "out", whisper, heads=HEADS, dtype="float16")
 
 
+def test_mixed_stores_the_encoder_unrounded_beside_heads_in_bfloat16(release, whisper, tmp_path):
+    for dtype in ("float32", "mixed"):
+        convert(release, tmp_path / dtype, whisper, heads=HEADS, dtype=dtype)
+    exact, mixed = (
+        EmpathicInsightModel.from_pretrained(tmp_path / dtype) for dtype in ("float32", "mixed")
+    )
+    for name, tensor in exact.encoder.state_dict().items():
+        assert torch.equal(mixed.encoder.state_dict()[name], tensor)
+    for name, tensor in exact.heads.state_dict().items():
+        assert torch.equal(mixed.heads.state_dict()[name], tensor.bfloat16())
+
+
 def test_heads_of_different_sizes_are_refused(release, whisper, tmp_path):
     save_head(release, "Anger", widths=(16, 16, 8, 4))
     with pytest.raises(HeadError, match="different widths"):
