@@ -23,7 +23,7 @@ class OpenVINOEncoder(nn.Module):
     Args:
         encoder: The encoder of a model on the CPU. Its weights are compiled into the new one: it
             can be let go of.
-        dtype: Type to compute in; states come out in it as well.
+        dtype: Type to compute in, default the encoder's; features and states have the encoder's.
 
     Raises:
         ImportError: OpenVINO is not installed.
@@ -41,7 +41,8 @@ class OpenVINOEncoder(nn.Module):
         super().__init__()
         import openvino
 
-        self.dtype = dtype or encoder.dtype
+        self.dtype = encoder.dtype
+        options = {"INFERENCE_PRECISION_HINT": _PRECISIONS[dtype or encoder.dtype]}
         window = 2 * encoder.config.max_source_positions  # the first convolutions halve it
         example = torch.zeros(1, encoder.config.num_mel_bins, window)
         # Tracing warns that shapes are taken as constants, which they are, and reads properties
@@ -51,7 +52,6 @@ class OpenVINOEncoder(nn.Module):
         with torch.no_grad(), warnings.catch_warnings(action="ignore"):
             graph = openvino.convert_model(_States(encoder.float()), example_input=example)
         logging.set_verbosity(verbosity)
-        options = {"INFERENCE_PRECISION_HINT": _PRECISIONS[self.dtype]}
         self._run = openvino.Core().compile_model(graph, "CPU", options)
         del graph
         # Conversion leaves 1.5 GB of freed memory with the allocator, which would keep it.

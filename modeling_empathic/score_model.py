@@ -70,6 +70,7 @@ def load_model(
         if not Path(source, file).is_file():
             raise ScoringError(f"--model {model or NANO_NAME}: the folder has no {file}")
 
+    import torch
     from transformers import WhisperFeatureExtractor
 
     from .configuration_empathic import EmpathicInsightConfig, HeadError, canonical
@@ -89,7 +90,8 @@ def load_model(
         loaded = EmpathicInsightModel.from_pretrained(
             source,
             heads=list(chosen.values()) or None,
-            dtype=dtype,
+            # OpenVINO rounds for itself, and less from weights that are not rounded yet.
+            dtype="mixed" if (device, dtype) == ("openvino", "bfloat16") else dtype,
             **kwargs,
         ).to(torch_device)  # not device_map=, which needs accelerate to be installed
         extractor = WhisperFeatureExtractor.from_pretrained(source, **kwargs)
@@ -104,7 +106,8 @@ def load_model(
     if device == "openvino":
         from .openvino_encoder import OpenVINOEncoder
 
-        loaded.encoder = OpenVINOEncoder(loaded.encoder)
+        precision = torch.float32 if dtype == "mixed" else getattr(torch, dtype)
+        loaded.encoder = OpenVINOEncoder(loaded.encoder, precision)
         provenance["device"] = device
     return loaded, extractor, provenance
 
