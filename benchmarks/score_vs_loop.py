@@ -83,8 +83,9 @@ def orchestrate(arguments: argparse.Namespace, work: Path) -> dict:
         ["float32", "bfloat16", "mixed"] if arguments.device == "cpu" else ["float16", "bfloat16"]
     )
     for dtype in dtypes:
-        if not (work / dtype).exists():
+        if not holds(work / dtype, {emotion.name for emotion in EMOTIONS[: arguments.heads]}):
             say(f"converting to {dtype}")
+            shutil.rmtree(work / dtype, ignore_errors=True)  # of an earlier run with fewer heads
             convert(work / "release", work / dtype, work / "whisper", dtype=dtype, heads=stems)
     np.save(work / "clips.npy", drift_clips(arguments.clips))
 
@@ -140,6 +141,14 @@ def release_files(work: Path, stems: list[str]) -> list[Path]:
 def shards(folder: Path) -> list[Path]:
     """What we read: a converted model, all of its heads."""
     return sorted(folder.glob("*.safetensors"))
+
+
+def holds(folder: Path, heads: set[str]) -> bool:
+    """Whether there is a converted model with these heads already."""
+    config = folder / "config.json"
+    return config.exists() and heads <= {
+        head["name"] for head in json.loads(config.read_text())["heads"]
+    }
 
 
 def drift_clips(folder: str | None):
