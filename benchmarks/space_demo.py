@@ -80,12 +80,14 @@ def uploads(browser: Any, url: str, file: Path, runs: int) -> list[dict[str, flo
 
 
 def picture(browser: Any, url: str, file: Path) -> None:
-    """The page of an example, its upper part, for the project's README."""
+    """The page of an example down to the bars, for the project's README."""
     page = browser.new_context(viewport={"width": 1280, "height": PICTURE_HEIGHT}).new_page()
     page.goto(f"{url}?example=de_anger")
     page.locator("button:has-text('Download PNG'):not([disabled])").wait_for(timeout=60_000)
     page.mouse.move(0, 0)
-    page.screenshot(path=file)
+    below = page.get_by_role("heading", name="Over time").bounding_box()
+    assert below is not None
+    page.screenshot(path=file, clip={"x": 0, "y": 0, "width": 1280, "height": below["y"] - 12})
     page.context.close()
 
 
