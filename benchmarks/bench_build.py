@@ -34,7 +34,7 @@ def main() -> None:
         worker(*map(Path, arguments.worker), whole=arguments.scale == 1)
         return
     from benchmarks.report import machine, write_report
-    from tests.raw_release_maker import make_raw_release
+    from tests.support.raw_release_maker import make_raw_release
 
     with tempfile.TemporaryDirectory(prefix="emonet-voice-build-") as temporary:
         raw = Path(arguments.work or temporary) / f"raw-{arguments.scale:g}"
@@ -67,8 +67,8 @@ def worker(raw: Path, out: Path, *, whole: bool) -> None:
     """Builds, then checks; prints times and the peak of this process's memory."""
     sys.argv = ["emonet-voice"]  # as in the command: transformers' models are not imported
     start = time.perf_counter()
-    from dataset_scripts.build import build
-    from dataset_scripts.raw_release import raw_files, read_labels
+    from dataset_scripts.building.build import build
+    from dataset_scripts.corpora.raw_release import raw_files, read_labels
 
     measured = {"import_s": time.perf_counter() - start, "import_mb": peak_mb()}
     start = time.perf_counter()
@@ -85,7 +85,7 @@ def worker(raw: Path, out: Path, *, whole: bool) -> None:
         key: manifest["counts"][key] for key in ("clips", "ratings", "unanimous_present")
     }
     from dataset_scripts.agreement import alpha_by_emotion
-    from dataset_scripts.bench_stats import read_ratings, stats
+    from dataset_scripts.stats.bench import read_ratings, stats
 
     items = read_ratings(out)
     start = time.perf_counter()

@@ -37,8 +37,8 @@ def main() -> None:
     from scipy.stats import spearmanr
 
     from benchmarks.report import machine, write_report
-    from modeling_empathic.cli import run
-    from modeling_empathic.score_file import read_provenance, read_scores
+    from emonet_voice.cli.app import run
+    from modeling_empathic.scoring.file import read_provenance, read_scores
 
     recordings = sorted(map(str, Path(arguments.clips).glob("*.*")))
     recordings = [name for name in recordings if name.endswith((".wav", ".flac"))]

@@ -30,8 +30,8 @@ def main() -> None:
 def measure(root: Path, whisper: Path, cache: Path | None) -> dict[str, Any]:
     """Runs `emonet-voice generalize` with everything on, as a function."""
     from benchmarks.report import machine
-    from dataset_scripts.bench_tables import as_json
-    from evaluate_metrics.generalize import generalize
+    from dataset_scripts.stats.bench_tables import as_json
+    from evaluate_metrics.generalize.result import generalize
 
     result = generalize(
         root, "emodb", baseline=True, supervised=whisper, states_cache=cache, acoustic=True
@@ -43,7 +43,7 @@ def measure(root: Path, whisper: Path, cache: Path | None) -> dict[str, Any]:
 def generalization_table(results: dict[str, Any]) -> str:
     """The tables of one run, for `benchmarks/README.md`."""
     from benchmarks.report import describe
-    from evaluate_metrics.generalize_tables import as_markdown
+    from evaluate_metrics.generalize.tables import as_markdown
 
     return f"{describe(results['machine'])}\n\n{as_markdown(results['result'], '####').strip()}"
 

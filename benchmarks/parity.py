@@ -55,7 +55,7 @@ def measure(size: str, stems: list[str], work: Path) -> dict:
     write_whisper(work / "whisper")
     write_release(work / size, stems, size, pooled=("score_speech_quality",))
     out = work / f"converted-{size}"
-    command = [sys.executable, "-m", "modeling_empathic.cli", "convert", str(work / size), str(out)]
+    command = [sys.executable, "-m", "emonet_voice.cli.app", "convert", str(work / size), str(out)]
     command += ["--encoder", str(work / "whisper"), "--heads", ",".join(stems)]
     subprocess.run(command, check=True, cwd=HERE.parent)
 

@@ -26,9 +26,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="where the Hub and the caches go")
     arguments = parser.parse_args()
     from benchmarks.report import machine, write_report
-    from modeling_empathic.hub import NAMESPACE, folder_of
-    from modeling_empathic.publish_rehearse import rehearse
-    from modeling_empathic.publish_stage import Sources, stage
+    from emonet_voice.hub.publish.rehearse import rehearse
+    from emonet_voice.hub.publish.stage import Sources, stage
+    from emonet_voice.hub.repositories import NAMESPACE, folder_of
 
     with tempfile.TemporaryDirectory(dir=arguments.work) as name:
         staged = stage(Path(name, "stage"), Sources(arguments.models, arguments.bench.resolve()))

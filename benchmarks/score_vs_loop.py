@@ -72,7 +72,7 @@ def orchestrate(arguments: argparse.Namespace, work: Path) -> dict:
 
     from benchmarks.public_release import write_release, write_whisper
     from benchmarks.report import machine
-    from modeling_empathic.convert import convert
+    from emonet_voice.hub.convert import convert
     from modeling_empathic.taxonomy import EMOTIONS
 
     stems = [emotion.stem for emotion in EMOTIONS][: arguments.heads]
@@ -317,8 +317,8 @@ def load_ours(work: Path, device: str, dtype: str, emotions):
     """The same with this project, as `emonet-voice score --device DEVICE` does it."""
     import torch
 
-    from modeling_empathic.score_model import load_model
-    from modeling_empathic.scoring import encode_windows, score_windows
+    from modeling_empathic.scoring.clips import encode_windows, score_windows
+    from modeling_empathic.scoring.loading import load_model
 
     chosen = [emotion.name for emotion in emotions]
     options: dict = {"revision": None, "heads": chosen, "device": device, "dtype": dtype}

@@ -180,7 +180,7 @@ def main() -> None:
     from benchmarks.report import machine
     from modeling_empathic import NANO
     from modeling_empathic.saving_empathic import write_code
-    from tests.browser_fixture import chromium, running_space
+    from tests.support.browser_fixture import chromium, running_space
 
     load = f"{os.getloadavg()[0]:.1f} before the run"
     with tempfile.TemporaryDirectory() as name:

@@ -41,8 +41,8 @@ def main() -> None:
     from transformers.utils import logging
 
     from modeling_empathic import EmpathicInsightConfig, EmpathicInsightModel, load_audio
-    from modeling_empathic.openvino_encoder import OpenVINOEncoder
-    from modeling_empathic.scoring import encode_windows
+    from modeling_empathic.scoring.clips import encode_windows
+    from modeling_empathic.scoring.openvino import OpenVINOEncoder
 
     torch.manual_seed(0)
     files = sorted(file for file in arguments.emodb.iterdir() if file.suffix in {".wav", ".flac"})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import soundfile
 
-from dataset_scripts.acted_corpus import SENTENCES, act
+from dataset_scripts.synthesis.acted import SENTENCES, act
 
 # language, espeak variant, emotion, intensity 0-4, which sentence
 CLIPS = (
@@ -28,8 +28,8 @@ README = """# Example clips
 {rows}
 
 Made by this project: sentences of our own, spoken by espeak-ng (a formant synthesiser) and acted
-by the prosody rules of `dataset_scripts/acted_corpus.py`. Nobody's voice is in them, and no human
-expresses emotion like this: they are for trying commands, not for measuring anything.
+by the prosody rules of `dataset_scripts/synthesis/acted.py`. Nobody's voice is in them, and no
+human expresses emotion like this: they are for trying commands, not for measuring anything.
 
 Licence: CC0-1.0 or, if you prefer, Apache-2.0. Rebuild: `python examples/make_clips.py`.
 """

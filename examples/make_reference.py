@@ -12,8 +12,8 @@ import os
 from pathlib import Path
 
 from modeling_empathic.reference_scores import make_reference, write_reference
-from modeling_empathic.score_model import load_model
-from modeling_empathic.scoring import find_audio, score_groups
+from modeling_empathic.scoring.clips import find_audio, score_groups
+from modeling_empathic.scoring.loading import load_model
 
 
 def main() -> None:

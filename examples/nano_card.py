@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from modeling_empathic.publish_cards import write_card
+from emonet_voice.hub.publish.cards import write_card
 
 
 def model_card(report: dict[str, Any]) -> str:

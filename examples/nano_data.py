@@ -12,7 +12,7 @@ from pathlib import Path
 import librosa
 import numpy as np
 
-from dataset_scripts.acted_corpus import ActedClip
+from dataset_scripts.synthesis.acted import ActedClip
 from modeling_empathic.audio import load_audio
 from modeling_empathic.taxonomy import EMODB_CLASSES, EMOTION_NAMES
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from modeling_empathic.score_file import read_scores
+from modeling_empathic.scoring.file import read_scores
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
 MAX_CLIPS = 24

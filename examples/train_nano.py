@@ -35,7 +35,7 @@ from nano_data import TEST_SPEAKERS, Clip, acted_clip, read_emodb, vary, vary_le
 from nano_measure import measure_acted, measure_emodb
 from nano_train import cache_teacher, distil, fit_heads, log, pooled_states
 
-from dataset_scripts.acted_corpus import acted_corpus
+from dataset_scripts.synthesis.acted import acted_corpus
 from modeling_empathic.configuration_empathic import EmpathicInsightConfig
 from modeling_empathic.modeling_empathic import EmpathicInsightModel
 from modeling_empathic.taxonomy import EMOTION_NAMES

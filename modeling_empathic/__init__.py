@@ -17,10 +17,10 @@ _HOME = {  # public name -> module; imported when first asked for
     "EmpathicInsightModel": "modeling_empathic",
     "EmpathicInsightPipeline": "pipeline_empathic",
     "HeadError": "configuration_empathic",
-    "NANO": "score_model",
+    "NANO": "scoring.loading",
     "load_audio": "audio",
     "resolve": "taxonomy",
-    "score_files": "scoring",
+    "score_files": "scoring.clips",
 }
 __all__ = sorted(_HOME)
 

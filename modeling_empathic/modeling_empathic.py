@@ -244,7 +244,7 @@ class EmpathicInsightModel(PreTrainedModel):
             OSError: No safetensors weights, or a file that is cut off.
 
         Example:
-            >>> from modeling_empathic.score_model import NANO
+            >>> from modeling_empathic.scoring.loading import NANO
             >>> model = EmpathicInsightModel.from_pretrained(NANO, heads=["Anger", "Awe"])
             >>> model.config.head_names
             ['Anger', 'Awe']

@@ -9,38 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from .scoring_fakes import write_clip
+from tests.support.local_hub_fixture import hub_client_fixture, local_hub_fixture  # noqa: F401
+from tests.support.places import SHARED
+from tests.support.public_heads import whisper_fixture  # noqa: F401
+from tests.support.publish_maker import sources_fixture, staged_fixture  # noqa: F401
+from tests.support.scoring_fakes import write_clip
+from tests.support.tiny import tiny_model
 
 # On a fresh checkout the first text strategy builds its table of characters, which takes seconds;
 # how long an example takes says nothing here, so neither draws nor runs are timed.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
-
-REPOSITORY = Path(__file__).parents[1]
-SHARED = Path(os.environ.get("EMONET_SHARED", REPOSITORY.parent / "shared"))
-TINY_ENCODER = {
-    "d_model": 8,
-    "encoder_layers": 2,
-    "encoder_attention_heads": 2,
-    "encoder_ffn_dim": 16,
-    "decoder_layers": 1,
-    "decoder_attention_heads": 2,
-    "decoder_ffn_dim": 16,
-    "init_std": 0.3,  # states that differ between inputs, unlike the usual 0.02
-    "vocab_size": 10,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-    "decoder_start_token_id": 1,
-    "suppress_tokens": None,
-    "begin_suppress_tokens": None,
-}
-MIXED_HEADS = [
-    {"name": "Anger"},
-    {"name": "Speech Quality", "kind": "pooled", "scale": [1, 5], "group": "quality"},
-    {"name": "Pleasure/Ecstasy"},
-    {"name": "Awe", "kind": "pooled"},
-]
 
 
 @pytest.fixture
@@ -49,20 +28,6 @@ def shared() -> Path:
     if not (SHARED / "data" / "emodb").is_dir():
         pytest.skip("the real recordings are not on this machine")
     return SHARED
-
-
-def tiny_model(heads=MIXED_HEADS, **config):
-    """A model with random weights whose scores differ between clips and heads."""
-    import torch
-
-    from modeling_empathic import EmpathicInsightConfig, EmpathicInsightModel
-
-    config = {"projection_dim": 8, "hidden_dims": [8, 6, 4], **config}
-    torch.manual_seed(0)
-    model = EmpathicInsightModel(
-        EmpathicInsightConfig(encoder_config=dict(TINY_ENCODER), heads=heads, **config)
-    )
-    return model.eval()
 
 
 @pytest.fixture(scope="session")

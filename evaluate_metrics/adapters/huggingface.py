@@ -46,7 +46,7 @@ class HuggingFace:
         import transformers
 
         import modeling_empathic.registration  # noqa: F401 - so that our own models load too
-        from modeling_empathic.score_model import fingerprint
+        from modeling_empathic.scoring.loading import fingerprint
 
         try:
             config = transformers.AutoConfig.from_pretrained(model, revision=model_revision)

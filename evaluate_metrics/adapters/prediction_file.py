@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from evaluate_metrics.emonet_voice import count_outcomes
 from modeling_empathic import __version__
-from modeling_empathic.score_file import METADATA_KEY, meta_path, write_scores
-from modeling_empathic.score_file import check_output as check_score_output
+from modeling_empathic.scoring.file import METADATA_KEY, meta_path, write_scores
+from modeling_empathic.scoring.file import check_output as check_score_output
 
 from .errors import AdapterError
 from .replies import Row

@@ -1,0 +1,89 @@
+"""The README of a built corpus: configurations and features for the Hub, a few words for people."""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from datasets import DatasetInfo, Features, SplitDict, SplitInfo
+from datasets.info import DatasetInfosDict
+from datasets.utils.metadata import MetadataConfigs
+from huggingface_hub import DatasetCardData
+
+from dataset_scripts.corpora.clips import ClipBuilder
+
+File = Mapping[str, Any]
+
+
+def files_of(builder: type[ClipBuilder], files: Mapping[str, File]) -> dict[str, list[str]]:
+    """Configuration -> its built files; a configuration without any is left out.
+
+    Example:
+        >>> from dataset_scripts.corpora.emodb import EmoDB
+        >>> files_of(EmoDB, {"data/train-00000-of-00001.parquet": {}})
+        {'default': ['data/train-00000-of-00001.parquet']}
+    """
+    matching = {
+        name: [path for path in files if fnmatchcase(path, pattern)]
+        for name, pattern in builder.CONFIG_FILES.items()
+    }
+    return {name: paths for name, paths in matching.items() if paths}
+
+
+def card(
+    builder: type[ClipBuilder],
+    files: Mapping[str, File],
+    features: Mapping[str, Features],
+    source: Mapping[str, Any],
+) -> str:
+    """The whole README.
+
+    Args:
+        builder: The corpus.
+        files: Built Parquet files with their rows, bytes and size in Arrow.
+        features: Configuration -> its columns.
+        source: `name` and `revision` of what it was built from.
+    """
+    configs, infos, lines = {}, {}, []
+    for name, paths in files_of(builder, files).items():
+        pattern = builder.CONFIG_FILES[name]
+        rows, size, arrow_bytes = (
+            sum(files[path][key] for path in paths) for key in ("rows", "bytes", "arrow_bytes")
+        )
+        split = SplitInfo(name=builder.SPLIT, num_bytes=arrow_bytes, num_examples=rows)
+        infos[name] = DatasetInfo(
+            features=features[name],
+            splits=SplitDict({builder.SPLIT: split}),
+            download_size=size,
+            dataset_size=arrow_bytes,
+        )
+        default = {"default": True} if name == "default" else {}
+        configs[name] = {"data_files": [{"split": builder.SPLIT, "path": pattern}], **default}
+        lines.append(f"| `{name}` | `{builder.SPLIT}` | {rows:,} | {size / 1e6:,.1f} MB |")
+    data = DatasetCardData(**builder.CARD)
+    MetadataConfigs(configs).to_dataset_card_data(data)
+    DatasetInfosDict(infos).to_dataset_card_data(data)
+    facts = builder.FACTS
+    revision = f" at revision `{source['revision']}`" if source["revision"] else ""
+    return f"""---
+{data.to_yaml()}
+---
+
+# {builder.CARD["pretty_name"]}
+
+{facts["description"]}
+
+| configuration | split | rows | size |
+|---|---|---|---|
+{chr(10).join(lines)}
+
+{builder.NOTES}
+
+Built by `emonet-voice bench build` from `{source["name"]}`{revision}. Audio is byte for byte that
+of the source; `clip_id` is its SHA-256. `manifest.json` has the checksum of every file.
+
+Licence: {facts["license"].rstrip(".")}. Homepage: {facts["homepage"]}
+
+```bibtex
+{facts["citation"].strip()}
+```
+"""

@@ -1,0 +1,184 @@
+"""EmoDB (Burkhardt et al. 2005) as a data set, from a folder in its original naming.
+
+`03a01Fa.wav` is speaker 03, sentence a01, Freude, version a. The files may be `.wav` as published
+or losslessly repacked as `.flac`; their bytes are kept. Decoding gives the published 16 kHz.
+
+    builder = EmoDB(data_dir="path/to/emodb")
+    builder.download_and_prepare()
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import datasets
+
+from dataset_scripts.corpora.clips import ClipBuilder, Row, clip_files, read_clip
+from dataset_scripts.corpora.raw_release import RawReleaseError
+from modeling_empathic.taxonomy import EMODB_CLASSES
+
+SAMPLING_RATE = 16_000
+
+
+class Speaker(NamedTuple):
+    """What the corpus publishes about one of its actors."""
+
+    gender: str
+    age: int
+
+
+SPEAKERS = {
+    "03": Speaker("male", 31),
+    "08": Speaker("female", 34),
+    "09": Speaker("female", 21),
+    "10": Speaker("male", 32),
+    "11": Speaker("male", 26),
+    "12": Speaker("male", 30),
+    "13": Speaker("female", 32),
+    "14": Speaker("female", 35),
+    "15": Speaker("male", 25),
+    "16": Speaker("female", 31),
+}
+SENTENCES = {
+    "a01": "Der Lappen liegt auf dem Eisschrank.",
+    "a02": "Das will sie am Mittwoch abgeben.",
+    "a04": "Heute abend könnte ich es ihm sagen.",
+    "a05": "Das schwarze Stück Papier befindet sich da oben neben dem Holzstück.",
+    "a07": "In sieben Stunden wird es soweit sein.",
+    "b01": "Was sind denn das für Tüten, die da unter dem Tisch stehen?",
+    "b02": "Sie haben es gerade hochgetragen und jetzt gehen sie wieder runter.",
+    "b03": "An den Wochenenden bin ich jetzt immer nach Hause gefahren und habe Agnes besucht.",
+    "b09": "Ich will das eben wegbringen und dann mit Karl was trinken gehen.",
+    "b10": "Die wird auf dem Platz sein, wo wir sie immer hinlegen.",
+}
+# Wut, Langeweile, Ekel, Angst, Freude, neutral, Trauer: the classes in alphabetical order.
+LETTERS = "WLEAFNT"
+_NUMBER = {letter: number for number, letter in enumerate(LETTERS)}
+_NAME = re.compile(r"(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<letter>[A-Z])(?P<version>[a-z])")
+_PUBLISHED = dict(zip(EMODB_CLASSES, (127, 81, 46, 69, 71, 79, 62), strict=True))
+
+
+class EmoDB(ClipBuilder):
+    """535 acted German utterances of ten speakers in seven classes.
+
+    `fold` is 0 to 9, one a speaker in the order of their numbers: ten speaker-independent folds.
+
+    Raises:
+        RawReleaseError: While it generates: no folder, no audio, or a name that is not EmoDB's.
+    """
+
+    PUBLISHED: ClassVar = {
+        "clips": 535,
+        **{f"label: {name}": n for name, n in _PUBLISHED.items()},
+        **{
+            f"speaker: {name}": n
+            for name, n in zip(SPEAKERS, (49, 58, 43, 38, 55, 35, 61, 69, 56, 71), strict=True)
+        },
+    }
+    FACTS: ClassVar = {
+        "description": (
+            "EmoDB, the Berlin Database of Emotional Speech: ten actors speak ten everyday "
+            "sentences in German in seven classes, recorded in an anechoic chamber."
+        ),
+        "citation": """@inproceedings{burkhardt2005database,
+  title = {A Database of {German} Emotional Speech},
+  author = {Burkhardt, Felix and Paeschke, Astrid and Rolfes, Miriam and
+            Sendlmeier, Walter F. and Weiss, Benjamin},
+  booktitle = {Proc. Interspeech},
+  pages = {1517--1520},
+  year = {2005}
+}
+""",
+        "homepage": "http://emodb.bilderbar.info/docu/",
+        "license": (
+            "No licence text comes with the recordings; the authors ask to be cited. Check the "
+            "homepage before redistributing them."
+        ),
+    }
+    CARD: ClassVar = {
+        "pretty_name": "EmoDB",
+        "license": "other",
+        "license_name": "emodb",
+        "license_link": "http://emodb.bilderbar.info/docu/",
+        "language": ["de"],
+        "task_categories": ["audio-classification"],
+        "tags": ["emotion", "speech-emotion-recognition"],
+    }
+    NOTES: ClassVar = """`fold` is 0 to 9, one a speaker in the order of their numbers: ten
+speaker-independent folds. `version` tells takes of one sentence apart; not all were published."""
+
+    @staticmethod
+    def files(source: str | Path, revision: str | None = None) -> tuple[list[Path], str | None]:
+        """The clips of a folder, however deep, ordered by name."""
+        if revision is not None:
+            raise RawReleaseError("EmoDB is read from a folder, which has no revision")
+        return clip_files(source, (".wav", ".flac")), None
+
+    @staticmethod
+    def clip_features(files: Sequence[Path]) -> Any:
+        """Columns of a clip."""
+        return datasets.Features(
+            {
+                "clip_id": datasets.Value("string"),
+                "audio": datasets.Audio(sampling_rate=SAMPLING_RATE),
+                "file_name": datasets.Value("string"),
+                "duration_s": datasets.Value("float32"),
+                "speaker": datasets.Value("string"),
+                "gender": datasets.Value("string"),
+                "age": datasets.Value("int8"),
+                "label": datasets.ClassLabel(names=list(EMODB_CLASSES)),
+                "sentence": datasets.Value("string"),
+                "text": datasets.Value("string"),
+                "version": datasets.Value("string"),
+                "fold": datasets.Value("int8"),
+            }
+        )
+
+    @staticmethod
+    def labels(file: Path) -> Iterator[Row]:
+        """What the file's name says."""
+        yield parse_name(file.name)
+
+    @staticmethod
+    def clips(file: Path) -> Iterator[Row]:
+        """The file's one clip."""
+        yield {**read_clip(file), **parse_name(file.name)}
+
+    @staticmethod
+    def tally(row: Row) -> dict[str, int]:
+        """Clips of each class and speaker."""
+        label = list(EMODB_CLASSES)[row["label"]]
+        return {"clips": 1, f"label: {label}": 1, f"speaker: {row['speaker']}": 1}
+
+
+def parse_name(name: str) -> Row:
+    """Speaker, class, sentence and fold from a file name of EmoDB.
+
+    Raises:
+        RawReleaseError: A name that is not EmoDB's.
+
+    Example:
+        >>> row = parse_name("03a01Fa.wav")
+        >>> row["speaker"], list(EMODB_CLASSES)[row["label"]], row["text"]
+        ('03', 'happiness', 'Der Lappen liegt auf dem Eisschrank.')
+    """
+    found = _NAME.fullmatch(Path(name).stem)
+    if not found:
+        raise RawReleaseError(f"{name} is not a name of EmoDB's, such as 03a01Fa.wav")
+    for part, known in (("speaker", SPEAKERS), ("sentence", SENTENCES), ("letter", _NUMBER)):
+        if found[part] not in known:
+            raise RawReleaseError(
+                f"{name}: {part} {found[part]!r} is not one of {', '.join(known)}"
+            )
+    speaker = found["speaker"]
+    return {
+        "speaker": speaker,
+        "gender": SPEAKERS[speaker].gender,
+        "age": SPEAKERS[speaker].age,
+        "label": _NUMBER[found["letter"]],
+        "sentence": found["sentence"],
+        "text": SENTENCES[found["sentence"]],
+        "version": found["version"],
+        "fold": list(SPEAKERS).index(speaker),
+    }

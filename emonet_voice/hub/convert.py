@@ -1,0 +1,335 @@
+"""From the public release (one pickle a head) to one safetensors checkpoint.
+
+The public heads are `model_<STEM>_best.pth`: a state dict of `proj.{weight,bias}` and
+`mlp.{2,5,8,11}.{weight,bias}`, float32, some behind `_orig_mod.`. Pickles are opened here and
+nowhere else, with `weights_only=True`, so that they cannot run code.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from transformers import WhisperConfig, WhisperFeatureExtractor
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+from transformers.utils import extract_commit_hash
+
+from modeling_empathic.checkpoint_empathic import locate, locate_all, weight_files
+from modeling_empathic.configuration_empathic import EmpathicInsightConfig, HeadError, canonical
+from modeling_empathic.saving_empathic import write_checkpoint, write_code, write_config
+from modeling_empathic.taxonomy import (
+    ATTRIBUTES,
+    EMOTION_NAMES,
+    EMOTION_SCALE,
+    QUALITIES,
+    UnknownNameError,
+    resolve,
+)
+
+DTYPES = ("float32", "bfloat16", "float16", "mixed")
+_FILE = re.compile(r"model_(?P<stem>.+)_best\.pth")
+_PUBLIC_LAYER = {"mlp.2": "mlp.0", "mlp.5": "mlp.1", "mlp.8": "mlp.2", "mlp.11": "mlp.3"}
+
+
+class ConversionError(ValueError):
+    """A source that cannot be converted faithfully; the message names the file and the reason."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One public head file: its canonical name, path and tensor shapes (nothing of it loaded)."""
+
+    name: str
+    file: Path
+    shapes: dict[str, tuple[int, ...]]
+
+
+def convert(
+    source: str | os.PathLike,
+    output: str | os.PathLike,
+    encoder: str | os.PathLike,
+    *,
+    dtype: str = "float32",
+    heads: list[str] | None = None,
+    allow_unknown: bool = False,
+    revision: str | None = None,
+    encoder_revision: str | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> EmpathicInsightConfig:
+    """Converts public heads and a Whisper checkpoint into one model folder.
+
+    Heads are read, checked and written one after the other: memory stays under two heads above
+    the encoder. The folder is made under a temporary name beside `output` and renamed at the
+    end, so a killed conversion leaves no half folder under its name.
+
+    Args:
+        source: Folder or Hub id with `model_<STEM>_best.pth` files.
+        output: Folder to make; must not exist or be empty.
+        encoder: Folder or Hub id of the Whisper checkpoint in safetensors; the release uses
+            `laion/BUD-E-Whisper`. Only its encoder is read.
+        dtype: Type to store: one of `DTYPES`; `mixed` is the heads in bfloat16, the encoder in
+            float32.
+        heads: Convert only these (any spelling); default all that are there.
+        allow_unknown: Keep heads that the taxonomy does not know instead of refusing them.
+        revision: Revision of `source` on the Hub.
+        encoder_revision: Revision of `encoder` on the Hub.
+        progress: Called with `(head name, number done, number of heads)`.
+
+    Returns:
+        The configuration written.
+
+    Raises:
+        ConversionError: A file that is not a public head, holds NaN or Inf, is refused by the
+            restricted unpickler, or an output that is in the way.
+        HeadError: An emotion head missing (without `heads`) or there twice, or heads of
+            different widths.
+        UnknownNameError: An unknown stem without `allow_unknown`.
+        OSError: A file or repository that cannot be read.
+    """
+    output = Path(output).absolute()
+    if dtype not in DTYPES:
+        raise ConversionError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ConversionError(f"{output} exists already; name a folder that does not")
+    found = find_heads(source, heads=heads, allow_unknown=allow_unknown, revision=revision)
+    hub: dict[str, Any] = {"revision": encoder_revision} if encoder_revision else {}
+    whisper = WhisperConfig.from_pretrained(encoder, **hub)
+    config = _configuration(found, whisper)
+    stored = ("bfloat16", "float32") if dtype == "mixed" else (dtype, dtype)
+    head_type, encoder_type = (getattr(torch, name) for name in stored)
+    tensors = _encoder(encoder, whisper, encoder_type, hub)
+    digests: dict[str, str] = {}
+
+    def loaded():
+        for number, head in enumerate(found, start=1):
+            with head.file.open("rb") as stream:
+                digests[head.file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+            yield head.name, _load(head, head_type)
+            if progress is not None:
+                progress(head.name, number, len(found))
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(f".{output.name}.converting")
+    shutil.rmtree(partial, ignore_errors=True)  # left by a conversion that was killed
+    partial.mkdir()
+    try:
+        write_code(partial)
+        write_checkpoint(partial, config, tensors, loaded())
+        _feature_extractor(encoder, whisper, hub).save_pretrained(partial)
+        provenance = {
+            "source": _origin(source, revision),
+            "encoder": {
+                **_origin(encoder, encoder_revision),
+                "commit": extract_commit_hash(locate(encoder, "config.json", hub), None),
+            },
+            "sha256": digests,
+        }
+        (partial / "conversion.json").write_text(json.dumps(provenance, indent=2) + "\n")
+        write_config(partial, config, head_type, encoder_type)
+        if output.exists():
+            output.rmdir()
+        partial.rename(output)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return config
+
+
+def find_heads(
+    source: str | os.PathLike,
+    *,
+    heads: list[str] | None = None,
+    allow_unknown: bool = False,
+    revision: str | None = None,
+) -> list[Found]:
+    """The head files of a folder or Hub repository, in taxonomy order, with their shapes.
+
+    Raises:
+        As [`convert`].
+    """
+    known = canonical if allow_unknown else resolve
+    wanted = None if heads is None else [known(name) for name in heads]
+    files: dict[str, str] = {}
+    for file in _list(source, revision):
+        match = _FILE.fullmatch(file)
+        if not match:
+            continue
+        try:
+            name = resolve(match["stem"])
+        except UnknownNameError as error:
+            if wanted is not None and match["stem"] not in wanted:
+                continue
+            if not allow_unknown:
+                raise UnknownNameError(f"{file}: {error} (--allow-unknown keeps it)") from None
+            name = match["stem"]
+        if name in files:
+            raise HeadError(f"head {name!r} is there twice: {files[name]} and {file}")
+        files[name] = file
+    if not files:
+        raise ConversionError(f"{source} holds no model_<STEM>_best.pth")
+    needed = list(EMOTION_NAMES) if wanted is None else wanted
+    missing = [name for name in needed if name not in files]
+    if missing:
+        raise HeadError(f"{source} lacks {len(missing)} heads: {', '.join(missing)}")
+    order = [*EMOTION_NAMES, *(head.name for head in (*ATTRIBUTES, *QUALITIES))]
+    names = wanted or sorted(
+        files, key=lambda name: order.index(name) if name in order else len(order)
+    )
+    found = []
+    for name in names:
+        path = _fetch(source, files[name], revision)
+        shapes = {key: tuple(value.shape) for key, value in _open(path, "meta").items()}
+        found.append(Found(name, path, shapes))
+    return found
+
+
+def _configuration(found: list[Found], whisper: WhisperConfig) -> EmpathicInsightConfig:
+    """The configuration that all heads agree on; kinds and widths come from the shapes."""
+    inputs = {whisper.max_source_positions * whisper.d_model: "full", 4 * whisper.d_model: "pooled"}
+    for head in found:
+        flat = [key for key, shape in head.shapes.items() if len(shape) != 1 + ("weight" in key)]
+        if flat:
+            raise HeadError(f"{head.file.name}: {flat[0]} has shape {head.shapes[flat[0]]}")
+    widths = {
+        head.file.name: (
+            head.shapes["proj.weight"][0],
+            *(head.shapes[f"mlp.{i}.weight"][0] for i in range(3)),
+        )
+        for head in found
+    }
+    if len(set(widths.values())) > 1:
+        raise HeadError(f"heads of different widths cannot share a model: {widths}")
+    specs = []
+    for head in found:
+        n_in = head.shapes["proj.weight"][1]
+        if n_in not in inputs:
+            raise HeadError(
+                f"{head.file.name} reads {n_in} inputs; this encoder gives {_choices(inputs)}"
+            )
+        specs.append({"name": head.name, "kind": inputs[n_in], **_meaning(head.name)})
+    projection_dim, *hidden_dims = widths[found[0].file.name]
+    config = EmpathicInsightConfig(
+        encoder_config=whisper.to_dict(),
+        heads=specs,
+        projection_dim=projection_dim,
+        hidden_dims=hidden_dims,
+    )
+    for head, spec in zip(found, config.heads, strict=True):
+        if head.shapes != config.head_shapes(spec["kind"]):
+            raise HeadError(
+                f"{head.file.name} has tensors {head.shapes}; a public {spec['kind']} head has "
+                f"{config.head_shapes(spec['kind'])}"
+            )
+    return config
+
+
+def _choices(inputs: dict[int, str]) -> str:
+    return " or ".join(f"{n} ({kind})" for n, kind in inputs.items())
+
+
+def _meaning(name: str) -> dict[str, Any]:
+    """Scale, group and polarity of a head, as far as they are known."""
+    for head in (*ATTRIBUTES, *QUALITIES):
+        if head.name == name:
+            return {"scale": list(head.scale), "group": head.group, "polarity": head.polarity}
+    if name in EMOTION_NAMES:
+        return {"scale": list(EMOTION_SCALE), "group": "emotion"}
+    return {"scale": list(EMOTION_SCALE), "group": "attribute", "polarity": "unknown"}
+
+
+def _load(head: Found, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """One head's tensors in the type to store, refused when a value is not finite."""
+    tensors = _open(head.file, "cpu")
+    for key in list(tensors):
+        tensor = tensors[key].to(dtype)
+        # NaN wins both ends, and unlike isfinite() this takes no second copy of the head.
+        if not torch.isfinite(torch.stack(torch.aminmax(tensor))).all():
+            raise ConversionError(f"{head.file.name}: {key} holds NaN or Inf as {dtype}")
+        tensors[key] = tensor
+    return tensors
+
+
+def _open(path: Path, device: str) -> dict[str, torch.Tensor]:
+    """A public state dict under our names; `device="meta"` reads the shapes alone."""
+    try:
+        state_dict = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ConversionError(
+            f"{path.name} is not a plain state dict and was not loaded: {reason}"
+        ) from error
+    if not isinstance(state_dict, dict) or not all(
+        isinstance(key, str) and isinstance(value, torch.Tensor)
+        for key, value in state_dict.items()
+    ):
+        raise ConversionError(f"{path.name} does not hold a dict of tensors")
+    renamed = {}
+    for key, tensor in state_dict.items():
+        layer, _, part = key.removeprefix("_orig_mod.").rpartition(".")
+        renamed[f"{_PUBLIC_LAYER.get(layer, layer)}.{part}"] = tensor
+    expected = {f"{layer}.{part}" for layer in ("proj", *_PUBLIC_LAYER.values())
+                for part in ("weight", "bias")}  # fmt: skip
+    if set(renamed) != expected or len(renamed) != len(state_dict):
+        raise ConversionError(
+            f"{path.name} is not a public head: its keys are {sorted(state_dict)[:12]}"
+        )
+    return renamed
+
+
+def _encoder(
+    source: str | os.PathLike, whisper: WhisperConfig, dtype: torch.dtype, hub: dict[str, Any]
+) -> dict[str, torch.Tensor]:
+    """Encoder tensors of a Whisper checkpoint; the decoder's bytes are not read."""
+    with torch.device("meta"):
+        expected = WhisperEncoder(whisper).state_dict()
+    tensors = {}
+    files = weight_files(source, hub)
+    paths = locate_all(source, sorted(set(files.values())), hub)
+    for key, file in files.items():
+        name = key.removeprefix("model.").removeprefix("encoder.")
+        if name in expected and "encoder." in key:
+            with safe_open(paths[file], framework="pt") as weights:
+                tensors[name] = weights.get_tensor(key).to(dtype)
+    absent = sorted(set(expected) - set(tensors))
+    if absent:
+        raise ConversionError(f"{source} is not a Whisper checkpoint: it lacks {absent[0]}")
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape or not torch.isfinite(tensor).all():
+            raise ConversionError(f"{source}: {name} has a wrong shape, NaN or Inf")
+    return {name: tensors[name] for name in expected}
+
+
+def _origin(source: str | os.PathLike, revision: str | None) -> dict[str, str | None]:
+    """Where something came from; of a folder only the name, since its path is nobody's business."""
+    folder = Path(source)
+    return {"name": folder.resolve().name if folder.is_dir() else str(source), "revision": revision}
+
+
+def _feature_extractor(
+    source: str | os.PathLike, whisper: WhisperConfig, hub: dict[str, Any]
+) -> WhisperFeatureExtractor:
+    if locate(source, "preprocessor_config.json", hub) is not None:
+        return WhisperFeatureExtractor.from_pretrained(source, **hub)
+    return WhisperFeatureExtractor(feature_size=whisper.num_mel_bins)
+
+
+def _list(source: str | os.PathLike, revision: str | None) -> list[str]:
+    if Path(source).is_dir():
+        return sorted(path.name for path in Path(source).iterdir())
+    from huggingface_hub import HfApi
+
+    return sorted(HfApi().list_repo_files(str(source), revision=revision))
+
+
+def _fetch(source: str | os.PathLike, file: str, revision: str | None) -> Path:
+    if Path(source).is_dir():
+        return Path(source) / file
+    from huggingface_hub import hf_hub_download
+
+    return Path(hf_hub_download(str(source), file, revision=revision))

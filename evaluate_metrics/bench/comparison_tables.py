@@ -1,0 +1,82 @@
+"""A comparison of two systems as tables."""
+
+from typing import Any
+
+from dataset_scripts.stats.bench_tables import short_name
+from evaluate_metrics.bench.tables import COLUMNS, HEADERS
+from modeling_empathic.report.tables import THIS, Footnotes, Row, Section, number
+
+ALPHA = 0.05
+
+
+def sections(found: dict[str, Any], a: str, b: str, width: int | None = None) -> list[Section]:
+    """The differences of two systems: pooled and macro, then by emotion.
+
+    Args:
+        found: Of [`comparison.compare`].
+        a: Name of the one.
+        b: Name of the other.
+        width: Of the terminal in columns; None where there is room for all digits.
+    """
+    rows, bootstrap, footnotes = found["rows"], found["bootstrap"], Footnotes()
+    whole = []
+    for prefix, label in (("", "pooled"), ("macro_", "macro")):
+        for name in COLUMNS:
+            cells = _cells(found[prefix + name], footnotes, 3)
+            whole.append(Row(THIS, [f"{HEADERS[name]}, {label}", *cells]))
+    notes = [
+        *footnotes.lines(),
+        f"A is {a}, B is {b}: {rows['common']:,} rows that both scored; {rows['only_a']:,} that "
+        f"only A scored and {rows['only_b']:,} that only B scored take no part.",
+        "Above 0, A is better in Spearman and Pearson; below 0, in MAE and RMSE.",
+        f"Paired bootstrap, {bootstrap['n_resamples']:,} resamples of the {bootstrap['unit']}s.",
+    ]
+    return [
+        Section("A - B", ["", "A", "B", "A - B", "95 % interval", "p"], whole, notes),
+        _by_emotion(found, width),
+    ]
+
+
+def _by_emotion(found: dict[str, Any], width: int | None) -> Section:
+    footnotes = Footnotes()
+    digits = 2 if width is not None and width < 90 else 3
+    names = sorted(found["per_emotion"], key=lambda name: _order(found["per_emotion"][name]))
+    rows = []
+    for name in names:
+        of = found["per_emotion"][name]
+        cells = _cells(of["spearman"], footnotes, digits)
+        corrected = _p(of["spearman"]["p_holm"])
+        rows.append(Row(THIS, [short_name(name), f"{of['n']:,}", *cells, corrected]))
+    notes = footnotes.lines()
+    smallest = found["bootstrap"]["smallest_p_holm"]
+    if smallest > ALPHA:
+        notes.append(
+            f"With {found['bootstrap']['n_resamples']:,} resamples no corrected p can be below "
+            f"{number(smallest)}: give more --resamples."
+        )
+    headers = ["Emotion", "n", "A", "B", "A - B", "95 % interval", "p", "p (Holm)"]
+    return Section("A - B by emotion, Spearman's ρ", headers, rows, notes)
+
+
+def _order(of: dict[str, Any]) -> tuple[bool, float]:
+    difference = of["spearman"]["difference"]
+    return (difference != difference, -difference)
+
+
+def _cells(of: dict[str, Any], footnotes: Footnotes, digits: int) -> list[str]:
+    undefined = of["difference"] != of["difference"]
+    mark = footnotes.mark(
+        "undefined for at least one of the two on these rows" if undefined else ""
+    )
+    low, high = (number(of[end], digits) for end in ("low", "high"))
+    return [
+        number(of["a"]),
+        number(of["b"]),
+        number(of["difference"]) + mark,
+        "" if undefined or low == "n/a" else f"[{low}, {high}]",
+        _p(of["p"]),
+    ]
+
+
+def _p(p: float) -> str:
+    return "<0.001" if p < 0.001 else number(p)

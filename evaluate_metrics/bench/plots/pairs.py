@@ -1,0 +1,136 @@
+"""Pictures of predictions against raters, a small panel an emotion: calibration and scatter."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dataset_scripts.stats.bench_tables import short_name
+from evaluate_metrics.emonet_voice import spearman
+from modeling_empathic.report.figures import DARK, GREY, ORANGE, PURPLE, picture, two_digits
+
+Pairs = Mapping[str, tuple[np.ndarray, np.ndarray]]
+"""Predictions and references of each emotion, `(clips,)` on 0 to 10; NaN where there is none."""
+
+N_BINS = 5
+ACROSS = 5
+TICKS = (0, 5, 10)
+
+
+def plot_calibration(pairs: Pairs, path: str | Path) -> None:
+    """Draws what raters say where the system says so much, for each emotion.
+
+    Clips are sorted by prediction into five groups of about equal size, fewer where predictions
+    are tied. A point is the mean of a group, with its 95 % interval (1.96 standard errors). On the
+    diagonal the scores mean what they say; the flat line is the mean rating, all that a system
+    knows which cannot tell clips apart.
+
+    Args:
+        pairs: Of the clips that the system scored.
+        path: PNG or SVG to write, by its suffix.
+
+    Raises:
+        EvaluationError: Another suffix.
+    """
+
+    def draw(axes: Any, predictions: np.ndarray, references: np.ndarray) -> None:
+        bins = calibration(predictions, references)
+        axes.axhline(references.mean(), color=PURPLE, linewidth=0.8)
+        axes.errorbar(
+            [b["prediction"] for b in bins], [b["reference"] for b in bins],
+            yerr=[1.96 * b["standard_error"] for b in bins],
+            fmt="o-", color=ORANGE, ecolor=DARK, markersize=3.5, linewidth=1.2, elinewidth=1,
+        )  # fmt: skip
+
+    _panels(pairs, path, draw, "mean rating of these clips (purple: of all clips)",
+            "mean prediction of a fifth of the clips")  # fmt: skip
+
+
+def calibration(
+    predictions: np.ndarray, references: np.ndarray, n_bins: int = N_BINS
+) -> list[dict[str, float]]:
+    """Means of predictions and references in groups of clips with similar predictions.
+
+    Equal predictions are in one group, so that there may be fewer than `n_bins`. The standard error
+    of a single clip is NaN.
+
+    Args:
+        predictions: `(clips,)`, at least one.
+        references: `(clips,)`.
+        n_bins: How many groups.
+
+    Returns:
+        `prediction`, `reference`, `standard_error` (of the mean reference) and `n` of each group.
+
+    Example:
+        >>> predictions, references = np.array([1, 1, 9, 9.5]), np.array([0, 5, 10, 10.0])
+        >>> for group in calibration(predictions, references, n_bins=2):
+        ...     print(group["prediction"], group["reference"], group["n"])
+        1.0 2.5 2
+        9.25 10.0 2
+    """
+    edges = np.unique(np.quantile(predictions, np.arange(1, n_bins) / n_bins, method="higher"))
+    codes = np.searchsorted(edges, predictions, side="right")
+    groups = []
+    for code in np.unique(codes):
+        p, r = predictions[codes == code], references[codes == code]
+        error = r.std(ddof=1) / np.sqrt(len(r)) if len(r) > 1 else np.nan
+        groups.append({"prediction": float(p.mean()), "reference": float(r.mean()),
+                       "standard_error": float(error), "n": len(r)})  # fmt: skip
+    return groups
+
+
+def plot_scatter(pairs: Pairs, path: str | Path) -> None:
+    """Draws prediction and rating of every clip, for each emotion.
+
+    Ratings are means of two to four raters and so fall on few values; points are moved up or down
+    by at most 0.3 so that they do not hide each other.
+
+    Args:
+        pairs: Of the clips that the system scored.
+        path: PNG or SVG to write, by its suffix.
+
+    Raises:
+        EvaluationError: Another suffix.
+    """
+    rng = np.random.default_rng(0)
+
+    def draw(axes: Any, predictions: np.ndarray, references: np.ndarray) -> None:
+        moved = references + rng.uniform(-0.3, 0.3, len(references))
+        axes.plot(predictions, moved, ".", color=PURPLE, alpha=0.5, markersize=4, mew=0)
+
+    _panels(pairs, path, draw, "rating", "prediction")
+
+
+def _panels(
+    pairs: Pairs, path: str | Path, draw: Callable[..., None], ylabel: str, xlabel: str
+) -> None:
+    n_rows = -(-len(pairs) // ACROSS)
+    height = 0.8 + 1.9 * n_rows
+    with picture(path, 9, height, layout=False) as figure:
+        frame = {"left": 0.07, "right": 0.99, "bottom": 0.55 / height, "top": 1 - 0.4 / height}
+        # Shared axes would take most of the time: every panel asks all the others.
+        grid = figure.subplots(
+            n_rows, ACROSS, squeeze=False, gridspec_kw={**frame, "wspace": 0.12, "hspace": 0.3}
+        ).ravel()
+        for axes in grid[len(pairs) :]:
+            axes.axis("off")
+        for i, (emotion, sides) in enumerate(pairs.items()):
+            p, r = (np.asarray(side, dtype=float) for side in sides)
+            both = ~(np.isnan(p) | np.isnan(r))
+            p, r = p[both], r[both]
+            axes = grid[i]
+            axes.axline((0, 0), (10, 10), color=GREY, linewidth=1, zorder=0)
+            if len(p):
+                draw(axes, p, r)
+            axes.set_title(short_name(emotion), fontsize=9, pad=13, parse_math=False)
+            axes.text(0.5, 1.03, f"ρ {two_digits(spearman(p, r).value)}, n {len(p):,}", ha="center",
+                      fontsize=8, color=DARK, transform=axes.transAxes)  # fmt: skip
+            axes.set(xlim=(-0.6, 10.6), ylim=(-0.6, 10.6), aspect="equal")
+            axes.set_xticks(TICKS, TICKS if i + ACROSS >= len(pairs) else [""] * len(TICKS))
+            axes.set_yticks(TICKS, [""] * len(TICKS) if i % ACROSS else TICKS)
+            axes.tick_params(length=2)
+            axes.spines[["top", "right"]].set_visible(False)
+        figure.supxlabel(xlabel, fontsize=9, y=0.1 / height)
+        figure.supylabel(ylabel, fontsize=9)

@@ -1,0 +1,313 @@
+"""What a system said about clips: a prediction file, or a score file that `score` wrote.
+
+A prediction file (Parquet, JSONL or CSV) has a row a clip and emotion:
+
+    clip_id   SHA-256 of the clip, as in Bench
+    emotion   in any spelling that `taxonomy.resolve` knows
+    score     on the system's own scale; empty where there is none
+    outcome   scored, refused, unmapped, parse_error, transport_error or decode_error;
+              without this column every row is `scored`, and must have a score
+    scale     optional: 0-10, 0-4, 0-1 or 0-2, the same in every row
+
+The scale may also be in the file's metadata, with the provenance: a JSON object under the key
+`emonet_voice` of a Parquet schema, or in `<file>.meta.json`, as of a score file. It is 0-10 where
+nothing says otherwise, and never guessed from the numbers.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataset_scripts.building.manifest import sha256
+from evaluate_metrics.emonet_voice import OUTCOMES, SCALES
+from modeling_empathic.scoring.clips import ScoringError
+from modeling_empathic.scoring.file import FORMATS, METADATA_KEY, meta_path, read_scores
+from modeling_empathic.taxonomy import BENCH_NAMES, EMOTION_SCALE, UnknownNameError, resolve
+
+DEFAULT_SCALE = "0-10"
+NEEDED = ("clip_id", "emotion", "score")
+_TYPES = {**dict.fromkeys(("clip_id", "emotion", "outcome", "scale"), pa.string()),
+          "score": pa.float64()}  # fmt: skip
+
+
+class EvaluationError(ValueError):
+    """What a user can put right: a file, a column, a name, a scale."""
+
+
+class Predictions(NamedTuple):
+    """What a system said.
+
+    Attributes:
+        rows: `clip_id`, `emotion` (canonical), `score` (on `scale`, null unless scored) and
+            `outcome`; a clip and an emotion occur together once. Its metadata has the file's name
+            and SHA-256, see [`described`].
+        scale: A key of `emonet_voice.SCALES`.
+        provenance: What the file says of its making.
+        all_emotions: Whether every clip has a row for every emotion of the file, two at least.
+    """
+
+    rows: pa.Table
+    scale: str
+    provenance: dict[str, Any]
+    all_emotions: bool
+
+
+def read_predictions(file: str | Path, scale: str | None = None) -> Predictions:
+    """Reads a prediction file or a score file, told apart by their columns.
+
+    Of a score file, the 42 categories of Bench are taken. A clip's score is the mean over its
+    windows, weighted by their length, as `emonet-voice score` shows it. Clips that could not be
+    read at all have no `clip_id` and are left out.
+
+    Args:
+        file: `.parquet`, `.jsonl` or `.csv`.
+        scale: Of a prediction file that does not say.
+
+    Raises:
+        EvaluationError: No such file, one of another kind, a missing column, an unknown name, a
+            score that is missing, or a clip and emotion twice; with the file and, if any, the row.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder, "mine.csv")
+        ...     text = "clip_id,emotion,score,outcome\\na1,Surprise,7,\\nb2,awe,,refused"
+        ...     _ = file.write_text(text)
+        ...     found = read_predictions(file)
+        >>> found.rows.to_pylist()[0]
+        {'clip_id': 'a1', 'emotion': 'Astonishment/Surprise', 'score': 7.0, 'outcome': 'scored'}
+        >>> found.rows["outcome"].to_pylist(), found.scale
+        (['scored', 'refused'], '0-10')
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise EvaluationError(f"{path}: no such file")
+    if path.suffix.lower() not in FORMATS:
+        raise EvaluationError(f"{path}: choose a file that ends in {', '.join(FORMATS)}")
+    table = _read(path)
+    if "emotion" in table.column_names:
+        provenance = _provenance(table, path)
+        scale = _scale(table, provenance, scale, path)
+        rows = _checked(table, path)
+    else:
+        rows, file_scale, provenance = _from_scores(path)
+        if scale not in (None, file_scale):
+            raise EvaluationError(f"{path.name} has scores on {file_scale}, not on {scale}")
+        scale = file_scale
+    n_clips, n_emotions = (pc.count_distinct(rows[c]).as_py() for c in ("clip_id", "emotion"))
+    about = {"file": path.name, "sha256": sha256(path)}
+    rows = rows.replace_schema_metadata({METADATA_KEY: json.dumps(about)})
+    return Predictions(rows, scale, provenance, len(rows) == n_clips * n_emotions > n_clips)
+
+
+def described(table: pa.Table) -> dict[str, Any]:
+    """What the metadata of [`Predictions`]`.rows`, or of a Bench, says of where it comes from."""
+    return json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+
+
+def _read(path: Path) -> pa.Table:
+    """All columns, those of a prediction file with their types."""
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".parquet":
+            from pyarrow import parquet
+
+            return parquet.read_table(path, partitioning=None)
+        if suffix == ".csv":
+            from pyarrow import csv
+
+            convert = csv.ConvertOptions(
+                column_types=_TYPES, null_values=["", "NaN", "nan"], strings_can_be_null=True
+            )
+            parse = csv.ParseOptions(newlines_in_values=True)
+            return csv.read_csv(path, convert_options=convert, parse_options=parse)
+        if path.stat().st_size == 0:
+            raise EvaluationError(f"{path.name} is empty")
+        from pyarrow import json as arrow_json
+
+        options = arrow_json.ParseOptions(explicit_schema=pa.schema(list(_TYPES.items())))
+        table = arrow_json.read_json(path, parse_options=options)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise EvaluationError(f"{path.name} cannot be read: {error}") from error
+    # The reader makes a column of every type it was told, whether the file has it or not.
+    absent = [name for name in _TYPES if name != "score" and table[name].null_count == len(table)]
+    return table.drop_columns(absent)
+
+
+def _checked(table: pa.Table, path: Path) -> pa.Table:
+    """The rows of a prediction file, every one of them sound."""
+    for name in NEEDED:
+        if name not in table.column_names:
+            raise EvaluationError(
+                f"{path.name} has no column {name}; a prediction file has {', '.join(NEEDED)} and "
+                f"outcome, and this one has {', '.join(table.column_names)}"
+            )
+    try:
+        columns = {name: table[name].combine_chunks().cast(_TYPES[name]) for name in NEEDED}
+    except pa.ArrowException as error:
+        raise EvaluationError(f"{path.name}: {error}") from error
+    outcome = pa.nulls(len(table), pa.string())
+    if "outcome" in table.column_names:
+        outcome = table["outcome"].combine_chunks().cast(pa.string())
+    scores = columns["score"]
+    has_score = pc.fill_null(pc.is_finite(scores), False)
+    outcome = pc.if_else(pc.and_(pc.is_null(outcome), has_score), "scored", outcome)
+    scored = pc.equal(outcome, "scored")
+    _refuse(pc.is_null(columns["clip_id"]), path, "no clip_id")
+    _refuse(pc.is_null(columns["emotion"]), path, "no emotion")
+    reasons = ", ".join(OUTCOMES[1:])
+    _refuse(pc.is_null(outcome), path, f"neither score nor outcome; why not is one of {reasons}")
+    unknown = pc.invert(pc.is_in(outcome, value_set=pa.array(OUTCOMES)))
+    _refuse(unknown, path, f"an outcome that is none of {', '.join(OUTCOMES)}", outcome)
+    _refuse(pc.and_(scored, pc.invert(has_score)), path, "the outcome scored, and no score")
+    rows = pa.table(
+        {
+            "clip_id": columns["clip_id"],
+            "emotion": _canonical(columns["emotion"], path),
+            "score": pc.if_else(scored, scores, None),
+            "outcome": outcome,
+        }
+    )
+    refuse_repeated(rows, path.name)
+    return rows
+
+
+def _refuse(bad: Any, path: Path, what: str, values: Any = None) -> None:
+    row = pc.index(bad, True).as_py()
+    if row >= 0:
+        value = "" if values is None else f": {values[row].as_py()!r}"
+        raise EvaluationError(f"{path.name}, row {row} has {what}{value}")
+
+
+def refuse_repeated(rows: pa.Table, where: str) -> None:
+    """Refuses a table in which a `clip_id` and an `emotion` occur together twice.
+
+    Raises:
+        EvaluationError: With how many, and the first three.
+    """
+    counts = rows.group_by(["clip_id", "emotion"]).aggregate([([], "count_all")])
+    twice = counts.filter(pc.greater(counts["count_all"], 1))
+    if len(twice):
+        first = ", ".join(f"{r['clip_id']} {r['emotion']}" for r in twice.slice(0, 3).to_pylist())
+        raise EvaluationError(
+            f"{where} has {len(twice):,} pairs of clip and emotion more than once: {first}"
+        )
+
+
+def _canonical(emotions: pa.Array, path: Path) -> pa.Array:
+    encoded = emotions.dictionary_encode()
+    names = []
+    for spelling in encoded.dictionary.to_pylist():
+        try:
+            names.append(resolve(spelling))
+        except UnknownNameError as error:
+            row = pc.index(emotions, spelling).as_py()
+            raise EvaluationError(f"{path.name}, row {row}: {error}") from None
+    return pc.take(pa.array(names, pa.string()), encoded.indices)
+
+
+def _provenance(table: pa.Table, path: Path) -> dict[str, Any]:
+    """The JSON object in the file's metadata; `{}` where there is none."""
+    text = (table.schema.metadata or {}).get(METADATA_KEY)
+    if text is None and meta_path(path).is_file():
+        text = meta_path(path).read_bytes()
+    try:
+        found = json.loads(text or "{}")
+    except ValueError as error:
+        raise EvaluationError(f"{path.name}: its metadata is not JSON: {error}") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _scale(table: pa.Table, provenance: dict[str, Any], option: str | None, path: Path) -> str:
+    found = {
+        option,
+        str(provenance.get("scale") or ""),
+        (table.schema.metadata or {}).get(b"scale", b"").decode(errors="replace"),
+    }
+    if "scale" in table.column_names:
+        found |= set(pc.unique(table["scale"].cast(pa.string())).to_pylist())
+    named = sorted(str(scale) for scale in found if scale)
+    if len(named) > 1:
+        raise EvaluationError(f"{path.name}: its scale is said to be {' and '.join(named)}")
+    scale = named[0] if named else DEFAULT_SCALE
+    if scale not in SCALES:
+        raise EvaluationError(f"{path.name}: scale {scale!r} is not one of {', '.join(SCALES)}")
+    return scale
+
+
+def _from_scores(path: Path) -> tuple[pa.Table, str, dict[str, Any]]:
+    """Rows, scale and provenance of a score file."""
+    try:
+        table = read_scores(path)
+    except ScoringError as error:
+        raise EvaluationError(
+            f"{path.name} is neither a prediction file (clip_id, emotion, score, outcome) nor a "
+            "score file with its provenance"
+        ) from error
+    provenance = json.loads(table.schema.metadata[METADATA_KEY])
+    heads = _bench_heads(provenance["heads"])
+    if not heads:
+        raise EvaluationError(f"{path.name} has none of the {len(BENCH_NAMES)} categories of Bench")
+    scale = _score_scale(provenance, heads, path)
+    table = table.filter(table["clip_id"].is_valid())
+    clips, clip = _codes(table["clip_id"])
+    _, file = _codes(table["path"])
+    # The same bytes under two names are one clip: its first file counts, which has all windows.
+    firsts = np.unique(clip, return_index=True)[1]
+    outcomes = table["outcome"].to_numpy()[firsts]
+    kept = np.flatnonzero((file == file[firsts][clip]) & (outcomes == "scored")[clip])
+    clip = clip[kept]
+    length_s = (table["end_s"].to_numpy() - table["start_s"].to_numpy())[kept]
+    total_s = np.bincount(clip, length_s, minlength=len(clips))
+    columns = []
+    with np.errstate(invalid="ignore"):  # 0 / 0 s where a clip has no scores
+        for head in heads:
+            scores = table[head].to_numpy()[kept].astype(float)
+            columns.append(np.bincount(clip, length_s * scores, minlength=len(clips)) / total_s)
+    n = len(clips)
+    rows = pa.table(
+        {
+            "clip_id": pc.take(clips, pa.array(np.tile(np.arange(n), len(heads)))),
+            "emotion": pa.array(np.repeat(np.array(list(heads.values())), n), pa.string()),
+            "score": pa.array(np.concatenate(columns), pa.float64(), from_pandas=True),
+            "outcome": pa.array(np.tile(outcomes, len(heads)), pa.string()),
+        }
+    )
+    return rows, scale, provenance
+
+
+def _bench_heads(heads: list[str]) -> dict[str, str]:
+    """Column -> canonical name, of the heads that are categories of Bench."""
+    found = {}
+    for head in heads:
+        try:
+            name = resolve(head)
+        except UnknownNameError:
+            continue  # a head of somebody's own
+        if name in BENCH_NAMES:
+            found[head] = name
+    return found
+
+
+def _score_scale(provenance: dict[str, Any], heads: dict[str, str], path: Path) -> str:
+    try:
+        ranges = provenance.get("scales") or {}
+        found = {"{:g}-{:g}".format(*ranges.get(head, EMOTION_SCALE)) for head in heads}
+    except (AttributeError, IndexError, TypeError, ValueError):
+        raise EvaluationError(f"{path.name}: the scales in its provenance are none") from None
+    if len(found) > 1 or not found <= SCALES.keys():
+        raise EvaluationError(
+            f"{path.name} has heads on the scales {', '.join(sorted(found))}; all must be on one "
+            f"of {', '.join(SCALES)}"
+        )
+    return found.pop()
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
+    """The distinct values in order of appearance, and which of them each row has."""
+    encoded = column.combine_chunks().dictionary_encode()
+    return encoded.dictionary, encoded.indices.to_numpy()

@@ -1,0 +1,335 @@
+"""The tables of a result: Tables 5 and 6 with the new row and column, and floors below them."""
+
+import math
+from typing import Any
+
+from dataset_scripts.stats.bench_tables import short_name
+from evaluate_metrics.bench.discrimination import find_pair
+from evaluate_metrics.bench.plots.discrimination import PAPER
+from evaluate_metrics.emonet_voice import OUTCOMES, STATISTICS
+from evaluate_metrics.published import (
+    BENCH_ROWS,
+    LARGE,
+    SMALL,
+    published_macro,
+    published_table5,
+    published_table6,
+)
+from modeling_empathic.report.tables import FLOOR, PUBLISHED, THIS, Footnotes, Row, Section, number
+
+WIDE = 118
+"""From here on, Table 6 has all published systems."""
+COLUMNS = ("spearman", "pearson", "mae", "rmse")  # in the order of Table 5
+HEADERS = {"spearman": "Spearman", "pearson": "Pearson", "mae": "MAE", "rmse": "RMSE"}
+FLOORS = {
+    "constant_mean": "mean rating (in-sample)",
+    "constant_median": "median rating (in-sample)",
+    "constant_5": "always 5",
+    "constant_0": "always 0",
+    "emotion_mean": "emotion mean (in-sample)",
+    "rater_mean": "emotion mean (other folds)",
+    "acoustic_ridge": "acoustic ridge",
+}
+SHORT_SYSTEMS = {
+    "GPT-4o Mini Audio": "GPT-4o\nMini",
+    "GPT-4o Audio": "GPT-4o",
+    "Hume Voice": "Hume",
+    "Gemini 2.0 Flash": "Gemini\n2.0",
+    "Gemini 2.5 Pro": "Gemini\n2.5",
+    SMALL: "Small",
+    LARGE: "Large",
+}
+
+assert COLUMNS and set(COLUMNS) == set(STATISTICS)
+
+
+def sections(result: dict[str, Any], width: int | None = None) -> list[Section]:
+    """The tables of a result.
+
+    Args:
+        result: Of [`evaluation.evaluate`].
+        width: Of the terminal in columns; None for everything, intervals beside their figures.
+    """
+    wide = width is None or width >= WIDE
+    return [
+        _pooled(result, inline=width is None),
+        _macro(result, inline=width is None),
+        _by_emotion(result, wide, full_names=width is None),
+        *_pairs(result),
+        _rows(result),  # last: what went wrong is what stays on the screen
+    ]
+
+
+def _rows(result: dict[str, Any]) -> Section:
+    account, join, bench = result["metric"]["outcomes"], result["join"], result["bench"]
+    whole: dict[str, list[str]] = {outcome: [] for outcome in OUTCOMES}
+    for emotion, found in result["metric"]["per_emotion"].items():
+        for outcome, n in found["outcomes"].items():
+            if n and n == sum(found["outcomes"].values()):
+                whole[outcome].append(short_name(emotion))
+    rows = [
+        Row(
+            THIS,
+            [
+                outcome,
+                f"{account[outcome]:,}",
+                f"{100 * account[outcome] / max(account['rows'], 1):.1f} %",
+                "" if outcome == "scored" else ", ".join(whole[outcome]),
+            ],
+        )
+        for outcome in OUTCOMES
+    ]
+    rows.append(
+        Row(THIS, ["without prediction", f"{join['without_prediction']:,}", "left out", ""])
+    )
+    source = f"{bench.get('source', 'the benchmark')}, configuration {bench.get('config', '?')}"
+    notes = [f"{bench['rows']:,} rows (a clip and its emotion) of {source}."]
+    named = join["without_prediction_clips"]
+    if join["without_prediction"]:
+        notes.append(f"Clips without prediction: {_clips(named, join['without_prediction'])}.")
+    if join["unknown_clips"]:
+        shown = _clips(join["unknown_clips_first"], join["unknown_clips"])
+        notes.append(f"Clips of the file that the benchmark does not have, left out: {shown}.")
+    if join["unmapped_emotions"]:
+        n = sum(join["unmapped_emotions"].values())
+        notes.append(
+            f"{n:,} rows are not in the file, which has other emotions of their clips, or nothing "
+            "of their emotion: they count as unmapped."
+        )
+    if account["without_reference"]:
+        notes.append(f"{account['without_reference']:,} scored rows have no rating.")
+    if account["clipped"]:
+        notes.append(f"{account['clipped']:,} scores lay outside the scale and were clipped to it.")
+    return Section("Rows", ["Outcome", "Rows", "Share", "All rows of"], rows, notes, text_last=True)
+
+
+def _clips(named: list[str], n: int) -> str:
+    shown = ", ".join(clip if len(clip) <= 12 else f"{clip[:12]}…" for clip in named)
+    more = n - len(named)
+    return f"{n:,} ({shown}{f' and {more:,} more' if more else ''})"
+
+
+def _pooled(result: dict[str, Any], inline: bool) -> Section:
+    metric, footnotes = result["metric"], Footnotes()
+    account = metric["outcomes"]
+    rates = [f"{100 * account[rate]:.2f} %" for rate in ("refusal_rate", "failure_rate")]
+    rows = _own_rows(result, "", rates, footnotes, inline)
+    for row in published_table5():
+        cells = ["", f"{row['refusal_percent']:.2f} %", *(number(row[name]) for name in COLUMNS)]
+        rows.append(Row(PUBLISHED, [row["model"], *cells]))
+    rows += _floor_rows(result, "", ["", ""], footnotes)
+    notes = [
+        *footnotes.lines(),
+        "The paper's refusals are under No score: it does not tell them from labels that nobody "
+        "mapped. The seven emotions in which GPT-4o has no figure are those with a slash.",
+        *_other_rows(result),
+        *_floor_notes(result),
+    ]
+    headers = ["System", "Refused", "No score", *HEADERS.values()]
+    return Section("Table 5: pooled over clips", headers, rows, notes)
+
+
+def _macro(result: dict[str, Any], inline: bool) -> Section:
+    footnotes = Footnotes()
+    rows = _own_rows(result, "macro_", [], footnotes, inline)
+    macro = published_macro()
+    most = max(n for _, n in macro.values())
+    for system, (mean, n) in macro.items():
+        mark = footnotes.mark("" if n == most else f"over {n} of {most} emotions")
+        rows.append(Row(PUBLISHED, [system, number(mean) + mark, "", "", ""]))
+    rows += _floor_rows(result, "macro_", [], footnotes)
+    pooled = {row["model"]: row["spearman"] for row in published_table5()}
+    order = (pooled[SMALL] - pooled[LARGE]) * (macro[SMALL][0] - macro[LARGE][0])
+    notes = footnotes.lines()
+    if order < 0:
+        notes.append(
+            f"Pooled and macro rank Small and Large the other way round: ρ {number(pooled[SMALL])} "
+            f"and {number(pooled[LARGE])} in Table 5, {number(macro[SMALL][0])} and "
+            f"{number(macro[LARGE][0])} as means of Table 6."
+        )
+    return Section(
+        "Macro: mean over emotions (of Table 6)", ["System", *HEADERS.values()], rows, notes
+    )
+
+
+def _own_rows(
+    result: dict[str, Any], prefix: str, lead: list[str], footnotes: Footnotes, inline: bool
+) -> list[Row]:
+    """This system's figures, and their intervals beside or below them."""
+    metric = result["metric"]
+    cells, lows, highs = [], [], []
+    for name in (prefix + statistic for statistic in COLUMNS):
+        interval = metric["intervals"][name]
+        low, high = (number(interval[end], missing="") for end in ("low", "high"))
+        reason = _reason(metric, name) or _no_interval(interval)
+        cell = number(metric[name]) + footnotes.mark(reason)
+        cells.append(f"{cell} [{low}, {high}]" if inline and low else cell)
+        lows.append(low)
+        highs.append(high)
+    rows = [Row(THIS, [result["system"], *lead, *cells])]
+    if not inline and any(lows):
+        blank = [""] * len(lead)
+        rows.append(Row(THIS, ["  95 % interval from", *blank, *lows]))
+        rows.append(Row(THIS, ["                  to", *blank, *highs]))
+    return rows
+
+
+def _floor_rows(
+    result: dict[str, Any], prefix: str, lead: list[str], footnotes: Footnotes
+) -> list[Row]:
+    rows = []
+    for name, found in (result["metric"]["floors"] | result["baselines"]).items():
+        cells = []
+        for statistic in COLUMNS:
+            value = found[prefix + statistic]
+            reason = _reason(found, prefix + statistic)
+            if math.isnan(value) and not reason:
+                without = result["metric"]["undefined"].get(f"{prefix}mae", "")
+                reason = without if math.isnan(found[f"{prefix}mae"]) else _CONSTANT[prefix]
+            cells.append(number(value) + footnotes.mark(reason))
+        rows.append(Row(FLOOR, [FLOORS.get(name, name), *lead, *cells]))
+    return rows
+
+
+def _reason(found: dict[str, Any], name: str) -> str:
+    """Why a figure is undefined, or which emotions a macro figure leaves out, by short names."""
+    reason = found.get("undefined", {}).get(name, "")
+    if not reason:
+        return ""
+    per_emotion, unlearnt = found["per_emotion"], found.get("left_out", {})
+    if unlearnt and len(unlearnt) == len(per_emotion):
+        emotion, why = next(iter(unlearnt.items()))
+        return f"no emotion has a value; {short_name(emotion)}: {why}"
+    statistic = name.removeprefix("macro_")
+    out = [emotion for emotion, of in per_emotion.items() if math.isnan(of[statistic])]
+    if name == statistic or "left out" not in reason or len(out) == len(per_emotion):
+        return reason
+    return f"{len(out)} of {len(per_emotion)} emotions left out: {', '.join(map(short_name, out))}"
+
+
+_CONSTANT = {
+    "": "a constant has no correlation",
+    "macro_": "a constant has no correlation, nor one within each emotion",
+}
+
+
+def _floor_notes(result: dict[str, Any]) -> list[str]:
+    notes = [f"{FLOORS.get(name, name)}: {found['note']}"
+             for name, found in result["baselines"].items() if found.get("note")]  # fmt: skip
+    how = "In-sample floors are made of the ratings they are judged by: a little too good"
+    return [f"{note}." for note in (how, *notes)]
+
+
+def _other_rows(result: dict[str, Any]) -> list[str]:
+    """Says so where the published figures are not of the same rows."""
+    used, config = result["metric"]["outcomes"]["used"], result["bench"].get("config", "default")
+    if used == BENCH_ROWS and config == "default":
+        return []
+    return [
+        f"The published figures are of the whole Bench, {BENCH_ROWS:,} rows; this system's are of "
+        f"{used:,} rows: not the same task."
+    ]
+
+
+def _by_emotion(result: dict[str, Any], wide: bool, full_names: bool) -> Section:
+    metric, footnotes = result["metric"], Footnotes()
+    table6 = published_table6()
+    acoustic = result["baselines"].get("acoustic_ridge")
+    emotions = [
+        *table6[SMALL],
+        *(name for name in metric["per_emotion"] if name not in table6[SMALL]),
+    ]
+    others = [name for name in table6 if name not in (SMALL, LARGE)]
+    shown = [*others, SMALL, LARGE] if wide else [SMALL, LARGE]
+    macro = published_macro()
+    rows = []
+    for emotion in emotions:
+        own = _own_cells(metric, emotion, footnotes, digits=3 if wide else 2)
+        published = [table6[system].get(emotion, math.nan) for system in shown]
+        if not wide:
+            published.append(_best(table6[system].get(emotion, math.nan) for system in others))
+        if acoustic:
+            published.append(acoustic["per_emotion"].get(emotion, {}).get("spearman", math.nan))
+        rows.append(Row(THIS, [short_name(emotion), *own, *map(_or_dash, published)]))
+    interval = metric["intervals"]["macro_spearman"]
+    means = [macro[system][0] for system in shown]
+    means += [] if wide else [_best(macro[system][0] for system in others)]
+    means += [acoustic["macro_spearman"]] if acoustic else []
+    mark = footnotes.mark(_reason(metric, "macro_spearman"))
+    own = ["", number(metric["macro_spearman"]) + mark, _interval(interval, 3 if wide else 2)]
+    rows.append(Row(FLOOR, ["Mean of emotions", *own, *map(_or_dash, means)]))
+    headers = ["Emotion", "n", "ρ", "95 % interval"]
+    headers += [system if full_names else SHORT_SYSTEMS[system] for system in shown]
+    headers += [] if wide else ["Best other"]
+    headers += ["Acoustic"] if acoustic else []
+    notes = footnotes.lines()
+    notes.append(
+        f"ρ is {result['system']}'s; the others are published (-: NaN there) and without intervals."
+        + ("" if wide else " Best other: the best of the paper's five other systems.")
+        + " The floor is 0: neither a constant nor the emotion's mean can order an emotion's clips."
+    )
+    return Section("Table 6: Spearman's ρ by emotion", headers, rows, notes, heading=False)
+
+
+def _pairs(result: dict[str, Any]) -> list[Section]:
+    """How often scores tell two emotions apart, if the result has it."""
+    found = result.get("discrimination")
+    if not found:
+        return []
+    names, paper = PAPER
+    rows = [(f"mean of {found['mean']['pairs']:,} pairs", found["mean"])]
+    if set(names) <= set(found["emotions"]):
+        rows.append((" against ".join(names), find_pair(found, *names)))
+    footnotes = Footnotes()
+    lines = [
+        Row(
+            THIS,
+            [name]
+            + [
+                cell
+                for statistic in ("accuracy", "auc")
+                for cell in (
+                    number(of[statistic]) + footnotes.mark(of.get("reason", "")),
+                    _interval(of["intervals"][statistic], 3),
+                )
+            ],
+        )
+        for name, of in rows
+    ]
+    lines.append(Row(PUBLISHED, [" against ".join(names), number(paper), "", "", ""]))
+    headers = ["", "Accuracy", "95 % interval", "AUC", "95 % interval"]
+    notes = [*footnotes.lines(), "The paper states neither the rule nor the model of its figure."]
+    return [Section("Which of two emotions a clip was made for", headers, lines, notes)]
+
+
+def _own_cells(
+    metric: dict[str, Any], emotion: str, footnotes: Footnotes, digits: int
+) -> list[str]:
+    found = metric["per_emotion"].get(emotion)
+    if found is None:
+        return ["0", number(math.nan) + footnotes.mark("no row of it has a prediction"), ""]
+    reason = metric["undefined"].get("per_emotion", {}).get(emotion, {}).get("spearman", "")
+    failures = {name: n for name, n in found["outcomes"].items() if n}
+    if reason and len(failures) == 1 and "scored" not in failures:
+        reason = f"all rows {next(iter(failures))}"
+    interval = metric["intervals"]["per_emotion"][emotion]["spearman"]
+    value = number(found["spearman"]) + footnotes.mark(reason or _no_interval(interval))
+    return [f"{found['n']:,}", value, _interval(interval, digits)]
+
+
+def _no_interval(interval: dict[str, Any]) -> str:
+    return f"no interval: {interval['reason']}" if interval["reason"] else ""
+
+
+def _interval(interval: dict[str, Any], digits: int) -> str:
+    if math.isnan(interval["low"]):
+        return ""
+    return f"[{number(interval['low'], digits)}, {number(interval['high'], digits)}]"
+
+
+def _best(values: Any) -> float:
+    return max((value for value in values if not math.isnan(value)), default=math.nan)
+
+
+def _or_dash(value: float) -> str:
+    return number(value, missing="-")

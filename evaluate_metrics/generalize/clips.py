@@ -1,0 +1,187 @@
+"""The clips of EmoDB and RAVDESS, in their own files or as `bench build` made them, and scored."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dataset_scripts.corpora import emodb, ravdess
+from dataset_scripts.corpora.emodb import EmoDB
+from dataset_scripts.corpora.ravdess import RAVDESS
+from evaluate_metrics.bench.predictions import EvaluationError
+from modeling_empathic.taxonomy import EMODB_CLASSES, RAVDESS_CLASSES
+
+_ACOUSTICS = "acoustics_"
+
+
+class Corpus(NamedTuple):
+    """A corpus of acted speech in coarse classes.
+
+    Attributes:
+        classes: Class -> the emotions that Table 11 maps to it.
+        builder: Finds its files, and knows how many clips were published.
+        parse_name: A file's name -> its speaker, class (`label`) and `fold`.
+        folds: What the folds are, in words.
+    """
+
+    classes: Mapping[str, Sequence[str]]
+    builder: Any
+    parse_name: Any
+    folds: str
+
+
+CORPORA = {
+    "emodb": Corpus(EMODB_CLASSES, EmoDB, emodb.parse_name, "leave one speaker out"),
+    "ravdess": Corpus(RAVDESS_CLASSES, RAVDESS, ravdess.parse_name, "six folds of four speakers"),
+}
+
+
+class CorpusClip(NamedTuple):
+    """One clip.
+
+    Attributes:
+        path: Where its audio can be read while `open_corpus` is open.
+        file_name: As published.
+        label: Number of its class, in the order of `Corpus.classes`.
+        speaker: As the corpus names them.
+        fold: Speaker-independent.
+        acoustics: Measured features by name, where the corpus was built with them.
+    """
+
+    path: str
+    file_name: str
+    label: int
+    speaker: str
+    fold: int
+    acoustics: dict[str, float] | None = None
+
+
+@contextmanager
+def open_corpus(root: str | Path, corpus: str) -> Iterator[list[CorpusClip]]:
+    """The clips of a folder; what is in Parquet is unpacked for as long as it is open.
+
+    Args:
+        root: The corpus in its own files, or what `emonet-voice bench build --corpus` made of it.
+        corpus: `"emodb"` or `"ravdess"`.
+
+    Raises:
+        EvaluationError: Another corpus, or a built folder without the columns of this one.
+        RawReleaseError: No folder, no audio, or a name that is not the corpus's.
+    """
+    if corpus not in CORPORA:
+        raise EvaluationError(f"unknown corpus {corpus!r}; choose from {', '.join(CORPORA)}")
+    built = sorted(Path(root, "data").glob("*.parquet"))
+    with ExitStack() as stack:
+        if built:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="emonet-voice-")))
+            rows = (row for file in built for row in _rows(file, corpus))
+            yield [_unpacked(folder / str(number), row) for number, row in enumerate(rows)]
+        else:
+            files, _ = CORPORA[corpus].builder.files(root)
+            yield [_named(file, CORPORA[corpus].parse_name(file.name)) for file in files]
+
+
+def _named(file: Path, row: Mapping[str, Any]) -> CorpusClip:
+    return CorpusClip(str(file), file.name, row["label"], row["speaker"], row["fold"])
+
+
+def _rows(file: Path, corpus: str) -> Iterator[dict[str, Any]]:
+    """The rows of one Parquet file, a hundred in memory at a time."""
+    import datasets
+    from pyarrow import ArrowInvalid, parquet
+
+    wanted = ["audio", "file_name", "label", "speaker", "fold"]
+    try:
+        schema = parquet.read_schema(file)
+    except ArrowInvalid as error:
+        raise EvaluationError(f"{file} is not Parquet: {error}") from None
+    absent = [name for name in wanted if name not in schema.names]
+    if absent:
+        raise EvaluationError(f"{file} has no column {', '.join(absent)}: is it {corpus}?")
+    label = datasets.Features.from_arrow_schema(schema)["label"]
+    names = list(CORPORA[corpus].classes)
+    if getattr(label, "names", None) != names:
+        raise EvaluationError(f"{file}: its classes are not those of {corpus}: {', '.join(names)}")
+    measured = [name for name in schema.names if name.startswith(_ACOUSTICS)]
+    for batch in parquet.ParquetFile(file).iter_batches(100, columns=[*wanted, *measured]):
+        yield from batch.to_pylist()
+
+
+def _unpacked(path: Path, row: Mapping[str, Any]) -> CorpusClip:
+    """Writes a row's audio under a name of ours: what the data say is no path."""
+    path.write_bytes((row["audio"] or {}).get("bytes") or b"")
+    features = {
+        name.removeprefix(_ACOUSTICS): value
+        for name, value in row.items()
+        if name.startswith(_ACOUSTICS)
+    }
+    return CorpusClip(
+        str(path), row["file_name"], row["label"], row["speaker"], row["fold"], features or None
+    )
+
+
+class Scored(NamedTuple):
+    """A model's scores of all clips, NaN where a clip failed.
+
+    Attributes:
+        scores: `(clips,)` by emotion, means over windows weighted by their length.
+        outcomes: `(clips,)`, `scored` or `decode_error`.
+        clip_ids: SHA-256 of each clip.
+        duration_s: `(clips,)`, NaN where a clip failed.
+    """
+
+    scores: dict[str, np.ndarray]
+    outcomes: np.ndarray
+    clip_ids: list[str]
+    duration_s: np.ndarray
+
+
+def score_clips(
+    clips: Sequence[CorpusClip], model: Any, extractor: Any, advance: Callable[[], None]
+) -> Scored:
+    """Scores all clips; one that cannot be decoded is an outcome, and the others go on."""
+    from modeling_empathic.scoring.clips import DEFAULT_BATCH_SIZE, score_groups
+
+    names = model.config.head_names
+    scores = {name: np.full(len(clips), np.nan) for name in names}
+    outcomes, clip_ids, duration_s = [], [], np.full(len(clips), np.nan)
+    groups = score_groups(
+        [clip.path for clip in clips],
+        model,
+        extractor,
+        batch_size=DEFAULT_BATCH_SIZE,
+        workers=min(8, os.cpu_count() or 1),
+    )
+    for i, windows in enumerate(windows for group in groups for windows in group):
+        outcomes.append(windows[0]["outcome"])
+        clip_ids.append(windows[0]["clip_id"] or "")
+        if outcomes[-1] == "scored":
+            duration_s[i] = windows[0]["duration_s"]
+            lengths_s = [window["end_s"] - window["start_s"] for window in windows]
+            for name in names:
+                scores[name][i] = np.average([w[name] for w in windows], weights=lengths_s)
+        advance()
+    return Scored(scores, np.array(outcomes), clip_ids, duration_s)
+
+
+def heard_speakers(model: str, corpus: str, revision: str | None = None) -> list[str]:
+    """The corpus's speakers that a model was trained on, as its `training.json` says.
+
+    Example:
+        >>> from modeling_empathic import NANO
+        >>> heard_speakers(str(NANO), "emodb")
+        ['03', '08', '09', '10', '11', '13']
+    """
+    from modeling_empathic.reference_scores import model_file
+
+    path = model_file(model, "training.json", revision)
+    try:
+        training = json.loads(path.read_text("utf-8"))["training"] if path else {}
+        return [str(speaker) for speaker in training.get(f"{corpus}_speakers", [])]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []  # some other program's training.json

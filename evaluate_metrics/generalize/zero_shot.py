@@ -1,0 +1,194 @@
+"""Section 4.2 of the paper: from 40 scores to a corpus's coarse classes, and how well that goes.
+
+The rule: a softmax over the emotions that Table 11 maps, and a class is *present* when any of its
+constituents has more than 1.5 times the uniform probability. Several classes may be present, or
+none, so the share of clips whose own class is present (the paper's accuracy; its overall figure
+is the share of all clips, not the mean of the classes) rewards saying yes. Beside it stand how many
+classes are called a clip, how often a wrong one is, and the hit rate that the same calls would
+have on shuffled clips; and what one answer a clip gives: top-1, unweighted average recall (UAR:
+Schuller et al. 2009, "The Interspeech 2009 emotion challenge") and macro-F1.
+
+The paper does not say on which scale its scores enter the softmax; here it is the heads' own, 0 to
+4. The top class does not depend on it, presence does.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from evaluate_metrics.bench.predictions import EvaluationError
+from evaluate_metrics.emonet_voice.intervals import LEVEL, percentile_interval
+
+THRESHOLD = 1.5  # times uniform
+OVERALL = ("overall", "false_alarm_rate", "classes_a_clip", "overall_shuffled",
+           "top1", "uar", "macro_f1")  # fmt: skip
+OF_CLASSES = ("hit_rate", "false_alarms", "recall", "f1")
+
+
+class Calls(NamedTuple):
+    """What a system says of the clips; a system may leave out one of the two.
+
+    Attributes:
+        present: `(clips, classes)`, which classes it calls present.
+        top: `(clips,)`, the number of the one class it would say.
+    """
+
+    present: np.ndarray | None
+    top: np.ndarray | None
+
+
+def call_classes(scores: Mapping[str, ArrayLike], classes: Mapping[str, Sequence[str]]) -> Calls:
+    """The paper's rule, and the class of the most probable emotion.
+
+    Args:
+        scores: `(clips,)` of every mapped emotion; on the heads' own scales, or z-scores.
+        classes: Class -> its emotions, as `taxonomy.EMODB_CLASSES`.
+
+    Raises:
+        EvaluationError: An emotion without scores, or a score that is not a number.
+
+    Example:
+        >>> calls = call_classes({"Awe": [3.0, 0.0], "Fear": [0.0, 0.4], "Pain": [0.0, 0.3]},
+        ...                      {"good": ["Awe"], "bad": ["Fear", "Pain"]})
+        >>> calls.present.tolist(), calls.top.tolist()
+        ([[True, False], [False, False]], [0, 1])
+    """
+    mapped = [name for names in classes.values() for name in names]
+    absent = [name for name in mapped if name not in scores]
+    if absent:
+        raise EvaluationError(f"no scores of {', '.join(absent)}, which the rule needs")
+    values = np.array([scores[name] for name in mapped], dtype=float).T
+    undefined = [
+        name for name, ok in zip(mapped, np.isfinite(values).all(axis=0), strict=True) if not ok
+    ]
+    if undefined:
+        raise EvaluationError(f"scores of {', '.join(undefined)} are not all numbers")
+    raised = np.exp(values - values.max(axis=1, keepdims=True))
+    probabilities = raised / raised.sum(axis=1, keepdims=True)
+    first = np.cumsum([0, *(len(names) for names in classes.values())])[:-1]
+    largest = np.maximum.reduceat(probabilities, first, axis=1)
+    return Calls(largest > THRESHOLD / len(mapped), largest.argmax(axis=1))
+
+
+def rates(
+    calls: Calls,
+    truth: np.ndarray,
+    speakers: Sequence[str],
+    n_classes: int,
+    *,
+    n_resamples: int = 1000,
+    seed: int = 42,
+) -> dict[str, Any]:
+    """Every rate, with 95 % percentile intervals from resampled speakers.
+
+    Whole speakers are drawn with replacement, since clips of one speaker are not independent
+    (cluster bootstrap: Davison & Hinkley 1997, "Bootstrap methods and their application", section
+    3.8). With fewer than some twenty speakers the intervals are too narrow. Rates of classes are
+    over the classes that occur.
+
+    Args:
+        calls: What the system says.
+        truth: `(clips,)`, the number of each clip's class.
+        speakers: Of each clip.
+        n_classes: How many classes there are.
+        n_resamples: 0 for no intervals.
+        seed: Of the draws.
+
+    Returns:
+        The figures of `OVERALL`; `per_class`, a list with `n` and those of `OF_CLASSES` of each;
+        `confusion`, rows are the truth; `intervals` of all of these; `bootstrap`, how they were
+        made. What is undefined is NaN.
+
+    Example:
+        >>> calls = Calls(None, np.array([0, 1, 1, 1]))
+        >>> found = rates(calls, np.array([0, 0, 1, 1]), ["a", "a", "b", "b"], 2)
+        >>> found["top1"], found["uar"], found["confusion"]
+        (0.75, 0.75, [[1, 1], [0, 2]])
+    """
+    names, speaker = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
+    counts = _count(calls, truth, speaker, len(names), n_classes)
+    once = _statistics(*(part.sum(axis=0) for part in counts))
+    rng = np.random.default_rng(seed)
+    n = len(names)
+    drawn = rng.multinomial(n, np.full(n, 1 / n), n_resamples) if n else np.zeros((n_resamples, 0))
+    again = _statistics(*(np.tensordot(drawn, part, 1) for part in counts))
+    reason = "" if n > 1 else "fewer than two speakers to draw from"
+
+    def interval(values: np.ndarray) -> dict[str, Any]:
+        found = percentile_interval(values if n > 1 else np.empty(0))._asdict()
+        return {**found, "reason": reason} if reason else found
+
+    confusion = counts[1].sum(axis=0)
+    return {
+        **{name: float(once[name]) for name in OVERALL},
+        "per_class": [
+            {"n": int(counts[0].sum(axis=0)[c])}
+            | {name: float(once[name][c]) for name in OF_CLASSES}
+            for c in range(n_classes)
+        ],
+        "confusion": None if calls.top is None else confusion.astype(int).tolist(),
+        "intervals": {
+            **{name: interval(again[name]) for name in OVERALL},
+            "per_class": [
+                {name: interval(again[name][:, c]) for name in OF_CLASSES} for c in range(n_classes)
+            ],
+        },
+        "bootstrap": {
+            "level": LEVEL,
+            "unit": "speaker",
+            "n_units": n,
+            "n_resamples": n_resamples,
+            "seed": seed,
+        },
+    }
+
+
+def _count(
+    calls: Calls, truth: np.ndarray, speaker: np.ndarray, n_speakers: int, n_classes: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """By speaker: clips of each class; answers `(truth, said)`; calls `(truth, called)`."""
+    clips = np.zeros((n_speakers, n_classes))
+    said = np.zeros((n_speakers, n_classes, n_classes))
+    called = np.zeros_like(said)
+    np.add.at(clips, (speaker, truth), 1)
+    if calls.top is None:
+        said[:] = np.nan
+    else:
+        np.add.at(said, (speaker, truth, calls.top), 1)
+    if calls.present is None:
+        called[:] = np.nan
+    else:
+        np.add.at(called, (speaker, truth), calls.present)
+    return clips, said, called
+
+
+def _statistics(clips: np.ndarray, said: np.ndarray, called: np.ndarray) -> dict[str, np.ndarray]:
+    """All figures of counts `(..., classes)`, `(..., classes, classes)` twice."""
+    n = clips.sum(axis=-1)
+    wrong = clips.shape[-1] - 1
+    right, hits = (np.diagonal(part, axis1=-2, axis2=-1) for part in (said, called))
+    every = called.sum(axis=-2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall = right / clips
+        f1 = np.where(clips > 0, 2 * right / (clips + said.sum(axis=-2)), np.nan)
+        return {
+            "overall": hits.sum(axis=-1) / n,
+            "false_alarm_rate": (every - hits).sum(axis=-1) / (n * wrong),
+            "classes_a_clip": every.sum(axis=-1) / n,
+            "overall_shuffled": (clips * every).sum(axis=-1) / n**2,
+            "top1": right.sum(axis=-1) / n,
+            "uar": _mean_defined(recall),
+            "macro_f1": _mean_defined(f1),
+            "hit_rate": hits / clips,
+            "false_alarms": (every - hits) / (n[..., None] - clips),
+            "recall": recall,
+            "f1": f1,
+        }
+
+
+def _mean_defined(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of what is not NaN."""
+    defined = ~np.isnan(values)
+    return np.where(defined, values, 0).sum(axis=-1) / defined.sum(axis=-1)

@@ -1,0 +1,183 @@
+"""Loads the model for a scoring run, and says exactly which one it was."""
+
+import hashlib
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+from modeling_empathic.reference_scores import FILE_NAME as REFERENCE_SCORES
+
+from .clips import ScoringError
+
+NANO = Path(__file__).parents[1] / "nano"
+NANO_NAME = "nano (embedded)"
+WHOLE_FILE_BYTES = 64 * 2**20
+SAMPLE_BYTES, SAMPLE_STRIDE = 4096, 256 * 1024
+
+
+def choose_device(device: str) -> Any:
+    """The `torch.device` for `auto`, `cpu`, `cuda`, `cuda:N`, `mps` or `openvino` (a CPU).
+
+    Raises:
+        ScoringError: Another word, or a device that this machine does not have.
+    """
+    import torch
+
+    if device == "openvino":
+        if importlib.util.find_spec("openvino") is None:
+            raise ScoringError('--device openvino: pip install "emonet-voice[openvino]" first')
+        return torch.device("cpu")
+
+    n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    here = ["cpu", *(["cuda"] if n_cuda else []), *(f"cuda:{i}" for i in range(n_cuda))]
+    here += ["mps"] if torch.backends.mps.is_available() else []
+    if device == "auto":
+        device = next(name for name in ("cuda", "mps", "cpu") if name in here)
+    if device not in here:
+        raise ScoringError(f"--device {device}: this machine has auto, {', '.join(here)}, openvino")
+    return torch.device(device)
+
+
+def load_model(
+    model: str | None, *, revision: str | None, heads: list[str], device: str, dtype: str
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Loads a model and its feature extractor and describes them.
+
+    Args:
+        model: Folder or Hub id; `None` for the embedded Nano.
+        revision: Branch, tag or commit on the Hub.
+        heads: Names of the heads to load, in any spelling; empty for all.
+        device: As for `choose_device`.
+        dtype: One of `convert.DTYPES`, where `"mixed"`, heads in bfloat16 and the encoder in
+            float32, ranks clips as float32 does (`benchmarks/README.md`, drift); or `"auto"`:
+            float16 on CUDA unless stored as bfloat16, elsewhere the stored type, float16 widened.
+
+    Returns:
+        The model on its device in evaluation mode, the feature extractor, and the provenance.
+
+    Raises:
+        ScoringError: There is no such model, or it cannot be read.
+        HeadError: It has no head of a name.
+    """
+    source = str(NANO) if model is None else model
+    is_folder = Path(source).is_dir()
+    torch_device = choose_device(device)
+    if is_folder and revision:
+        raise ScoringError("--revision is for models on the Hub, not for a folder")
+    if not is_folder and (source.count("/") != 1 or source[0] in "./~"):
+        raise ScoringError(f"--model {source}: no such folder, and not a Hub id (owner/name)")
+    for file in ("config.json", "preprocessor_config.json") if is_folder else ():
+        if not Path(source, file).is_file():
+            raise ScoringError(f"--model {model or NANO_NAME}: the folder has no {file}")
+
+    import torch
+    from transformers import WhisperFeatureExtractor
+
+    from emonet_voice.hub.convert import DTYPES
+    from modeling_empathic.configuration_empathic import EmpathicInsightConfig, HeadError, canonical
+    from modeling_empathic.modeling_empathic import EmpathicInsightModel
+
+    if dtype not in ("auto", *DTYPES):
+        raise ScoringError(f"--dtype {dtype}: choose auto, {', '.join(DTYPES)}")
+    kwargs: dict[str, Any] = {} if is_folder else {"revision": revision}
+    chosen: dict[str, str] = {}  # the same head in two spellings is one head
+    for spelling in heads:
+        chosen.setdefault(canonical(spelling), spelling)
+    try:
+        if dtype == "auto":
+            stored = EmpathicInsightConfig.from_pretrained(source, **kwargs)
+            dtype = _auto_dtype(torch_device.type, stored)
+        loaded = EmpathicInsightModel.from_pretrained(
+            source,
+            heads=list(chosen.values()) or None,
+            # OpenVINO rounds for itself, and less from weights that are not rounded yet.
+            dtype="mixed" if (device, dtype) == ("openvino", "bfloat16") else dtype,
+            **kwargs,
+        ).to(torch_device)  # not device_map=, which needs accelerate to be installed
+        extractor = WhisperFeatureExtractor.from_pretrained(source, **kwargs)
+    except HeadError:
+        raise  # it names the head, and those there are
+    except (OSError, ValueError, RuntimeError) as error:  # all that loaders raise for bad files
+        name = NANO_NAME if model is None else model
+        raise ScoringError(f"cannot load the model {name}: {_first_line(error)}") from error
+    name = NANO_NAME if model is None else Path(source).resolve().name if is_folder else model
+    version = fingerprint(Path(source)) if is_folder else loaded.commit or revision or "main"
+    provenance = describe(loaded, extractor, name, version) | {"dtype": dtype}
+    if device == "openvino":
+        from .openvino import OpenVINOEncoder
+
+        precision = torch.float32 if dtype == "mixed" else getattr(torch, dtype)
+        loaded.encoder = OpenVINOEncoder(loaded.encoder, precision)
+        provenance["device"] = device
+    return loaded, extractor, provenance
+
+
+def _auto_dtype(device: str, stored: Any) -> str:
+    """The type to compute in.
+
+    On CUDA float16, as the public recipe: its scores stay eight times closer to float32 than
+    bfloat16's (`benchmarks/README.md`, drift), and cards before Ampere only emulate bfloat16.
+    CPUs have no fast float16. What is stored as bfloat16 may not fit float16, and widened would
+    take twice the memory.
+    """
+    if str(stored.dtype).removeprefix("torch.") == "bfloat16":
+        return "mixed" if stored.is_mixed and device != "cuda" else "bfloat16"
+    return "float16" if device == "cuda" else "float32"
+
+
+def describe(model: Any, extractor: Any, name: str, revision: str) -> dict[str, Any]:
+    """The provenance of a score file: all that scores depend on, and nothing that varies by run.
+
+    Deliberately without times, host or batch size, so that equal runs give equal files.
+    """
+    from modeling_empathic import __version__
+    from modeling_empathic.audio import MIN_TAIL_S, SAMPLE_RATE
+
+    window_s = extractor.n_samples / SAMPLE_RATE
+    return {
+        "model": name,
+        "revision": revision,
+        "heads": list(model.config.head_names),
+        "scales": {head["name"]: list(head["scale"]) for head in model.config.heads},
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": model.device.type,
+        "package_version": __version__,
+        "windows": {"window_s": window_s, "hop_s": window_s, "min_tail_s": MIN_TAIL_S},
+        "feature_extractor": {
+            "class": type(extractor).__name__,
+            "mel_bins": extractor.feature_size,
+            "sample_rate": SAMPLE_RATE,
+        },
+    }
+
+
+def fingerprint(folder: Path) -> str:
+    """A SHA-256 that stands for a model folder, as a commit does for one on the Hub.
+
+    Covers names and contents of the configuration and weight files, not the reference scores, which
+    name the model that they are of. Of files above 64 MiB it
+    reads 4 KiB in every 256 KiB, so that 6 GB of weights take a moment: training moves every
+    weight, and that cannot be missed.
+    """
+    total = hashlib.sha256()
+    files = {*folder.glob("*.json"), *folder.glob("*.safetensors")}
+    files.discard(folder / REFERENCE_SCORES)
+    for file in sorted(files, key=lambda file: file.name):
+        size = file.stat().st_size
+        total.update(f"{file.name}\0{size}\0".encode())
+        with file.open("rb") as stream:
+            if size <= WHOLE_FILE_BYTES:
+                total.update(hashlib.file_digest(stream, "sha256").digest())
+                continue
+            for offset in range(0, size, SAMPLE_STRIDE):
+                stream.seek(offset)
+                total.update(stream.read(SAMPLE_BYTES))
+            stream.seek(-SAMPLE_BYTES, os.SEEK_END)
+            total.update(stream.read(SAMPLE_BYTES))
+    return f"sha256:{total.hexdigest()}"
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

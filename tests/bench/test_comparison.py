@@ -1,0 +1,163 @@
+"""Differences of two systems: paired, on common rows only, corrected for many emotions."""
+
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evaluate_metrics.bench.comparison import bootstrap_p, compare, holm
+from evaluate_metrics.bench.comparison_tables import sections
+from evaluate_metrics.bench.predictions import EvaluationError
+from evaluate_metrics.emonet_voice import STATISTICS, resample
+from modeling_empathic.report.tables import as_text
+from tests.support.evaluation_maker import FEW, heard, made_bench, of, with_outcome
+
+P_VALUES = st.lists(st.floats(0, 1) | st.just(math.nan), min_size=1, max_size=45)
+
+
+def naive_holm(p_values):
+    """As Holm (1979) words it: reject in order while p <= alpha / (tests left)."""
+    tested = sorted(p for p in p_values if not math.isnan(p))
+    adjusted = {}
+    for i, p in enumerate(tested):
+        before = [q * (len(tested) - j) for j, q in enumerate(tested[: i + 1])]
+        adjusted[p] = min(1.0, max(before))
+    return [math.nan if math.isnan(p) else adjusted[p] for p in p_values]
+
+
+@given(P_VALUES)
+def test_holm_is_the_step_down_procedure(p_values):
+    np.testing.assert_allclose(holm(p_values), naive_holm(p_values), rtol=1e-12)
+
+
+@pytest.mark.slow  # the import alone
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=45))
+def test_holm_is_that_of_statsmodels(p_values):
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    expected = multitest.multipletests(p_values, method="holm")[1]
+    np.testing.assert_allclose(holm(p_values), expected, rtol=1e-12)
+
+
+@given(P_VALUES)
+def test_holm_only_raises_p_values_and_keeps_their_order(p_values):
+    corrected = holm(p_values)
+    for p, q in zip(p_values, corrected, strict=True):
+        assert math.isnan(p) == math.isnan(q)
+        assert math.isnan(p) or p <= q <= 1
+    known = [(p, q) for p, q in zip(p_values, corrected, strict=True) if not math.isnan(p)]
+    assert [q for _, q in sorted(known)] == sorted(q for _, q in known)
+
+
+def test_the_p_value_is_never_zero_and_counts_both_sides():
+    assert bootstrap_p(np.full(999, 0.5)) == pytest.approx(2 / 1000)
+    assert bootstrap_p(np.full(999, -0.5)) == pytest.approx(2 / 1000)
+    assert bootstrap_p(np.array([-1.0, 1.0] * 50)) == 1.0
+    assert bootstrap_p(np.array([0.3] * 95 + [-0.3] * 4)) == pytest.approx(2 * 5 / 100)
+    assert math.isnan(bootstrap_p(np.array([math.nan])))
+    assert bootstrap_p(np.array([1.0, 1.0, math.nan])) == pytest.approx(2 / 3)
+
+
+def test_without_a_difference_p_values_are_uniform():
+    rng = np.random.default_rng(0)
+    p_values = []
+    for seed in range(200):
+        r = rng.normal(size=60)
+        systems = np.stack([r + rng.normal(size=60), r + rng.normal(size=60)])
+        drawn = resample(systems, r, n_resamples=199, seed=seed).pooled[:, 0]
+        p_values.append(bootstrap_p(drawn[0] - drawn[1]))
+    below = np.mean(np.array(p_values) <= 0.1)
+    assert 0.04 < below < 0.19  # 0.1 expected, 0.06 to 0.14 by chance, the bootstrap a little small
+
+
+def test_a_system_does_not_differ_from_itself():
+    bench = made_bench()
+    same = of(heard(bench))
+    found = compare(same, same, bench, n_resamples=50)
+    for name in STATISTICS:
+        for of_one in (found[name], found[f"macro_{name}"]):
+            assert (of_one["difference"], of_one["low"], of_one["high"]) == (0, 0, 0)
+            assert of_one["p"] == 1
+    assert {row["spearman"]["p_holm"] for row in found["per_emotion"].values()} == {1}
+
+
+def test_the_better_system_is_found_and_the_worse_one_mirrors_it():
+    bench = made_bench(clips=60)
+    good, bad = of(heard(bench, noise=1.5)), of(heard(bench, noise=8, seed=2))
+    found, mirrored = compare(good, bad, bench, 500), compare(bad, good, bench, 500)
+    assert found["spearman"]["low"] > 0 > found["mae"]["high"]
+    assert found["spearman"]["p"] < 0.05
+    for name in STATISTICS:
+        assert found[name]["difference"] == pytest.approx(-mirrored[name]["difference"])
+    for row in found["per_emotion"].values():
+        assert row["spearman"]["p"] <= row["spearman"]["p_holm"]
+        assert row["n"] == 60
+
+
+def test_pairing_narrows_the_interval_of_systems_that_err_alike():
+    bench = made_bench(clips=60)
+    rows = heard(bench)
+    shifted = pa.array(np.clip(rows["score"].to_numpy() + 0.3, 0, 10))
+    alike = rows.set_column(2, "score", shifted)
+    close = compare(of(alike), of(rows), bench, 300)["mae"]
+    far = compare(of(heard(bench, seed=9)), of(rows), bench, 300)["mae"]
+    assert close["high"] - close["low"] < 0.5 * (far["high"] - far["low"])
+
+
+def test_only_rows_that_both_scored_take_part():
+    bench = made_bench()
+    clips = bench["clip_id"].to_pylist()
+    a = with_outcome(heard(bench), lambda row: row["clip_id"] in clips[:3], "refused")
+    b = heard(bench, seed=3).filter(pa.compute.is_in(a["clip_id"], pa.array(clips[:50])))
+    found = compare(of(a), of(b), bench, n_resamples=20)
+    assert found["rows"] == {"common": 47, "only_a": 10, "only_b": 3}
+    held = [row for row in bench.to_pylist() if row["clip_id"] in clips[3:50]]
+    score = {(r["clip_id"], r["emotion"]): r["score"] for r in a.to_pylist()}
+    errors = [abs(score[r["clip_id"], r["emotion"]] - r["mean_0_10"]) for r in held]
+    assert found["mae"]["a"] == pytest.approx(np.mean(errors))
+
+
+def test_other_scales_are_brought_together():
+    bench = made_bench()
+    rows = heard(bench)
+    quarter = rows.set_column(2, "score", pa.array(rows["score"].to_numpy() / 2.5))
+    found = compare(of(quarter, "0-4"), of(rows), bench, n_resamples=20)
+    assert found["mae"]["difference"] == pytest.approx(0, abs=1e-12)
+
+
+def test_what_is_undefined_for_one_has_no_difference_and_is_no_test():
+    bench = made_bench()
+    constant = heard(bench)
+    fives = [
+        5.0 if name == "Awe" else score
+        for name, score in zip(
+            constant["emotion"].to_pylist(), constant["score"].to_pylist(), strict=True
+        )
+    ]
+    constant = constant.set_column(2, "score", pa.array(fives))
+    found = compare(of(constant), of(heard(bench, seed=5)), bench, n_resamples=100)
+    awe = found["per_emotion"]["Awe"]["spearman"]
+    assert all(math.isnan(awe[key]) for key in ("a", "difference", "low", "high", "p", "p_holm"))
+    others = [found["per_emotion"][name]["spearman"] for name in FEW if name != "Awe"]
+    smaller = min(others, key=lambda row: row["p"])
+    assert smaller["p_holm"] == pytest.approx(min(1, 2 * smaller["p"]))
+    text = as_text(sections(found, "a", "b", 80), 80)
+    assert "n/a¹" in text
+    assert "¹ undefined for at least one of the two" in text
+
+
+def test_too_few_resamples_for_the_correction_are_said():
+    bench = made_bench()
+    found = compare(of(heard(bench)), of(heard(bench, seed=2)), bench, n_resamples=99)
+    assert found["bootstrap"]["smallest_p_holm"] == pytest.approx(2 * 3 / 100)
+    text = as_text(sections(found, "a", "b", 80), 80)
+    assert "no corrected p can be below 0.060" in " ".join(text.split())
+
+
+def test_no_common_row_is_an_error():
+    bench = made_bench()
+    none = with_outcome(heard(bench), lambda row: True, "refused")
+    with pytest.raises(EvaluationError, match="no row that both systems scored"):
+        compare(of(none), of(heard(bench)), bench)

@@ -1,0 +1,274 @@
+"""`emonet-voice evaluate` at the command line, on a small Bench that was built."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import typer
+from pyarrow import parquet
+from typer.testing import CliRunner
+
+from dataset_scripts.building.build import build
+from emonet_voice.cli.evaluate import evaluate_command
+from evaluate_metrics.bench.evaluation import read_result
+from evaluate_metrics.bench.plots import result as plots
+from evaluate_metrics.bench.predictions import EvaluationError, described
+from evaluate_metrics.bench.reader import iter_audio, read_bench
+from evaluate_metrics.bench.scoring import score_bench
+from modeling_empathic.scoring import loading as score_model
+from tests.support.evaluation_maker import heard, with_outcome, write
+from tests.support.places import REPOSITORY
+from tests.support.raw_release_maker import make_raw_release, rewrite
+from tests.support.scoring_fakes import fake_loader
+
+app = typer.Typer(pretty_exceptions_enable=False)
+app.command()(evaluate_command)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    """Three clips of each category."""
+    folder = tmp_path_factory.mktemp("bench")
+    raw = make_raw_release(folder / "raw", 1 / 100, seconds=0.1, sounds=2)
+    build(raw, folder / "bench", assert_counts=False)
+    return folder / "bench"
+
+
+@pytest.fixture(scope="module")
+def labels(bench):
+    return read_bench(bench)
+
+
+@pytest.fixture
+def mine(labels, tmp_path, monkeypatch):
+    """A prediction file in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return write(heard(labels), tmp_path / "mine.parquet", model="me/mine", scale="0-10")
+
+
+def run(*arguments, width=80):
+    result = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": str(width)})
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+FAST = ("--resamples", 20)
+
+
+# --- reading the Bench ----------------------------------------------------------------------------
+
+
+def test_the_bench_is_read_without_its_audio(bench, labels):
+    assert len(labels) == 120
+    assert labels.column_names[:3] == ["clip_id", "emotion", "mean_0_10"]
+    assert not {"audio", "group"} & set(labels.column_names)
+    stored = parquet.read_table(bench / "data", columns=["clip_id", "mean_0_10", "n_raters"])
+    expected = {row["clip_id"]: row for row in stored.to_pylist()}
+    for row in labels.select(["clip_id", "mean_0_10", "n_raters"]).to_pylist():
+        assert expected[row["clip_id"]] == row
+    about = described(labels)
+    assert (about["source"], about["config"]) == ("bench", "default")
+    assert about["revision"].startswith("sha256:")
+
+
+@pytest.mark.parametrize(("config", "n"), [("default", 120), ("all", 126), ("unanimous", 47)])
+def test_each_configuration_has_its_clips_with_their_bytes(bench, config, n):
+    import hashlib
+
+    assert len(read_bench(bench, config)) == n
+    clips = list(iter_audio(bench, config))
+    assert len(clips) == n
+    assert all(hashlib.sha256(audio).hexdigest() == clip_id for clip_id, audio in clips)
+
+
+def test_a_sound_that_is_judged_for_two_emotions_comes_once(tmp_path):
+    def same_audio(rows):
+        rows[1]["audioId"] = rows[0]["audioId"]
+
+    raw = make_raw_release(tmp_path / "raw", 1 / 300, seconds=0.1, sounds=2)
+    rewrite(raw, same_audio)
+    build(raw, tmp_path / "bench", assert_counts=False)
+    assert len(read_bench(tmp_path / "bench", "all")) == 42
+    assert len(list(iter_audio(tmp_path / "bench", "all"))) == 41
+
+
+def test_what_is_no_bench_is_refused(bench, tmp_path):
+    with pytest.raises(EvaluationError, match="unknown configuration 'ratings'; choose default"):
+        read_bench(bench, "ratings")
+    with pytest.raises(EvaluationError, match="a revision is for a Bench on the Hub"):
+        read_bench(bench, revision="v1")
+    with pytest.raises(EvaluationError, match="cannot read the Bench"):
+        read_bench(tmp_path)
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_tables_fit_the_terminal(bench, mine, width):
+    found = run(mine, "--bench", bench, *FAST, width=width)
+    assert found.exit_code == 0
+    assert max(map(len, found.stdout.splitlines())) <= width
+    for text in ("me/mine", "Table 5", "Table 6", "Teasing", "always 0"):
+        assert text in found.stdout
+
+
+def test_json_has_the_result_and_the_published_figures(bench, mine):
+    found = json.loads(run(mine, "--bench", bench, *FAST, "--json", "--system", "X").stdout)
+    assert (found["system"], found["bench"]["rows"]) == ("X", 120)
+    assert found["published"]["table6"]["GPT-4o Audio"]["Pleasure/Ecstasy"] is None
+    assert len(found["published"]["table5"]) == 7
+
+
+def test_the_result_is_written_as_it_is_shown(bench, mine, tmp_path):
+    found = run(mine, "--bench", bench, *FAST, "--output", tmp_path / "r.json", "--markdown")
+    assert found.stdout.startswith("### ")
+    assert "Written to" in found.stderr
+    result = read_result(tmp_path / "r.json")
+    assert f"| {result['metric']['outcomes']['scored']:,} |" in found.stdout
+    assert result["predictions"]["provenance"]["model"] == "me/mine"
+
+
+def test_the_difference_of_two_files_is_shown(bench, labels, mine, tmp_path):
+    other = write(heard(labels, noise=9, seed=4), tmp_path / "other.parquet")
+    found = run(mine, "--bench", bench, "--vs", other, *FAST)
+    assert found.exit_code == 0
+    text = " ".join(found.stdout.split())
+    assert "A is me/mine, B is other: 120 rows that both scored" in text
+    assert "p (Holm)" in text
+    assert max(map(len, found.stdout.splitlines())) <= 80
+
+
+def test_pictures_get_the_result_pairs_and_alphas(bench, labels, mine, monkeypatch):
+    drawn = {}
+
+    def plot_all(result, pairs, alphas, folder):
+        drawn.update(result=result, pairs=pairs, alphas=alphas)
+        return [folder / "emotions.png"]
+
+    monkeypatch.setattr(plots, "plot_all", plot_all)
+    found = run(mine, "--bench", bench, *FAST, "--plots", "drawn")
+    assert "Written to drawn/emotions.png" in found.stderr
+    assert drawn["result"]["system"] == "me/mine"
+    assert sum(len(p) for p, _ in drawn["pairs"].values()) == len(labels)
+    assert set(drawn["alphas"]) == set(drawn["pairs"])
+
+
+def test_results_become_a_leaderboard(bench, labels, mine, tmp_path):
+    refusing = with_outcome(heard(labels), lambda row: row["emotion"] == "Awe", "refused")
+    for file in (mine, write(refusing, tmp_path / "other.parquet", model="me/other")):
+        run(file, "--bench", bench, *FAST, "--output", file.with_suffix(".json"))
+    board = tmp_path / "board"
+    found = run("mine.json", "other.json", "--leaderboard", board)
+    assert found.exit_code == 0, found.output
+    systems = parquet.read_table(board / "leaderboard.parquet")["system"].to_pylist()
+    assert {"me/mine", "me/other"} <= set(systems)
+    (tmp_path / "broken.json").write_text("{}")
+    found = run("mine.json", "broken.json", "--leaderboard", board)
+    assert found.exit_code == 1
+    assert "left out: broken.json is no result of" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mine.parquet"], "--bench is missing"),
+        ([], "give one file of predictions, or --model; there are 0"),
+        (["mine.parquet", "mine.parquet", "--bench", "{bench}"], "there are 2"),
+        (["mine.parquet", "--bench", "nowhere"], "nowhere: no such folder, and not a Hub id"),
+        (["gone.csv", "--bench", "{bench}"], "gone.csv: no such file"),
+        (["mine.parquet", "--bench", "{bench}", "--config", "x"], "unknown configuration 'x'"),
+        (["mine.parquet", "--bench", "{bench}", "--scale", "0-4"], "said to be 0-10 and 0-4"),
+        (["mine.parquet", "--bench", "{bench}", "--output", "r.txt"], "choose a .json file"),
+        (["mine.parquet", "--bench", "{bench}", "--json", "--markdown"], "choose --json or"),
+        (["mine.parquet", "--bench", "{bench}", "--model", "x/y"], "PREDICTIONS or --model"),
+        (["--leaderboard", "b"], "--leaderboard takes results of --output"),
+        (["mine.parquet", "--leaderboard", "b"], "there is no result to merge"),
+        (["--model", "nowhere", "--bench", "{bench}"], "no such folder, and not a Hub id"),
+    ],
+)
+def test_what_a_user_gets_wrong_is_said_and_the_code_is_2(bench, mine, arguments, message):
+    found = run(*(argument.format(bench=bench) for argument in arguments))
+    assert found.exit_code == 2
+    assert message in " ".join(found.output.replace("│", " ").split())
+    assert "Traceback" not in found.output
+
+
+# --- scoring first --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fake_model(monkeypatch):
+    monkeypatch.setattr(score_model, "load_model", fake_loader())
+
+
+def test_a_model_scores_the_clips_first_and_its_file_stays(bench, mine, fake_model, tmp_path):
+    found = run("--model", "me/fake", "--bench", bench, *FAST, "--output", "r.json")
+    assert found.exit_code == 0, found.output
+    assert "Scores are in fake-bench-default.parquet" in found.stderr
+    result = read_result(tmp_path / "r.json")
+    assert result["join"]["matched"] == 9  # three heads
+    assert result["metric"]["outcomes"]["unmapped"] == 111
+    assert len(parquet.read_table("fake-bench-default.parquet")) == 120
+    assert not list(tmp_path.glob(".*"))
+    again = run("fake-bench-default.parquet", "--bench", bench, *FAST, "--output", "s.json")
+    assert again.exit_code == 0
+    assert read_result(tmp_path / "s.json")["metric"] == result["metric"]
+
+
+def test_only_the_next_few_clips_are_on_disk(bench, tmp_path):
+    seen = []
+    loaded = fake_loader()("me/fake", heads=[])
+    n_failed = score_bench(
+        loaded, bench, tmp_path / "s.parquet",
+        on_clips=lambda n: seen.append(len(list(tmp_path.glob(".s.parquet.clips/*")))),
+    )  # fmt: skip
+    assert n_failed == 0
+    assert max(seen) < 40 < 120
+
+
+def test_a_run_that_was_stopped_goes_on(bench, mine, monkeypatch, tmp_path):
+    arguments = ("--model", "me/fake", "--bench", bench, *FAST)
+    monkeypatch.setattr(score_model, "load_model", fake_loader())
+    run(*arguments, "--scores", "whole.parquet")
+    monkeypatch.setattr(score_model, "load_model", fake_loader(stop_at=5))
+    stopped = run(*arguments, "--scores", "part.parquet")
+    assert stopped.exit_code == 130
+    assert "run the same command to go on" in stopped.output
+    assert (tmp_path / "part.parquet.partial").exists()
+    assert not (tmp_path / "part.parquet").exists()
+    loaded = fake_loader()("me/fake", heads=[])
+    monkeypatch.setattr(score_model, "load_model", lambda *_, **__: loaded)
+    assert run(*arguments, "--scores", "part.parquet").exit_code == 0
+    assert sum(loaded[0].batches) == 120 - 4 * 8
+    whole, part = (parquet.read_table(f"{name}.parquet") for name in ("whole", "part"))
+    assert whole.drop_columns("path").equals(part.drop_columns("path"))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_scores_of_another_model_are_not_gone_on_with(bench, mine, monkeypatch):
+    monkeypatch.setattr(score_model, "load_model", fake_loader())
+    arguments = ("--model", "me/fake", "--bench", bench, *FAST, "--scores", "s.parquet")
+    assert run(*arguments).exit_code == 0
+    arguments = ("--model", "me/else", *arguments[2:])
+    found = run(*arguments)
+    assert found.exit_code == 2
+    text = " ".join(found.output.replace("│", " ").split())
+    assert "model: me/fake, now me/else" in text
+    assert "choose another --scores" in text
+
+
+def test_help_shows_examples_without_heavy_imports():
+    code = (
+        "import sys; sys.argv = ['emonet-voice']\n"
+        "import typer\n"
+        "from typer.testing import CliRunner\n"
+        "from emonet_voice.cli.evaluate import evaluate_command\n"
+        "app = typer.Typer(); app.command()(evaluate_command)\n"
+        "result = CliRunner().invoke(app, ['--help'])\n"
+        "assert result.exit_code == 0 and 'Example' in result.output, result.output\n"
+        "heavy = {'datasets', 'pyarrow', 'torch', 'transformers', 'librosa', 'numpy'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)

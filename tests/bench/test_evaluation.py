@@ -1,0 +1,274 @@
+"""Predictions meet the benchmark: by clip and emotion, failures counted, nothing made up."""
+
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from evaluate_metrics.bench.comparison import compare
+from evaluate_metrics.bench.evaluation import evaluate, join, pairs, read_result, write_result
+from evaluate_metrics.bench.predictions import EvaluationError, read_predictions
+from evaluate_metrics.bench.tables import sections
+from evaluate_metrics.emonet_voice import OUTCOMES
+from evaluate_metrics.published import published_table5, published_table6, published_table7
+from modeling_empathic.report.tables import as_markdown, as_text
+from modeling_empathic.scoring.file import score_schema, write_scores
+from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTIONS
+from tests.support.evaluation_maker import FEW, SLASHED, heard, made_bench, of, with_outcome, write
+from tests.support.places import SHARED
+
+BENCH = made_bench()
+CLIPS = BENCH["clip_id"].to_pylist()
+HEARD = heard(BENCH)
+
+
+def evaluated(rows, bench=BENCH, **options):
+    return evaluate(of(rows), bench, system="mine", **{"n_resamples": 20, **options})
+
+
+# --- the join -------------------------------------------------------------------------------------
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32))
+def test_the_order_of_rows_does_not_matter(seed):
+    mixed = np.random.default_rng(seed).permutation(len(HEARD))
+    a, b = evaluated(HEARD, n_resamples=0), evaluated(HEARD.take(mixed), n_resamples=0)
+    assert a["metric"]["per_emotion"] == b["metric"]["per_emotion"]
+    assert a["join"] == b["join"]
+
+
+def test_each_row_gets_the_score_of_its_own_emotion():
+    found = join(of(HEARD), BENCH)
+    score = {(r["clip_id"], r["emotion"]): r["score"] for r in HEARD.to_pylist()}
+    expected = [score[r["clip_id"], r["emotion"]] for r in BENCH.to_pylist()]
+    assert found.scores.tolist() == expected
+    assert found.account["matched"] == len(BENCH) == 60
+
+
+def test_the_same_audio_under_two_emotions_is_two_rows():
+    bench = BENCH.set_column(0, "clip_id", pa.array([f"{i % 20:064x}" for i in range(60)]))
+    found = evaluated(heard(bench.slice(0, 20)), bench)
+    assert found["bench"]["clips"] == 20
+    assert found["metric"]["outcomes"]["used"] == 60
+
+
+def test_figures_are_those_of_scipy():
+    metric = evaluated(HEARD)["metric"]
+    for name, (p, r) in pairs(of(HEARD), BENCH).items():
+        found = metric["per_emotion"][name]
+        assert found["spearman"] == pytest.approx(stats.spearmanr(p, r).statistic)
+        assert found["pearson"] == pytest.approx(stats.pearsonr(p, r).statistic)
+        assert found["mae"] == pytest.approx(np.abs(p - r).mean())
+    assert metric["macro_spearman"] == pytest.approx(
+        np.mean([metric["per_emotion"][name]["spearman"] for name in FEW])
+    )
+
+
+def test_clips_that_the_file_does_not_have_are_counted_named_and_left_out():
+    some = HEARD.filter(pa.compute.is_in(HEARD["clip_id"], pa.array(CLIPS[25:])))
+    found = evaluated(some)
+    account = found["join"]
+    assert (account["matched"], account["without_prediction"]) == (35, 25)
+    assert account["without_prediction_clips"] == CLIPS[:20]
+    assert found["metric"]["outcomes"]["rows"] == 35
+    assert "Anger" not in found["metric"]["per_emotion"]
+    text = " ".join(as_text(sections(found, 80), 80).split())
+    assert "without prediction 25 left out" in text
+    assert f"Clips without prediction: 25 ({CLIPS[0][:12]}…" in text
+    assert "and 5 more)" in text
+    assert "no row of it has a prediction" in text
+
+
+def test_clips_that_the_benchmark_does_not_have_are_counted_and_named():
+    found = evaluated(HEARD, BENCH.slice(2))
+    assert found["join"]["unknown_clips"] == 2
+    assert found["join"]["unknown_clips_first"] == CLIPS[:2]
+
+
+def test_no_common_clip_is_an_error_that_shows_an_id_of_each():
+    with pytest.raises(EvaluationError, match=f"'abc' there, '{CLIPS[0]}' here"):
+        join(of(HEARD.slice(0, 1).set_column(0, "clip_id", pa.array(["abc"]))), BENCH)
+
+
+# --- failures -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES[1:])
+def test_a_failure_is_counted_as_what_it_is_and_is_no_zero(outcome):
+    failed = with_outcome(HEARD, lambda row: row["clip_id"] in CLIPS[:5], outcome)
+    without = BENCH.slice(5)
+    metric, expected = evaluated(failed)["metric"], evaluated(HEARD, without)["metric"]
+    assert {name: metric["outcomes"][name] for name in OUTCOMES} == {
+        **dict.fromkeys(OUTCOMES, 0), "scored": 55, outcome: 5,
+    }  # fmt: skip
+    for name in ("mae", "rmse", "pearson", "spearman", "macro_mae", "macro_spearman"):
+        assert metric[name] == pytest.approx(expected[name])
+
+
+def test_a_figure_without_an_interval_says_why():
+    single = made_bench(clips=1)
+    text = as_text(sections(evaluated(heard(single), single), 80), 80)
+    assert "no interval: fewer than two rows to draw from" in text
+
+
+def test_rows_without_a_score_are_in_no_pair_and_no_floor():
+    some = HEARD.filter(pa.compute.not_equal(HEARD["emotion"], "Awe"))
+    some = with_outcome(some, lambda row: row["clip_id"] == CLIPS[0], "refused")
+    found = {name: len(p) for name, (p, _) in pairs(of(some), BENCH).items()}
+    assert found == {"Anger": 19, "Pleasure/Ecstasy": 20}
+    assert evaluated(some)["baselines"]["rater_mean"]["n"] == 39
+    assert compare(of(some), of(HEARD), BENCH, 10)["rows"]["common"] == 39
+
+
+def test_only_failures_give_no_figures_but_reasons():
+    found = evaluated(with_outcome(HEARD, lambda row: True, "refused"))
+    assert math.isnan(found["metric"]["mae"])
+    assert found["metric"]["outcomes"]["refusal_rate"] == 1
+    text = as_text(sections(found, 80), 80)
+    assert "n/a¹" in text
+    assert "¹ no row has both a prediction and a reference" in text
+    assert "all rows refused" in text
+
+
+@pytest.fixture(scope="module")
+def gpt(tmp_path_factory):
+    """A stored answer of a language model whose labels were joined by their short names.
+
+    Two clips of each emotion were refused; the seven names with a slash were lost in the join.
+    """
+    bench = made_bench(EMOTION_NAMES, clips=4)
+    clips = bench["clip_id"].to_pylist()
+    rows = with_outcome(heard(bench), lambda row: int(row["clip_id"], 16) % 4 < 2, "refused")
+    lost = pa.compute.is_in(rows["emotion"], pa.array(SLASHED))
+    assert len(SLASHED) == 7
+    rows = rows.filter(pa.compute.invert(lost))
+    file = write(rows, tmp_path_factory.mktemp("gpt") / "gpt.parquet", model="fake/gpt-4o")
+    assert len(clips) == 160
+    return evaluate(read_predictions(file), bench, system="GPT-4o (fake)", n_resamples=20)
+
+
+def test_labels_that_a_join_drops_are_unmapped_and_refusals_stay_refusals(gpt):
+    outcomes = gpt["metric"]["outcomes"]
+    assert (outcomes["unmapped"], outcomes["refused"], outcomes["scored"]) == (28, 66, 66)
+    assert outcomes["refusal_rate"] == 66 / 160
+    assert gpt["join"]["unmapped_emotions"] == dict.fromkeys(SLASHED, 4)
+    for name, found in gpt["metric"]["per_emotion"].items():
+        expected = {"unmapped": 4} if name in SLASHED else {"refused": 2, "scored": 2}
+        assert {key: n for key, n in found["outcomes"].items() if n} == expected
+        assert math.isnan(found["spearman"]) >= (name in SLASHED)
+
+
+def test_the_tables_say_which_emotions_are_unmapped(gpt):
+    text = " ".join(as_text(sections(gpt, 80), 80).split())
+    assert "28 rows are not in the file, which has other emotions of their clips" in text
+    assert "all rows unmapped" in text
+    card = as_markdown(sections(gpt))
+    names = [emotion.bench_label for emotion in EMOTIONS if emotion.name in SLASHED]
+    assert f"| unmapped | 28 | 17.5 % | {', '.join(names)} |" in card
+    assert "| refused | 66 | 41.2 % |  |" in card
+
+
+def test_an_emotion_that_the_file_never_answers_is_unmapped_for_unknown_clips_too():
+    targets = HEARD.filter(pa.array([
+        (row["clip_id"], row["emotion"]) in {(b["clip_id"], b["emotion"]) for b in
+                                             BENCH.to_pylist() if b["emotion"] not in SLASHED}
+        for row in HEARD.to_pylist()
+    ]))  # fmt: skip
+    account = evaluated(targets)
+    assert account["join"]["without_prediction"] == 0
+    assert account["metric"]["outcomes"]["unmapped"] == 20
+
+
+# --- both kinds of files --------------------------------------------------------------------------
+
+
+def test_a_score_file_and_the_same_predictions_give_the_same_numbers(tmp_path):
+    wide = {}
+    for row in HEARD.to_pylist():
+        start = {"path": row["clip_id"], "clip_id": row["clip_id"], "start_s": 0.0, "end_s": 9.0}
+        wide.setdefault(row["clip_id"], start | {"outcome": "scored"})[row["emotion"]] = (
+            row["score"] / 2.5
+        )
+    schema = score_schema({"heads": list(EMOTION_NAMES), "model": "tiny"})
+    write_scores(pa.Table.from_pylist(list(wide.values()), schema), tmp_path / "scores.parquet")
+    scores = read_predictions(tmp_path / "scores.parquet")
+    quarters = np.float32(HEARD["score"].to_numpy() / 2.5).astype(float)
+    rows = HEARD.set_column(2, "score", pa.array(quarters))
+    mine = read_predictions(write(rows, tmp_path / "mine.parquet", scale="0-4"))
+    a, b = (evaluate(some, BENCH, system="x", n_resamples=50) for some in (scores, mine))
+    np.testing.assert_equal(a["metric"], b["metric"])
+    np.testing.assert_equal(a["discrimination"], b["discrimination"])
+    assert a["metric"]["spearman"] == pytest.approx(
+        evaluated(HEARD)["metric"]["spearman"], abs=1e-3
+    )
+
+
+def test_a_result_survives_its_file(tmp_path, gpt):
+    write_result(gpt, tmp_path / "gpt.json")
+    assert "NaN" not in (tmp_path / "gpt.json").read_text()
+    found = read_result(tmp_path / "gpt.json")
+    np.testing.assert_equal(found["metric"], gpt["metric"])
+    assert found["bench"]["revision"] is None
+    assert as_markdown(sections(found)) == as_markdown(sections(gpt))
+    for text, message in (("{", "is not JSON"), ("[]", "is no result of")):
+        (tmp_path / "other.json").write_text(text)
+        with pytest.raises(EvaluationError, match=message):
+            read_result(tmp_path / "other.json")
+
+
+# --- published figures and tables -----------------------------------------------------------------
+
+
+def test_published_figures_are_those_of_the_paper(shared):
+    def numbers(table):
+        rows = (SHARED / "tables" / table).read_text().splitlines()
+        return [[float(cell) for cell in row.split(",")[1:8] if cell] for row in rows[1:]]
+
+    ours = [list(row.values())[1:] for row in published_table5()]
+    assert ours == numbers("table5_benchmark.csv")
+    columns = published_table6().values()
+    ours = [[value for value in row if value == value] for row in
+            zip(*(column.values() for column in columns), strict=True)]  # fmt: skip
+    assert ours == numbers("table6_spearman_by_emotion.csv")
+    assert len(published_table7()) == 8
+
+
+def test_published_tables_have_every_emotion_once():
+    for by_emotion in published_table6().values():
+        assert sorted(by_emotion) == sorted(EMOTION_NAMES)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_every_line_fits_the_terminal(gpt, width):
+    text = as_text(sections(gpt | {"system": "a system with a name " * 4}, width), width)
+    assert max(map(len, text.splitlines())) <= width
+    for name in ("Table 5", "Table 6", "Macro", "Floors", "Published", "always 5", "other way"):
+        assert name in text
+
+
+def test_published_and_floor_rows_are_marked_and_have_no_intervals(gpt):
+    card = as_markdown(sections(gpt))
+    assert "| Gemini 2.0 Flash (published) |  | 0.01 % | 0.355 | 0.350 | 3.608 | 4.453 |" in card
+    assert "| always 5 (floor) |" in card
+    own = next(line for line in card.splitlines() if line.startswith("| GPT-4o (fake) |"))
+    assert own.count(" \\[") == 4
+
+
+def test_markdown_has_tables_of_one_width_and_escapes_names(gpt):
+    card = as_markdown(sections(gpt | {"system": "a|b*[x]\x1b"}))
+    assert "\x1b" not in card
+    assert "a\\|b\\*\\[x\\]�" in card
+    for block in card.split("\n\n"):
+        lines = [line.replace("\\|", "") for line in block.splitlines() if line.startswith("|")]
+        assert len({line.count("|") for line in lines}) <= 1
+
+
+def test_what_is_not_the_published_task_is_said(gpt):
+    text = " ".join(as_text(sections(gpt, 80), 80).split())
+    assert "are of the whole Bench, 12,000 rows; this system's are of 66" in text
+    assert "rank Small and Large the other way round: ρ 0.418 and 0.415 in Table 5, 0.429" in text

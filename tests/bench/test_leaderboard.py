@@ -1,0 +1,272 @@
+"""Results of anyone become one table and what the Hub reads."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import yaml
+from huggingface_hub import ModelCardData, parse_eval_result_entries
+from huggingface_hub.repocard_data import model_index_to_eval_results
+from pyarrow import parquet
+
+from evaluate_metrics.bench.evaluation import write_result
+from evaluate_metrics.bench.predictions import EvaluationError
+from evaluate_metrics.leaderboard.hub_files import TASKS, eval_yaml, write_hub_files
+from evaluate_metrics.leaderboard.merge import COLUMNS, PAPER, merge, write_leaderboard
+from tests.support.results import BENCH, METRICS, SMALL, result
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Writes results as `evaluate` does and returns their files."""
+
+    def write(*results):
+        files = [tmp_path / f"{i}.json" for i in range(len(results))]
+        for file, found in zip(files, results, strict=True):
+            write_result(found, file)
+        return files
+
+    return write
+
+
+def row_of(table, system, **wanted):
+    rows = [row for row in table["rows"] if row["system"] == system]
+    rows = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+    assert len(rows) == 1
+    return rows[0]
+
+
+def test_a_row_has_the_figures_intervals_counts_and_best_floor_of_its_result(store):
+    row = row_of(merge(store(result())), SMALL)
+    found = METRICS["good"]
+    assert row["macro_spearman"] == found["macro_spearman"]
+    assert row["mae_high"] == found["intervals"]["mae"]["high"]
+    floors = [*found["floors"].values(), METRICS["bad"]]
+    assert row["mae_floor"] == min(floor["mae"] for floor in floors)
+    assert row["spearman_floor"] == np.nanmax([floor["spearman"] for floor in floors])
+    assert (row["used"], row["refused"], row["revision"]) == (60, 0, "a" * 40)
+    assert set(row) == {*COLUMNS, "floors"}
+
+
+def test_systems_on_one_benchmark_are_ranked_pooled_and_macro(store):
+    table = merge(store(result("worse", "bad"), result("better"), result("alike")))
+    ranks = [(r["system"], r["rank_spearman"]) for r in table["rows"] if not r["published"]]
+    assert ranks == [("alike", 1), ("better", 1), ("worse", 3)]
+    assert row_of(table, "worse")["rank_macro_spearman"] == 3
+
+
+@pytest.mark.parametrize(
+    "bench", [{"revision": "c" * 40}, {"revision": None}, {"config": "unanimous"}, {"rows": 50}]
+)
+def test_results_on_another_benchmark_are_never_in_the_same_rank(store, bench):
+    table = merge(store(result("x"), result("y", "bad", bench=bench)), published=False)
+    assert [row["rank_spearman"] for row in table["rows"]] == [1, 1]
+    assert [b["systems"] for b in table["benchmarks"]] == [1, 1]
+    assert len({row["benchmark"] for row in table["rows"]}) == 2
+
+
+def test_an_unknown_revision_is_marked(store):
+    table = merge(store(result(bench={"revision": None})), published=False)
+    assert [b["revision_known"] for b in table["benchmarks"]] == [False]
+    assert "unknown revision" in table["rows"][0]["benchmark"]
+
+
+def test_the_newest_of_a_systems_results_counts_whatever_their_order_or_time_zone(store):
+    old = result("x", "bad", "2026-11-01T10:00:00+02:00")
+    new = result("x", "good", "2026-11-01T09:00:00+00:00")
+    for files in (store(old, new), store(new, old)):
+        row = row_of(merge(files), "x")
+        assert row["macro_spearman"] == METRICS["good"]["macro_spearman"]
+        assert row["older_results"] == 1 and row["time"] == "2026-11-01T09:00:00+00:00"
+
+
+def test_a_result_that_lacks_clips_has_a_row_and_no_rank(store):
+    part = result("part") | {"join": {"matched": 50, "without_prediction": 10}}
+    table = merge(store(part, result("whole", "bad")))
+    assert row_of(table, "part")["rank_spearman"] is None
+    assert row_of(table, "part")["unranked"] == "10 rows of the benchmark have no answer"
+    assert row_of(table, "whole")["rank_spearman"] == 1
+
+
+def test_refusals_are_counted_and_stay_refusals(store):
+    row = row_of(merge(store(result("shy", "refusing"))), "shy")
+    assert (row["refused"], row["scored"], row["transport_error"]) == (6, 54, 0)
+    assert row["refusal_rate"] == row["failure_rate"] == pytest.approx(0.1)
+
+
+def test_published_systems_are_marked_ranked_by_themselves_and_have_no_intervals(store):
+    table = merge(store(result()))
+    published = [row for row in table["rows"] if row["published"]]
+    assert len(published) == 7 and {row["benchmark"] for row in published} == {PAPER}
+    assert all(math.isnan(row["spearman_low"]) and row["used"] is None for row in published)
+    # The paper's Small leads pooled and its Large by the mean of emotions.
+    first = {name: next(row["system"] for row in published if row[f"rank_{name}"] == 1)
+             for name in ("spearman", "macro_spearman")}  # fmt: skip
+    assert first["spearman"].endswith("Small") and first["macro_spearman"].endswith("Large")
+    hume = row_of(table, "Hume Voice")
+    assert hume["emotions_left_out"] == 15 and math.isnan(hume["refusal_rate"])
+    assert not [row for row in merge(store(result()), published=False)["rows"] if row["published"]]
+
+
+def damaged(change):
+    found = json.loads(json.dumps(result()))
+    change(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    "change, error",
+    [
+        (
+            lambda r: r.update(kind="generalize"),
+            "kind is 'generalize'; a leaderboard takes 'bench'",
+        ),
+        (lambda r: r.pop("metric"), "metric is None, not a table"),
+        (lambda r: r.update(system=["x"]), r"system is \['x'\], not a text"),
+        (lambda r: r.update(system="a\x1b[2Jb"), r"system is 'a\\x1b\[2Jb', not a text"),
+        (lambda r: r.update(system="x" * 201), "system has 201 characters; at most 200"),
+        (lambda r: r["made"].update(time="yesterday"), "'yesterday' is no ISO 8601 time"),
+        (lambda r: r["made"].update(time="0001-01-01T00:00+05:00"), "is no ISO 8601 time"),
+        (lambda r: r["bench"].update(rows=-1), "bench.rows is -1, not a count"),
+        (lambda r: r["bench"].update(rows=True), "bench.rows is True, not a count"),
+        (lambda r: r["bench"].update(revision=7), "bench.revision is 7, not a text"),
+        (lambda r: r["metric"].update(mae="0.1"), "mae of metric is '0.1', not a number from 0 to"),
+        (
+            lambda r: r["metric"].update(spearman=1.5),
+            "spearman of metric is 1.5, not a number from",
+        ),
+        (lambda r: r["metric"]["intervals"].pop("mae"), r"metric\.intervals\.mae is None"),
+        (lambda r: r["metric"]["floors"].update(odd=3), "odd is 3, not a table"),
+        (lambda r: r["metric"]["outcomes"].update(refused=1), "do not add up to their 60 rows"),
+    ],
+)
+def test_a_file_with_a_wrong_field_is_named_and_the_others_are_merged(store, change, error):
+    files = store(damaged(change), result("fine"))
+    table = merge(files)
+    assert row_of(table, "fine")["rank_spearman"] == 1
+    assert [found["file"] for found in table["rejected"]] == ["0.json"]
+    with pytest.raises(EvaluationError, match=error):
+        merge(files[:1])
+
+
+def test_files_that_are_no_json_or_not_there_are_named(tmp_path, store):
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    (tmp_path / "text.json").write_text("hello")
+    (tmp_path / "folder.json").mkdir()
+    bad = [tmp_path / name for name in ("deep.json", "text.json", "folder.json", "none.json")]
+    table = merge([*bad, *store(result())])
+    assert [found["file"] for found in table["rejected"]] == [path.name for path in bad]
+    with pytest.raises(EvaluationError, match="no files were given"):
+        merge([])
+
+
+def test_the_written_table_reads_back_and_has_no_nan(tmp_path, store):
+    table = merge(store(result(), result("shy", "refusing")))
+    files = write_leaderboard(table, tmp_path / "board")
+    stored = json.loads((tmp_path / "board" / "leaderboard.json").read_text())
+    assert [row["system"] for row in stored["rows"]] == [row["system"] for row in table["rows"]]
+    assert row_of(stored, "Hume Voice")["mae_low"] is None
+    frame = parquet.read_table(tmp_path / "board" / "leaderboard.parquet")
+    assert tuple(frame.column_names) == COLUMNS
+    assert frame.to_pylist() == [{n: row[n] for n in COLUMNS} for row in stored["rows"]]
+    assert files[-1].name == "leaderboard.json" and all(file.is_file() for file in files)
+    assert not list((tmp_path / "board").rglob("*.tmp"))
+
+
+def entries_of(folder, model=SMALL):
+    place = folder / "models" / model.replace("/", "--")
+    return yaml.safe_load((place / ".eval_results" / "emonet-voice-bench.yaml").read_text())
+
+
+def test_entries_are_what_huggingface_hub_reads_back(tmp_path, store):
+    write_hub_files(merge(store(result())), tmp_path)
+    entries = parse_eval_result_entries(entries_of(tmp_path))
+    assert {entry.task_id: entry.value for entry in entries} == {
+        name: round(METRICS["good"][name], 4) for name in TASKS
+    }
+    entry = entries[0]
+    assert (entry.dataset_id, entry.dataset_revision) == (BENCH["source"], BENCH["revision"])
+    assert entry.date == "2026-11-01T10:00:00+00:00"
+    assert entry.notes.startswith(f"model revision {'a' * 40}; 95 % interval 0.")
+    assert entry.notes.endswith("60 of 60 rows")
+
+
+def test_every_task_of_an_entry_is_in_the_data_sets_eval_yaml(tmp_path, store):
+    files = store(*(result(bench={"config": c}) for c in ("default", "all", "unanimous")))
+    write_hub_files(merge(files), tmp_path)
+    stored = yaml.safe_load((tmp_path / "dataset" / "eval.yaml").read_text())
+    assert stored == eval_yaml()
+    tasks = {task["id"]: task["config"] for task in stored["tasks"]}
+    assert {entry["dataset"]["task_id"] for entry in entries_of(tmp_path)} == set(tasks)
+    assert tasks["unanimous_macro_spearman"] == "unanimous" and tasks["spearman"] == "default"
+    assert {"name", "description", "evaluation_framework", "tasks"} == set(stored)
+
+
+def test_the_model_index_is_one_that_a_model_card_takes(tmp_path, store):
+    write_hub_files(merge(store(result())), tmp_path)
+    place = tmp_path / "models" / SMALL.replace("/", "--") / "model-index.yaml"
+    stored = yaml.safe_load(place.read_text())
+    name, results = model_index_to_eval_results(stored["model-index"])
+    assert name == "Empathic-Insight-Voice-Small"
+    values = {found.metric_name: found.metric_value for found in results}
+    assert values["Mean absolute error, pooled over clips"] == round(METRICS["good"]["mae"], 4)
+    card = ModelCardData(model_name=name, eval_results=results)
+    assert card.to_dict()["model-index"] == stored["model-index"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"model": "../../../etc"}, {"model": "/etc/passwd"}, {"model": "no-owner"},
+        {"model": "a/b/c"}, {"model": "a/.."}, {"model": "a/b--c"}, {"model": None},
+        {"revision": "main"}, {"revision": None}, {"revision": "sha256:" + "a" * 64},
+        {"bench": {"revision": None}}, {"bench": {"source": "../bench"}},
+        {"bench": {"config": "../x"}},
+    ],
+)  # fmt: skip
+def test_what_is_not_pinned_on_the_hub_makes_no_entry_and_no_path(tmp_path, store, odd):
+    out = tmp_path / "x" / "hub"
+    files = write_hub_files(merge(store(result(**odd))), out)
+    assert files == [out / "dataset" / "eval.yaml"]
+    assert [path for path in (tmp_path / "x").rglob("*") if path.is_file()] == files
+
+
+def test_a_result_that_lacks_clips_makes_no_entry(tmp_path, store):
+    part = result() | {"join": {"matched": 50, "without_prediction": 10}}
+    assert len(write_hub_files(merge(store(part)), tmp_path)) == 1
+
+
+def test_a_task_has_one_entry_the_newest_under_whatever_name_it_was_run(tmp_path, store):
+    old = result("Small, bfloat16", "bad", "2026-10-01T10:00:00Z", model=SMALL)
+    other = result("Small, old data", "bad", "2026-09-01T10:00:00Z", {"revision": "c" * 40})
+    other["predictions"]["provenance"]["model"] = SMALL
+    write_hub_files(merge(store(result(), old, other)), tmp_path)
+    entries = entries_of(tmp_path)
+    assert len(entries) == len(TASKS)
+    assert entries[0]["value"] == round(METRICS["good"]["spearman"], 4)
+
+
+def test_an_undefined_figure_is_no_entry(tmp_path, store):
+    found = result()
+    found["metric"] = found["metric"] | {"spearman": math.nan}
+    write_hub_files(merge(store(found)), tmp_path)
+    tasks = [entry["dataset"]["task_id"] for entry in entries_of(tmp_path)]
+    assert tasks == ["macro_spearman", "pearson", "macro_pearson"]
+
+
+def test_entries_of_a_model_that_left_the_table_are_removed_and_nothing_else(tmp_path, store):
+    write_hub_files(merge(store(result(), result("org/other"))), tmp_path)
+    note = tmp_path / "models" / "org--other" / "note.txt"
+    note.write_text("mine")
+    write_hub_files(merge(store(result())), tmp_path)
+    assert [path for path in note.parent.rglob("*") if path.is_file()] == [note]
+    assert entries_of(tmp_path)
+
+
+def test_the_same_results_make_the_same_files(tmp_path, store):
+    files = store(result(), result("shy", "refusing"))
+    for name, order in (("a", files), ("b", files[::-1])):
+        write_leaderboard(merge(order), tmp_path / name)
+    for file in ("leaderboard.json", "leaderboard.parquet"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()

@@ -1,0 +1,233 @@
+"""Prediction files and score files are read as what they are, or refused by name."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import csv, parquet
+
+from evaluate_metrics.bench.predictions import EvaluationError, described, read_predictions
+from modeling_empathic.scoring.file import METADATA_KEY, score_schema, write_scores
+
+ROWS = [
+    {"clip_id": "a", "emotion": "Anger", "score": 7.5, "outcome": "scored"},
+    {"clip_id": "a", "emotion": "Pleasure", "score": None, "outcome": "unmapped"},
+    {"clip_id": "0012", "emotion": "Anger", "score": 0.0, "outcome": "scored"},
+    {"clip_id": "0012", "emotion": "Pleasure", "score": None, "outcome": "refused"},
+]
+
+
+def written(path, rows=ROWS, **columns):
+    """The rows as a prediction file of the kind that the suffix says."""
+    table = pa.Table.from_pylist([row | columns for row in rows])
+    if path.suffix == ".parquet":
+        parquet.write_table(table, path)
+    elif path.suffix == ".csv":
+        csv.write_csv(table, path)
+    else:
+        path.write_text("".join(json.dumps(row | columns) + "\n" for row in rows))
+    return path
+
+
+def scored(path, clips, heads=("Anger", "Awe"), **provenance):
+    """A score file of `(path, clip_id, start_s, end_s, *scores)`; without scores, not decoded."""
+    provenance = {"heads": list(heads), "model": "tiny", **provenance}
+    rows = []
+    for name, clip_id, start_s, end_s, *scores in clips:
+        row = {"path": name, "clip_id": clip_id, "start_s": start_s, "end_s": end_s}
+        row["duration_s"] = end_s
+        row |= dict(zip(heads, scores, strict=False))
+        rows.append(row | {"outcome": "scored" if scores else "decode_error"})
+    write_scores(pa.Table.from_pylist(rows, score_schema(provenance)), path)
+    return path
+
+
+# --- prediction files -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".csv"])
+def test_every_format_gives_the_same_rows(tmp_path, suffix):
+    found = read_predictions(written(tmp_path / f"mine{suffix}"))
+    assert found.rows.to_pylist() == [
+        row | {"emotion": "Pleasure/Ecstasy"} if row["emotion"] == "Pleasure" else row
+        for row in ROWS
+    ]
+    assert found.scale == "0-10"
+    assert described(found.rows)["file"] == f"mine{suffix}"
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".csv"])
+def test_without_an_outcome_every_row_is_scored(tmp_path, suffix):
+    rows = [{key: row[key] for key in ("clip_id", "emotion", "score")} for row in ROWS[::2]]
+    found = read_predictions(written(tmp_path / f"mine{suffix}", rows))
+    assert found.rows["outcome"].to_pylist() == ["scored", "scored"]
+
+
+def test_a_number_beside_a_failure_is_no_score(tmp_path):
+    rows = [ROWS[0], ROWS[1] | {"score": 0.0}]
+    found = read_predictions(written(tmp_path / "mine.parquet", rows))
+    assert found.rows["score"].to_pylist() == [7.5, None]
+
+
+def test_the_scale_comes_from_the_file_or_from_the_caller(tmp_path):
+    plain, said = tmp_path / "plain.csv", tmp_path / "said.csv"
+    assert read_predictions(written(plain), scale="0-1").scale == "0-1"
+    assert read_predictions(written(said, scale="0-4")).scale == "0-4"
+    with pytest.raises(EvaluationError, match="its scale is said to be 0-1 and 0-4"):
+        read_predictions(said, scale="0-1")
+    with pytest.raises(EvaluationError, match="scale '0-5' is not one of 0-10, 0-4, 0-1, 0-2"):
+        read_predictions(plain, scale="0-5")
+
+
+def test_scale_and_provenance_come_from_the_metadata(tmp_path):
+    metadata = {METADATA_KEY: json.dumps({"scale": "0-2", "model": "gpt"}), b"scale": b"0-2"}
+    table = pa.Table.from_pylist(ROWS).replace_schema_metadata(metadata)
+    parquet.write_table(table, tmp_path / "mine.parquet")
+    found = read_predictions(tmp_path / "mine.parquet")
+    assert (found.scale, found.provenance["model"]) == ("0-2", "gpt")
+    (tmp_path / "mine.csv.meta.json").write_text('{"scale": "0-1", "model": "hume"}')
+    found = read_predictions(written(tmp_path / "mine.csv"))
+    assert (found.scale, found.provenance["model"]) == ("0-1", "hume")
+
+
+def test_all_emotions_means_a_row_for_every_clip_and_emotion(tmp_path):
+    assert read_predictions(written(tmp_path / "a.csv")).all_emotions
+    assert not read_predictions(written(tmp_path / "b.csv", ROWS[:3])).all_emotions
+    assert not read_predictions(written(tmp_path / "c.csv", ROWS[::2])).all_emotions
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"emotion": "Aww"}, "mine.parquet, row 1: unknown name 'Aww'; nearest: Awe"),
+        ({"emotion": None}, "mine.parquet, row 1 has no emotion"),
+        ({"clip_id": None}, "mine.parquet, row 1 has no clip_id"),
+        ({"outcome": "declined"}, "row 1 has an outcome that is none of scored, .*: 'declined'"),
+        ({"outcome": "scored"}, "row 1 has the outcome scored, and no score"),
+        ({"outcome": "scored", "score": float("inf")}, "row 1 has the outcome scored, and no"),
+        ({"outcome": None}, "row 1 has neither score nor outcome; why not is one of refused"),
+        ({"emotion": "anger"}, "1 pairs of clip and emotion more than once: a Anger"),
+    ],
+)
+def test_a_row_that_makes_no_sense_is_named(tmp_path, change, message):
+    rows = [ROWS[0], ROWS[1] | change, *ROWS[2:]]
+    with pytest.raises(EvaluationError, match=message):
+        read_predictions(written(tmp_path / "mine.parquet", rows))
+
+
+def test_two_spellings_of_one_emotion_are_the_same_row_twice(tmp_path):
+    rows = [ROWS[0] | {"emotion": name} for name in ("Surprise", "Astonishment", "Awe")]
+    with pytest.raises(EvaluationError, match="more than once: a Astonishment/Surprise"):
+        read_predictions(written(tmp_path / "mine.csv", rows))
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    with pytest.raises(EvaluationError, match=r"nowhere\.csv: no such file"):
+        read_predictions(tmp_path / "nowhere.csv")
+    (tmp_path / "mine.txt").write_text("x")
+    with pytest.raises(EvaluationError, match=r"ends in \.parquet, \.jsonl, \.csv"):
+        read_predictions(tmp_path / "mine.txt")
+    (tmp_path / "a.csv").write_text("clip_id,label\na,Awe\n")
+    with pytest.raises(EvaluationError, match="neither a prediction file"):
+        read_predictions(tmp_path / "a.csv")
+    (tmp_path / "b.csv").write_text("clip_id,emotion\na,Awe\n")
+    with pytest.raises(EvaluationError, match=r"b\.csv has no column score"):
+        read_predictions(tmp_path / "b.csv")
+    for name in ("c.parquet", "c.jsonl", "d.csv"):
+        (tmp_path / name).write_bytes(b"{\x00" if name != "d.csv" else b"")
+        with pytest.raises(EvaluationError, match=name):
+            read_predictions(tmp_path / name)
+    (tmp_path / "e.csv").write_text("clip_id,emotion,score\na,Awe,seven\n")
+    with pytest.raises(EvaluationError, match=r"e\.csv cannot be read: .*seven"):
+        read_predictions(tmp_path / "e.csv")
+
+
+# --- score files ----------------------------------------------------------------------------------
+
+
+def scores_of(found):
+    rows = found.rows.to_pylist()
+    return {(row["clip_id"], row["emotion"]): (row["score"], row["outcome"]) for row in rows}
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".csv"])
+def test_a_clip_is_the_mean_of_its_windows_by_their_length(tmp_path, suffix):
+    clips = [
+        ("a.wav", "a", 0.0, 30.0, 1.0, 4.0),
+        ("b.wav", "b", 0.0, 5.0, 3.0, 0.5),
+        ("a.wav", "a", 30.0, 40.0, 3.0, 0.0),
+    ]
+    found = read_predictions(scored(tmp_path / f"s{suffix}", clips))
+    assert scores_of(found) == {
+        ("a", "Anger"): (1.5, "scored"),
+        ("a", "Awe"): (3.0, "scored"),
+        ("b", "Anger"): (3.0, "scored"),
+        ("b", "Awe"): (0.5, "scored"),
+    }
+    assert (found.scale, found.all_emotions, found.provenance["model"]) == ("0-4", True, "tiny")
+
+
+def test_the_mean_is_the_one_that_score_shows(tmp_path):
+    from emonet_voice.cli.screen import Summary
+    from modeling_empathic.scoring.file import read_scores, rows_of
+
+    rng = np.random.default_rng(0)
+    clips = [(f"{n}.wav", f"{n}", 30.0 * w, 30.0 * w + rng.uniform(1, 30), *rng.uniform(0, 4, 2))
+             for n in range(5) for w in range(n + 1)]  # fmt: skip
+    path = scored(tmp_path / "s.parquet", clips)
+    shown = Summary([{"name": "Anger"}, {"name": "Awe"}])
+    shown.add_rows(rows_of(read_scores(path)))
+    found = scores_of(read_predictions(path))
+    for clip in shown.clips:
+        for name, value in clip.scores.items():
+            assert found[clip.path.removesuffix(".wav"), name][0] == pytest.approx(value, rel=1e-12)
+
+
+def test_a_clip_that_was_not_decoded_keeps_its_outcome_and_has_no_score(tmp_path):
+    clips = [("a.wav", "a", 0.0, 5.0, 1.0, 2.0), ("b.wav", "b", None, None),
+             ("gone.wav", None, None, None)]  # fmt: skip
+    found = scores_of(read_predictions(scored(tmp_path / "s.parquet", clips)))
+    assert found["b", "Anger"] == found["b", "Awe"] == (None, "decode_error")
+    assert {clip for clip, _ in found} == {"a", "b"}
+
+
+def test_the_same_bytes_under_two_names_are_one_clip(tmp_path):
+    clips = [("a.wav", "a", 0.0, 30.0, 1.0, 2.0), ("a.wav", "a", 30.0, 60.0, 3.0, 2.0),
+             ("copy.wav", "a", 0.0, 30.0, 1.0, 2.0)]  # fmt: skip
+    found = scores_of(read_predictions(scored(tmp_path / "s.parquet", clips)))
+    assert found == {("a", "Anger"): (2.0, "scored"), ("a", "Awe"): (2.0, "scored")}
+
+
+def test_heads_that_bench_does_not_have_are_left_out(tmp_path):
+    heads, clip = ("Valence", "Breathiness_v2", "Awe", "Arousal"), ("a.wav", "a", 0.0, 5.0)
+    found = scores_of(read_predictions(scored(tmp_path / "s.csv", [(*clip, 1, 2, 3, 4)], heads)))
+    assert found == {("a", "Awe"): (3.0, "scored"), ("a", "Arousal"): (4.0, "scored")}
+    with pytest.raises(EvaluationError, match="none of the 42 categories"):
+        read_predictions(scored(tmp_path / "t.csv", [(*clip, 1)], ("Valence",)))
+
+
+def test_a_score_file_without_a_readable_clip_has_no_rows(tmp_path):
+    found = read_predictions(scored(tmp_path / "s.parquet", [("gone.wav", None, None, None)]))
+    assert (len(found.rows), found.all_emotions) == (0, False)
+
+
+def test_a_folder_whose_name_looks_like_a_column_adds_none(tmp_path):
+    folder = tmp_path / "emotion=Awe"
+    folder.mkdir()
+    found = read_predictions(scored(folder / "s.parquet", [("a.wav", "a", 0.0, 5.0, 1, 2)]))
+    assert len(found.rows) == 2
+
+
+def test_a_score_file_knows_its_scale(tmp_path):
+    path = scored(tmp_path / "s.csv", [("a.wav", "a", 0.0, 5.0, 1, 2)])
+    with pytest.raises(EvaluationError, match="has scores on 0-4, not on 0-10"):
+        read_predictions(path, scale="0-10")
+    other = {"Anger": [0, 10], "Awe": [0, 10], "Valence": [-3, 3]}
+    found = read_predictions(scored(tmp_path / "t.csv", [("a.wav", "a", 0.0, 5.0, 1, 2)],
+                                    scales=other))  # fmt: skip
+    assert found.scale == "0-10"
+    mixed = {"Anger": [0, 4], "Awe": [1, 5]}
+    with pytest.raises(EvaluationError, match="heads on the scales 0-4, 1-5"):
+        read_predictions(scored(tmp_path / "u.csv", [("a.wav", "a", 0.0, 5.0, 1, 2)],
+                                scales=mixed))  # fmt: skip

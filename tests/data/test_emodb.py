@@ -1,0 +1,39 @@
+"""The command on 535 real clips: nothing is lost, not even to kill -9."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from pyarrow import parquet
+
+pytestmark = pytest.mark.real
+
+
+def command(shared: Path, output: Path) -> list[str]:
+    arguments = ["score", str(shared / "data" / "emodb"), "--output", str(output), "--quiet"]
+    return [sys.executable, "-m", "emonet_voice.cli.app", *arguments]
+
+
+def test_a_run_killed_half_way_and_started_again_gives_the_file_of_one_run(shared, tmp_path):
+    whole, resumed = tmp_path / "whole.parquet", tmp_path / "resumed.parquet"
+    assert subprocess.run(command(shared, whole)).returncode == 0
+    table = parquet.read_table(whole)
+    assert table.num_rows == 535
+    assert table["outcome"].to_pylist() == ["scored"] * 535
+    assert len(set(table["clip_id"].to_pylist())) == 535
+
+    process = subprocess.Popen(command(shared, resumed))
+    journal = resumed.with_name(resumed.name + ".partial")
+    deadline = time.monotonic() + 300
+    while not journal.exists() or journal.read_bytes().count(b"\n") < 30:  # of 67 groups of 8
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not resumed.exists()
+    assert subprocess.run(command(shared, resumed)).returncode == 0
+    assert resumed.read_bytes() == whole.read_bytes()

@@ -1,0 +1,99 @@
+"""`emonet-voice generalize` at the command line: what is printed, and which code is returned."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from emonet_voice.cli.generalize import generalize_command
+from tests.support.generalize_maker import emodb_folder, forty_heads
+from tests.support.places import REPOSITORY
+
+app = typer.Typer()
+app.command(no_args_is_help=True)(generalize_command)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return forty_heads(tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return emodb_folder(tmp_path_factory.mktemp("corpora") / "emodb")
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, [*map(str, arguments)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def words(result):
+    return " ".join(result.output.replace("│", " ").split())
+
+
+def test_it_prints_tables_and_writes_result_and_pictures(corpus, model, tmp_path):
+    found = run("--corpus", "emodb", "--root", corpus, "--model", model,
+                "--output", tmp_path / "result.json", "--plots", tmp_path / "plots")  # fmt: skip
+    assert found.exit_code == 0
+    assert "EmoDB, 12 clips of 535" in found.stdout
+    assert "always anger" in found.stdout
+    assert json.loads((tmp_path / "result.json").read_text())["kind"] == "generalization"
+    (picture,) = (tmp_path / "plots").iterdir()
+    assert picture.name == "confusion-1-tiny-zero-shot.png"
+    assert picture.stat().st_size > 10_000
+
+
+def test_json_is_json_and_markdown_is_tables(corpus, model):
+    arguments = ("--corpus", "emodb", "--root", corpus, "--model", model)
+    assert json.loads(run(*arguments, "--json").stdout)["rows"][0]["system"] == "tiny"
+    assert run(*arguments, "--markdown").stdout.startswith("### EmoDB")
+
+
+def test_a_failed_clip_gives_code_1(model, tmp_path):
+    root = emodb_folder(tmp_path / "emodb")
+    (root / "03a01Wa.wav").write_bytes(b"no audio")
+    assert run("--corpus", "emodb", "--root", root, "--model", model).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--corpus", "iemocap"], "unknown corpus 'iemocap'; choose from emodb, ravdess"),
+        (["--root", "nowhere"], "nowhere: no such folder"),
+        (["--corpus", "ravdess"], "is not a name of RAVDESS speech"),
+        (["--baseline"], "tiny has no reference_scores.json"),
+        (["--supervised", "nowhere"], "nowhere: a Whisper checkpoint is needed"),
+        (["--json", "--markdown"], "choose --json or --markdown"),
+        (["--output", "result.csv"], "choose a .json file in a folder that exists"),
+        (["--states-cache", "a.json"], "choose an .npz file in a folder"),
+    ],
+)
+def test_what_a_user_gets_wrong_is_said_and_the_code_is_2(
+    corpus, model, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    whole = ["--corpus", "emodb", "--root", corpus, "--model", model, *arguments]
+    found = run(*whole)
+    assert found.exit_code == 2
+    assert message in words(found)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_shows_examples_without_heavy_imports():
+    code = (
+        "import sys; sys.argv = ['emonet-voice']\n"
+        "import typer\n"
+        "from typer.testing import CliRunner\n"
+        "from emonet_voice.cli.generalize import generalize_command\n"
+        "app = typer.Typer(); app.command()(generalize_command)\n"
+        "result = CliRunner().invoke(app, ['--help'])\n"
+        "assert result.exit_code == 0 and 'Example' in result.output, result.output\n"
+        "heavy = {'datasets', 'pyarrow', 'torch', 'transformers', 'sklearn', 'numpy'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)

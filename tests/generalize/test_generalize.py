@@ -1,0 +1,335 @@
+"""The paper's section 4.2 on coarse classes: the rule, its rates, intervals, and whole results."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn import metrics
+
+from dataset_scripts.building.build import build
+from dataset_scripts.corpora.raw_release import RawReleaseError
+from evaluate_metrics.bench.evaluation import write_result
+from evaluate_metrics.bench.predictions import EvaluationError
+from evaluate_metrics.generalize.clips import CORPORA, CorpusClip, open_corpus, score_clips
+from evaluate_metrics.generalize.result import generalize, published_rows
+from evaluate_metrics.generalize.tables import as_markdown, as_text
+from evaluate_metrics.generalize.zero_shot import Calls, call_classes, rates
+from modeling_empathic.taxonomy import EMODB_CLASSES, RAVDESS_CLASSES
+from tests.support.generalize_maker import emodb_folder, forty_heads, ravdess_folder
+from tests.support.scoring_fakes import write_clip
+
+MAPPED = [name for names in EMODB_CLASSES.values() for name in names]
+score_tables = arrays(float, (5, len(MAPPED)), elements=st.floats(-1, 5, width=32))
+
+
+def by_name(values):
+    return dict(zip(MAPPED, values.T, strict=True))
+
+
+@given(score_tables)
+def test_the_rule_is_the_papers_clip_by_clip(values):
+    calls = call_classes(by_name(values), EMODB_CLASSES)
+    for clip in range(len(values)):
+        raised = {name: math.exp(values[clip, i]) for i, name in enumerate(MAPPED)}
+        total = sum(raised.values())
+        for number, names in enumerate(EMODB_CLASSES.values()):
+            largest = max(raised[name] / total for name in names)
+            if abs(largest - 1.5 / 37) > 1e-12:
+                assert calls.present[clip, number] == (largest > 1.5 / 37)
+
+
+@given(score_tables)
+def test_the_top_class_has_the_highest_emotion(values):
+    top = call_classes(by_name(values), EMODB_CLASSES).top
+    names = list(EMODB_CLASSES.values())
+    for clip, number in enumerate(top):
+        mine = max(values[clip, MAPPED.index(name)] for name in names[number])
+        assert mine == pytest.approx(values[clip].max(), abs=1e-6)
+
+
+@given(score_tables, st.floats(-3, 3))
+def test_raising_all_scores_alike_changes_no_answer(values, shift):
+    values = np.round(values, 2)  # differences that survive the addition
+    one, other = (call_classes(by_name(v), EMODB_CLASSES) for v in (values, values + shift))
+    assert (one.present == other.present).all()
+
+
+def test_emotions_that_no_class_has_take_no_part():
+    scores = {name: np.zeros(1) for name in MAPPED}
+    calls = call_classes(scores | {"Sexual Lust": np.array([9.0])}, EMODB_CLASSES)
+    assert not calls.present.any()
+
+
+def test_a_missing_or_undefined_emotion_is_named():
+    scores = {name: np.zeros(1) for name in MAPPED}
+    with pytest.raises(EvaluationError, match="no scores of Fear, Distress"):
+        call_classes({k: v for k, v in scores.items() if k not in ("Fear", "Distress")},
+                     EMODB_CLASSES)  # fmt: skip
+    with pytest.raises(EvaluationError, match="scores of Fear are not all numbers"):
+        call_classes(scores | {"Fear": np.array([np.nan])}, EMODB_CLASSES)
+
+
+@st.composite
+def answers(draw):
+    n = draw(st.integers(4, 40))
+    truth = draw(arrays(int, n, elements=st.integers(0, 3)))
+    said = draw(arrays(int, n, elements=st.integers(0, 3)))
+    present = draw(arrays(bool, (n, 4)))
+    speakers = draw(st.lists(st.sampled_from("abcde"), min_size=n, max_size=n))
+    return truth, said, present, speakers
+
+
+@settings(max_examples=40)
+@given(answers())
+def test_one_answer_a_clip_agrees_with_scikit_learn(made):
+    truth, said, present, speakers = made
+    found = rates(Calls(present, said), truth, speakers, 4, n_resamples=0)
+    there = np.unique(truth)
+    assert found["top1"] == pytest.approx(metrics.accuracy_score(truth, said))
+    recall = metrics.recall_score(truth, said, labels=there, average="macro", zero_division=0)
+    assert found["uar"] == pytest.approx(recall)
+    f1 = metrics.f1_score(truth, said, labels=there, average="macro", zero_division=0)
+    assert found["macro_f1"] == pytest.approx(f1)
+    matrix = metrics.confusion_matrix(truth, said, labels=range(4))
+    assert found["confusion"] == matrix.tolist()
+
+
+def test_uar_is_balanced_accuracy():
+    rng = np.random.default_rng(0)
+    truth, said = rng.integers(0, 3, 50), rng.integers(0, 3, 50)
+    found = rates(Calls(None, said), truth, ["a"] * 50, 3, n_resamples=0)
+    assert found["uar"] == pytest.approx(metrics.balanced_accuracy_score(truth, said))
+
+
+@given(answers())
+def test_calls_are_counted_as_a_loop_counts_them(made):
+    truth, said, present, speakers = made
+    found = rates(Calls(present, said), truth, speakers, 4, n_resamples=0)
+    n = len(truth)
+    hits = sum(bool(present[i, truth[i]]) for i in range(n))
+    wrong = sum(bool(present[i, c]) for i in range(n) for c in range(4) if c != truth[i])
+    assert found["overall"] == pytest.approx(hits / n)
+    assert found["false_alarm_rate"] == pytest.approx(wrong / (3 * n))
+    assert found["classes_a_clip"] == pytest.approx((hits + wrong) / n)
+    shuffled = np.mean([present[i, truth[j]] for i in range(n) for j in range(n)])
+    assert found["overall_shuffled"] == pytest.approx(shuffled)
+    for c, row in enumerate(found["per_class"]):
+        own = [bool(present[i, c]) for i in range(n) if truth[i] == c]
+        others = [bool(present[i, c]) for i in range(n) if truth[i] != c]
+        assert row["n"] == len(own)
+        for name, some in (("hit_rate", own), ("false_alarms", others)):
+            assert row[name] == pytest.approx(np.mean(some) if some else np.nan, nan_ok=True)
+
+
+def test_intervals_are_those_of_a_loop_over_whole_speakers():
+    rng = np.random.default_rng(1)
+    speakers = np.repeat(list("abcdef"), 10)
+    truth, said = rng.integers(0, 3, 60), rng.integers(0, 3, 60)
+    found = rates(Calls(None, said), truth, speakers, 3, n_resamples=200, seed=7)
+    drawn = np.random.default_rng(7).multinomial(6, np.full(6, 1 / 6), 200)
+    uar = []
+    for counts in drawn:
+        rows = [
+            i
+            for letter, count in zip("abcdef", counts, strict=True)
+            for i in np.flatnonzero(speakers == letter).tolist() * count
+        ]
+        uar.append(metrics.balanced_accuracy_score(truth[rows], said[rows]))
+    interval = found["intervals"]["uar"]
+    assert (interval["low"], interval["high"]) == pytest.approx(np.quantile(uar, [0.025, 0.975]))
+    assert found["bootstrap"]["n_units"] == 6
+
+
+@settings(max_examples=40)
+@given(answers(), st.randoms(use_true_random=False))
+def test_the_order_of_the_clips_does_not_matter(made, random):
+    truth, said, present, speakers = made
+    order = random.sample(range(len(truth)), len(truth))
+    one = rates(Calls(present, said), truth, speakers, 4, n_resamples=50)
+    shuffled = Calls(present[order], said[order])
+    other = rates(shuffled, truth[order], [speakers[i] for i in order], 4, n_resamples=50)
+    np.testing.assert_equal(other, one)
+
+
+def test_one_speaker_gives_no_interval_and_the_reason():
+    found = rates(Calls(None, np.array([0, 1])), np.array([0, 1]), ["a", "a"], 2)
+    interval = found["intervals"]["top1"]
+    assert math.isnan(interval["low"])
+    assert interval["reason"] == "fewer than two speakers to draw from"
+
+
+@pytest.mark.parametrize("corpus", CORPORA)
+def test_the_papers_overall_is_the_share_of_all_clips_not_the_mean_of_classes(corpus):
+    row = published_rows(corpus)[0]
+    counts = {
+        name: CORPORA[corpus].builder.PUBLISHED[f"label: {name}"] for name in row["per_class"]
+    }
+    share = sum(row["per_class"][c] * n for c, n in counts.items()) / sum(counts.values())
+    assert share == pytest.approx(row["overall"], abs=0.001)
+    assert abs(np.mean(list(row["per_class"].values())) - row["overall"]) > 0.003
+
+
+@pytest.fixture(scope="module")
+def nano_like(tmp_path_factory):
+    return forty_heads(tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def emodb(tmp_path_factory):
+    return emodb_folder(tmp_path_factory.mktemp("corpora") / "emodb")
+
+
+@pytest.fixture(scope="module")
+def result(nano_like, emodb):
+    return generalize(emodb, "emodb", str(nano_like), n_resamples=20)
+
+
+def test_a_model_that_never_heard_the_corpus_is_zero_shot(result):
+    (row,) = result["rows"]
+    assert (row["system"], row["protocol"], row["clips"]) == ("tiny", "zero-shot", 12)
+    assert list(row["per_class"]) == list(EMODB_CLASSES)
+    assert row["outcomes"] == {"scored": 12}
+    assert result["corpus"]["published_clips"] == 535
+
+
+def test_floors_say_always_and_everything(result):
+    always, every = result["floors"]
+    assert always["system"] == "always anger"
+    assert always["top1"] == always["overall"] == pytest.approx(6 / 12)
+    assert always["classes_a_clip"] == 1
+    assert (every["overall"], every["false_alarm_rate"], every["classes_a_clip"]) == (1, 1, 7)
+    assert math.isnan(every["top1"])
+    assert every["undefined"]["top1"] == "calls every class present: no single answer"
+
+
+def test_the_same_corpus_built_as_parquet_gives_the_same_figures(
+    nano_like, emodb, result, tmp_path
+):
+    build(emodb, tmp_path / "built", corpus="emodb", assert_counts=False)
+    again = generalize(tmp_path / "built", "emodb", str(nano_like), n_resamples=20)
+    np.testing.assert_equal(again["rows"], result["rows"])
+
+
+@pytest.fixture
+def quick_acoustics(monkeypatch):
+    """Features that take no time."""
+    from modeling_empathic.acoustics import FEATURES, Outcome
+
+    rng = np.random.default_rng(0)
+
+    def measure(paths):
+        for path in paths:
+            yield Outcome(path, dict(zip(FEATURES, rng.normal(size=len(FEATURES)), strict=True)))
+
+    monkeypatch.setattr("modeling_empathic.acoustics.acoustics_files", measure)
+
+
+def test_ravdess_has_eight_classes_and_its_own_folds(nano_like, tmp_path, quick_acoustics):
+    root = ravdess_folder(tmp_path / "raw")
+    found = generalize(root, "ravdess", str(nano_like), acoustic=True, n_resamples=10)
+    assert list(found["rows"][0]["per_class"]) == list(RAVDESS_CLASSES)
+    protocols = [row["protocol"] for row in found["rows"]]
+    assert protocols == ["zero-shot", "six folds of four speakers", "random 80/20, 10 times"]
+    folds = found["rows"][1]
+    assert folds["answers"] == folds["clips"] == found["corpus"]["clips"]
+    assert folds["undefined"]["overall"] == "one answer a clip: nothing is called present"
+
+
+def test_a_clip_that_fails_is_counted_and_left_out(nano_like, tmp_path):
+    root = emodb_folder(tmp_path / "emodb")
+    (root / "03a01Wa.wav").write_bytes(b"no audio")
+    found = generalize(root, "emodb", str(nano_like), n_resamples=0)
+    assert found["rows"][0]["outcomes"] == {"scored": 11, "decode_error": 1}
+    assert found["rows"][0]["answers"] == sum(map(sum, found["rows"][0]["confusion"])) == 11
+    assert "1 clips failed and are left out" in " ".join(as_text(found).split())
+
+
+def test_a_clips_score_is_the_mean_of_its_windows_weighted_by_their_length(nano_like, tmp_path):
+    from modeling_empathic.scoring.clips import score_files
+    from modeling_empathic.scoring.loading import load_model
+
+    path = str(write_clip(tmp_path / "long.wav", seconds=36))
+    model, extractor, _ = load_model(
+        str(nano_like), revision=None, heads=["Anger"], device="cpu", dtype="auto"
+    )
+    first, rest = score_files([path], model, extractor)
+    clip = CorpusClip(path, "long.wav", 0, "03", 0)
+    found = score_clips([clip], model, extractor, lambda: None)
+    assert first["Anger"] != rest["Anger"]
+    assert found.scores["Anger"][0] == pytest.approx((5 * first["Anger"] + rest["Anger"]) / 6)
+    assert found.duration_s[0] == 36
+
+
+def test_speakers_of_the_training_are_told_apart(emodb, tmp_path, quick_acoustics):
+    folder = forty_heads(tmp_path / "tiny")
+    (folder / "training.json").write_text(json.dumps({"training": {"emodb_speakers": ["03"]}}))
+    found = generalize(emodb, "emodb", str(folder), acoustic=True, n_resamples=0)
+    unheard, everyone, *_, same_split = found["rows"]
+    assert unheard["protocol"] == "3 speakers not in its training"
+    assert "03" not in unheard["speakers"]
+    assert everyone["protocol"] == "all 4 speakers, 1 of them from its training"
+    assert same_split["protocol"] == "taught the model's 1 speakers"
+    assert same_split["speakers"] == unheard["speakers"]
+
+
+def test_clips_that_are_in_the_reference_are_counted_beside_the_row(emodb, tmp_path):
+    from modeling_empathic.reference_scores import FILE_NAME, make_reference, write_reference
+
+    folder = forty_heads(tmp_path / "tiny")
+    with pytest.raises(EvaluationError, match=r"has no reference_scores\.json"):
+        generalize(emodb, "emodb", str(folder), baseline=True)
+    from dataset_scripts.building.manifest import sha256
+
+    known = [sha256(emodb / name) for name in ("03a01Wa.wav", "08a01Wa.wav")]
+    scores = {name: [0.0, 1.0] for name in MAPPED}
+    write_reference(
+        make_reference(scores, clips="Two.", model="m", revision="r", clip_ids=known),
+        folder / FILE_NAME,
+    )
+    found = generalize(emodb, "emodb", str(folder), baseline=True, n_resamples=0)
+    z = found["rows"][1]
+    assert (z["system"], z["clips_in_reference"]) == ("tiny, z-scores", 2)
+    assert z["reference"] == {"clips": "Two.", "n_clips": 2}
+    assert "2 of 12 clips are among the reference clips" in " ".join(as_text(found).split())
+
+
+def test_tables_fit_80_columns_and_survive_being_stored(result, tmp_path):
+    write_result(result, tmp_path / "result.json")
+    stored = json.loads((tmp_path / "result.json").read_text())
+    for found in (result, stored):
+        text = as_text(found)
+        assert max(map(len, text.splitlines())) <= 80
+        assert "every class present" in text
+        assert "paper: HuBERT" in text
+    assert as_markdown(stored) == as_markdown(result)
+
+
+def test_another_corpus_or_a_built_one_of_another_kind_is_named(emodb, tmp_path):
+    with pytest.raises(EvaluationError, match="unknown corpus 'iemocap'; choose from emodb, rav"):
+        generalize(emodb, "iemocap")
+    build(emodb, tmp_path / "built", corpus="emodb", assert_counts=False)
+    with (
+        pytest.raises(EvaluationError, match="classes are not those of ravdess"),
+        open_corpus(tmp_path / "built", "ravdess"),
+    ):
+        pass
+    with pytest.raises(RawReleaseError, match="no such folder"), open_corpus("nowhere", "emodb"):
+        pass
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_nano_on_held_out_speakers_is_what_its_training_measured(shared):
+    from modeling_empathic import NANO
+
+    measured = json.loads((NANO / "training.json").read_text())["measured"]["emodb_test_speakers"]
+    row = generalize(shared / "data" / "emodb", "emodb", n_resamples=0)["rows"][0]
+    assert row["protocol"] == "4 speakers not in its training"
+    assert row["clips"] == measured["clips"]
+    pairs = {"top1": "top1", "uar": "uar", "macro_f1": "macro_f1", "overall": "lenient_hit_rate"}
+    for ours, theirs in pairs.items():
+        assert row[ours] == pytest.approx(measured[theirs], abs=0.01)

@@ -1,0 +1,197 @@
+"""The three doors into the model, each in a fresh process as a user would open it."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from modeling_empathic import EmpathicInsightModel
+from tests.support.places import REPOSITORY
+
+# Makes this package impossible to import, however it is installed.
+HIDDEN = """
+import sys
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] == 'modeling_empathic':
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Hide())
+"""
+
+
+@pytest.fixture(scope="module")
+def expected(model_folder, tone):
+    """Scores of the tone by name, from the class itself."""
+    from transformers import WhisperFeatureExtractor
+
+    extractor = WhisperFeatureExtractor.from_pretrained(model_folder)
+    inputs = extractor(tone, sampling_rate=16_000, return_tensors="pt")
+    with torch.no_grad():
+        model = EmpathicInsightModel.from_pretrained(model_folder)
+        scores = model(**inputs).logits[0].tolist()
+    return dict(zip(model.config.head_names, scores, strict=True))
+
+
+@pytest.fixture(scope="module")
+def tone_file(tone, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("tone") / "tone.npy"
+    np.save(path, tone)
+    return path
+
+
+def in_fresh_process(program: str, *arguments, cwd: Path, cache: Path):
+    """Runs a program and returns the JSON of its last line."""
+    import os
+
+    environment = {**os.environ, "HF_MODULES_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program, *map(str, arguments)],
+        capture_output=True, text=True, cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_importing_the_package_is_enough_for_every_auto_class(
+    model_folder, tone_file, expected, tmp_path
+):
+    program = """
+import json, sys
+import modeling_empathic
+import numpy as np, torch
+from transformers import AutoConfig, AutoModel, AutoModelForAudioClassification, pipeline
+from transformers import AutoFeatureExtractor
+folder, tone = sys.argv[1], np.load(sys.argv[2])
+extractor = AutoFeatureExtractor.from_pretrained(folder)
+inputs = extractor(tone, sampling_rate=16000, return_tensors='pt')
+names = AutoConfig.from_pretrained(folder).head_names
+results = {}
+for auto in (AutoModel, AutoModelForAudioClassification):
+    model = auto.from_pretrained(folder)
+    assert type(model).__module__ == 'modeling_empathic.modeling_empathic', type(model)
+    with torch.no_grad():
+        results[auto.__name__] = dict(zip(names, model(**inputs).logits[0].tolist()))
+ours = pipeline('voice-emotion', model=folder)
+results['voice-emotion'] = {row['label']: row['score'] for row in ours(tone)}
+stock = pipeline('audio-classification', model=folder)
+results['audio-classification'] = {row['label']: row['score'] for row in stock(tone, top_k=None)}
+print(json.dumps(results))
+"""
+    results = in_fresh_process(program, model_folder, tone_file, cwd=REPOSITORY, cache=tmp_path)
+    assert len(results) == 4
+    for door, scores in results.items():
+        assert scores == pytest.approx(expected, abs=1e-5), door
+
+
+def test_remote_code_works_where_the_package_cannot_be_imported(
+    model_folder, tone_file, expected, tmp_path
+):
+    program = (
+        HIDDEN
+        + """
+import json
+import numpy as np, torch
+from transformers import AutoModel, AutoModelForAudioClassification, AutoFeatureExtractor, pipeline
+folder, tone = sys.argv[1], np.load(sys.argv[2])
+try:
+    import modeling_empathic
+except ModuleNotFoundError:
+    pass
+else:
+    raise SystemExit('the package can still be imported')
+extractor = AutoFeatureExtractor.from_pretrained(folder)
+inputs = extractor(tone, sampling_rate=16000, return_tensors='pt')
+results = {}
+for auto in (AutoModel, AutoModelForAudioClassification):
+    model = auto.from_pretrained(folder, trust_remote_code=True)
+    assert type(model).__module__.startswith('transformers_modules'), type(model)
+    with torch.no_grad():
+        scores = model(**inputs).logits[0].tolist()
+    results[auto.__name__] = dict(zip(model.config.head_names, scores))
+import os
+os.chdir('/')  # the folder that the code comes from was given as a relative path
+model.save_pretrained(sys.argv[3])
+os.chdir(sys.argv[4])
+for task in ('voice-emotion', None):
+    ours = pipeline(task, model=folder, trust_remote_code=True)
+    results[f'pipeline {task}'] = {row['label']: row['score'] for row in ours(tone)}
+stock = pipeline('audio-classification', model=folder, trust_remote_code=True)
+results['audio-classification'] = {row['label']: row['score'] for row in stock(tone, top_k=None)}
+some = AutoModel.from_pretrained(folder, trust_remote_code=True, heads=['awe'])
+assert some.config.head_names == ['Awe'], some.config.head_names
+print(json.dumps(results))
+"""
+    )
+    saved = tmp_path / "saved"
+    results = in_fresh_process(
+        program,
+        model_folder.name,
+        tone_file,
+        saved,
+        model_folder.parent,
+        cwd=model_folder.parent,
+        cache=tmp_path / "cache",
+    )
+    assert len(results) == 5
+    for door, scores in results.items():
+        assert scores == pytest.approx(expected, abs=1e-5), door
+    # Saved from remote code, the folder is the one that it was loaded from, code included.
+    assert (saved / "pipeline_empathic.py").exists()
+    for path in model_folder.iterdir():
+        if path.name != "preprocessor_config.json":
+            assert (saved / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_without_trust_nothing_of_the_folder_runs(model_folder, tmp_path):
+    program = (
+        HIDDEN
+        + """
+import json
+from transformers import AutoModel
+try:
+    AutoModel.from_pretrained(sys.argv[1])
+except ValueError as error:
+    print()  # the prompt of transformers ends without a line break
+    print(json.dumps('trust_remote_code' in str(error)))
+"""
+    )
+    assert in_fresh_process(program, model_folder, cwd=tmp_path, cache=tmp_path / "cache")
+
+
+def test_shipped_code_is_flat_and_imports_nothing_of_the_package_by_name():
+    from modeling_empathic.saving_empathic import CODE_FILES
+
+    shipped = {Path(name).stem for name in CODE_FILES}
+    for name in CODE_FILES:
+        tree = ast.parse((REPOSITORY / "modeling_empathic" / name).read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+                assert all(name.split(".")[0] != "modeling_empathic" for name in names)
+            elif isinstance(node, ast.ImportFrom) and node.level:
+                assert (node.level, node.module in shipped) == (1, True), (name, node.module)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.module.split(".")[0] != "modeling_empathic", name
+
+
+def test_the_public_names_are_exactly_these():
+    import modeling_empathic
+
+    assert modeling_empathic.__all__ == [
+        "AudioError",
+        "EmpathicInsightConfig",
+        "EmpathicInsightModel",
+        "EmpathicInsightPipeline",
+        "HeadError",
+        "NANO",
+        "load_audio",
+        "resolve",
+        "score_files",
+    ]
+    for name in modeling_empathic.__all__:
+        assert getattr(modeling_empathic, name).__doc__

@@ -1,0 +1,63 @@
+"""`dtype="mixed"`: the heads, which are the memory, in bfloat16; the encoder in float32."""
+
+import pytest
+import torch
+from transformers import AutoModel
+
+from modeling_empathic import EmpathicInsightModel
+from modeling_empathic.scoring.clips import score_windows
+from modeling_empathic.scoring.loading import load_model
+from tests.support.tiny import tiny_model
+
+
+@pytest.fixture
+def scored(model_folder, features):
+    """Loads the tiny model as the command does, and scores with it."""
+
+    def score(dtype):
+        options = {"revision": None, "heads": [], "device": "cpu", "dtype": dtype}
+        model, _, provenance = load_model(str(model_folder), **options)
+        return provenance["dtype"], score_windows(model, features)
+
+    return score
+
+
+def types(model):
+    heads, encoder = (
+        {tensor.dtype for tensor in part.parameters()} for part in (model.heads, model.encoder)
+    )
+    return heads, encoder
+
+
+@pytest.mark.parametrize("door", [EmpathicInsightModel, AutoModel])
+def test_the_heads_are_rounded_and_the_encoder_is_not(door, model_folder):
+    model = door.from_pretrained(model_folder, dtype="mixed")
+    assert types(model) == ({torch.bfloat16}, {torch.float32})
+    exact = tiny_model().encoder.state_dict()
+    assert all(torch.equal(model.encoder.state_dict()[name], exact[name]) for name in exact)
+
+
+def test_its_scores_are_nearer_to_float32_than_those_of_bfloat16(scored):
+    exact, mixed, half = (scored(dtype)[1] for dtype in ("float32", "mixed", "bfloat16"))
+    assert 0 < abs(mixed - exact).mean() < abs(half - exact).mean()
+
+
+def test_the_score_file_says_it(scored):
+    assert [scored(dtype)[0] for dtype in ("mixed", "auto")] == ["mixed", "float32"]
+
+
+def test_saved_and_loaded_it_stays_so_to_the_byte(model_folder, tmp_path):
+    first = EmpathicInsightModel.from_pretrained(model_folder, dtype="mixed")
+    first.save_pretrained(tmp_path / "first")
+    second = EmpathicInsightModel.from_pretrained(tmp_path / "first")
+    assert types(second) == types(first)
+    second.save_pretrained(tmp_path / "second")
+    files = sorted(file.name for file in (tmp_path / "first").iterdir())
+    for name in files:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_another_type_asked_for_holds_for_all_of_it(dtype, model_folder, tmp_path):
+    EmpathicInsightModel.from_pretrained(model_folder, dtype="mixed").save_pretrained(tmp_path)
+    assert types(AutoModel.from_pretrained(tmp_path, dtype=dtype)) == ({dtype}, {dtype})

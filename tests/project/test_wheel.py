@@ -1,0 +1,141 @@
+"""The sdist and its wheel: what `pip install` gives where there is no checkout."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import time
+import urllib.error
+import urllib.request
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from emonet_voice.hub.publish.stage import MANIFEST, stage
+from tests.support.places import REPOSITORY
+
+NOT_SHIPPED = (".*", "build", "dist", "demo", "screenshots", "*.egg-info", "__pycache__", "shared")
+CLIP = "en_elation.flac"
+OURS = {"modeling_empathic", "dataset_scripts", "evaluate_metrics"}
+
+
+def run(*command, **options):
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The sdist, and the wheel that is made of it."""
+    folder = tmp_path_factory.mktemp("built")
+    ignore = shutil.ignore_patterns(*NOT_SHIPPED)
+    shutil.copytree(REPOSITORY, folder / "project", symlinks=True, ignore=ignore)
+    run(sys.executable, "-m", "build", "--no-isolation", "-o", folder, folder / "project")
+    return next(folder.glob("*.tar.gz")), next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(built, tmp_path_factory):
+    """A virtual environment with the libraries of this one, and of ours only the wheel."""
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder / "venv", symlinks=True)
+    python = folder / "venv" / "bin" / "python"
+    site = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+    # Links of an editable installation are followed from site folders alone, so not from here.
+    (Path(site) / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    pip = (sys.executable, "-m", "pip", "--python", python, "install", "--quiet")
+    run(*pip, "--no-deps", "--no-index", built[1])
+    (folder / "empty").mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def command(installed):
+    """The installed command, from an empty folder, in a clean home, and where it is installed."""
+    environment = {"HOME": str(installed), "PATH": os.environ["PATH"], "HF_HUB_OFFLINE": "1"}
+    options = {"cwd": installed / "empty", "env": environment}
+    python = installed / "venv" / "bin" / "python"
+    where = run(python, "-c", "import modeling_empathic as m; print(m.__file__)", **options)
+    assert Path(where.strip()).is_relative_to(installed)
+    return python.with_name("emonet-voice"), options
+
+
+def test_the_wheel_has_the_checkpoint_the_templates_and_the_spaces_and_no_more(built):
+    names = set(zipfile.ZipFile(built[1]).namelist())
+    assert "modeling_empathic/nano/model.safetensors" in names
+    for folder, pattern in (("cards", "*.jinja"), ("spaces", "*/app.py"), ("spaces", "*/*.txt")):
+        found = [path.relative_to(REPOSITORY) for path in (REPOSITORY / folder).glob(pattern)]
+        assert found
+        assert {f"modeling_empathic/hub_files/{path}" for path in found} <= names
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == OURS
+    assert not [name for name in names if "__pycache__" in name or "annotation_data" in name]
+    assert built[1].stat().st_size < 10e6
+
+
+def test_the_sdist_has_its_licence_and_no_links(built):
+    with tarfile.open(built[0]) as archive:
+        members = archive.getmembers()
+    names = {member.name.split("/", 1)[-1] for member in members}
+    assert {"LICENSE", "README.md", "pyproject.toml", "cards/bench.md.jinja"} <= names
+    assert not [member.name for member in members if member.issym()]
+
+
+def test_score_works_with_no_other_file_of_the_project(command, installed):
+    program, options = command
+    shutil.copy(REPOSITORY / "examples" / "clips" / CLIP, installed / "empty")
+    rows = run(program, "score", CLIP, "--json", **options).splitlines()
+    scored = json.loads(rows[0])
+    assert scored["outcome"] == "scored" and isinstance(scored["Elation"], float)
+
+
+def test_the_wheel_stages_the_same_bytes_as_a_checkout(command, tmp_path):
+    program, options = command
+    run(program, "publish", "--stage", tmp_path / "wheel", **options)
+    here = stage(tmp_path / "here").folder
+    assert (tmp_path / "wheel" / MANIFEST).read_text() == (here / MANIFEST).read_text()
+
+
+def test_a_space_of_the_wheel_answers(command, tmp_path):
+    program, options = command
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with (tmp_path / "log").open("w") as log:
+        demo = [str(program), "demo", "leaderboard", "--port", str(port)]
+        server = subprocess.Popen(demo, stdout=log, stderr=log, **options)
+    try:
+        for _ in range(600):
+            assert server.poll() is None, (tmp_path / "log").read_text()
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+                    assert b"EmoNet-Voice" in answer.read()
+                    break
+            except urllib.error.URLError:
+                time.sleep(0.1)
+        else:
+            pytest.fail((tmp_path / "log").read_text())
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.mark.slow
+def test_in_an_empty_virtual_environment_pip_brings_all_that_score_needs(built, tmp_path):
+    """Downloads torch."""
+    venv.create(tmp_path / "venv", symlinks=True, with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    run(python, "-m", "pip", "install", "--quiet", built[1])
+    (tmp_path / "empty").mkdir()
+    shutil.copy(REPOSITORY / "examples" / "clips" / CLIP, tmp_path / "empty")
+    environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "HF_HUB_OFFLINE": "1"}
+    program = python.with_name("emonet-voice")
+    shown = run(program, "score", CLIP, "--json", cwd=tmp_path / "empty", env=environment)
+    assert json.loads(shown.splitlines()[0])["outcome"] == "scored"

@@ -1,0 +1,271 @@
+"""The numbers and pictures of the demo Space, without its page."""
+
+import csv
+import doctest
+import importlib
+import io
+import json
+import math
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from modeling_empathic import NANO
+from modeling_empathic.taxonomy import EMODB_CLASSES, EMOTION_NAMES
+from tests.support.places import REPOSITORY
+
+SPACE = REPOSITORY / "spaces" / "empathic_insight_voice"
+MODULES = ("families", "voice_model", "analysis", "panels", "lanes", "exports")
+HOSTILE = "<script>alert(1)</script>\"'&.wav"
+
+
+@pytest.fixture(scope="module")
+def space():
+    """The modules of the Space, which lie flat in its folder, with Nano as their model."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMONET_MODEL_FOLDER", str(NANO))
+        patch.syspath_prepend(str(SPACE))
+        before = set(sys.modules)
+        yield SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
+        for name in set(sys.modules) - before:
+            if name in MODULES or name.split(".")[0] == "emonet":
+                del sys.modules[name]  # another Space may have a module of that name
+
+
+@pytest.fixture(scope="module")
+def voice(space):
+    """Two and a half seconds of a tone that wavers, at 16 kHz."""
+    time_s = np.arange(40_000) / 16_000
+    tone = np.sin(2 * np.pi * 150 * time_s + 3 * np.sin(2 * np.pi * 5 * time_s))
+    return (0.3 * tone * (0.6 + 0.4 * np.sin(2 * np.pi * 2 * time_s))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def results(space, voice):
+    """What the page shows of that voice."""
+    return SimpleNamespace(
+        score=space.analysis.score(voice, "nano"),
+        timeline=space.analysis.timeline(voice, "nano", 1.0, 0.5),
+        moments=space.analysis.moments(voice, "nano", "Anger"),
+        acoustics=space.analysis.acoustics(voice),
+        wave=space.analysis.envelope(voice),
+    )
+
+
+@pytest.fixture
+def tiny(space, model_folder, monkeypatch):
+    """A model with full heads and pooled ones, by the name `tiny`."""
+    monkeypatch.setitem(space.voice_model.SOURCES, "tiny", str(model_folder))
+    yield "tiny"
+    for key in [key for key in space.voice_model._LOADED if key[0] == "tiny"]:
+        del space.voice_model._LOADED[key]
+
+
+def test_the_examples_in_the_docstrings_are_right(space):
+    for name in ("families", "analysis", "panels", "lanes", "exports"):
+        found = doctest.testmod(getattr(space, name), extraglobs={"np": np})
+        assert found.attempted and not found.failed, name
+
+
+def test_every_emotion_is_in_one_family_and_no_family_is_empty(space):
+    families = [space.families.FAMILY[name] for name in EMOTION_NAMES]
+    assert [families.count(family) for family in space.families.ORDER] == [12, 6, 7, 2, 9, 4]
+    assert sorted(space.families.BY_FAMILY) == sorted(EMOTION_NAMES)
+
+
+def test_links_in_the_folder_are_files_of_this_repository(space):
+    """The Hub's client follows links to files and skips links to folders."""
+    links = [path for path in SPACE.rglob("*") if path.is_symlink()]
+    assert len(links) == 12
+    for link in links:
+        assert not link.readlink().is_absolute(), link
+        assert link.is_file() and link.resolve().is_relative_to(REPOSITORY), link
+
+
+def test_scores_are_those_of_the_pipeline(space, voice, results):
+    from transformers import pipeline
+
+    expected = pipeline("voice-emotion", model=NANO, dtype=torch.float32)(voice)
+    expected = {row["label"]: row["score"] for row in expected}
+    found = {row["emotion"]: row["score"] for row in results.score["emotions"]}
+    assert found == pytest.approx(expected, abs=1e-5)
+    intensities = [row["intensity_0_10"] for row in results.score["emotions"]]
+    assert intensities == sorted(intensities, reverse=True)
+
+
+def test_a_long_recording_is_the_mean_of_its_windows_by_their_length(space, tiny):
+    noise = np.random.default_rng(0).normal(0, 0.1, 16_000 * 40).astype(np.float32)
+    parts = [space.analysis.score(part, tiny) for part in (noise[:480_000], noise[480_000:])]
+    rows = [{row["emotion"]: row["score"] for row in part["emotions"]} for part in parts]
+    for row in space.analysis.score(noise, tiny)["emotions"]:
+        expected = (30 * rows[0][row["emotion"]] + 10 * rows[1][row["emotion"]]) / 40
+        assert row["score"] == pytest.approx(expected, abs=1e-4)
+
+
+def _slope(heads, row: int, projection: torch.Tensor) -> torch.Tensor:
+    """How a head's score moves with its first layer's outputs, by the layers written out."""
+    hidden = projection.requires_grad_()
+    for layer in heads.mlp:
+        hidden = torch.relu(hidden) @ layer.weight[row].T + layer.bias[row]
+    return torch.autograd.grad(hidden.sum(), projection)[0]
+
+
+def test_a_full_heads_moments_are_its_first_layer_step_by_step(space, tiny, voice):
+    """Against the product written out: a step's weights times its state, times the slope."""
+    found, _ = space.voice_model.contributions(tiny, (), voice, "Anger")
+    loaded = space.voice_model.load(tiny)
+    model, heads = loaded.model, loaded.model.heads["full"]
+    with torch.no_grad():
+        states = model.encoder(space.voice_model._features(loaded, [voice])).last_hidden_state[0]
+        weight = heads.proj.weight[:8].view(8, 1500, -1)  # Anger is the first full head
+        steps = torch.einsum("pts,ts->tp", weight, states)
+        projection = steps.sum(0) + heads.proj.bias[:8]
+    expected = steps @ _slope(heads, 0, projection)
+    assert found == pytest.approx(expected[:125].numpy(), abs=1e-5)
+
+
+def test_a_pooled_heads_moments_add_up_to_all_but_the_biases(space, tiny):
+    """30 s, so that nothing is padding: then they are the slope times what passes the weights."""
+    noise = np.random.default_rng(0).normal(0, 0.1, 480_000).astype(np.float32)
+    parts, rest = space.voice_model.contributions(tiny, (), noise, "Awe")
+    loaded = space.voice_model.load(tiny)
+    model, heads = loaded.model, loaded.model.heads["pooled"]
+    with torch.no_grad():
+        output = model(space.voice_model._features(loaded, [noise]), output_projections=True)
+        row, column = 0, loaded.emotions.index("Awe")  # the only pooled head among the emotions
+        projection = output.projections[0, column].clone()
+        passed = projection - heads.proj.bias[8 * row : 8 * row + 8]
+    assert len(parts) == 1500
+    assert parts.sum() == pytest.approx(float(_slope(heads, row, projection) @ passed), abs=1e-4)
+    assert parts.sum() + rest == pytest.approx(float(output.logits[0, column]), abs=1e-4)
+
+
+def test_only_the_heads_that_are_asked_for_are_read(space, tiny, voice):
+    rows = space.analysis.score(voice, tiny, ["Awe"])["emotions"]
+    assert [row["emotion"] for row in rows] == ["Awe"]
+    assert space.voice_model.load(tiny, ("Awe",)).model.config.head_names == ["Awe"]
+    assert "Speech Quality" not in space.voice_model.load(tiny).emotions
+
+
+def test_unusual_is_told_only_by_a_model_with_a_reference(space, tiny, voice, results):
+    assert all(row["percentile"] is not None for row in results.score["emotions"])
+    assert "Most unusual" in space.panels.bars(results.score)
+    without = space.analysis.score(voice, tiny)
+    assert [row["z"] for row in without["emotions"]] == [None] * 3
+    shown = space.panels.bars(without)
+    assert "Most unusual" not in shown and "no scores of reference clips" in shown
+
+
+def test_a_class_has_the_softmax_share_of_its_strongest_emotion(space):
+    scores = dict(zip(EMOTION_NAMES, np.random.default_rng(3).normal(1, 1, 40), strict=True))
+    found = space.analysis.readings(scores)["EmoDB"]
+    total = sum(math.exp(scores[name]) for names in EMODB_CLASSES.values() for name in names)
+    for row in found:
+        share = max(math.exp(scores[name]) / total for name in EMODB_CLASSES[row["class"]])
+        assert row["probability"] == pytest.approx(share)
+        assert row["hit"] == (share > 1.5 / 37)
+    assert "EmoDB" not in space.analysis.readings({"Anger": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "window_s", "hop_s", "expected"),
+    [(10, 3, 1, (3, 1, 8)), (2, 3, 1, (1, 0.25, 5)), (0.5, 3, 1, (1, 0.25, 1)),
+     (600, 3, 0.5, (3, 2.5, 240)), (1800, 2, 1, (7.6, 7.6, 237))],
+)  # fmt: skip
+def test_a_timeline_has_at_least_a_few_windows_and_at_most_240(
+    space, monkeypatch, duration_s, window_s, hop_s, expected
+):
+    monkeypatch.setattr(
+        space.analysis,
+        "score_windows",
+        lambda name, heads, samples, cuts: np.zeros((len(cuts), 40)),
+    )
+    samples = np.ones(int(16_000 * duration_s), np.float32)
+    found = space.analysis.timeline(samples, "nano", window_s, hop_s)
+    assert (found["window_s"], found["hop_s"], len(found["start_s"])) == pytest.approx(expected)
+    assert found["end_s"][-1] > duration_s - 1
+
+
+@pytest.mark.parametrize(("window_s", "hop_s"), [(0, 1), (31, 1), (3, 0), (3, 4), (math.nan, 1)])
+def test_impossible_windows_are_refused(space, voice, window_s, hop_s):
+    with pytest.raises(space.voice_model.VoiceError, match="the window must be 1 to 30 s"):
+        space.analysis.timeline(voice, "nano", window_s, hop_s)
+
+
+def test_unknown_models_and_heads_are_refused_with_what_there_is(space, voice):
+    with pytest.raises(space.voice_model.VoiceError, match="no model 'Huge' here; choose nano"):
+        space.analysis.score(voice, "Huge")
+    with pytest.raises(space.voice_model.VoiceError, match="no head 'Joy'"):
+        space.analysis.moments(voice, "nano", "Joy")
+
+
+def test_two_hours_of_silence_are_refused_by_their_header(space, tmp_path):
+    bomb = tmp_path / "bomb.flac"
+    with soundfile.SoundFile(bomb, "w", 8_000, 1, "PCM_16") as file:
+        for _ in range(120):
+            file.write(np.zeros(480_000, np.int16))
+    assert bomb.stat().st_size < 200_000
+    with pytest.raises(ValueError, match="recording: longer than 1800 s"):
+        space.analysis.read(str(bomb))
+
+
+def test_a_spreadsheet_gets_no_formula_and_every_score(space, results):
+    for name in ("=1+1.wav", "+1.wav", "-1.wav", "@SUM(A1).wav", "\tx.wav"):
+        rows = list(
+            csv.reader(io.StringIO(space.exports.csv_text(name, results.score, results.timeline)))
+        )
+        assert {row[0] for row in rows[1:]} == {f"'{name}"}
+    assert [row[1] for row in rows] == ["part", "recording"] + ["window"] * 4
+    assert rows[0][4:] == list(EMOTION_NAMES)
+    whole = {row["emotion"]: row["score"] for row in results.score["emotions"]}
+    assert list(map(float, rows[1][4:])) == pytest.approx(
+        [whole[n] for n in EMOTION_NAMES], abs=1e-5
+    )
+
+
+def test_the_json_is_json_without_nan(space, results):
+    everything = space.exports.rounded({"recording": results.score, "acoustics": results.acoustics})
+    found = json.loads(space.exports.json_text("a.wav", **everything), parse_constant=pytest.fail)
+    assert len(found["recording"]["emotions"]) == 40
+    assert found["path"] == "a.wav" and "feels" in found["note"]
+
+
+def test_the_picture_is_written_for_a_single_window_too(space, results, tmp_path):
+    scores = {name: row[:1] for name, row in results.timeline["scores"].items()}
+    course = {**results.timeline, "start_s": [0.0], "end_s": [1.0], "scores": scores}
+    space.exports.write_png(tmp_path / "a.png", results.score, course, results.wave)
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_text_of_users_and_of_models_cannot_become_markup(space, results):
+    score = {**results.score, "model": HOSTILE, "revision": HOSTILE, "reference": HOSTILE}
+    score["emotions"] = [{**row, "emotion": HOSTILE} for row in score["emotions"][:3]]
+    course = {**results.timeline, "scores": {HOSTILE: results.timeline["scores"]["Awe"]}}
+    shown = [
+        space.panels.overview(score, f"/tmp/{HOSTILE}", f"a={HOSTILE}"),
+        space.panels.bars(score),
+        space.lanes.timeline(score, course),
+        space.lanes.moments({**results.moments, "emotion": HOSTILE}, results.wave, 2.5),
+    ]
+    for html in shown:
+        assert "<script" not in html and "\"'&" not in html
+
+
+def test_every_picture_has_words_for_those_who_cannot_see_it(space, results):
+    shown = space.lanes.timeline(results.score, results.timeline)
+    shown += space.lanes.moments(results.moments, results.wave, 2.5)
+    shown += space.lanes.acoustics(results.acoustics, results.wave, 2.5)
+    assert shown.count("<svg role") == shown.count("aria-label=") == 7
+    assert 'alt="Heat map of 40 emotions. Intensity over 2.5 s' in shown
+
+
+def test_a_clip_without_voice_has_no_pitch_and_says_so(space):
+    noise = np.random.default_rng(1).normal(0, 0.1, 8_000).astype(np.float32)
+    found = space.analysis.acoustics(noise)
+    assert found["features"]["f0_median_hz"] is None and set(found["f0_hz"]) == {None}
+    shown = space.lanes.acoustics(found, space.analysis.envelope(noise), 0.5)
+    assert "Pitch: nothing could be measured." in shown and "not to be told" in shown

@@ -1,0 +1,313 @@
+"""The demo Space as the Hub runs it, in a browser, through its API, and under attack."""
+
+import contextlib
+import csv
+import http.client
+import json
+import re
+import shutil
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from emonet_voice.hub.local.server import LocalHub
+from modeling_empathic import NANO, load_audio
+from modeling_empathic.saving_empathic import write_code
+from modeling_empathic.taxonomy import EMOTION_NAMES
+from tests.support.browser_fixture import PHONE, chromium, microphone, running_space, screenshot
+from tests.support.places import REPOSITORY
+
+CLIP = REPOSITORY / "examples" / "clips" / "de_anger.flac"
+SPACE = REPOSITORY / "spaces" / "empathic_insight_voice"
+TOOLS = ("score", "timeline", "moments", "acoustics")
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """The running Space; its model comes from a Hub on this machine, code included."""
+    folder = tmp_path_factory.mktemp("space")
+    repository = folder / "nano"
+    shutil.copytree(NANO, repository)
+    write_code(repository)
+    with LocalHub(folder / "hub") as hub:
+        hub.add("laion/Empathic-Insight-Voice-Nano", repository, "model")
+        request = urllib.request.Request(
+            f"{hub.url}/api/models/laion/Empathic-Insight-Voice-Nano/tag/main",
+            json.dumps({"tag": "v0.1.0"}).encode(),
+            {"Authorization": f"Bearer {hub.token}", "Content-Type": "application/json"},
+        )
+        urllib.request.urlopen(request).close()
+        with running_space(SPACE, folder, **hub.environment(folder / "home")) as address:
+            yield address
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory):
+    """The example as WAV and MP3, under names that users have, and others that they have not."""
+    folder = tmp_path_factory.mktemp("sounds")
+    samples = load_audio(CLIP)
+    soundfile.write(folder / "voice.wav", samples, 16_000)
+    soundfile.write(folder / "voice.mp3", np.tile(samples, 2), 16_000)
+    shutil.copy(folder / "voice.wav", folder / "=1+1 <img src=x onerror=alert(1)>.wav")
+    (folder / "text.wav").write_text("This is no sound at all. " * 100)
+    (folder / "page.html").write_text("<script>alert(1)</script>")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser(sounds):
+    with chromium(*microphone(sounds / "voice.wav")) as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser, url):
+    """A fresh visit; whatever it fetches from elsewhere or throws fails the test."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, permissions=["microphone"], accept_downloads=True
+    )
+    page = context.new_page()
+    page.set_default_timeout(40_000)
+    foreign, errors = [], []
+    page.on("request", lambda r: foreign.append(r.url) if not _local(r.url, url) else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(url)
+    page.get_by_role("button", name="Analyse").wait_for()
+    yield page
+    context.close()
+    assert foreign == [] and errors == []
+
+
+def _local(address: str, url: str) -> bool:
+    return address.startswith((url, "data:", "blob:"))
+
+
+def _upload(page, path: Path) -> None:
+    page.locator("input[type=file]").first.set_input_files(path)
+
+
+def _upload_another(page, path: Path) -> None:
+    page.get_by_role("button", name="Clear").first.click()
+    _upload(page, path)
+
+
+def _finished(page) -> None:
+    page.locator("button:has-text('Download PNG'):not([disabled])").wait_for()
+
+
+def _strongest(page) -> str:
+    return page.locator(".voice tbody th").first.inner_text()
+
+
+def test_an_upload_fills_the_page_in_light_and_dark_and_on_a_phone(page, sounds):
+    _upload(page, sounds / "voice.wav")
+    _finished(page)
+    assert _strongest(page) == "Anger"
+    assert page.locator(".label.heat span").count() == 40
+    assert page.locator(".voice .lane").count() == 8
+    screenshot(page, "demo_light")
+    page.get_by_text("All 40, by family").click()
+    assert page.locator(".voice details table").count() == 6
+    screenshot(page, "demo_families")
+    page.get_by_role("button", name="Light or dark").click()
+    assert "dark" in page.locator("body").get_attribute("class")
+    screenshot(page, "demo_dark")
+    page.set_viewport_size(PHONE)
+    page.wait_for_timeout(300)
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(wide) <= 0
+    screenshot(page, "demo_phone")
+
+
+def test_the_line_follows_the_player_and_a_click_moves_it(page, sounds):
+    _upload(page, sounds / "voice.mp3")
+    _finished(page)
+    lane = page.locator(".lane.heat")
+    box = lane.bounding_box()
+    lane.click(position={"x": box["width"] / 2, "y": 10})
+    page.wait_for_function("document.querySelector('.voice-player').currentTime > 2")
+    now = page.evaluate("document.documentElement.style.getPropertyValue('--now')")
+    assert float(now) == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_recording_from_the_microphone_is_analysed(page):
+    page.get_by_role("button", name="Record audio").click()
+    page.get_by_role("button", name="Record", exact=True).click()
+    page.wait_for_timeout(2_500)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    _finished(page)
+    screenshot(page, "demo_microphone")
+    assert "of sound scored in" in page.locator(".overview").inner_text()
+
+
+def test_an_example_another_window_and_the_link_that_brings_them_back(page, url):
+    page.get_by_role("button", name="Fear (French)").click()
+    _finished(page)
+    assert "Windows of 1 s" in page.locator(".voice .note").all_inner_texts()[1]
+    page.get_by_label("number input for Window of the timeline, s").fill("1.5")
+    page.get_by_label("number input for Window of the timeline, s").press("Tab")
+    page.get_by_role("button", name="Analyse").press("Enter")  # by keyboard
+    page.get_by_text("Windows of 1.5 s").wait_for()
+    _finished(page)
+    page.get_by_label("Emotion", exact=True).click()
+    page.get_by_role("option", name="Awe").click()
+    page.locator("[aria-label^='What each moment adds to Awe']").wait_for()
+    link = page.get_by_role("link", name="Link to these settings").get_attribute("href")
+    assert "window=1.5" in link and "example=fr_fear" in link
+    page.goto(url + link)
+    page.get_by_text("Windows of 1.5 s").wait_for()
+
+
+def test_the_csv_opens_and_its_cells_run_nothing(page, sounds):
+    _upload(page, next(sounds.glob("=1+1*")))
+    _finished(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    rows = list(csv.reader(Path(download.value.path()).read_text().splitlines()))
+    assert rows[0][4:] == list(EMOTION_NAMES) and len(rows) > 3
+    assert not rows[1][0].startswith("=")
+    assert max(zip(rows[1][4:], EMOTION_NAMES, strict=True), key=lambda cell: float(cell[0]))[
+        1
+    ] == ("Anger")
+
+
+def test_what_is_no_sound_is_refused_with_a_message(page, sounds):
+    _upload(page, sounds / "voice.wav")
+    _finished(page)
+    _upload_another(page, sounds / "text.wav")
+    toast = page.get_by_test_id("toast-body")
+    toast.wait_for()
+    page.wait_for_timeout(500)  # it fades in
+    screenshot(page, "demo_refused")
+    assert "recording: not audio" in toast.inner_text()
+    assert not page.locator(".overview").is_visible()  # of the recording before
+
+
+def test_a_file_of_200_mb_is_refused_before_it_is_sent(page, tmp_path):
+    with (tmp_path / "large.wav").open("wb") as file:
+        file.truncate(200 * 10**6)
+    _upload(page, tmp_path / "large.wav")
+    toast = page.get_by_test_id("toast-body")
+    toast.wait_for()
+    assert "100" in toast.inner_text()
+
+
+@pytest.fixture(scope="module")
+def client(url):
+    from gradio_client import Client
+
+    return Client(url, verbose=False)
+
+
+def test_every_function_has_a_name_and_answers(client, sounds):
+    from gradio_client import handle_file
+
+    sound = handle_file(sounds / "voice.mp3")
+    score = client.predict(sound, "Nano", [], api_name="/score")
+    assert score["emotions"][0]["emotion"] == "Anger" and len(score["emotions"]) == 40
+    assert re.fullmatch("[0-9a-f]{40}", score["revision"])
+    course = client.predict(sound, "Nano", ["Awe"], 2, 1, api_name="/timeline")
+    assert list(course["scores"]) == ["Awe"] and len(course["scores"]["Awe"]) == 4
+    found = client.predict(sound, "Nano", "Anger", api_name="/moments")
+    assert sum(found["points_per_s"]) * found["step_s"] + found["rest"] == pytest.approx(
+        2.5 * score["emotions"][0]["score"], abs=0.05
+    )
+    heard = client.predict(sound, api_name="/acoustics")
+    assert 60 < heard["features"]["f0_median_hz"] < 300
+    shown = client.predict(sound, "Nano", [], 2, 1, "Awe", api_name="/analyse")
+    assert Path(shown[-1]["value"]).read_bytes().startswith(b"\x89PNG")
+    assert "adds to Awe" in client.predict(sound, "Nano", [], "Awe", api_name="/show_moments")
+    settings = client.predict(api_name="/settings_of_link")
+    assert settings[-5:-1] == ("Nano", 3, 0.5, [])
+
+
+def test_agents_see_four_tools(url):
+    with urllib.request.urlopen(f"{url}gradio_api/mcp/schema") as answer:
+        tools = json.load(answer)
+    assert sorted(tool["name"].rsplit("_", 1)[-1] for tool in tools) == sorted(TOOLS)
+    score = next(tool for tool in tools if tool["name"].endswith("score"))
+    assert score["description"].startswith("Scores how a voice sounds")
+    assert "at most 30 minutes" in score["inputSchema"]["properties"]["audio"]["description"]
+
+
+def test_mistakes_reach_the_client_as_sentences(client, sounds):
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    sound = handle_file(sounds / "voice.wav")
+    for arguments, name, expected in (
+        ((handle_file(sounds / "text.wav"), "Nano", []), "/score", "recording: not audio"),
+        ((handle_file(sounds / "page.html"), "Nano", []), "/score", "recording: not audio"),
+        ((None, "Nano", []), "/score", "none yet"),
+        ((sound, "Nano", [], 1, 2), "/timeline", "must be 1 to 30 s"),
+        ((sound, "../../etc", []), "/score", "not in the list of choices"),
+    ):
+        with pytest.raises(AppError, match=expected):
+            client.predict(*arguments, api_name=name)
+
+
+def _status(request) -> int:
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def _posted(url: str, name: str, n_bytes: int = 4) -> int:
+    """The status of an upload; a server that has refused need not hear the rest."""
+    head = f'--b\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'
+    connection = http.client.HTTPConnection(url.split("/")[2], timeout=30)
+    connection.putrequest("POST", "/gradio_api/upload")
+    connection.putheader("Content-Type", "multipart/form-data; boundary=b")
+    connection.putheader("Content-Length", str(len(head.encode()) + n_bytes + 9))
+    connection.endheaders(head.encode())
+    with contextlib.suppress(ConnectionError):
+        for start in range(0, n_bytes, 1 << 20):
+            connection.send(bytes(min(1 << 20, n_bytes - start)))
+        connection.send(b"\r\n--b--\r\n")
+    return connection.getresponse().status
+
+
+def test_files_that_are_nobodys_business_are_not_served(url):
+    for path in (
+        "/etc/passwd", str(SPACE / "app.py"), "app.py", "../app.py", "..%2f..%2fetc%2fpasswd",
+        "emonet/taxonomy.py", "http://127.0.0.1:1/x.wav",
+    ):  # fmt: skip
+        assert _status(f"{url}gradio_api/file={path}") in (400, 403, 404), path
+
+
+def test_uploads_that_are_too_large_or_badly_named_are_refused(url):
+    assert _posted(url, "large.wav", 200 * 10**6) == 413
+    assert _posted(url, "a" * 9_000 + ".wav") in (400, 413)
+    assert _posted(url, "..") == 400
+    assert _posted(url, "../../../tmp/escaped.wav") == 200  # under its last part only
+    assert not Path("/tmp/escaped.wav").exists()
+
+
+def test_paths_and_addresses_in_place_of_an_upload_are_refused(url):
+    """Neither a file of the server nor an address inside its network is read for a stranger."""
+    for path in ("/etc/passwd", str(CLIP), "http://127.0.0.1:9/a.wav", "http://169.254.169.254/a"):
+        body = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, "Nano", []]}
+        request = urllib.request.Request(
+            f"{url}gradio_api/call/score",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as answer:
+            event = json.load(answer)["event_id"]
+        with urllib.request.urlopen(f"{url}gradio_api/call/score/{event}", timeout=30) as answer:
+            text = answer.read().decode()
+        assert "event: error" in text and "emotions" not in text, (path, text)
+
+
+def test_an_uploaded_page_is_never_shown_as_a_page(url, sounds, client):
+    from gradio_client import handle_file
+
+    stored = client.endpoints[0]._upload_file(handle_file(sounds / "page.html"), 0)
+    with urllib.request.urlopen(f"{url}gradio_api/file={stored['path']}") as answer:
+        assert answer.headers["Content-Disposition"].startswith("attachment")

@@ -1,0 +1,126 @@
+"""A real browser and a running Space, for tests of pages.
+
+Debian's Chromium through Playwright; a Space runs in a process of its own, from a copy of its
+folder as the Hub would get it, and cannot import this repository's packages. Screenshots go to
+`screenshots/` beside the tests' folder, which git ignores.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.places import REPOSITORY
+
+SCREENSHOTS = REPOSITORY / "screenshots"
+PHONE = {"width": 390, "height": 844}
+START_S = 120
+_OURS = ("modeling_empathic", "dataset_scripts", "evaluate_metrics", "emonet_voice")
+# The Space's own folder first, as `python app.py` has it; our packages nowhere, unless it brings
+# them along.
+_START = f"""
+import runpy, sys
+from importlib.machinery import PathFinder
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if path is None and name in {_OURS!r} and not PathFinder.find_spec(name, sys.path[:1]):
+            raise ModuleNotFoundError(name)
+sys.path.insert(0, "")
+sys.meta_path.insert(0, Hide())
+runpy.run_path("app.py", run_name="__main__")
+"""
+
+
+@contextmanager
+def running_space(space: Path, folder: Path, **environment: str) -> Iterator[str]:
+    """Runs a Space and yields its URL.
+
+    Args:
+        space: Its folder in this repository; links in it are followed, as by an upload.
+        folder: Where the copy goes, `log.txt`, and the process's number as `pid`.
+        environment: Variables for it.
+    """
+    copy = folder / space.name
+    shutil.copytree(space, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    variables = {
+        **os.environ,
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_TEMP_DIR": str(folder / "gradio"),
+        "PYTHONPATH": "",
+        **environment,
+    }
+    log = folder / "log.txt"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _START],
+            cwd=copy, env=variables, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    (folder / "pid").write_text(str(process.pid))
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        deadline = time.monotonic() + START_S
+        while not _answers(url):
+            assert process.poll() is None, f"the Space ended: {log.read_text()[-3000:]}"
+            assert time.monotonic() < deadline, f"no answer in {START_S} s: {log.read_text()}"
+            time.sleep(0.2)
+        yield url
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def chromium(*flags: str) -> Iterator[Any]:
+    """Playwright's browser.
+
+    Args:
+        flags: More for the command line.
+    """
+    executable = shutil.which("chromium")
+    if executable is None:
+        message = "chromium is not installed (apt-get install chromium)"
+        assert "CI" not in os.environ, message
+        pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", *flags])
+
+
+def microphone(recording: Path) -> list[str]:
+    """Flags that make a browser hear a WAV file in its microphone, and not ask whether it may."""
+    return [
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={recording}",
+    ]
+
+
+def screenshot(page: Any, name: str) -> None:
+    """The whole page as a picture in `screenshots/`, for people to look at."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)

@@ -1,0 +1,64 @@
+"""Benches and predictions made of numbers, for the tests of `evaluate`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from evaluate_metrics.bench.predictions import Predictions
+from modeling_empathic.scoring.file import METADATA_KEY
+from modeling_empathic.taxonomy import EMOTION_NAMES
+
+SLASHED = tuple(name for name in EMOTION_NAMES if "/" in name)
+FEW = ("Anger", "Awe", "Pleasure/Ecstasy")
+
+
+def made_bench(emotions=FEW, clips=20, seed=0) -> pa.Table:
+    """As `read_bench` gives it, `clips` of each emotion."""
+    rng = np.random.default_rng(seed)
+    n = len(emotions) * clips
+    table = pa.table(
+        {
+            "clip_id": [f"{number:064x}" for number in range(n)],
+            "emotion": np.repeat(np.array(emotions, dtype=object), clips),
+            "mean_0_10": rng.choice([0, 2.5, 10 / 3, 5, 7.5, 10], n),
+        }
+    )
+    about = {"source": "made", "revision": None, "config": "default"}
+    return table.replace_schema_metadata({METADATA_KEY: json.dumps(about)})
+
+
+def heard(bench, noise=3.0, seed=1, emotions=EMOTION_NAMES) -> pa.Table:
+    """Scores from 0 to 10 of all clips and emotions, the target's near its rating."""
+    rng = np.random.default_rng(seed)
+    found = {"clip_id": [], "emotion": [], "score": []}
+    for row in bench.select(["clip_id", "emotion", "mean_0_10"]).to_pylist():
+        for emotion in emotions:
+            target = row["mean_0_10"] if emotion == row["emotion"] else 2.0
+            found["clip_id"].append(row["clip_id"])
+            found["emotion"].append(emotion)
+            found["score"].append(float(np.clip(target + noise * rng.normal(), 0, 10).round(2)))
+    return pa.table(found | {"outcome": ["scored"] * len(found["score"])})
+
+
+def of(rows: pa.Table, scale="0-10") -> Predictions:
+    """Rows as `read_predictions` gives them."""
+    return Predictions(rows, scale, {}, False)
+
+
+def with_outcome(rows: pa.Table, chosen, outcome: str) -> pa.Table:
+    """The rows with another outcome and no score where `chosen(row)` holds."""
+    changed = [
+        row | {"score": None, "outcome": outcome} if chosen(row) else row
+        for row in rows.to_pylist()
+    ]
+    return pa.Table.from_pylist(changed, rows.schema)
+
+
+def write(rows: pa.Table, path: Path, **provenance) -> Path:
+    """A prediction file."""
+    metadata = {METADATA_KEY: json.dumps(provenance)} if provenance else None
+    parquet.write_table(rows.replace_schema_metadata(metadata), path)
+    return path

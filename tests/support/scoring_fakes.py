@@ -1,0 +1,82 @@
+"""A model and a feature extractor that take no time, for the tests of scoring."""
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import soundfile
+import torch
+
+HEADS = ("Anger", "Pleasure/Ecstasy", "Awe")
+
+
+class FakeExtractor:
+    """Loudness of ten pieces of the window, as `(4, 10)` features."""
+
+    feature_size, n_samples = 4, 480_000
+
+    def __call__(self, samples, sampling_rate, return_tensors):
+        assert (sampling_rate, return_tensors) == (16_000, "np")
+        loudness = [np.abs(piece).mean() for piece in np.array_split(samples, 10)]
+        return {"input_features": np.tile(np.float32(loudness), (1, 4, 1))}
+
+
+class FakeEncoder:
+    """States that are the features themselves."""
+
+    dtype = torch.float32
+
+    def __call__(self, features):
+        return SimpleNamespace(last_hidden_state=features)
+
+
+class FakeModel:
+    """Scores that depend on the clip and, as floats on real hardware do, on the batch's size."""
+
+    device, dtype = torch.device("cpu"), torch.float32
+
+    def __init__(self, heads=HEADS, seconds_a_batch=0.0, stop_at=None):
+        specs = [{"name": name, "scale": [0.0, 4.0], "group": "emotion"} for name in heads]
+        self.config = SimpleNamespace(head_names=list(heads), heads=specs)
+        self.batches, self.seconds_a_batch, self.stop_at = [], seconds_a_batch, stop_at
+        self.encoder = FakeEncoder()
+
+    def __call__(self, encoder_states):
+        features = encoder_states
+        self.batches.append(len(features))
+        time.sleep(self.seconds_a_batch)
+        if len(self.batches) == self.stop_at:
+            raise KeyboardInterrupt
+        loudness = features.mean((1, 2))[:, None] + 1e-4 * len(features)
+        return SimpleNamespace(logits=loudness * torch.arange(1, 1 + len(self.config.heads)))
+
+
+def fake_loader(**options):
+    """A stand-in for `score_model.load_model` that gives a `FakeModel` made with the options."""
+    from modeling_empathic.scoring.loading import describe
+
+    def load_model(model, *, heads, **_):
+        fake = FakeModel(tuple(heads) or HEADS, **options)
+        return fake, FakeExtractor(), describe(fake, FakeExtractor(), model or "fake", "1")
+
+    return load_model
+
+
+def write_clip(path: Path, seconds: float = 0.5, seed: int = 0) -> Path:
+    """Writes noise as 16 kHz audio, louder or softer by seed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed)
+    samples = noise.standard_normal(round(seconds * 16_000)) * noise.uniform(0.02, 0.2)
+    soundfile.write(path, samples, 16_000)
+    return path
+
+
+def write_clips(folder: Path, names) -> Path:
+    """A short noise of its own for each name."""
+    for seed, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(seed).uniform(-0.1, 0.1, 800)
+        soundfile.write(path, noise, 16_000)
+    return folder
