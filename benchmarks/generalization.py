@@ -30,8 +30,8 @@ def main() -> None:
 def measure(root: Path, whisper: Path, cache: Path | None) -> dict[str, Any]:
     """Runs `emonet-voice generalize` with everything on, as a function."""
     from benchmarks.report import machine
-    from dataset_scripts.stats.bench_tables import as_json
     from evaluate_metrics.generalize.result import generalize
+    from modeling_empathic.report.files import as_json
 
     result = generalize(
         root, "emodb", baseline=True, supervised=whisper, states_cache=cache, acoustic=True

@@ -36,12 +36,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from dataset_scripts.annotations import SCORES, Rating, agreement_type
+from modeling_empathic.taxonomy import UserError
 
 MATRICES = ("first_two", "complete", "seats", "raters")
 OVERALL = "Overall"
 
 
-class StatsError(ValueError):
+class StatsError(UserError):
     """Ratings that make no sense, or a question that these modules do not answer."""
 
 

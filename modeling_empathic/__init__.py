@@ -1,13 +1,14 @@
 """EmoNet-Voice models on the Hugging Face Hub (LAION, arXiv 2506.09827).
 
-Importing this package registers EmpathicInsight-Voice with transformers, so that
-`AutoModel.from_pretrained` and `pipeline("voice-emotion", ...)` know it without remote code.
+Importing this package registers EmpathicInsight-Voice with transformers, as soon as that is
+imported too, so that `AutoModel.from_pretrained` and `pipeline("voice-emotion", ...)` know it
+without remote code.
 """
 
-import sys
 from importlib import import_module
-from pathlib import Path
 from typing import Any
+
+from . import registration
 
 __version__ = "0.1.0"
 
@@ -35,7 +36,4 @@ def __dir__() -> list[str]:
     return __all__
 
 
-# Registering costs the 4 s that importing transformers' models takes. The command answers
-# `--help` at once instead, and imports the model classes when it needs them.
-if Path((sys.argv or [""])[0]).stem != "emonet-voice":
-    import_module(".registration", __name__)
+registration.install()

@@ -17,6 +17,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from .taxonomy import UserError
+
 SAMPLE_RATE = 16_000
 """Hz. The rate of every waveform that leaves this file, and the only one that Whisper reads."""
 MIN_DURATION_S = 0.025
@@ -36,7 +38,7 @@ _MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 _FFMPEG_FORMATS = f"{_MP4},matroska,webm,aac,mp3,ogg,wav,flac,aiff,asf,amr,ac3,avi,flv,mpegts"
 
 
-class AudioError(ValueError):
+class AudioError(UserError):
     """Audio that cannot be scored. The message is always ``"<name>: <reason>"``."""
 
 

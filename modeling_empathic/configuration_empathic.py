@@ -9,11 +9,13 @@ from typing import Any
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig, WhisperConfig
 
-from .taxonomy import UnknownNameError, resolve
+from .taxonomy import UnknownNameError, UserError, resolve
 
 HEAD_KINDS = ("full", "pooled")
 HEAD_GROUPS = ("emotion", "attribute", "quality")
 POOLINGS = ("mean_min_max_std",)
+DTYPES = ("float32", "bfloat16", "float16", "mixed")
+"""Types to store and to compute in; `mixed`: heads in bfloat16, the encoder in float32."""
 
 # Keys that transformers itself puts into a config.json or passes along; anything else is a mistake.
 _LIBRARY_KEYS = {
@@ -36,7 +38,7 @@ _LIBRARY_KEYS = {
 }
 
 
-class HeadError(ValueError):
+class HeadError(UserError):
     """A head that is missing, extra, duplicated, wrongly shaped or not what was asked for."""
 
 

@@ -16,13 +16,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .taxonomy import UserError
+
 FILE_NAME = "reference_scores.json"
 N_QUANTILES = 101
 MAX_BYTES = 10 * 2**20
 _ID_DIGITS = 16  # of a clip's SHA-256: enough to know a clip again
 
 
-class ReferenceScoresError(ValueError):
+class ReferenceScoresError(UserError):
     """A reference that cannot be made or read, or that lacks a head."""
 
 

@@ -19,7 +19,14 @@ EMOTION_SCALE: Scale = (0.0, 4.0)
 """Nominal: absent to extremely present (paper A.2). The heads are unclamped regressions."""
 
 
-class UnknownNameError(ValueError):
+class UserError(ValueError):
+    """What the caller can put right; the message names the bad value and the valid choices.
+
+    The base of all errors of this project: the command shows them as one line, and nothing else.
+    """
+
+
+class UnknownNameError(UserError):
     """A name that is no spelling of any of the 59 heads."""
 
 
@@ -380,3 +387,19 @@ HUME_TO_EMOTION: dict[str, str | None] = {
 Excitement maps to the attribute Arousal, and both Surprise labels to one emotion. Labels that are
 spelled as ours (Anger, Sadness, ...) are not in Table 8: `resolve` finds those.
 """
+
+
+_SHORT = {emotion.name: emotion.bench_label for emotion in EMOTIONS}
+
+
+def short_name(emotion: str) -> str:
+    """The short name of the paper's Table 10 and Figure 1, or the name itself.
+
+    Characters that cannot be printed become �: names may come from files of others.
+
+    Example:
+        >>> short_name("Pleasure/Ecstasy"), short_name("Overall")
+        ('Pleasure', 'Overall')
+    """
+    short = _SHORT.get(emotion, emotion)
+    return "".join(char if char.isprintable() else "�" for char in short)

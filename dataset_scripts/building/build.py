@@ -26,7 +26,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from dataset_scripts.building.card import card, files_of
-from dataset_scripts.building.manifest import MANIFEST, BuildError, sha256, verify, write_json
+from dataset_scripts.building.manifest import MANIFEST, BuildError, verify
 from dataset_scripts.building.shards import ShardWriter
 from dataset_scripts.corpora.bench import RATING_FEATURES, EmoNetVoiceBench, ratings_of
 from dataset_scripts.corpora.clips import Acoustics, ClipBuilder, acoustic_columns
@@ -34,6 +34,7 @@ from dataset_scripts.corpora.emodb import EmoDB
 from dataset_scripts.corpora.ravdess import RAVDESS
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from modeling_empathic import __version__
+from modeling_empathic.report.files import sha256, write_json
 
 CORPORA: dict[str, type[ClipBuilder]] = {
     "bench": EmoNetVoiceBench,
@@ -136,7 +137,7 @@ def build(
             raise
         manifest["counts"] = plan.counts | builder.ignored(source)
         _write_readme(builder, work / "built", manifest)
-        write_json(work / "built" / MANIFEST, manifest)
+        write_json(work / "built" / MANIFEST, manifest, indent=1)
         if out.exists():
             out.rmdir()
         (work / "built").rename(out)
@@ -248,7 +249,7 @@ def _take_over(work: Path, manifest: dict[str, Any]) -> None:
     for path in list(work.rglob("*")):
         if path.is_file() and path not in keep:
             path.unlink()
-    write_json(work / JOURNAL, manifest)
+    write_json(work / JOURNAL, manifest, indent=1)
 
 
 def _write_shards(
@@ -290,7 +291,7 @@ def _write_shards(
                 n_done += 1
                 if writers[path].n_added == plan.shards[path]:
                     done[path] = writers.pop(path).finish()
-                    write_json(work / JOURNAL, manifest)
+                    write_json(work / JOURNAL, manifest, indent=1)
                 if progress is not None:
                     progress(n_done, n_clips)
     finally:
@@ -305,7 +306,7 @@ def _write_shards(
                         for rating in ratings_of(clip):
                             writer.add(rating)
         done[RATINGS] = writer.finish()
-        write_json(work / JOURNAL, manifest)
+        write_json(work / JOURNAL, manifest, indent=1)
     manifest["files"] = {path: done[path] for path in sorted(done)}
 
 

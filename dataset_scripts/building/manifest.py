@@ -1,17 +1,18 @@
 """The manifest of a built corpus: what every file must be, and whether it still is."""
 
-import hashlib
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
+
+from modeling_empathic.report.files import sha256
+from modeling_empathic.taxonomy import UserError
 
 MANIFEST = "manifest.json"
 _BUILT_FILE = re.compile(r"README\.md|(?:data|ratings)/[\w-]+\.parquet")
 
 
-class BuildError(ValueError):
+class BuildError(UserError):
     """A corpus that cannot be built, or a built folder that is not whole; the message says why."""
 
 
@@ -40,20 +41,3 @@ def verify(folder: str | Path) -> dict[str, Any]:
     if found - set(counted):
         raise BuildError(f"{min(found - set(counted))} in {folder} is not in its {MANIFEST}")
     return manifest
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Replaces a JSON file in one step, on disk before it has its name."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as stream:
-        json.dump(value, stream, indent=1, ensure_ascii=False)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)

@@ -14,8 +14,8 @@ from datasets.arrow_writer import get_parquet_column_options
 from datasets.config import DEFAULT_CDC_OPTIONS
 from pyarrow import parquet
 
-from dataset_scripts.building.manifest import sha256
 from dataset_scripts.corpora.clips import Acoustics, Row, to_table
+from modeling_empathic.report.files import sha256
 
 ROWS_A_GROUP = 100  # as in the raw release; one row of a group costs reading all of it
 BYTES_A_GROUP = 32_000_000

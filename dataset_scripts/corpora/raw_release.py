@@ -21,7 +21,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from dataset_scripts.annotations import SCORES, Rating
-from modeling_empathic.taxonomy import BENCH_NAMES, UnknownNameError, resolve
+from modeling_empathic.taxonomy import BENCH_NAMES, UnknownNameError, UserError, resolve
 
 PUBLIC_RELEASE = "t1a5anu-anon/emonet-voice-bench"
 TEXT_COLUMNS = ("language", "voice", "voice_gender", "accent", "text")
@@ -36,7 +36,7 @@ _LABEL = re.compile(rf"\s*\[\s*(?:{_RATING}(?:\s*,\s*{_RATING})*)?\s*\]\s*")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
-class RawReleaseError(ValueError):
+class RawReleaseError(UserError):
     """A source that is not what its corpus publishes; the message names the file and the row."""
 
 
@@ -75,8 +75,8 @@ def parse_label(text: str | None) -> tuple[str, list[Rating]]:
         >>> parse_label("__import__('os').system('true')")
         Traceback (most recent call last):
         ...
-        dataset_scripts.corpora.raw_release.RawReleaseError: label "__import__('os').system('true')" \
-is not a list of {rater: {category: score}}
+        dataset_scripts.corpora.raw_release.RawReleaseError: \
+label "__import__('os').system('true')" is not a list of {rater: {category: score}}
     """
     if not text:
         raise RawReleaseError("no label")

@@ -24,9 +24,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from dataset_scripts.stats.bench_tables import short_name
 from modeling_empathic.acoustics import FEATURES
-from modeling_empathic.taxonomy import BENCH_NAMES
+from modeling_empathic.report.statistics import holm
+from modeling_empathic.taxonomy import BENCH_NAMES, short_name
 
 PREFIX = "acoustics_"
 MIN_CLIPS = 5
@@ -149,7 +149,7 @@ def differences(
     tests = [test for test, _ in measured]
     effects = [of_emotions[i] for i in range(len(names)) for _, of_emotions in measured]
     corrected = holm(np.array([*(test.p for test in tests), *(effect.p for effect in effects)]))
-    numbers = iter(corrected.tolist())
+    numbers = iter(corrected)
     tests = [test._replace(p_holm=next(numbers)) for test in tests]
     effects = [effect._replace(p_holm=next(numbers)) for effect in effects]
     return Differences(tests, effects, int(np.isfinite(corrected).sum()))
@@ -250,20 +250,6 @@ def _intervals(
             deltas.append(_lead(some, first, last) @ member / pairs)
     ends[:, measured] = np.nanpercentile(np.concatenate(deltas), [2.5, 97.5], axis=0)
     return ends
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """p values corrected for the number of those that are not NaN (Holm 1979).
-
-    Example:
-        >>> holm(np.array([0.01, 0.04, np.nan, 0.03])).tolist()
-        [0.03, 0.06, nan, 0.06]
-    """
-    corrected = np.full(len(p), NAN)
-    order = np.argsort(p)[: np.isfinite(p).sum()]
-    steps = p[order] * np.arange(len(order), 0, -1)
-    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1)
-    return corrected
 
 
 def as_text(found: Differences, width: int = 80) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_scripts.agreement import StatsError
-from dataset_scripts.stats.bench_tables import short_name
+from modeling_empathic.taxonomy import short_name
 
 ORANGES = ("#7f3b08", "#a85409", "#ce7317", "#eb9a3c", "#fcc678")
 PURPLES = ("#cfcbe2", "#a99fc9", "#8370ab", "#5e3c91", "#3a1160")

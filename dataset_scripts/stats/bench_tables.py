@@ -1,6 +1,5 @@
 """The statistics of a Bench as text for a terminal, as Markdown for its card, and as JSON."""
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from io import StringIO
@@ -11,12 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from modeling_empathic.taxonomy import EMOTIONS
+from modeling_empathic.taxonomy import short_name
 
 Stats = dict[str, Any]
-SHORT = {emotion.name: emotion.bench_label for emotion in EMOTIONS}
-"""The paper's Table 10 and Figure 1 use the short names."""
-
 HOW_MANY = ("all", "most", "half", "few", "none")
 """Figure 1's types in five groups, by how many of a clip's raters found the emotion."""
 
@@ -69,34 +65,6 @@ def as_markdown(stats: Stats) -> str:
         table = "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
         blocks.append("\n\n".join(filter(None, [f"### {title}", table, _escaped(note)])))
     return "\n\n".join(blocks) + "\n"
-
-
-def as_json(stats: Stats) -> str:
-    """All of it as JSON; what is undefined or unknown is null.
-
-    Example:
-        >>> as_json({"alpha": float("nan")})
-        '{\\n  "alpha": null\\n}'
-    """
-    return json.dumps(_without_nan(stats), indent=2, ensure_ascii=False, allow_nan=False)
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def short_name(emotion: str) -> str:
-    """The paper's short name, or the name itself, without control characters.
-
-    Example:
-        >>> short_name("Pleasure/Ecstasy"), short_name("Overall")
-        ('Pleasure', 'Overall')
-    """
-    return _printable(SHORT.get(emotion, emotion))
 
 
 def sections(stats: Stats) -> list[Section]:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from modeling_empathic.taxonomy import UserError
+
 # Numbers from espeak-ng/speak_lib.h (1.52).
 _SYNCHRONOUS, _DONT_EXIT, _CHARS_UTF8, _BY_CHARACTER = 2, 0x8000, 1, 1
 _RATE, _VOLUME, _PITCH, _RANGE, _WORD_GAP = 1, 2, 3, 4, 7
@@ -31,7 +33,7 @@ _CALLBACK = ctypes.CFUNCTYPE(
 _lock = threading.Lock()  # the library is one global synthesiser
 
 
-class EspeakError(RuntimeError):
+class EspeakError(UserError):
     """The synthesiser is missing, could not start or could not speak."""
 
 

@@ -11,19 +11,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-FLAG = ""  # metavar of an option without a value; Typer's own "<bool>" looks like one
-# Typer carries its own copy of Click since 0.20; this is its UsageError in every version.
-UsageError: Any = typer.BadParameter.__mro__[1]
+from .options import FLAG, UsageError, make_group
 
 PLOTS = (".png", ".svg")
 
-bench = typer.Typer(
-    name="bench",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-)
+bench = make_group("bench")
 
 
 @bench.callback()
@@ -82,7 +74,7 @@ def build(
     from dataset_scripts.building.manifest import BuildError
     from dataset_scripts.corpora.raw_release import RawReleaseError
     from dataset_scripts.stats.acoustic_columns import measured
-    from emonet_voice.cli.screen import progress_bar
+    from modeling_empathic.report.progress import progress_bar
 
     stderr = Console(stderr=True, highlight=False)
     failures: list[str] = []
@@ -159,16 +151,9 @@ def stats(
 
     Example: `emonet-voice bench stats bench/ --plot agreement.png --plot agreement.svg --json`
     """
-    from dataset_scripts.stats import (
-        acoustics as acoustic_stats,
-    )
-    from dataset_scripts.stats import (
-        bench as bench_stats,
-    )
-    from dataset_scripts.stats import (
-        bench_plot,
-        bench_tables,
-    )
+    from dataset_scripts.stats import acoustics as acoustic_stats
+    from dataset_scripts.stats import bench as bench_stats
+    from dataset_scripts.stats import bench_plot, bench_tables
     from dataset_scripts.stats.acoustic_columns import read_acoustics
 
     if as_json and markdown:
@@ -190,7 +175,7 @@ def stats(
     except bench_stats.StatsError as error:
         raise UsageError(" ".join(str(error).split())) from None
     if as_json:
-        typer.echo(bench_tables.as_json(data))
+        typer.echo(to_json(data))
     else:
         typer.echo(show.as_markdown(found) if markdown else show.as_text(found), nl=False)
     for file in plot or ():

@@ -12,12 +12,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-FLAG = ""  # metavar of an option without a value; Typer's own "<bool>" looks like one
-# Typer carries its own copy of Click since 0.20; this is its UsageError in every version.
-UsageError: Any = typer.BadParameter.__mro__[1]
+from .options import FLAG, UsageError
 
 
-def collect_command(
+def collect(
     system: Annotated[
         str,
         typer.Argument(
@@ -184,10 +182,10 @@ def _ask(
     limit: int | None,
     **run_options: Any,
 ) -> dict[str, Any]:
-    from emonet_voice.cli.screen import progress_bar
     from evaluate_metrics.adapters.runner import run
     from evaluate_metrics.adapters.systems import make_adapter
     from evaluate_metrics.bench.reader import iter_audio
+    from modeling_empathic.report.progress import progress_bar
 
     if (bench is None) == (folder is None):
         raise UsageError("name the clips: --bench DIR|ID or --clips DIR")

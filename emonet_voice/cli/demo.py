@@ -2,14 +2,14 @@
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from emonet_voice.hub.repositories import project_folder
 
-# Typer carries its own copy of Click since 0.20; this is its UsageError in every version.
-UsageError: Any = typer.BadParameter.__mro__[1]
+from .options import UsageError
+
 SPACES = {
     "voice": "empathic_insight_voice",
     "annotation": "emotion_annotation",
@@ -17,7 +17,7 @@ SPACES = {
 }
 
 
-def demo_command(
+def demo(
     space: Annotated[
         str, typer.Argument(metavar="[SPACE]", help="voice, annotation or leaderboard.")
     ] = "voice",

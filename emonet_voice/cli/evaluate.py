@@ -13,13 +13,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-FLAG = ""  # metavar of an option without a value; Typer's own "<bool>" looks like one
-# Typer carries its own copy of Click since 0.20; this is its UsageError in every version.
-UsageError: Any = typer.BadParameter.__mro__[1]
+from .options import FLAG, UsageError
+
 SCORING = "With --model"
 
 
-def evaluate_command(
+def evaluate(
     predictions: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -254,8 +253,8 @@ def _score(
     """Scores the Bench into a score file that stays; the number of clips that failed."""
     from transformers.utils import logging
 
-    from emonet_voice.cli.screen import progress_bar
     from evaluate_metrics.bench.scoring import score_bench
+    from modeling_empathic.report.progress import progress_bar
     from modeling_empathic.scoring.clips import ScoringError
     from modeling_empathic.scoring.loading import load_model
 
@@ -286,11 +285,11 @@ def _score(
 
 
 def _show(result: dict[str, Any], *, as_json: bool, markdown: bool) -> None:
-    from dataset_scripts.stats.bench_tables import as_json as to_json
     from evaluate_metrics.bench import comparison_tables
     from evaluate_metrics.bench import tables as evaluation_tables
     from evaluate_metrics.published import published_table5, published_table6
     from modeling_empathic.report import tables as sections
+    from modeling_empathic.report.files import as_json as to_json
 
     if as_json:
         published = {"table5": published_table5(), "table6": published_table6()}
@@ -322,9 +321,9 @@ def _plot(result: dict[str, Any], predictions: Any, bench: Any, folder: Path) ->
 
 
 def _leaderboard(files: list[Path], folder: Path, as_json: bool) -> int:
-    from dataset_scripts.stats.bench_tables import as_json as to_json
     from evaluate_metrics.leaderboard.hub_files import write_hub_files
     from evaluate_metrics.leaderboard.merge import merge, write_leaderboard
+    from modeling_empathic.report.files import as_json as to_json
 
     table = merge(files)
     written = [*write_leaderboard(table, folder), *write_hub_files(table, folder)]

@@ -6,17 +6,15 @@ at once.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-FLAG = ""  # metavar of an option without a value; Typer's own "<bool>" looks like one
-# Typer carries its own copy of Click since 0.20; this is its UsageError in every version.
-UsageError: Any = typer.BadParameter.__mro__[1]
+from .options import FLAG, UsageError
 
 
-def generalize_command(
+def generalize(
     corpus: Annotated[str, typer.Option(metavar="NAME", help="emodb or ravdess.")],
     root: Annotated[
         Path,
@@ -92,12 +90,12 @@ def generalize_command(
     laion/Empathic-Insight-Voice-Large --supervised path/to/whisper-base --output result.json`
     """
     from dataset_scripts.corpora.raw_release import RawReleaseError
-    from dataset_scripts.stats.bench_tables import as_json as to_json
-    from emonet_voice.cli.screen import progress_bar
     from evaluate_metrics.bench.evaluation import write_result
     from evaluate_metrics.bench.predictions import EvaluationError
     from evaluate_metrics.generalize import tables as generalize_tables
     from evaluate_metrics.generalize.result import generalize
+    from modeling_empathic.report.files import as_json as to_json
+    from modeling_empathic.report.progress import progress_bar
 
     if as_json and markdown:
         raise UsageError("choose --json or --markdown")

@@ -14,17 +14,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from .options import FLAG, UsageError
+
 if TYPE_CHECKING:
     from emonet_voice.hub.publish.push import Plan
     from emonet_voice.hub.publish.stage import Staged
 
-FLAG = ""  # metavar of an option without a value; Typer's own "<bool>" looks like one
-# Typer carries its own copy of Click since 0.20; this is its UsageError in every version.
-UsageError: Any = typer.BadParameter.__mro__[1]
 SHOWN = 8  # paths of one kind
 
 
-def publish_command(
+def publish(
     stage: Annotated[
         Path | None,
         typer.Option(metavar="OUT", help="Write each repository's folder here, and check it."),
@@ -140,8 +139,7 @@ def publish_command(
 
 def _convert(repo_id: str, models: Path, stderr: Console) -> None:
     from emonet_voice.hub.publish.upgrade import converted
-
-    from .screen import progress_bar
+    from modeling_empathic.report.progress import progress_bar
 
     with progress_bar(stderr, shown=True, verb="Converting") as progress:
         task = progress.add_task("", total=None, rate="")

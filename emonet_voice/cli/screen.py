@@ -1,4 +1,4 @@
-"""What the terminal shows: progress while scoring, then the strongest emotions of each clip."""
+"""What the terminal shows of scored clips: the strongest emotions of each."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -16,21 +15,6 @@ from modeling_empathic.taxonomy import to_0_10
 MAX_CLIPS = 20
 MAX_FAILURES = 10
 BLOCKS = " ▏▎▍▌▋▊▉█"
-
-
-def progress_bar(console: Console, *, shown: bool, verb: str = "Scoring") -> Progress:
-    """A bar over clips or heads; it draws nothing unless `shown` and on a terminal."""
-    return Progress(
-        TextColumn(verb),
-        BarColumn(bar_width=None if console.width < 80 else 40),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(compact=True),
-        console=console,
-        disable=not (shown and console.is_terminal),
-        transient=True,
-        expand=console.width < 80,
-    )
 
 
 @dataclass

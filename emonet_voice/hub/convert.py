@@ -22,7 +22,12 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from transformers.utils import extract_commit_hash
 
 from modeling_empathic.checkpoint_empathic import locate, locate_all, weight_files
-from modeling_empathic.configuration_empathic import EmpathicInsightConfig, HeadError, canonical
+from modeling_empathic.configuration_empathic import (
+    DTYPES,
+    EmpathicInsightConfig,
+    HeadError,
+    canonical,
+)
 from modeling_empathic.saving_empathic import write_checkpoint, write_code, write_config
 from modeling_empathic.taxonomy import (
     ATTRIBUTES,
@@ -30,15 +35,15 @@ from modeling_empathic.taxonomy import (
     EMOTION_SCALE,
     QUALITIES,
     UnknownNameError,
+    UserError,
     resolve,
 )
 
-DTYPES = ("float32", "bfloat16", "float16", "mixed")
 _FILE = re.compile(r"model_(?P<stem>.+)_best\.pth")
 _PUBLIC_LAYER = {"mlp.2": "mlp.0", "mlp.5": "mlp.1", "mlp.8": "mlp.2", "mlp.11": "mlp.3"}
 
 
-class ConversionError(ValueError):
+class ConversionError(UserError):
     """A source that cannot be converted faithfully; the message names the file and the reason."""
 
 

@@ -6,6 +6,8 @@ A row is all that a further repository needs: `publish` stages, checks, pushes a
 from pathlib import Path
 from typing import NamedTuple
 
+from modeling_empathic.taxonomy import UserError
+
 NAMESPACE = "laion"
 PAPER = "2506.09827"
 COLLECTION_CARD = "collection.md.jinja"
@@ -14,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 """Where the packages lie: a checkout, or what a wheel was installed into."""
 
 
-class PublishError(ValueError):
+class PublishError(UserError):
     """What keeps a repository from being published; the message says where and why."""
 
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
+from modeling_empathic.taxonomy import UserError
+
 MAX_WAIT_S = 600
 """A service that asks for a longer wait (a day's quota is used up) ends the run instead."""
 _TRANSIENT = (408, 409, 425, 429)
@@ -17,7 +19,7 @@ _WHOLE_RUN = {
 _LONGEST_MESSAGE = 300
 
 
-class AdapterError(ValueError):
+class AdapterError(UserError):
     """Ends the run: a missing key, an unknown model, a file or an option that cannot be used."""
 
 

@@ -8,7 +8,6 @@ which the difference is at or beyond 0, counted with one resample more, so that 
 tests of each statistic: Holm (1979), Scandinavian Journal of Statistics 6, 65-70, corrects them.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from evaluate_metrics.emonet_voice import (
     resample,
     rows_by_emotion,
 )
+from modeling_empathic.report.statistics import holm
 
 N_RESAMPLES = 4000
 """With 1,000, the smallest p value is 0.002, and no emotion of 40 could pass Holm's correction."""
@@ -136,21 +136,3 @@ def bootstrap_p(differences: np.ndarray) -> float:
         return float("nan")
     below, above = (defined <= 0).sum(), (defined >= 0).sum()
     return float(min(1.0, 2 * (min(below, above) + 1) / (len(defined) + 1)))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction; NaN stays NaN and is no test.
-
-    The smallest of m p values is multiplied by m, the next by m - 1, and so on; none may become
-    smaller than the one before it, or larger than 1.
-
-    Example:
-        >>> holm([0.01, 0.04, float("nan"), 0.03])
-        [0.03, 0.06, nan, 0.06]
-    """
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p)[: int((~np.isnan(p)).sum())]  # NaN is sorted last
-    factors = np.arange(len(order), 0, -1)
-    corrected = np.full(len(p), np.nan)
-    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1)
-    return corrected.tolist()

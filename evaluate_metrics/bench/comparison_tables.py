@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from dataset_scripts.stats.bench_tables import short_name
 from evaluate_metrics.bench.tables import COLUMNS, HEADERS
 from modeling_empathic.report.tables import THIS, Footnotes, Row, Section, number
+from modeling_empathic.taxonomy import short_name
 
 ALPHA = 0.05
 

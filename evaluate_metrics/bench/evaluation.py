@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset_scripts.stats.bench_tables import as_json
 from evaluate_metrics.bench.baselines import baselines
 from evaluate_metrics.bench.discrimination import discrimination
 from evaluate_metrics.bench.predictions import EvaluationError, Predictions, described
 from evaluate_metrics.emonet_voice import compute, rows_by_emotion, to_0_10
 from modeling_empathic import __version__
+from modeling_empathic.report.files import as_json
 from modeling_empathic.taxonomy import HEAD_NAMES
 
 NAMED = 20

@@ -22,11 +22,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset_scripts.building.manifest import sha256
 from evaluate_metrics.emonet_voice import OUTCOMES, SCALES
+from modeling_empathic.report.files import sha256
 from modeling_empathic.scoring.clips import ScoringError
 from modeling_empathic.scoring.file import FORMATS, METADATA_KEY, meta_path, read_scores
-from modeling_empathic.taxonomy import BENCH_NAMES, EMOTION_SCALE, UnknownNameError, resolve
+from modeling_empathic.taxonomy import (
+    BENCH_NAMES,
+    EMOTION_SCALE,
+    UnknownNameError,
+    UserError,
+    resolve,
+)
 
 DEFAULT_SCALE = "0-10"
 NEEDED = ("clip_id", "emotion", "score")
@@ -34,7 +40,7 @@ _TYPES = {**dict.fromkeys(("clip_id", "emotion", "outcome", "scale"), pa.string(
           "score": pa.float64()}  # fmt: skip
 
 
-class EvaluationError(ValueError):
+class EvaluationError(UserError):
     """What a user can put right: a file, a column, a name, a scale."""
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset_scripts.building.manifest import MANIFEST, sha256
+from dataset_scripts.building.manifest import MANIFEST
 from evaluate_metrics.bench.predictions import EvaluationError, refuse_repeated
+from modeling_empathic.report.files import sha256
 from modeling_empathic.scoring.file import METADATA_KEY
 from modeling_empathic.taxonomy import UnknownNameError, resolve
 

@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-from dataset_scripts.stats.bench_tables import short_name
 from evaluate_metrics.bench.discrimination import find_pair
 from evaluate_metrics.bench.plots.discrimination import PAPER
 from evaluate_metrics.emonet_voice import OUTCOMES, STATISTICS
@@ -16,6 +15,7 @@ from evaluate_metrics.published import (
     published_table6,
 )
 from modeling_empathic.report.tables import FLOOR, PUBLISHED, THIS, Footnotes, Row, Section, number
+from modeling_empathic.taxonomy import short_name
 
 WIDE = 118
 """From here on, Table 6 has all published systems."""

@@ -10,11 +10,11 @@ from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
-from dataset_scripts.stats.bench_tables import as_json
 from evaluate_metrics.bench.predictions import EvaluationError
 from evaluate_metrics.emonet_voice import OUTCOMES
 from evaluate_metrics.leaderboard.checked import CORRELATIONS, FIGURES, checked_result, utc
 from evaluate_metrics.published import published_macro, published_table5
+from modeling_empathic.report.files import as_json
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
 PAPER = "paper, Tables 5 and 6"

@@ -1,0 +1,1 @@
+"""Common ground for everything that is written: files, tables, pictures, statistics, progress."""

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluate_metrics.bench.predictions import EvaluationError
+from ..taxonomy import UserError
+from .files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,21 +30,22 @@ def picture(
         layout: Whether matplotlib finds room for labels, which takes seconds over 40 panels.
 
     Raises:
-        EvaluationError: A name that ends in neither .png nor .svg.
+        UserError: A name that ends in neither .png nor .svg.
     """
     path = Path(path)
     if path.suffix.lower() not in (".png", ".svg"):
-        raise EvaluationError(f"{path}: choose a name that ends in .png or .svg")
+        raise UserError(f"{path}: choose a name that ends in .png or .svg")
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context({"font.size": 9, "svg.fonttype": "none", "svg.hashsalt": "emonet"}):
         figure = Figure(figsize=(width_in, height_in), layout="constrained" if layout else None)
         yield figure
-        temporary = path.with_name(f".{path.name}.tmp{path.suffix}")
         metadata = {"Date": None} if path.suffix.lower() == ".svg" else {}
-        figure.savefig(temporary, dpi=160, metadata=metadata, bbox_inches="tight", pad_inches=0.15)
-    temporary.replace(path)
+        with replacing(path) as temporary:
+            figure.savefig(
+                temporary, dpi=160, metadata=metadata, bbox_inches="tight", pad_inches=0.15
+            )
 
 
 def bare(axes: Any) -> None:

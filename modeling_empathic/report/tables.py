@@ -1,7 +1,7 @@
 """Tables of figures with footnotes, printed for a terminal or for a Markdown card."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from io import StringIO
 from typing import NamedTuple
 
@@ -41,6 +41,12 @@ class Section(NamedTuple):
     notes: list[str]
     heading: bool = True
     text_last: bool = False
+
+
+def plain(title: str, headers: Sequence[str], rows: Iterable[list[str]], *notes: str) -> Section:
+    """A table of one kind of rows, with notes below it where they say something."""
+    lines = [Row(THIS, cells) for cells in rows]
+    return Section(title, list(headers), lines, [note for note in notes if note], heading=False)
 
 
 class Footnotes:
@@ -102,13 +108,13 @@ def show(sections: Iterable[Section], console: Console) -> None:
                     table.add_row(Text(_HEADINGS[row.kind], "italic"))
             kind = row.kind
             indent = " " if section.heading and kind != THIS else ""
-            first = Text(indent + _printable(row.cells[0]))
+            first = Text(indent + printable(row.cells[0]))
             style = "bold" if section.heading and kind == THIS else ""
-            table.add_row(first, *(Text(_printable(cell)) for cell in row.cells[1:]), style=style)
+            table.add_row(first, *(Text(printable(cell)) for cell in row.cells[1:]), style=style)
         console.print(Text(section.title, "bold"))
         console.print(table)
         for note in section.notes:
-            console.print(Text(_printable(note), "dim"))
+            console.print(Text(printable(note), "dim"))
         console.print()
 
 
@@ -136,11 +142,12 @@ def as_markdown(sections: Iterable[Section]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """The text with � for what a terminal would act on."""
     return "".join(char if char.isprintable() else "�" for char in text)
 
 
 def _escaped(text: str) -> str:
     for char in "\\|*_<>[]`":
         text = text.replace(char, f"\\{char}")
-    return _printable(text)
+    return printable(text)

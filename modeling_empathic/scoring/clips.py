@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from modeling_empathic.audio import SAMPLE_RATE, AudioError, load_audio, windows
+from modeling_empathic.taxonomy import UserError
 
 # A few kilobytes of near-silence decode to hours of samples, 230 MB an hour at 16 kHz.
 MAX_DURATION_S = 4 * 3600
@@ -38,7 +39,7 @@ AHEAD_BYTES = 64 * 2**20
 Row = dict[str, Any]
 
 
-class ScoringError(ValueError):
+class ScoringError(UserError):
     """Something the caller can put right: a path, an option, a model, an output."""
 
 

@@ -49,9 +49,10 @@ def load_model(
         revision: Branch, tag or commit on the Hub.
         heads: Names of the heads to load, in any spelling; empty for all.
         device: As for `choose_device`.
-        dtype: One of `convert.DTYPES`, where `"mixed"`, heads in bfloat16 and the encoder in
-            float32, ranks clips as float32 does (`benchmarks/README.md`, drift); or `"auto"`:
-            float16 on CUDA unless stored as bfloat16, elsewhere the stored type, float16 widened.
+        dtype: One of `configuration_empathic.DTYPES`, where `"mixed"`, heads in bfloat16 and the
+            encoder in float32, ranks clips as float32 does (`benchmarks/README.md`, drift); or
+            `"auto"`: float16 on CUDA unless stored as bfloat16, elsewhere the stored type, float16
+            widened.
 
     Returns:
         The model on its device in evaluation mode, the feature extractor, and the provenance.
@@ -74,8 +75,12 @@ def load_model(
     import torch
     from transformers import WhisperFeatureExtractor
 
-    from emonet_voice.hub.convert import DTYPES
-    from modeling_empathic.configuration_empathic import EmpathicInsightConfig, HeadError, canonical
+    from modeling_empathic.configuration_empathic import (
+        DTYPES,
+        EmpathicInsightConfig,
+        HeadError,
+        canonical,
+    )
     from modeling_empathic.modeling_empathic import EmpathicInsightModel
 
     if dtype not in ("auto", *DTYPES):

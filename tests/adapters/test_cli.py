@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from emonet_voice.cli.collect import collect_command
+from emonet_voice.cli.collect import collect
 from evaluate_metrics.adapters.systems import IMPORTS, SYSTEMS
 from evaluate_metrics.bench import reader as bench_reader
 from tests.support.adapter_fakes import make_clips, provenance_of, rows_of
@@ -21,7 +21,7 @@ pytest.importorskip("openai")
 
 ROOT = REPOSITORY
 app = typer.Typer(pretty_exceptions_enable=False)
-app.command("collect")(collect_command)
+app.command("collect")(collect)
 
 
 def collect(*arguments):
@@ -128,8 +128,8 @@ def test_help_names_every_system_and_shows_examples_without_heavy_imports():
         "import sys; sys.argv = ['emonet-voice']\n"
         "import typer\n"
         "from typer.testing import CliRunner\n"
-        "from emonet_voice.cli.collect import collect_command\n"
-        "app = typer.Typer(); app.command('collect')(collect_command)\n"
+        "from emonet_voice.cli.collect import collect\n"
+        "app = typer.Typer(); app.command('collect')(collect)\n"
         "result = CliRunner().invoke(app, ['--help'])\n"
         "assert result.exit_code == 0 and 'Example' in result.output, result.output\n"
         "heavy = {'datasets', 'pyarrow', 'torch', 'transformers', 'openai', 'google', 'numpy'}\n"

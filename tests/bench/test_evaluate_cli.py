@@ -10,7 +10,7 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 from dataset_scripts.building.build import build
-from emonet_voice.cli.evaluate import evaluate_command
+from emonet_voice.cli.evaluate import evaluate
 from evaluate_metrics.bench.evaluation import read_result
 from evaluate_metrics.bench.plots import result as plots
 from evaluate_metrics.bench.predictions import EvaluationError, described
@@ -23,7 +23,7 @@ from tests.support.raw_release_maker import make_raw_release, rewrite
 from tests.support.scoring_fakes import fake_loader
 
 app = typer.Typer(pretty_exceptions_enable=False)
-app.command()(evaluate_command)
+app.command()(evaluate)
 
 
 @pytest.fixture(scope="module")
@@ -264,8 +264,8 @@ def test_help_shows_examples_without_heavy_imports():
         "import sys; sys.argv = ['emonet-voice']\n"
         "import typer\n"
         "from typer.testing import CliRunner\n"
-        "from emonet_voice.cli.evaluate import evaluate_command\n"
-        "app = typer.Typer(); app.command()(evaluate_command)\n"
+        "from emonet_voice.cli.evaluate import evaluate\n"
+        "app = typer.Typer(); app.command()(evaluate)\n"
         "result = CliRunner().invoke(app, ['--help'])\n"
         "assert result.exit_code == 0 and 'Example' in result.output, result.output\n"
         "heavy = {'datasets', 'pyarrow', 'torch', 'transformers', 'librosa', 'numpy'}\n"

@@ -13,7 +13,7 @@ from dataset_scripts.agreement import alpha_by_emotion
 from dataset_scripts.annotations import AGREEMENT_TYPES
 from dataset_scripts.stats.bench import StatsError, read_ratings, stats
 from dataset_scripts.stats.bench_plot import plot
-from dataset_scripts.stats.bench_tables import as_json, as_markdown, as_text
+from modeling_empathic.report.files import as_json, as_markdown, as_text
 from modeling_empathic.taxonomy import BENCH_NAMES
 
 CLIPS = [

@@ -8,12 +8,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from emonet_voice.cli.generalize import generalize_command
+from emonet_voice.cli.generalize import generalize
 from tests.support.generalize_maker import emodb_folder, forty_heads
 from tests.support.places import REPOSITORY
 
 app = typer.Typer()
-app.command(no_args_is_help=True)(generalize_command)
+app.command(no_args_is_help=True)(generalize)
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +89,8 @@ def test_help_shows_examples_without_heavy_imports():
         "import sys; sys.argv = ['emonet-voice']\n"
         "import typer\n"
         "from typer.testing import CliRunner\n"
-        "from emonet_voice.cli.generalize import generalize_command\n"
-        "app = typer.Typer(); app.command()(generalize_command)\n"
+        "from emonet_voice.cli.generalize import generalize\n"
+        "app = typer.Typer(); app.command()(generalize)\n"
         "result = CliRunner().invoke(app, ['--help'])\n"
         "assert result.exit_code == 0 and 'Example' in result.output, result.output\n"
         "heavy = {'datasets', 'pyarrow', 'torch', 'transformers', 'sklearn', 'numpy'}\n"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from emonet_voice.hub.local.server import LocalHub
-from emonet_voice.hub.publish.cards import card_of, python_blocks, repository_facts, write_card
+from emonet_voice.hub.publish.cards import card_of, python_blocks, write_card
+from emonet_voice.hub.publish.facts import repository_facts
 from emonet_voice.hub.publish.rehearse import HIDE, WORKER, _environment, _run, _write_tone
 from emonet_voice.hub.publish.stage import Sources, stage
 from emonet_voice.hub.repositories import ROOT, PublishError, chosen, folder_of

@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from dataset_scripts.stats.bench_tables import as_json
 from evaluate_metrics.published import LARGE, SMALL
+from modeling_empathic.report.files import as_json
 from tests.support.board_maker import CONFIG, HOSTILE, SPACE
 from tests.support.places import REPOSITORY
 

@@ -20,11 +20,11 @@ ROWS = {"default": 120, "all": 126, "ratings": 337}
 def run_publish(*arguments: str) -> tuple[int, str, str]:
     """The command in this process: exit code, standard output, standard error."""
     from emonet_voice.cli import app as cli
-    from emonet_voice.cli.publish import publish_command
+    from emonet_voice.cli.publish import publish
 
     assert isinstance(cli.app, Typer)
     if "publish" not in [command.name for command in cli.app.registered_commands]:
-        cli.app.command("publish", no_args_is_help=True)(publish_command)
+        cli.app.command("publish", no_args_is_help=True)(publish)
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = cli.run(["publish", *map(str, arguments)])

@@ -21,7 +21,8 @@ from emonet_voice.hub.repositories import (
     project_folder,
 )
 
-from .cards import bench_facts, card_of, repository_facts, write_card
+from .cards import card_of, write_card
+from .facts import bench_facts, repository_facts
 
 MANIFEST = "staging.json"
 COLLECTION = Path("collection", "README.md")
@@ -182,7 +183,8 @@ def _model(repository: Repository, folder: Path, sources: Sources, namespace: st
 
 def _dataset(repository: Repository, folder: Path, sources: Sources, namespace: str) -> None:
     """Parquet of a built corpus, byte for byte, and a card with the metadata that it was given."""
-    from dataset_scripts.building.manifest import BuildError, verify, write_json
+    from dataset_scripts.building.manifest import BuildError, verify
+    from modeling_empathic.report.files import write_json
 
     from .facts import bench_eval_yaml
     from .metadata import size_category
@@ -206,7 +208,7 @@ def _dataset(repository: Repository, folder: Path, sources: Sources, namespace: 
     (folder / "README.md").write_text(write_card(str(repository.card), facts, metadata), "utf-8")
     (folder / "eval.yaml").write_text(bench_eval_yaml(), "utf-8")
     manifest["files"]["README.md"] = list_files(folder)["README.md"]
-    write_json(folder / "manifest.json", manifest)
+    write_json(folder / "manifest.json", manifest, indent=1)
 
 
 def _space(repository: Repository, folder: Path, sources: Sources, namespace: str) -> None:

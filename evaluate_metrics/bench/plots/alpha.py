@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dataset_scripts.stats.bench_tables import short_name
 from evaluate_metrics.emonet_voice import intervals, spearman
 from modeling_empathic.report.figures import DARK, GREY, ORANGE, picture, two_digits
+from modeling_empathic.taxonomy import short_name
 
 # Where a name may stand about its point, in points; the first free place is taken.
 _PLACES = [

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from dataset_scripts.stats.bench_tables import short_name
 from evaluate_metrics.bench.discrimination import FLOOR
 from modeling_empathic.report.figures import DARK, GREY, bare, picture, two_digits
-from modeling_empathic.taxonomy import EMOTION_NAMES
+from modeling_empathic.taxonomy import EMOTION_NAMES, short_name
 
 HARDEST = 10
 PAPER = ("Sadness", "Distress"), 0.63

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dataset_scripts.stats.bench_tables import short_name
 from evaluate_metrics.emonet_voice import spearman
 from modeling_empathic.report.figures import DARK, GREY, ORANGE, PURPLE, picture, two_digits
+from modeling_empathic.taxonomy import short_name
 
 Pairs = Mapping[str, tuple[np.ndarray, np.ndarray]]
 """Predictions and references of each emotion, `(clips,)` on 0 to 10; NaN where there is none."""

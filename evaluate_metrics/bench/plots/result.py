@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from dataset_scripts.stats.bench_tables import short_name
 from evaluate_metrics.bench.plots.alpha import plot_alpha
 from evaluate_metrics.bench.plots.discrimination import plot_discrimination
 from evaluate_metrics.bench.plots.pairs import Pairs, plot_calibration, plot_scatter
 from evaluate_metrics.emonet_voice.aggregate import mean_defined
 from evaluate_metrics.published import published_table6
 from modeling_empathic.report.figures import DARK, GREY, ORANGE, PURPLE, bare, picture, two_digits
+from modeling_empathic.taxonomy import short_name
 
 
 def plot_all(

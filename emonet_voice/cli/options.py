@@ -1,0 +1,103 @@
+"""Options that several commands have, each declared once, and what a wrong use of them raises.
+
+Only Typer is imported here, and everything heavy inside the commands: `--help` answers at once.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+FLAG = ""  # metavar of an option without a value; Typer's own "<bool>" looks like one
+# Typer carries its own copy of Click since 0.20; this is its UsageError in every version.
+UsageError: Any = typer.BadParameter.__mro__[1]
+DEVICES = "auto, cpu, openvino, cuda, cuda:N or mps."
+REVISION = "Branch, tag or commit of a model on the Hub."
+BENCH_REVISION = "Branch, tag or commit of a Bench on the Hub."
+
+Heads = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Only these heads: names in any spelling, with commas between them.",
+        show_default="all",
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(metavar="MODEL", help="Folder or Hub id.", show_default="Nano, built in"),
+]
+Revision = Annotated[str | None, typer.Option(metavar="REV", help=REVISION)]
+Device = Annotated[str, typer.Option(metavar="NAME", help=DEVICES)]
+Bench = Annotated[
+    str | None, typer.Option(metavar="DIR|ID", help="Bench: folder of `bench build`, or Hub id.")
+]
+BenchConfig = Annotated[
+    str, typer.Option(metavar="NAME", help="Of the Bench: default, all or unanimous.")
+]
+BenchRevision = Annotated[str | None, typer.Option(metavar="REV", help=BENCH_REVISION)]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SCALE",
+        help="Of a prediction file that does not say: 0-10, 0-4, 0-1 or 0-2.",
+        show_default="0-10",
+    ),
+]
+ResultFile = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Result to write, .json.")
+]
+Plots = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for pictures.")]
+AsJson = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON.")]
+Markdown = Annotated[
+    bool, typer.Option("--markdown", metavar=FLAG, help="Print Markdown, as for a card.")
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAMES", help="Only these repositories: names, with commas."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", metavar=FLAG, help="Do not ask.")]
+
+
+def make_group(name: str, **options: Any) -> typer.Typer:
+    """A command that has commands, set up as all of ours."""
+    return typer.Typer(
+        name=name,
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+        **options,
+    )
+
+
+def split_names(given: list[str] | None) -> list[str]:
+    """The names of an option that may come repeated, with commas, or both.
+
+    Example:
+        >>> split_names(["anger, awe", "pain"])
+        ['anger', 'awe', 'pain']
+    """
+    return [name.strip() for part in given or [] for name in part.split(",") if name.strip()]
+
+
+def check_one_format(as_json: bool, markdown: bool) -> None:
+    """Raises UsageError where `--json` and `--markdown` are both given."""
+    if as_json and markdown:
+        raise UsageError("choose --json or --markdown")
+
+
+def check_result_file(output: Path | None) -> None:
+    """Raises UsageError for an `--output` that could not be written, before any work is done."""
+    if output and (output.suffix != ".json" or not output.parent.is_dir()):
+        raise UsageError(f"--output {output}: choose a .json file in a folder that exists")
+
+
+def quiet_libraries() -> None:
+    """Silences bars and warnings of the Hugging Face libraries: what they log, the error says."""
+    from huggingface_hub.utils import logging as hub_logging
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()

@@ -1,0 +1,181 @@
+"""The command `emonet-voice score`."""
+
+import os
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from .options import FLAG, Device, Heads, Model, Revision, UsageError, quiet_libraries, split_names
+
+SMALL = "laion/Empathic-Insight-Voice-Small"
+
+
+def score(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH",
+            help="Files, folders (searched recursively), quoted globs, or - for paths on stdin.",
+        ),
+    ],
+    model: Model = None,
+    revision: Revision = None,
+    heads: Heads = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Score file to write or to go on with: .parquet, .jsonl or .csv.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", metavar=FLAG, help="Delete what is in the score file, start again."
+        ),
+    ] = False,
+    top: Annotated[int, typer.Option(metavar="N", min=1, help="Emotions shown for each clip.")] = 3,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Windows scored at once.", show_default="8; 32 on CUDA"
+        ),
+    ] = None,
+    device: Device = "auto",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="float32, bfloat16, float16, mixed (bfloat16 heads, float32 encoder) or auto: "
+            "float16 on CUDA, else as stored.",
+        ),
+    ] = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Threads that decode.", show_default="one per CPU, at most 8"
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", metavar=FLAG, help="Print rows as JSON lines instead of the table."),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", metavar=FLAG, help="Print errors only.")
+    ] = False,
+) -> None:
+    """Score audio files: how strongly each clip conveys each emotion.
+
+    The table shows the strongest emotions of each clip from 0 to 10, a mean over its 30 s windows.
+    The score file has them all: one row a clip and window with path, clip_id (SHA-256), start_s,
+    end_s, duration_s, a column a head on its own scale (emotions: 0 to 4), outcome and error.
+
+    Stopped or killed, the same command goes on where it was. Clips in the score file are skipped
+    unless their bytes change, failed ones too.
+
+    Exit code: 0 all scored, 1 some clips failed, 2 could not run.
+
+    Example: `emonet-voice score clips/ --output scores.parquet`
+
+    Example: `emonet-voice score call.m4a --model laion/Empathic-Insight-Voice-Small`
+
+    Example: `find . -name "*.wav" | emonet-voice score - --heads anger,awe --json`
+    """
+    from modeling_empathic.report.progress import progress_bar
+    from modeling_empathic.scoring.clips import (
+        DEFAULT_BATCH_SIZE,
+        find_audio,
+        printable,
+        score_groups,
+    )
+    from modeling_empathic.scoring.file import check_output, json_line, rows_of
+    from modeling_empathic.scoring.journal import ScoreFile
+
+    from .screen import Summary, summary_line
+
+    stderr = Console(stderr=True, highlight=False, quiet=quiet)
+    if output:
+        check_output(output)
+    elif overwrite:
+        raise UsageError("--overwrite needs --output")
+    clips = find_audio(_with_stdin(paths))
+    if model is None:
+        note = f"Model: Nano, built in, for trying things out.\nFor real use: --model {SMALL}"
+        stderr.print(note, soft_wrap=not stderr.is_terminal)
+    loaded, extractor, provenance = _load(
+        stderr, model, revision=revision, heads=split_names(heads), device=device, dtype=dtype
+    )
+    summary = Summary(loaded.config.heads)
+    n_new, started = 0, time.perf_counter()
+    with ExitStack() as stack:
+        file = ScoreFile(output, provenance, overwrite=overwrite) if output else None
+        if file:
+            stack.enter_context(file)
+        progress = stack.enter_context(progress_bar(stderr, shown=not quiet))
+        task = progress.add_task("", total=len(clips), rate="")
+        groups = score_groups(
+            clips,
+            loaded,
+            extractor,
+            batch_size=batch_size or (32 if loaded.device.type == "cuda" else DEFAULT_BATCH_SIZE),
+            workers=workers or min(8, os.cpu_count() or 1),
+            done=file.done if file else None,
+            on_skip=lambda: progress.advance(task),
+        )
+        try:
+            for group in groups:
+                n_new += len(group)
+                if file:
+                    file.append(group)
+                for rows in () if file else group:
+                    summary.add_clip(rows[0]["path"], rows)
+                    if as_json:
+                        sys.stdout.writelines(json_line(row) + "\n" for row in rows)
+                rate = f"{n_new / (time.perf_counter() - started):.1f}/s"
+                progress.update(task, advance=len(group), rate=rate)
+            elapsed_s = time.perf_counter() - started
+            if file:
+                table = file.finish([printable(clip) for clip in clips])
+                summary.add_rows(rows_of(table))
+                if as_json:
+                    sys.stdout.writelines(json_line(row) + "\n" for row in rows_of(table))
+        except KeyboardInterrupt:
+            progress.stop()
+            kept = f"{len(file.done):,} clips are kept; " if file else ""
+            advice = "run the same command to go on" if file else "with --output it could go on"
+            print(f"stopped: {kept}{advice}", file=sys.stderr)
+            raise typer.Exit(130) from None
+    stdout = Console(highlight=False, quiet=quiet)
+    if not as_json:
+        summary.show(stdout, top=top)
+    line = summary_line(summary, n_new=n_new, elapsed_s=elapsed_s, written=str(output or ""))
+    console = stderr if as_json else stdout
+    console.print(line, soft_wrap=not console.is_terminal, markup=False)
+    raise typer.Exit(1 if summary.n_failed else 0)
+
+
+def _with_stdin(paths: list[str]) -> list[str]:
+    """The paths with each `-` replaced by the lines of stdin."""
+    expanded: list[str] = []
+    for path in paths:
+        lines = (line.rstrip("\r\n") for line in sys.stdin) if path == "-" else [path]
+        expanded += [line for line in lines if line or path != "-"]
+    if not expanded:
+        raise UsageError("no paths on stdin")
+    return expanded
+
+
+def _load(stderr: Console, model: str | None, **options: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """Loads the model; the library's own bars and warnings only where someone looks."""
+    with stderr.status("Loading the model"):
+        from modeling_empathic.scoring.loading import load_model
+
+        quiet_libraries()
+        return load_model(model, **options)

@@ -1,0 +1,96 @@
+"""Writing so that a reader, or the next run, has a whole file or none; one lock for all."""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from ..taxonomy import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows: two runs at one output are not kept apart
+    fcntl = None  # type: ignore[assignment]
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary path that takes the place of `path`, whole and on disk, if nothing fails.
+
+    Args:
+        path: The file to write or to replace. The temporary one lies beside it, hidden, with the
+            same suffix, since writers choose a format by that.
+
+    Yields:
+        Where to write.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> file = Path(mkdtemp(), "a.txt")
+        >>> with replacing(file) as temporary:
+        ...     _ = temporary.write_text("whole")
+        >>> file.read_text()
+        'whole'
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.tmp{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def as_json(value: Any, indent: int = 2) -> str:
+    """A value as JSON; what is undefined (NaN) or infinite is null.
+
+    Example:
+        >>> as_json({"alpha": float("nan")})
+        '{\\n  "alpha": null\\n}'
+    """
+    return json.dumps(_without_nan(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def write_json(path: str | os.PathLike[str], value: Any, indent: int = 2) -> None:
+    """Writes a value as [`as_json`] does, with a line end, replacing the file in one step."""
+    with replacing(path) as temporary:
+        temporary.write_text(as_json(value, indent) + "\n", "utf-8")
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def lock(file: IO[bytes], what: object) -> None:
+    """Keeps a second run away from what is written; the system lifts it when a run is killed.
+
+    Args:
+        file: Open file that stands for the output; its lock ends when it is closed.
+        what: The output, for the message.
+
+    Raises:
+        UserError: Another run has it.
+    """
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(f"another run is writing {what}") from None
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
