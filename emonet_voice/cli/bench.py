@@ -155,6 +155,7 @@ def stats(
     from dataset_scripts.stats import bench as bench_stats
     from dataset_scripts.stats import bench_plot, bench_tables
     from dataset_scripts.stats.acoustic_columns import read_acoustics
+    from modeling_empathic.report.files import as_json as to_json
 
     if as_json and markdown:
         raise UsageError("choose --json or --markdown")

@@ -22,7 +22,7 @@ from tests.support.places import REPOSITORY
 
 NOT_SHIPPED = (".*", "build", "dist", "demo", "screenshots", "*.egg-info", "__pycache__", "shared")
 CLIP = "en_elation.flac"
-OURS = {"modeling_empathic", "dataset_scripts", "evaluate_metrics"}
+OURS = {"modeling_empathic", "dataset_scripts", "evaluate_metrics", "emonet_voice"}
 
 
 def run(*command, **options):
@@ -73,7 +73,7 @@ def test_the_wheel_has_the_checkpoint_the_templates_and_the_spaces_and_no_more(b
     for folder, pattern in (("cards", "*.jinja"), ("spaces", "*/app.py"), ("spaces", "*/*.txt")):
         found = [path.relative_to(REPOSITORY) for path in (REPOSITORY / folder).glob(pattern)]
         assert found
-        assert {f"modeling_empathic/hub_files/{path}" for path in found} <= names
+        assert {f"emonet_voice/hub/hub_files/{path}" for path in found} <= names
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == OURS
     assert not [name for name in names if "__pycache__" in name or "annotation_data" in name]
