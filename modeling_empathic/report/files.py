@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,18 @@ try:
     import fcntl
 except ImportError:  # Windows: two runs at one output are not kept apart
     fcntl = None  # type: ignore[assignment]
+
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+
+
+def is_hub_id(source: str) -> bool:
+    """Whether a source can be `owner/name` on the Hub, and so no path.
+
+    Example:
+        >>> is_hub_id("laion/emonet-voice-bench"), is_hub_id("./bench"), is_hub_id("a/b/c")
+        (True, False, False)
+    """
+    return _HUB_ID.fullmatch(source) is not None
 
 
 @contextmanager

@@ -1,8 +1,9 @@
-"""What tests of several hypotheses share."""
+"""Arithmetic that results share: the mean over a clip's windows, tests of several hypotheses."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 def holm(p_values: Sequence[float] | np.ndarray) -> list[float]:
@@ -21,3 +22,20 @@ def holm(p_values: Sequence[float] | np.ndarray) -> list[float]:
     corrected = np.full(len(p), np.nan)
     corrected[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1)
     return [float(value) for value in corrected]
+
+
+def window_mean(scores: ArrayLike, lengths_s: ArrayLike) -> np.ndarray:
+    """A clip's scores: the mean over its windows, each as heavy as it is long.
+
+    Args:
+        scores: `(windows,)` or `(windows, heads)`.
+        lengths_s: `(windows,)`, in seconds.
+
+    Returns:
+        `()` or `(heads,)`.
+
+    Example:
+        >>> float(window_mean([1.0, 4.0], [30.0, 15.0]))
+        2.0
+    """
+    return np.average(np.asarray(scores, dtype=float), axis=0, weights=lengths_s)
