@@ -205,7 +205,8 @@ def _mean_defined(values: np.ndarray) -> np.ndarray:
     """Mean down each column of what is not NaN; NaN where there is nothing."""
     n = (~np.isnan(values)).sum(axis=0)
     with np.errstate(invalid="ignore"):
-        return np.nansum(values, axis=0) / n
+        mean: np.ndarray = np.nansum(values, axis=0) / n
+        return mean
 
 
 def _why_undefined(rows: np.ndarray, counts: np.ndarray) -> str:
@@ -332,9 +333,9 @@ def agreement_counts(items: RatedItems) -> dict[str, dict[str, int]]:
     for name, part in items.groups().items():
         n_raters = (~np.isnan(part.scores)).sum(axis=1)
         n_present = (part.scores > 0).sum(axis=1)
-        found, n = np.unique(np.stack([n_present, n_raters], 1), axis=0, return_counts=True)
+        types, n = np.unique(np.stack([n_present, n_raters], 1), axis=0, return_counts=True)
         counts[name] = {
             agreement_type(int(present), int(raters)): int(count)
-            for (present, raters), count in zip(found, n, strict=True)
+            for (present, raters), count in zip(types, n, strict=True)
         }
     return counts

@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from modeling_empathic.taxonomy import UserError
+
 SCORES = (0, 1, 2)
 """Not perceived; mildly present at low intensity; intensely present (paper 3.3)."""
 
@@ -69,7 +71,7 @@ class Protocol:
         seed: Of the draw. Processes that share it draw the same items.
 
     Raises:
-        ValueError: Shares out of order, or fewer raters than an item may need.
+        UserError: Shares out of order, or fewer raters than an item may need.
     """
 
     raters: Mapping[str, str]
@@ -79,31 +81,31 @@ class Protocol:
 
     def __post_init__(self) -> None:
         if not 0 <= self.fourth_share <= self.third_share <= 1:
-            raise ValueError(
+            raise UserError(
                 "shares must be 0 <= fourth_share <= third_share <= 1, not "
                 f"fourth_share={self.fourth_share}, third_share={self.third_share}"
             )
         needed = 4 if self.fourth_share else 3
         if len(self.raters) < needed:
-            raise ValueError(f"{len(self.raters)} raters, but an item may need {needed}")
+            raise UserError(f"{len(self.raters)} raters, but an item may need {needed}")
 
 
 def summarise(ratings: Sequence[Rating]) -> Summary:
     """Mean, majority and agreement of one item's ratings; their order does not matter.
 
     Raises:
-        ValueError: No rating, a score that is not 0, 1 or 2, or a rater who rated twice.
+        UserError: No rating, a score that is not 0, 1 or 2, or a rater who rated twice.
 
     Example:
         >>> summarise([Rating("human-1", 0), Rating("human-2", 2), Rating("human-4", 1)])
         Summary(n_raters=3, mean_0_10=5.0, majority=1, agreement='2:1 (+)', unanimous_present=False)
     """
     if not ratings:
-        raise ValueError("no ratings to summarise")
+        raise UserError("no ratings to summarise")
     raters = [rating.rater for rating in ratings]
     if len(set(raters)) < len(raters):
         twice = next(rater for rater in raters if raters.count(rater) > 1)
-        raise ValueError(f"rater {twice!r} rated the same item twice")
+        raise UserError(f"rater {twice!r} rated the same item twice")
     scores = [_checked(rating.score) for rating in ratings]
     n, total = len(scores), sum(scores)
     present = n - scores.count(0)
@@ -126,7 +128,7 @@ def agreement_type(n_present: int, n_raters: int) -> str:
 
 def _checked(score: int) -> int:
     if score not in SCORES:
-        raise ValueError(f"score {score!r} is not one of {SCORES}")
+        raise UserError(f"score {score!r} is not one of {SCORES}")
     return int(score)
 
 
@@ -194,10 +196,10 @@ def may_rate(
     no part beyond opening the third seat.
 
     Raises:
-        ValueError: The rater is not one of the protocol's.
+        UserError: The rater is not one of the protocol's.
     """
     if rater not in protocol.raters:
-        raise ValueError(f"unknown rater {rater!r}; choose from {', '.join(protocol.raters)}")
+        raise UserError(f"unknown rater {rater!r}; choose from {', '.join(protocol.raters)}")
     seated = {rating.rater for rating in ratings} | set(pending)
     if rater in seated or not open_seats(item_id, ratings, protocol, pending):
         return False

@@ -13,7 +13,6 @@ those that still match, makes the rest again, and ends with the same bytes. Bad 
 
 import json
 import math
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,21 +25,16 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from dataset_scripts.building.card import card, files_of
-from dataset_scripts.building.manifest import MANIFEST, BuildError, verify
+from dataset_scripts.building.manifest import MANIFEST, BuildError, OtherCountsError, verify
 from dataset_scripts.building.shards import ShardWriter
-from dataset_scripts.corpora.bench import RATING_FEATURES, EmoNetVoiceBench, ratings_of
-from dataset_scripts.corpora.clips import Acoustics, ClipBuilder, acoustic_columns
-from dataset_scripts.corpora.emodb import EmoDB
-from dataset_scripts.corpora.ravdess import RAVDESS
+from dataset_scripts.corpora import CORPORA, corpus_class
+from dataset_scripts.corpora.bench import RATING_FEATURES, ratings_of
+from dataset_scripts.corpora.clips import Acoustics, acoustic_columns
+from dataset_scripts.corpora.corpus import Corpus
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from modeling_empathic import __version__
-from modeling_empathic.report.files import sha256, write_json
+from modeling_empathic.report.files import locked_folder, sha256, write_json
 
-CORPORA: dict[str, type[ClipBuilder]] = {
-    "bench": EmoNetVoiceBench,
-    "emodb": EmoDB,
-    "ravdess": RAVDESS,
-}
 JOURNAL = "journal.json"
 RATINGS = "ratings/test-00000-of-00001.parquet"
 MAX_SHARD_MB = 400
@@ -85,7 +79,7 @@ def build(
     Args:
         source: Folder; for Bench also a Hub id such as `raw_release.PUBLIC_RELEASE`.
         out: Folder to make; must not exist, or be empty, or be what this build made before.
-        corpus: One of `CORPORA`.
+        corpus: One of `corpora.CORPORA`.
         revision: Branch, tag or commit of a source on the Hub.
         assert_counts: Refuse a source whose counts are not the published ones.
         max_shard_mb: About the size of the largest data shard, in millions of bytes.
@@ -94,13 +88,17 @@ def build(
 
     Raises:
         RawReleaseError: What is wrong with the source, with file and row.
-        BuildError: Other counts than published, a clip twice, or an `out` that is in the way.
+        OtherCountsError: Counts that are not the published ones.
+        BuildError: A clip twice, an `out` that is in the way, or a `corpus` that is not one.
+        UserError: Another build is writing `out`.
     """
-    builder = _corpus(corpus)
+    if corpus not in CORPORA:
+        raise BuildError(f"unknown corpus {corpus!r}; choose from {', '.join(CORPORA)}")
+    kind = corpus_class(corpus)
     if not max_shard_mb > 0:
         raise BuildError(f"max_shard_mb={max_shard_mb:g} is not a size")
     out = Path(out).resolve()
-    files, commit = builder.files(source, revision)
+    files, commit = kind.files(source, revision)
     wanted: dict[str, Any] = {
         "corpus": corpus,
         "source": {
@@ -125,30 +123,24 @@ def build(
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise BuildError(f"{out} exists and has no {MANIFEST}; name another folder")
         try:
-            plan = _plan(builder, files, max_shard_mb)
+            plan = _plan(kind, files, max_shard_mb)
             if assert_counts:
-                _assert_published(builder, plan.counts)
+                _assert_published(kind, plan.counts)
             manifest = {**wanted, "made_with": _versions(), "files": {}}
             _take_over(work, manifest)
             kept = len(manifest["files"])
-            _write_shards(builder, files, plan, work, manifest, acoustics, progress)
+            _write_shards(kind, files, plan, work, manifest, acoustics, progress)
         except (RawReleaseError, BuildError):
             shutil.rmtree(work, ignore_errors=True)
             raise
-        manifest["counts"] = plan.counts | builder.ignored(source)
-        _write_readme(builder, work / "built", manifest)
+        manifest["counts"] = plan.counts | kind.ignored(source)
+        _write_readme(kind, work / "built", manifest)
         write_json(work / "built" / MANIFEST, manifest, indent=1)
         if out.exists():
             out.rmdir()
         (work / "built").rename(out)
         (work / JOURNAL).unlink()
     return Built(manifest, len(manifest["files"]) - kept)
-
-
-def _corpus(name: str) -> type[ClipBuilder]:
-    if name not in CORPORA:
-        raise BuildError(f"unknown corpus {name!r}; choose from {', '.join(CORPORA)}")
-    return CORPORA[name]
 
 
 def _versions() -> dict[str, str]:
@@ -161,26 +153,14 @@ def _versions() -> dict[str, str]:
 
 @contextmanager
 def _alone(work: Path) -> Iterator[None]:
-    """Keeps a second build away from the folder; the system lifts it when a build is killed."""
+    """Makes the folder and keeps a second build away from it."""
     work.mkdir(parents=True, exist_ok=True)
-    lock = None
-    try:
-        with suppress(ImportError):  # Windows
-            import fcntl
-
-            lock = os.open(work, os.O_RDONLY)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise BuildError(f"another build is writing {work.name}") from None
+    with locked_folder(work):
         try:
             yield
         finally:
             with suppress(OSError):  # not empty: a build that was stopped and may go on
                 work.rmdir()
-    finally:
-        if lock is not None:
-            os.close(lock)
 
 
 def _refuse_other(out: Path, manifest: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -190,7 +170,7 @@ def _refuse_other(out: Path, manifest: dict[str, Any], wanted: dict[str, Any]) -
         raise BuildError(f"{out} was built with other {other}; name another folder")
 
 
-def _plan(builder: type[ClipBuilder], files: list[Path], max_shard_mb: float) -> Plan:
+def _plan(corpus: type[Corpus], files: list[Path], max_shard_mb: float) -> Plan:
     """Reads the labels and deals the clips of each group evenly over its shards, in order."""
     groups: list[list[str]] = []
     rows: Counter[str] = Counter()
@@ -198,9 +178,9 @@ def _plan(builder: type[ClipBuilder], files: list[Path], max_shard_mb: float) ->
     counts: Counter[str] = Counter()
     for file in files:
         names = []
-        for row in builder.labels(file):
-            names.append(builder.group(row))
-            counts.update(builder.tally(row))
+        for row in corpus.labels(file):
+            names.append(corpus.group(row))
+            counts.update(corpus.tally(row))
         groups.append(names)
         for name, n in Counter(names).items():
             rows[name] += n
@@ -223,15 +203,15 @@ def _plan(builder: type[ClipBuilder], files: list[Path], max_shard_mb: float) ->
     return Plan(shards, targets, dict(sorted(counts.items())))
 
 
-def _assert_published(builder: type[ClipBuilder], counts: dict[str, int]) -> None:
+def _assert_published(corpus: type[Corpus], counts: dict[str, int]) -> None:
     other = [
         f"{key} {counts.get(key, 0):,} (published: {n:,})"
-        for key, n in builder.PUBLISHED.items()
+        for key, n in corpus.PUBLISHED.items()
         if counts.get(key, 0) != n
     ]
     if other:
         shown = "; ".join(other[:8]) + (f"; and {len(other) - 8} more" if other[8:] else "")
-        raise BuildError(f"not the published corpus (--no-assert builds it anyway): {shown}")
+        raise OtherCountsError(f"not the published corpus: {shown}")
 
 
 def _take_over(work: Path, manifest: dict[str, Any]) -> None:
@@ -253,7 +233,7 @@ def _take_over(work: Path, manifest: dict[str, Any]) -> None:
 
 
 def _write_shards(
-    builder: type[ClipBuilder],
+    corpus: type[Corpus],
     files: list[Path],
     plan: Plan,
     work: Path,
@@ -264,25 +244,25 @@ def _write_shards(
     """Streams the audio into the shards that are not there yet, then writes the ratings."""
     built, done, paths = work / "built", manifest["files"], list(plan.shards)
     added = acoustic_columns(acoustics.names) if acoustics else {}
-    features = datasets.Features({**builder.clip_features(files), **added})
+    features = datasets.Features({**corpus.features(files), **added})
     kept = {path for path in paths if path in done}
-    seen = {key: path for path in sorted(kept) for key in _keys(built / path, builder.TARGET)}
+    seen = {key: path for path in sorted(kept) for key in _keys(built / path, corpus.TARGET)}
     writers: dict[str, ShardWriter] = {}
     n_done, n_clips = sum(plan.shards[path] for path in kept), sum(plan.shards.values())
     try:
         for file, targets in zip(files, plan.targets, strict=True):
             if all(paths[number] in kept for number in set(targets)):
                 continue
-            for row, (number, clip) in enumerate(zip(targets, builder.clips(file), strict=True)):
+            for row, (number, clip) in enumerate(zip(targets, corpus.clips(file), strict=True)):
                 path = paths[number]
                 if path in kept:
                     continue
-                key = (bytes.fromhex(clip["clip_id"]), clip[builder.TARGET])
+                key = (bytes.fromhex(clip["clip_id"]), clip[corpus.TARGET])
                 where = f"{file.name}, row {row}"
                 if key in seen:
                     # The same audio judged for two emotions is two items; for one emotion, a fault.
                     raise BuildError(
-                        f"{where}: the audio and the {builder.TARGET} of {seen[key]} once more"
+                        f"{where}: the audio and the {corpus.TARGET} of {seen[key]} once more"
                     )
                 seen[key] = where
                 if path not in writers:
@@ -297,7 +277,7 @@ def _write_shards(
     finally:
         for writer in writers.values():
             writer.abandon()
-    if "ratings" in builder.CONFIG_FILES and RATINGS not in done:
+    if "ratings" in corpus.CONFIG_FILES and RATINGS not in done:
         writer = ShardWriter(built / RATINGS, RATING_FEATURES, rows_a_group=10_000)
         for path in paths:
             with parquet.ParquetFile(built / path) as opened:
@@ -317,14 +297,14 @@ def _keys(path: Path, target: str) -> Iterator[tuple[bytes, int]]:
         yield bytes.fromhex(clip_id), number
 
 
-def _write_readme(builder: type[ClipBuilder], built: Path, manifest: dict[str, Any]) -> None:
+def _write_readme(corpus: type[Corpus], built: Path, manifest: dict[str, Any]) -> None:
     """Makes the README from the features that the shards really have."""
     shards = manifest["files"]
     features = {
         name: datasets.Features.from_arrow_schema(parquet.read_schema(built / paths[0]))
-        for name, paths in files_of(builder, shards).items()
+        for name, paths in files_of(corpus, shards).items()
     }
     readme = built / "README.md"
-    readme.write_text(card(builder, shards, features, manifest["source"]), encoding="utf-8")
+    readme.write_text(card(corpus, shards, features, manifest["source"]), encoding="utf-8")
     entry = {"bytes": readme.stat().st_size, "sha256": sha256(readme)}
     manifest["files"] = {"README.md": entry, **shards}

@@ -9,12 +9,12 @@ from datasets.info import DatasetInfosDict
 from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCardData
 
-from dataset_scripts.corpora.clips import ClipBuilder
+from dataset_scripts.corpora.corpus import Corpus
 
 File = Mapping[str, Any]
 
 
-def files_of(builder: type[ClipBuilder], files: Mapping[str, File]) -> dict[str, list[str]]:
+def files_of(corpus: type[Corpus], files: Mapping[str, File]) -> dict[str, list[str]]:
     """Configuration -> its built files; a configuration without any is left out.
 
     Example:
@@ -24,13 +24,13 @@ def files_of(builder: type[ClipBuilder], files: Mapping[str, File]) -> dict[str,
     """
     matching = {
         name: [path for path in files if fnmatchcase(path, pattern)]
-        for name, pattern in builder.CONFIG_FILES.items()
+        for name, pattern in corpus.CONFIG_FILES.items()
     }
     return {name: paths for name, paths in matching.items() if paths}
 
 
 def card(
-    builder: type[ClipBuilder],
+    corpus: type[Corpus],
     files: Mapping[str, File],
     features: Mapping[str, Features],
     source: Mapping[str, Any],
@@ -38,37 +38,37 @@ def card(
     """The whole README.
 
     Args:
-        builder: The corpus.
+        corpus: Whose README it is.
         files: Built Parquet files with their rows, bytes and size in Arrow.
         features: Configuration -> its columns.
         source: `name` and `revision` of what it was built from.
     """
     configs, infos, lines = {}, {}, []
-    for name, paths in files_of(builder, files).items():
-        pattern = builder.CONFIG_FILES[name]
+    for name, paths in files_of(corpus, files).items():
+        pattern = corpus.CONFIG_FILES[name]
         rows, size, arrow_bytes = (
             sum(files[path][key] for path in paths) for key in ("rows", "bytes", "arrow_bytes")
         )
-        split = SplitInfo(name=builder.SPLIT, num_bytes=arrow_bytes, num_examples=rows)
+        split = SplitInfo(name=corpus.SPLIT, num_bytes=arrow_bytes, num_examples=rows)
         infos[name] = DatasetInfo(
             features=features[name],
-            splits=SplitDict({builder.SPLIT: split}),
+            splits=SplitDict({corpus.SPLIT: split}),
             download_size=size,
             dataset_size=arrow_bytes,
         )
         default = {"default": True} if name == "default" else {}
-        configs[name] = {"data_files": [{"split": builder.SPLIT, "path": pattern}], **default}
-        lines.append(f"| `{name}` | `{builder.SPLIT}` | {rows:,} | {size / 1e6:,.1f} MB |")
-    data = DatasetCardData(**builder.CARD)
+        configs[name] = {"data_files": [{"split": corpus.SPLIT, "path": pattern}], **default}
+        lines.append(f"| `{name}` | `{corpus.SPLIT}` | {rows:,} | {size / 1e6:,.1f} MB |")
+    data = DatasetCardData(**corpus.CARD)
     MetadataConfigs(configs).to_dataset_card_data(data)
     DatasetInfosDict(infos).to_dataset_card_data(data)
-    facts = builder.FACTS
+    facts = corpus.FACTS
     revision = f" at revision `{source['revision']}`" if source["revision"] else ""
     return f"""---
 {data.to_yaml()}
 ---
 
-# {builder.CARD["pretty_name"]}
+# {corpus.CARD["pretty_name"]}
 
 {facts["description"]}
 
@@ -76,7 +76,7 @@ def card(
 |---|---|---|---|
 {chr(10).join(lines)}
 
-{builder.NOTES}
+{corpus.NOTES}
 
 Built by `emonet-voice bench build` from `{source["name"]}`{revision}. Audio is byte for byte that
 of the source; `clip_id` is its SHA-256. `manifest.json` has the checksum of every file.

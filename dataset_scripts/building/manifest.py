@@ -16,6 +16,10 @@ class BuildError(UserError):
     """A corpus that cannot be built, or a built folder that is not whole; the message says why."""
 
 
+class OtherCountsError(BuildError):
+    """A source whose counts are not the published ones; the message has both."""
+
+
 def verify(folder: str | Path) -> dict[str, Any]:
     """Checks a built folder against its manifest, byte for byte, and returns the manifest.
 
@@ -24,7 +28,7 @@ def verify(folder: str | Path) -> dict[str, Any]:
     """
     folder = Path(folder)
     try:
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
         files = dict(manifest["files"])
         counted = {path: (file["bytes"], file["sha256"]) for path, file in files.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -37,7 +41,8 @@ def verify(folder: str | Path) -> dict[str, Any]:
             raise BuildError(f"{path} is missing from {folder}")
         if file.stat().st_size != size or sha256(file) != digest:
             raise BuildError(f"{path} in {folder} is not the file that was built: other bytes")
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
-    if found - set(counted):
-        raise BuildError(f"{min(found - set(counted))} in {folder} is not in its {MANIFEST}")
+    extra = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
+    extra -= set(counted)
+    if extra:
+        raise BuildError(f"{min(extra)} in {folder} is not in its {MANIFEST}")
     return manifest

@@ -1,8 +1,5 @@
 """EmoNet-Voice Bench as a data set: typed columns and four configurations over the raw release.
 
-    builder = EmoNetVoiceBench(config_name="unanimous", data_dir="raw")
-    builder.download_and_prepare()
-
 The file has this name and not that of the Hub repository on purpose: `load_dataset` refuses a
 repository with a script named like itself.
 """
@@ -10,12 +7,13 @@ repository with a script named like itself.
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import datasets
 
 from dataset_scripts.annotations import summarise
-from dataset_scripts.corpora.clips import ClipBuilder, ClipsConfig, Row, audio_columns
+from dataset_scripts.corpora.clips import Row, audio_columns, clip_columns
+from dataset_scripts.corpora.corpus import Corpus
 from dataset_scripts.corpora.raw_release import (
     Label,
     raw_files,
@@ -47,23 +45,16 @@ def ratings_of(row: Row) -> Iterator[Row]:
         yield {"clip_id": row["clip_id"], "emotion": row["emotion"], **rating}
 
 
-class EmoNetVoiceBench(ClipBuilder):
+class EmoNetVoiceBench(Corpus):
     """12,600 synthetic clips, each judged by two to four experts for one of 42 categories.
 
-    Raises:
-        RawReleaseError: While it generates: a source that is not the raw release, with the file
-            and the row. `datasets` wraps it in a `DatasetGenerationError`.
+    Four configurations: `default`, the 40 emotions of the taxonomy; `all`, with Arousal and
+    Authenticity; `unanimous`, of all 42 where every rater scored 1 or 2; `ratings`, one row a
+    rating, without audio.
     """
 
     SPLIT = "test"
     TARGET = "emotion"
-    DEFAULT_CONFIG_NAME = "default"
-    BUILDER_CONFIGS: ClassVar = [
-        ClipsConfig(name="default", description="The 40 emotions of the taxonomy."),
-        ClipsConfig(name="all", description="The 40 emotions, Arousal and Authenticity."),
-        ClipsConfig(name="unanimous", description="Of all 42, where every rater scored 1 or 2."),
-        ClipsConfig(name="ratings", description="One row a rating, without audio."),
-    ]
     CONFIG_FILES: ClassVar = {
         "default": "data/emotions-*.parquet",
         "all": "data/*.parquet",
@@ -116,21 +107,20 @@ class EmoNetVoiceBench(ClipBuilder):
 
 Which language and which voice a clip has is not known where the columns are not there."""
 
-    @staticmethod
-    def files(source: str | Path, revision: str | None = None) -> tuple[list[Path], str | None]:
+    @classmethod
+    def files(
+        cls, source: str | Path, revision: str | None = None
+    ) -> tuple[list[Path], str | None]:
         """The raw release's shards, and their commit; see `raw_release.raw_files`."""
         return raw_files(source, revision)
 
-    @staticmethod
-    def clip_features(files: Sequence[Path]) -> Any:
+    @classmethod
+    def features(cls, files: Sequence[Path]) -> datasets.Features:
         """Columns of a clip; text columns only where the source has them."""
         rating = {"rater": datasets.Value("string"), "score": datasets.Value("int8")}
         return datasets.Features(
             {
-                "clip_id": datasets.Value("string"),
-                "audio": datasets.Audio(sampling_rate=SAMPLING_RATE),
-                "file_name": datasets.Value("string"),
-                "duration_s": datasets.Value("float32"),
+                **clip_columns(SAMPLING_RATE),
                 "group": datasets.Value("string"),
                 "emotion": EMOTION,
                 "ratings": datasets.List(rating),
@@ -143,13 +133,13 @@ Which language and which voice a clip has is not known where the columns are not
             }
         )
 
-    @staticmethod
-    def labels(file: Path) -> Iterator[Row]:
+    @classmethod
+    def labels(cls, file: Path) -> Iterator[Row]:
         """The columns that come from a shard's labels."""
         return map(_label_columns, read_labels([file]))
 
-    @staticmethod
-    def clips(file: Path) -> Iterator[Row]:
+    @classmethod
+    def clips(cls, file: Path) -> Iterator[Row]:
         """A shard's clips with all columns."""
         for clip in read_clips(file):
             prefix = _GROUP.match(clip.file_name or "")
@@ -160,8 +150,8 @@ Which language and which voice a clip has is not known where the columns are not
                 **clip.texts,
             }
 
-    @staticmethod
-    def tally(row: Row) -> dict[str, int]:
+    @classmethod
+    def tally(cls, row: Row) -> dict[str, int]:
         """Clips, ratings and unanimous clips; clips of each category and number of raters."""
         return {
             "clips": 1,
@@ -172,26 +162,11 @@ Which language and which voice a clip has is not known where the columns are not
             **{f"ratings by {rating['rater']}": 1 for rating in row["ratings"]},
         }
 
-    @staticmethod
-    def group(row: Row) -> str:
+    @classmethod
+    def group(cls, row: Row) -> str:
         """`emotions` or `extra` (categories beyond the 40), `unanimous` or `other`."""
         kind = "emotions" if row["emotion"] < len(EMOTION_NAMES) else "extra"
         return f"{kind}-{'unanimous' if row['unanimous_present'] else 'other'}"
-
-    def rows(self, file: Path) -> Iterator[Row]:
-        """The shard's rows of this configuration, in the order of the release."""
-        for row in self.clips(file):
-            if self.config.name == "ratings":
-                yield from ratings_of(row)
-            elif (
-                self.config.name == "all"
-                or (self.config.name == "default" and row["emotion"] < len(EMOTION_NAMES))
-                or (self.config.name == "unanimous" and row["unanimous_present"])
-            ):
-                yield row
-
-    def _features(self, files: Sequence[Path]) -> Any:
-        return RATING_FEATURES if self.config.name == "ratings" else self.clip_features(files)
 
 
 def _label_columns(label: Label) -> Row:

@@ -2,23 +2,18 @@
 
 `03a01Fa.wav` is speaker 03, sentence a01, Freude, version a. The files may be `.wav` as published
 or losslessly repacked as `.flac`; their bytes are kept. Decoding gives the published 16 kHz.
-
-    builder = EmoDB(data_dir="path/to/emodb")
-    builder.download_and_prepare()
 """
 
 import re
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
-import datasets
+from datasets import ClassLabel, Value
 
-from dataset_scripts.corpora.clips import ClipBuilder, Row, clip_files, read_clip
+from dataset_scripts.corpora.clips import Row
+from dataset_scripts.corpora.corpus import ActedCorpus
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from modeling_empathic.taxonomy import EMODB_CLASSES
-
-SAMPLING_RATE = 16_000
 
 
 class Speaker(NamedTuple):
@@ -59,14 +54,26 @@ _NAME = re.compile(r"(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<letter>[A-Z])(?P
 _PUBLISHED = dict(zip(EMODB_CLASSES, (127, 81, 46, 69, 71, 79, 62), strict=True))
 
 
-class EmoDB(ClipBuilder):
+class EmoDB(ActedCorpus):
     """535 acted German utterances of ten speakers in seven classes.
 
     `fold` is 0 to 9, one a speaker in the order of their numbers: ten speaker-independent folds.
-
-    Raises:
-        RawReleaseError: While it generates: no folder, no audio, or a name that is not EmoDB's.
     """
+
+    CLASSES = EMODB_CLASSES
+    FOLDS = "leave one speaker out"
+    SAMPLING_RATE = 16_000
+    SUFFIXES = (".wav", ".flac")
+    COLUMNS: ClassVar = {
+        "speaker": Value("string"),
+        "gender": Value("string"),
+        "age": Value("int8"),
+        "label": ClassLabel(names=list(EMODB_CLASSES)),
+        "sentence": Value("string"),
+        "text": Value("string"),
+        "version": Value("string"),
+        "fold": Value("int8"),
+    }
 
     PUBLISHED: ClassVar = {
         "clips": 535,
@@ -109,76 +116,33 @@ class EmoDB(ClipBuilder):
 speaker-independent folds. `version` tells takes of one sentence apart; not all were published."""
 
     @staticmethod
-    def files(source: str | Path, revision: str | None = None) -> tuple[list[Path], str | None]:
-        """The clips of a folder, however deep, ordered by name."""
-        if revision is not None:
-            raise RawReleaseError("EmoDB is read from a folder, which has no revision")
-        return clip_files(source, (".wav", ".flac")), None
+    def parse_name(name: str) -> Row:
+        """Speaker, class, sentence and fold from a file name of EmoDB.
 
-    @staticmethod
-    def clip_features(files: Sequence[Path]) -> Any:
-        """Columns of a clip."""
-        return datasets.Features(
-            {
-                "clip_id": datasets.Value("string"),
-                "audio": datasets.Audio(sampling_rate=SAMPLING_RATE),
-                "file_name": datasets.Value("string"),
-                "duration_s": datasets.Value("float32"),
-                "speaker": datasets.Value("string"),
-                "gender": datasets.Value("string"),
-                "age": datasets.Value("int8"),
-                "label": datasets.ClassLabel(names=list(EMODB_CLASSES)),
-                "sentence": datasets.Value("string"),
-                "text": datasets.Value("string"),
-                "version": datasets.Value("string"),
-                "fold": datasets.Value("int8"),
-            }
-        )
+        Raises:
+            RawReleaseError: A name that is not EmoDB's.
 
-    @staticmethod
-    def labels(file: Path) -> Iterator[Row]:
-        """What the file's name says."""
-        yield parse_name(file.name)
-
-    @staticmethod
-    def clips(file: Path) -> Iterator[Row]:
-        """The file's one clip."""
-        yield {**read_clip(file), **parse_name(file.name)}
-
-    @staticmethod
-    def tally(row: Row) -> dict[str, int]:
-        """Clips of each class and speaker."""
-        label = list(EMODB_CLASSES)[row["label"]]
-        return {"clips": 1, f"label: {label}": 1, f"speaker: {row['speaker']}": 1}
-
-
-def parse_name(name: str) -> Row:
-    """Speaker, class, sentence and fold from a file name of EmoDB.
-
-    Raises:
-        RawReleaseError: A name that is not EmoDB's.
-
-    Example:
-        >>> row = parse_name("03a01Fa.wav")
-        >>> row["speaker"], list(EMODB_CLASSES)[row["label"]], row["text"]
-        ('03', 'happiness', 'Der Lappen liegt auf dem Eisschrank.')
-    """
-    found = _NAME.fullmatch(Path(name).stem)
-    if not found:
-        raise RawReleaseError(f"{name} is not a name of EmoDB's, such as 03a01Fa.wav")
-    for part, known in (("speaker", SPEAKERS), ("sentence", SENTENCES), ("letter", _NUMBER)):
-        if found[part] not in known:
-            raise RawReleaseError(
-                f"{name}: {part} {found[part]!r} is not one of {', '.join(known)}"
-            )
-    speaker = found["speaker"]
-    return {
-        "speaker": speaker,
-        "gender": SPEAKERS[speaker].gender,
-        "age": SPEAKERS[speaker].age,
-        "label": _NUMBER[found["letter"]],
-        "sentence": found["sentence"],
-        "text": SENTENCES[found["sentence"]],
-        "version": found["version"],
-        "fold": list(SPEAKERS).index(speaker),
-    }
+        Example:
+            >>> row = EmoDB.parse_name("03a01Fa.wav")
+            >>> row["speaker"], list(EMODB_CLASSES)[row["label"]], row["text"]
+            ('03', 'happiness', 'Der Lappen liegt auf dem Eisschrank.')
+        """
+        match = _NAME.fullmatch(Path(name).stem)
+        if not match:
+            raise RawReleaseError(f"{name} is not a name of EmoDB's, such as 03a01Fa.wav")
+        for part, known in (("speaker", SPEAKERS), ("sentence", SENTENCES), ("letter", _NUMBER)):
+            if match[part] not in known:
+                raise RawReleaseError(
+                    f"{name}: {part} {match[part]!r} is not one of {', '.join(known)}"
+                )
+        speaker = match["speaker"]
+        return {
+            "speaker": speaker,
+            "gender": SPEAKERS[speaker].gender,
+            "age": SPEAKERS[speaker].age,
+            "label": _NUMBER[match["letter"]],
+            "sentence": match["sentence"],
+            "text": SENTENCES[match["sentence"]],
+            "version": match["version"],
+            "fold": list(SPEAKERS).index(speaker),
+        }

@@ -3,24 +3,20 @@
 `Actor_12/03-01-06-01-02-01-12.wav`: audio only (03), speech (01), fearful (06), normal intensity
 (01), second statement (02), first repetition (01), actor 12. Of everything that can lie in the
 same folders, speech that is audio only is taken; songs are counted and left out.
-
-    builder = RAVDESS(data_dir="path/to/Audio_Speech_Actors_01-24")
-    builder.download_and_prepare()
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import datasets
+from datasets import ClassLabel, Value
 
-from dataset_scripts.corpora.clips import ClipBuilder, Row, clip_files, read_clip
+from dataset_scripts.corpora.clips import Row, clip_files
+from dataset_scripts.corpora.corpus import ActedCorpus
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from modeling_empathic.taxonomy import RAVDESS_CLASSES
 
-SAMPLING_RATE = 48_000
 N_ACTORS = 24
 ACTORS_A_FOLD = 4
 SPEECH, SONG = "03-01-", "03-02-"
@@ -37,15 +33,25 @@ _NAME = re.compile(
 _PUBLISHED = dict(zip(RAVDESS_CLASSES, (192, 192, 192, 192, 192, 96, 192, 192), strict=True))
 
 
-class RAVDESS(ClipBuilder):
+class RAVDESS(ActedCorpus):
     """1,440 acted English utterances of 24 speakers in eight classes.
 
     `fold` is 0 to 5: fold k has the actors 4k+1 to 4k+4, two women and two men, so that the six
     folds are speaker-independent and balanced in gender.
-
-    Raises:
-        RawReleaseError: While it generates: no folder, no speech, or a name that is not RAVDESS's.
     """
+
+    CLASSES = RAVDESS_CLASSES
+    FOLDS = "six folds of four speakers"
+    SAMPLING_RATE = 48_000
+    COLUMNS: ClassVar = {
+        "speaker": Value("string"),
+        "gender": Value("string"),
+        "label": ClassLabel(names=list(RAVDESS_CLASSES)),
+        "intensity": Value("string"),
+        "text": Value("string"),
+        "repetition": Value("int8"),
+        "fold": Value("int8"),
+    }
 
     PUBLISHED: ClassVar = {
         "clips": 1_440,
@@ -83,102 +89,68 @@ class RAVDESS(ClipBuilder):
     NOTES: ClassVar = """`fold` is 0 to 5: fold k has the actors 4k+1 to 4k+4, two women and two
 men. The folds are speaker-independent and balanced in gender."""
 
-    @staticmethod
-    def files(source: str | Path, revision: str | None = None) -> tuple[list[Path], str | None]:
+    @classmethod
+    def files(
+        cls, source: str | Path, revision: str | None = None
+    ) -> tuple[list[Path], str | None]:
         """The clips of speech in a folder, however deep, ordered by actor and name."""
-        if revision is not None:
-            raise RawReleaseError("RAVDESS is read from a folder, which has no revision")
-        taken = [file for file in clip_files(source, (".wav",)) if not _is_left_out(file.name)]
-        if not taken:
+        files, _ = super().files(source, revision)
+        speech = [file for file in files if not _is_left_out(file.name)]
+        if not speech:
             raise RawReleaseError(f"{source} has no speech (03-01-*.wav)")
-        return sorted(taken, key=lambda file: (file.stem[-2:], file.name)), None
+        return sorted(speech, key=lambda file: (file.stem[-2:], file.name)), None
 
-    @staticmethod
-    def ignored(source: str | Path) -> dict[str, int]:
+    @classmethod
+    def ignored(cls, source: str | Path) -> dict[str, int]:
         """How many songs and how many files of other modalities `files` leaves out."""
         counts = Counter(
             "left out: songs (03-02)" if file.name.startswith(SONG) else "left out: not audio only"
-            for file in clip_files(source, (".wav",))
+            for file in clip_files(source, cls.SUFFIXES)
             if _is_left_out(file.name)
         )
         return dict(counts)
 
     @staticmethod
-    def clip_features(files: Sequence[Path]) -> Any:
-        """Columns of a clip."""
-        return datasets.Features(
-            {
-                "clip_id": datasets.Value("string"),
-                "audio": datasets.Audio(sampling_rate=SAMPLING_RATE),
-                "file_name": datasets.Value("string"),
-                "duration_s": datasets.Value("float32"),
-                "speaker": datasets.Value("string"),
-                "gender": datasets.Value("string"),
-                "label": datasets.ClassLabel(names=list(RAVDESS_CLASSES)),
-                "intensity": datasets.Value("string"),
-                "text": datasets.Value("string"),
-                "repetition": datasets.Value("int8"),
-                "fold": datasets.Value("int8"),
-            }
-        )
+    def parse_name(name: str) -> Row:
+        """Speaker, class, statement and fold from a file name of RAVDESS speech.
 
-    @staticmethod
-    def labels(file: Path) -> Iterator[Row]:
-        """What the file's name says."""
-        yield parse_name(file.name)
+        Raises:
+            RawReleaseError: A name that is not one.
 
-    @staticmethod
-    def clips(file: Path) -> Iterator[Row]:
-        """The file's one clip."""
-        yield {**read_clip(file), **parse_name(file.name)}
-
-    @staticmethod
-    def tally(row: Row) -> dict[str, int]:
-        """Clips of each class and speaker."""
-        label = list(RAVDESS_CLASSES)[row["label"]]
-        return {"clips": 1, f"label: {label}": 1, f"speaker: {row['speaker']}": 1}
+        Example:
+            >>> row = RAVDESS.parse_name("03-01-06-01-02-01-12.wav")
+            >>> list(RAVDESS_CLASSES)[row["label"]], row["intensity"], row["gender"], row["fold"]
+            ('fearful', 'normal', 'female', 2)
+        """
+        match = _NAME.fullmatch(Path(name).stem)
+        if not match:
+            raise RawReleaseError(
+                f"{name} is not a name of RAVDESS speech, such as 03-01-06-01-02-01-12.wav"
+            )
+        actors = [f"{actor:02}" for actor in range(1, N_ACTORS + 1)]
+        for part, known in (
+            ("emotion", sorted(CODES)),
+            ("intensity", list(INTENSITIES)),
+            ("statement", list(STATEMENTS)),
+            ("repetition", list(REPETITIONS)),
+            ("actor", actors),
+        ):
+            if match[part] not in known:
+                raise RawReleaseError(
+                    f"{name}: {part} {match[part]!r} is not one of {known[0]} to {known[-1]}"
+                )
+        actor = int(match["actor"])
+        return {
+            "speaker": match["actor"],
+            "gender": "male" if actor % 2 else "female",
+            "label": _NUMBER[match["emotion"]],
+            "intensity": INTENSITIES[match["intensity"]],
+            "text": STATEMENTS[match["statement"]],
+            "repetition": REPETITIONS[match["repetition"]],
+            "fold": (actor - 1) // ACTORS_A_FOLD,
+        }
 
 
 def _is_left_out(name: str) -> bool:
     """A name in the corpus's manner, but not of speech; any other name is an error later."""
     return bool(re.match(r"\d\d-\d\d-", name)) and not name.startswith(SPEECH)
-
-
-def parse_name(name: str) -> Row:
-    """Speaker, class, statement and fold from a file name of RAVDESS speech.
-
-    Raises:
-        RawReleaseError: A name that is not one.
-
-    Example:
-        >>> row = parse_name("03-01-06-01-02-01-12.wav")
-        >>> list(RAVDESS_CLASSES)[row["label"]], row["intensity"], row["gender"], row["fold"]
-        ('fearful', 'normal', 'female', 2)
-    """
-    found = _NAME.fullmatch(Path(name).stem)
-    if not found:
-        raise RawReleaseError(
-            f"{name} is not a name of RAVDESS speech, such as 03-01-06-01-02-01-12.wav"
-        )
-    actors = [f"{actor:02}" for actor in range(1, N_ACTORS + 1)]
-    for part, known in (
-        ("emotion", sorted(CODES)),
-        ("intensity", list(INTENSITIES)),
-        ("statement", list(STATEMENTS)),
-        ("repetition", list(REPETITIONS)),
-        ("actor", actors),
-    ):
-        if found[part] not in known:
-            raise RawReleaseError(
-                f"{name}: {part} {found[part]!r} is not one of {known[0]} to {known[-1]}"
-            )
-    actor = int(found["actor"])
-    return {
-        "speaker": found["actor"],
-        "gender": "male" if actor % 2 else "female",
-        "label": _NUMBER[found["emotion"]],
-        "intensity": INTENSITIES[found["intensity"]],
-        "text": STATEMENTS[found["statement"]],
-        "repetition": REPETITIONS[found["repetition"]],
-        "fold": (actor - 1) // ACTORS_A_FOLD,
-    }

@@ -21,6 +21,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from dataset_scripts.annotations import SCORES, Rating
+from modeling_empathic.report.files import is_hub_id
 from modeling_empathic.taxonomy import BENCH_NAMES, UnknownNameError, UserError, resolve
 
 PUBLIC_RELEASE = "t1a5anu-anon/emonet-voice-bench"
@@ -33,7 +34,6 @@ CLIPS_A_BATCH = 32  # clips of 90 kB held at once while reading
 _STRING = r"""(?:'[^'"{}\\]+'|"[^'"{}\\]+")"""
 _RATING = rf"\{{\s*{_STRING}\s*:\s*\{{\s*{_STRING}\s*:\s*[\w.+-]{{1,8}}\s*\}}\s*\}}"
 _LABEL = re.compile(rf"\s*\[\s*(?:{_RATING}(?:\s*,\s*{_RATING})*)?\s*\]\s*")
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class RawReleaseError(UserError):
@@ -138,7 +138,7 @@ def raw_files(source: str | Path, revision: str | None = None) -> tuple[list[Pat
     if folder.is_dir():
         if revision is not None:
             raise RawReleaseError("a revision is for a source on the Hub, not for a folder")
-    elif not _HUB_ID.fullmatch(str(source)):
+    elif not is_hub_id(str(source)):
         raise RawReleaseError(f"{source}: no such folder, and not a Hub id (owner/name)")
     else:
         folder = _snapshot(str(source), revision)
@@ -174,16 +174,16 @@ def text_columns(files: Sequence[Path]) -> tuple[str, ...]:
     Raises:
         RawReleaseError: A shard that is not whole, lacks a column or has another type for it.
     """
-    found = []
+    columns = []
     for file in files:
         with _open(file) as opened:
-            found.append(_text_columns(opened))
-        if found[-1] != found[0]:
+            columns.append(_text_columns(opened))
+        if columns[-1] != columns[0]:
             raise RawReleaseError(
-                f"{file.name} has the text columns {list(found[-1])}, but {files[0].name} has "
-                f"{list(found[0])}"
+                f"{file.name} has the text columns {list(columns[-1])}, but {files[0].name} has "
+                f"{list(columns[0])}"
             )
-    return found[0]
+    return columns[0]
 
 
 def read_labels(files: Iterable[Path]) -> Iterator[Label]:
@@ -270,12 +270,12 @@ def _text_columns(opened: parquet.ParquetFile) -> tuple[str, ...]:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _is_audio(kind: pa.DataType) -> bool:
     if not pa.types.is_struct(kind) or {field.name for field in kind} != {"bytes", "path"}:
         return False
     stored = kind.field("bytes").type
-    binary = pa.types.is_binary(stored) or pa.types.is_large_binary(stored)
+    binary = bool(pa.types.is_binary(stored) or pa.types.is_large_binary(stored))
     return binary and _is_text(kind.field("path").type)

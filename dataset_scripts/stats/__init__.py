@@ -1,0 +1,1 @@
+"""What a built corpus says about itself: the paper's tables, and how emotions sound."""

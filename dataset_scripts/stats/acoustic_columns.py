@@ -15,7 +15,7 @@ PREFIX = "acoustics_"
 
 @contextmanager
 def measured(failures: list[str]) -> Iterator[Any]:
-    """An `arrow_clips.Acoustics` whose worker processes live as long as the `with` block.
+    """A `clips.Acoustics` whose worker processes live as long as the `with` block.
 
     Args:
         failures: Gets the error of every clip that cannot be measured; its features are NaN.
@@ -55,7 +55,7 @@ def read_acoustics(folder: str | Path) -> tuple[pa.Table, list[str]]:
         schema = parquet.read_schema(file)
         columns = [name for name in schema.names if name.startswith(PREFIX)]
         if not columns:
-            raise StatsError(f"{file.name} has no columns {PREFIX}*: build with --acoustics")
+            raise StatsError(f"{file.name} has no columns {PREFIX}*: build with acoustics")
         features = datasets.Features.from_arrow_schema(schema)
         target = next(
             (name for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)), None

@@ -17,21 +17,17 @@ bootstrap", chapters 8 and 13.
 """
 
 from collections.abc import Mapping, Sequence
-from io import StringIO
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from modeling_empathic.acoustics import FEATURES
+from dataset_scripts.stats.acoustic_columns import PREFIX
 from modeling_empathic.report.statistics import holm
-from modeling_empathic.taxonomy import BENCH_NAMES, short_name
+from modeling_empathic.taxonomy import BENCH_NAMES
 
-PREFIX = "acoustics_"
 MIN_CLIPS = 5
 """An emotion with fewer clips has no effect size: resamples of so few say nothing."""
-ALPHA = 0.05
 
 NAN = float("nan")
 
@@ -126,8 +122,8 @@ def differences(
 
     Example:
         >>> pitch = [210.0, 220, 230, 240, 250, 110, 120, 130, 140, 150]
-        >>> found = differences({"f0_median_hz": pitch}, ["Fear"] * 5 + ["Sadness"] * 5)
-        >>> round(found.features[0].epsilon_squared, 2), found.effects[0][:5]
+        >>> tested = differences({"f0_median_hz": pitch}, ["Fear"] * 5 + ["Sadness"] * 5)
+        >>> round(tested.features[0].epsilon_squared, 2), tested.effects[0][:5]
         (0.76, ('Fear', 'f0_median_hz', 5, 5, 1.0))
     """
     columns = _columns(features)
@@ -139,9 +135,8 @@ def differences(
     for i, emotion in enumerate(emotions):
         if not (isinstance(emotion, str) and emotion):
             raise ValueError(f"clip {i}: {emotion!r} is not the name of an emotion")
-    found = set(emotions)
-    names = [name for name in BENCH_NAMES if name in found]
-    names += sorted(found.difference(names))
+    names = [name for name in BENCH_NAMES if name in set(emotions)]
+    names += sorted(set(emotions).difference(names))
     index = np.array([names.index(emotion) for emotion in emotions], dtype=int)
     weights = _resamples(index, len(names), n_resamples, seed)
 
@@ -229,7 +224,8 @@ def _measure(
 def _lead(weights: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Weight of each clip times the weight below it minus that above it, `(resamples, clips)`."""
     total = np.pad(np.cumsum(weights, axis=1), ((0, 0), (1, 0)))
-    return weights * (total[:, first] + total[:, last] - total[:, -1:])
+    lead: np.ndarray = weights * (total[:, first] + total[:, last] - total[:, -1:])
+    return lead
 
 
 def _intervals(
@@ -243,139 +239,10 @@ def _intervals(
         return ends
     member, deltas = member[:, measured].astype(np.float32), []
     for start in range(0, len(weights), 100):  # 100 resamples of 12,600 clips are 5 MB
-        some = weights[start : start + 100].astype(np.float32)
-        drawn = some @ member
+        sample = weights[start : start + 100].astype(np.float32)
+        drawn = sample @ member
         with np.errstate(invalid="ignore", divide="ignore"):  # none of an emotion's with a value
-            pairs = drawn * (some.sum(axis=1, keepdims=True) - drawn)
-            deltas.append(_lead(some, first, last) @ member / pairs)
+            pairs = drawn * (sample.sum(axis=1, keepdims=True) - drawn)
+            deltas.append(_lead(sample, first, last) @ member / pairs)
     ends[:, measured] = np.nanpercentile(np.concatenate(deltas), [2.5, 97.5], axis=0)
     return ends
-
-
-def as_text(found: Differences, width: int = 80) -> str:
-    """The table of [`as_markdown`] for a terminal, without units and intervals."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("Feature")
-    for header in ("Clips", "ε²", "p"):
-        table.add_column(header, justify="right")
-    for header in ("Highest", "Lowest"):
-        table.add_column(header, overflow="fold")
-    for name, _, *cells in _rows(found, intervals=False):
-        table.add_row(*map(Text, (name, *cells)))
-    file = StringIO()
-    console = Console(file=file, width=width, color_system=None)
-    console.print(table, Text(_note(found)), sep="\n")
-    return "".join(line.rstrip() + "\n" for line in file.getvalue().splitlines())
-
-
-def as_markdown(found: Differences) -> str:
-    """A row a feature, those that tell emotions apart best first.
-
-    With its unit, clips, ε², corrected p, and the emotions with the highest and lowest δ with their
-    95 % intervals.
-    """
-    rows = ["| Feature | Unit | Clips | ε² | p | Highest | Lowest |"]
-    rows.append("| :-- | :-- | --: | --: | --: | :-- | :-- |")
-    for row in _rows(found, intervals=True):
-        rows.append(f"| {' | '.join(map(_escaped, row))} |")
-    return "\n".join(rows) + f"\n\n{_escaped(_note(found))}\n"
-
-
-def _escaped(text: str) -> str:
-    for char in "\\|*_<>`":
-        text = text.replace(char, f"\\{char}")
-    return text
-
-
-def _rows(found: Differences, *, intervals: bool) -> list[list[str]]:
-    rows = []
-    for test in sorted(
-        found.features, key=lambda test: np.nan_to_num(-test.epsilon_squared, nan=1)
-    ):
-        effects = [e for e in found.effects if e.feature == test.feature and not e.reason]
-        effects.sort(key=lambda effect: -effect.delta)
-        ends = [effects[0], effects[-1]] if effects else []
-        shown = [f"{short_name(effect.emotion)} {effect.delta:+.2f}" for effect in ends]
-        if intervals:
-            shown = [
-                text if np.isnan(effect.low) else f"{text} [{effect.low:+.2f}, {effect.high:+.2f}]"
-                for text, effect in zip(shown, ends, strict=True)
-            ]
-        p = "<0.001" if test.p_holm < 0.001 else f"{test.p_holm:.3f}"
-        numbers = [f"{test.n:,}", f"{test.epsilon_squared:.3f}", p]
-        numbers = [number.replace("nan", "NaN") for number in numbers]
-        unit = FEATURES.get(test.feature, ("", ""))[0]
-        rows.append([short_name(test.feature), unit, *numbers, *(shown or [test.reason, ""])])
-    return rows
-
-
-def _note(found: Differences) -> str:
-    note = (
-        "ε²: share of the ranks' variance between emotions (Kruskal-Wallis). Beside the names: "
-        "Cliff's δ against all other clips, -1 to 1. "
-        f"p: Holm-corrected over {found.n_tests:,} tests; clips taken as independent."
-    )
-    missing = [f"{test.feature} {test.n_missing:,}" for test in found.features if test.n_missing]
-    if missing:
-        note += f" Clips without a value, left out: {', '.join(missing)}."
-    few = [effect for effect in found.effects if effect.reason.startswith("fewer")]
-    if few:
-        which = ", ".join(f"{short_name(effect.emotion)} {effect.feature}" for effect in few[:5])
-        more = f" and {len(few) - 5:,} more" if len(few) > 5 else ""
-        note += f" Fewer than {MIN_CLIPS} clips with a value, no effect size: {which}{more}."
-    return note
-
-
-def plot(found: Differences, path: str | Path) -> None:
-    """A heat map of Cliff's δ, emotions down and features across.
-
-    ColorBrewer's PuOr, which colour-blind readers tell apart; a dot where p is not below 0.05 after
-    correction, grey where there is no value.
-
-    Args:
-        found: Of [`differences`].
-        path: PNG or SVG to write, by its suffix.
-
-    Raises:
-        ValueError: Another suffix.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in (".png", ".svg"):
-        raise ValueError(f"{path}: choose a name that ends in .png or .svg")
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    features = [test.feature for test in found.features]
-    emotions = list(dict.fromkeys(effect.emotion for effect in found.effects))
-    shape = len(emotions), len(features)
-    delta = np.array([effect.delta for effect in found.effects]).reshape(shape)
-    p = np.array([effect.p_holm for effect in found.effects]).reshape(shape)
-    limit = np.ceil(10 * np.nanmax(np.abs(delta), initial=0.1)) / 10
-    with matplotlib.rc_context({"font.size": 9, "svg.fonttype": "none", "svg.hashsalt": "stats"}):
-        size = (3.2 + 0.32 * shape[1], 2.4 + 0.23 * shape[0])
-        figure = Figure(figsize=size, layout="constrained")
-        axes = figure.add_subplot()
-        axes.set_facecolor("#d9d9d6")
-        image = axes.imshow(delta, cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
-        rows, columns = np.nonzero(p >= ALPHA)
-        axes.plot(columns, rows, "o", color="#555555", markersize=2.5, mec="white", mew=0.5)
-        axes.set_xticks(range(shape[1]), features, rotation=55, ha="left", rotation_mode="anchor")
-        axes.xaxis.tick_top()
-        axes.set_yticks(range(shape[0]), [short_name(name) for name in emotions], parse_math=False)
-        axes.set_xticks(np.arange(0.5, shape[1]), minor=True)
-        axes.set_yticks(np.arange(0.5, shape[0]), minor=True)
-        axes.grid(which="minor", color="white", linewidth=0.8)
-        axes.tick_params(which="both", length=0)
-        axes.spines[:].set_visible(False)
-        bar = figure.colorbar(image, ax=axes, orientation="horizontal", pad=0.02, aspect=40)
-        bar.set_label("Cliff's δ against all other clips\ndot: corrected p ≥ 0.05, grey: none")
-        bar.outline.set_visible(False)
-        temporary = path.with_name(f".{path.name}.tmp{path.suffix}")
-        metadata = {"Date": None} if path.suffix.lower() == ".svg" else {}
-        figure.savefig(temporary, dpi=160, metadata=metadata)
-    temporary.replace(path)

@@ -129,7 +129,9 @@ def consensus_counts(items: RatedItems) -> dict[str, int]:
     }
 
 
-def _alpha_rows(items: RatedItems, matrix: str, n_resamples: int, seed: int) -> list[dict]:
+def _alpha_rows(
+    items: RatedItems, matrix: str, n_resamples: int, seed: int
+) -> list[dict[str, Any]]:
     alphas = alpha_by_emotion(items, matrix, n_resamples=n_resamples, seed=seed)
     krippendorff = alpha_by_emotion(items, "krippendorff")
     rows = [
@@ -158,7 +160,7 @@ def _over_emotions(estimates: dict[str, Estimate]) -> dict[str, Any]:
     }
 
 
-def _agreement_rows(items: RatedItems) -> list[dict]:
+def _agreement_rows(items: RatedItems) -> list[dict[str, Any]]:
     """Rows of Figure 1: clips of each type, and percent of clips by their number of raters."""
     rows = []
     counts = agreement_counts(items)
@@ -169,8 +171,9 @@ def _agreement_rows(items: RatedItems) -> list[dict]:
         percent = {int(n): 100 * float((n_raters == n).mean()) for n in np.unique(n_raters)}
         rows.append({"emotion": name, "n": len(n_raters), "types": types, "percent": percent})
 
-    def present(row: dict) -> float:
-        return sum(n for kind, n in row["types"].items() if kind.endswith("(+)")) / row["n"]
+    def present(row: dict[str, Any]) -> float:
+        n_present: int = sum(n for kind, n in row["types"].items() if kind.endswith("(+)"))
+        return n_present / int(row["n"])
 
     overall = rows.pop()
     return [overall, *sorted(rows, key=lambda row: (-present(row), row["emotion"]))]
@@ -180,8 +183,8 @@ def _counts(table: pa.Table, column: str) -> dict[str, int] | None:
     """Clips of each value, most frequent first; None where there is no such column."""
     if column not in table.column_names:
         return None
-    found = pc.value_counts(pc.fill_null(table.column(column).cast(pa.string()), "unknown"))
-    pairs = [(entry["values"], entry["counts"]) for entry in found.to_pylist()]
+    counts = pc.value_counts(pc.fill_null(table.column(column).cast(pa.string()), "unknown"))
+    pairs = [(entry["values"], entry["counts"]) for entry in counts.to_pylist()]
     return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
 
 

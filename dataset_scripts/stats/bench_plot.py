@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from dataset_scripts.agreement import StatsError
+from modeling_empathic.report.figures import bare, picture
 from modeling_empathic.taxonomy import short_name
 
 ORANGES = ("#7f3b08", "#a85409", "#ce7317", "#eb9a3c", "#fcc678")
@@ -23,17 +23,10 @@ def plot(stats: dict[str, Any], path: str | Path) -> None:
         path: PNG or SVG to write, by its suffix.
 
     Raises:
-        StatsError: Another suffix.
+        UserError: Another suffix.
     """
-    path = Path(path)
-    if path.suffix.lower() not in (".png", ".svg"):
-        raise StatsError(f"{path}: choose a name that ends in .png or .svg")
-    import matplotlib
-    from matplotlib.figure import Figure
-
     rows = stats["agreement"]
-    with matplotlib.rc_context({"font.size": 9, "svg.fonttype": "none", "svg.hashsalt": "bench"}):
-        figure = Figure(figsize=(9.5, 1.6 + 0.23 * len(rows)), layout="constrained")
+    with picture(path, 9.5, 1.6 + 0.23 * len(rows)) as figure:
         axes = figure.add_subplot()
         # Overall stands apart from the emotions.
         heights = [float(i + (0.5 if i else 0)) for i in range(len(rows))]
@@ -51,8 +44,7 @@ def plot(stats: dict[str, Any], path: str | Path) -> None:
         axes.set_ylim(heights[-1] + 0.6, -0.6)
         axes.set_xlim(0, 100)
         axes.set_xlabel("share of clips, %")
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
+        bare(axes)
         raters = sorted({n for row in rows for n in row["percent"]})
         _numbers(axes, rows, heights, raters)
         axes.legend(
@@ -61,11 +53,6 @@ def plot(stats: dict[str, Any], path: str | Path) -> None:
             frameon=False, fontsize=8, alignment="left", borderaxespad=0, borderpad=0,
             columnspacing=0.9, handlelength=1, handletextpad=0.4,
         )  # fmt: skip
-        metadata = {"Date": None} if path.suffix.lower() == ".svg" else {}
-        # "tight" because the layout engine does not see the numbers beside the axes.
-        temporary = path.with_name(f".{path.name}.tmp{path.suffix}")
-        figure.savefig(temporary, dpi=160, metadata=metadata, bbox_inches="tight", pad_inches=0.15)
-    temporary.replace(path)
 
 
 def _colours(rows: list[dict[str, Any]]) -> dict[str, str]:
@@ -73,12 +60,14 @@ def _colours(rows: list[dict[str, Any]]) -> dict[str, str]:
     kinds = list(rows[0]["types"])
     colours: dict[str, str] = {}
     for sign, shades in (("(+)", ORANGES), ("", GREYS), ("(-)", PURPLES)):
-        some = [k for k in kinds if (k[-3:] if k.endswith(")") else "") == sign]
-        colours |= {kind: shades[min(i, len(shades) - 1)] for i, kind in enumerate(some)}
+        signed = [k for k in kinds if (k[-3:] if k.endswith(")") else "") == sign]
+        colours |= {kind: shades[min(i, len(shades) - 1)] for i, kind in enumerate(signed)}
     return {kind: colours[kind] for kind in kinds}
 
 
-def _numbers(axes: Any, rows: list, heights: list[float], raters: list[int]) -> None:
+def _numbers(
+    axes: Any, rows: list[dict[str, Any]], heights: list[float], raters: list[int]
+) -> None:
     """Clips, and percent of them with two, three and four raters, at the right of the bars."""
     headers = ["n", *(f"%{n}r" for n in raters)]
     cells = [

@@ -1,15 +1,12 @@
-"""The statistics of a Bench as text for a terminal, as Markdown for its card, and as JSON."""
+"""The statistics of a Bench as text for a terminal and as Markdown for its card."""
 
 import math
-from collections.abc import Callable, Sequence
-from io import StringIO
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from modeling_empathic.report import tables
+from modeling_empathic.report.tables import Section, plain
 from modeling_empathic.taxonomy import short_name
 
 Stats = dict[str, Any]
@@ -25,46 +22,17 @@ MATRIX_NOTES = {
 }
 
 
-class Section(NamedTuple):
-    """One table: the first column is text, the others are numbers."""
-
-    title: str
-    headers: Sequence[str]
-    rows: list[list[str]]
-    note: str = ""
-
-
-def show(stats: Stats, console: Console) -> None:
-    """Prints every table; they fit a terminal of 80 columns."""
-    for section in sections(stats):
-        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        for i, header in enumerate(section.headers):
-            table.add_column(Text(header), justify="right" if i else "left", overflow="fold")
-        for row in section.rows:
-            table.add_row(*(Text(_printable(cell)) for cell in row))
-        console.print(Text(section.title, "bold"))
-        console.print(table)
-        if section.note:
-            console.print(Text(_printable(section.note), "dim"))
-        console.print()
+_number = partial(tables.number, missing="NaN")
 
 
 def as_text(stats: Stats, width: int = 80) -> str:
-    """What [`show`] prints, without colours."""
-    file = StringIO()
-    show(stats, Console(file=file, width=width, color_system=None))
-    return "".join(line.rstrip() + "\n" for line in file.getvalue().splitlines())
+    """Every table, without colours."""
+    return tables.as_text(sections(stats), width)
 
 
 def as_markdown(stats: Stats) -> str:
     """The same tables for the data set's card, under headings of the third level."""
-    blocks = []
-    for title, headers, rows, note in sections(stats):
-        lines = [[_escaped(cell) for cell in line] for line in (headers, *rows)]
-        rule = [":--", *["--:"] * (len(headers) - 1)]
-        table = "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
-        blocks.append("\n\n".join(filter(None, [f"### {title}", table, _escaped(note)])))
-    return "\n\n".join(blocks) + "\n"
+    return tables.as_markdown(sections(stats))
 
 
 def sections(stats: Stats) -> list[Section]:
@@ -75,13 +43,13 @@ def sections(stats: Stats) -> list[Section]:
         return f"{100 * n / clips:.1f} %"
 
     return [
-        Section("Clips (Table 3)", ("", "Value", "Share"), _clip_rows(stats, share)),
-        Section(
+        plain("Clips (Table 3)", ("", "Value", "Share"), _clip_rows(stats, share)),
+        plain(
             "Raters of a clip (Table 4)",
             ("Raters", "Clips", "Share"),
             [[str(n), f"{of:,}", share(of)] for n, of in stats["raters_per_clip"].items()],
         ),
-        Section(
+        plain(
             "Raters (Table 9)",
             ("Rater", "Clips", "Emotions per clip", "Scale"),
             [
@@ -90,7 +58,7 @@ def sections(stats: Stats) -> list[Section]:
             ],
         ),
         _alpha_section(stats),
-        Section(
+        plain(
             "How α moves with the matrix",
             ("Matrix", "Overall", "Mean of emotions"),
             [
@@ -102,7 +70,7 @@ def sections(stats: Stats) -> list[Section]:
                 for row in stats["alpha_by_matrix"]
             ],
         ),
-        Section(
+        plain(
             "Weighted kappa of two raters",
             ("Raters", "Shared clips", "Linear", "Quadratic"),
             [
@@ -115,7 +83,7 @@ def sections(stats: Stats) -> list[Section]:
                 for row in stats["kappa"]
             ],
         ),
-        Section(
+        plain(
             "Percent of clips by how many of their raters found the emotion (Figure 1)",
             ("Emotion", *HOW_MANY, "Clips"),
             [
@@ -181,19 +149,4 @@ def _alpha_section(stats: Stats) -> Section:
         "intervals of the paper's Table 10 fit Krippendorff's α: compare with both."
     )
     headers = ("Emotion", "α", "95 % interval", "Clips", "Krippendorff")
-    return Section("Cronbach's α (Table 10)", headers, rows, " ".join([note, *notes]))
-
-
-def _number(value: float) -> str:
-    # Plus zero, so that what rounds to nothing has no sign.
-    return "NaN" if math.isnan(value) else f"{round(value, 3) + 0.0:.3f}"
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "�" for char in text)
-
-
-def _escaped(text: str) -> str:
-    for char in "\\|*_<>[]`":
-        text = text.replace(char, f"\\{char}")
-    return _printable(text)
+    return plain("Cronbach's α (Table 10)", headers, rows, " ".join([note, *notes]))

@@ -1,0 +1,1 @@
+"""The offline voice, and how it acts emotions."""

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dataset_scripts.synthesis.espeak import speak
-from modeling_empathic.taxonomy import EMOTION_NAMES
+from modeling_empathic.taxonomy import EMOTION_NAMES, UserError
 
 FULL_INTENSITY = 4.0  # the paper's annotation scale is 0 (absent) to 4 (extremely present)
 
@@ -167,7 +167,8 @@ def _bend(audio: np.ndarray, semitones: np.ndarray) -> np.ndarray:
     """Read `audio` at the speed of the pitch curve, as a tape would."""
     position = np.cumsum(2.0 ** (semitones / 12.0))
     position = position[position < len(audio) - 1]
-    return np.interp(position, np.arange(len(audio)), audio)
+    bent: np.ndarray = np.interp(position, np.arange(len(audio)), audio)
+    return bent
 
 
 def apply_voice_quality(
@@ -221,7 +222,7 @@ def act(
     difference from that speaker and not an absolute value.
 
     Raises:
-        ValueError: an emotion that has no rule, or an intensity outside 0-4.
+        UserError: an emotion that has no rule, or an intensity outside 0-4.
 
     Example:
         >>> clip = act("The bus stops here.", "en", "f2", "Anger", 4.0)
@@ -229,9 +230,9 @@ def act(
         (22050, 'en+f2')
     """
     if emotion not in RULES:
-        raise ValueError(f"unknown emotion {emotion!r}; valid: {', '.join(RULES)}")
+        raise UserError(f"unknown emotion {emotion!r}; valid: {', '.join(RULES)}")
     if not 0 <= intensity <= FULL_INTENSITY:
-        raise ValueError(f"intensity={intensity} is outside 0..4")
+        raise UserError(f"intensity={intensity} is outside 0..4")
     rng = np.random.default_rng(seed)
     rule = RULES[emotion].scaled(intensity)
     own_pitch_st, own_range, own_rate, own_db = rng.normal(0, [1.0, 0.1, 0.06, 1.5])
@@ -268,7 +269,7 @@ def acted_corpus(
         (40, 'Amusement')
     """
     if split not in ("train", "test"):
-        raise ValueError(f"split={split!r}; valid: 'train', 'test'")
+        raise UserError(f"split={split!r}; valid: 'train', 'test'")
     rng = np.random.default_rng([seed, split == "test"])
     voices = TRAIN_VOICES if split == "train" else TEST_VOICES
     languages = tuple(SENTENCES)

@@ -11,6 +11,7 @@ import _ctypes
 import ctypes
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ _lock = threading.Lock()  # the library is one global synthesiser
 
 
 class EspeakError(UserError):
-    """The synthesiser is missing, could not start or could not speak."""
+    """What cannot be spoken, or a synthesiser that is missing or does not work."""
 
 
 def _unload(library: ctypes.CDLL) -> None:
@@ -90,8 +91,8 @@ def speak(
         Mono float32 samples in [-1, 1) and the sampling rate in hertz (22,050).
 
     Raises:
-        ValueError: empty text, unknown voice or a number outside its limits.
-        EspeakError: the library is absent or failed.
+        EspeakError: empty text, unknown voice, a number outside its limits, or a library that is
+            absent or failed.
 
     Example:
         >>> audio, sampling_rate = speak("Good morning.", voice="en+m3")
@@ -99,7 +100,7 @@ def speak(
         (dtype('float32'), 22050)
     """
     if not text.strip():
-        raise ValueError("text is empty: nothing to speak")
+        raise EspeakError("text is empty: nothing to speak")
     settings = {
         "pitch": pitch,
         "pitch_range": pitch_range,
@@ -110,10 +111,10 @@ def speak(
     for name, value in settings.items():
         low, high = _LIMITS[name]
         if not low <= value <= high:
-            raise ValueError(f"{name}={value} is outside {low}..{high}")
+            raise EspeakError(f"{name}={value} is outside {low}..{high}")
     _, _, variant = voice.partition("+")
     if variant and variant not in variants():  # the library would fall back without a word
-        raise ValueError(
+        raise EspeakError(
             f"unknown variant {variant!r} in {voice!r}; valid: {', '.join(variants())}"
         )
 
@@ -121,7 +122,7 @@ def speak(
     chunks: list[np.ndarray] = []
 
     @_CALLBACK
-    def collect(samples, count, _events):
+    def collect(samples: Any, count: int, _events: Any) -> int:
         if samples and count > 0:
             chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0
@@ -140,7 +141,7 @@ def speak(
             library.espeak_ng_SetRandSeed(1)  # breathy voices use noise, seeded by the clock
             library.espeak_SetSynthCallback(collect)
             if library.espeak_SetVoiceByName(voice.encode()) != 0:
-                raise ValueError(f"unknown voice {voice!r}; try 'de', 'en', 'es', 'fr', 'en+f3'")
+                raise EspeakError(f"unknown voice {voice!r}; try 'de', 'en', 'es', 'fr', 'en+f3'")
             for parameter, value in (  # after the voice, which sets its own
                 (_RATE, rate_wpm),
                 (_VOLUME, volume),

@@ -1,4 +1,4 @@
-"""The clips of EmoDB and RAVDESS, in their own files or as `bench build` made them, and scored."""
+"""The clips of an acted corpus, in their own files or as `bench build` made them, and scored."""
 
 import json
 import os
@@ -10,35 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dataset_scripts.corpora import emodb, ravdess
-from dataset_scripts.corpora.emodb import EmoDB
-from dataset_scripts.corpora.ravdess import RAVDESS
+from dataset_scripts.corpora import acted_corpora
 from evaluate_metrics.bench.predictions import EvaluationError
-from modeling_empathic.taxonomy import EMODB_CLASSES, RAVDESS_CLASSES
 
 _ACOUSTICS = "acoustics_"
 
 
-class Corpus(NamedTuple):
-    """A corpus of acted speech in coarse classes.
-
-    Attributes:
-        classes: Class -> the emotions that Table 11 maps to it.
-        builder: Finds its files, and knows how many clips were published.
-        parse_name: A file's name -> its speaker, class (`label`) and `fold`.
-        folds: What the folds are, in words.
-    """
-
-    classes: Mapping[str, Sequence[str]]
-    builder: Any
-    parse_name: Any
-    folds: str
-
-
-CORPORA = {
-    "emodb": Corpus(EMODB_CLASSES, EmoDB, emodb.parse_name, "leave one speaker out"),
-    "ravdess": Corpus(RAVDESS_CLASSES, RAVDESS, ravdess.parse_name, "six folds of four speakers"),
-}
+ACTED = acted_corpora()
+"""Those of `dataset_scripts.corpora` that have coarse classes."""
 
 
 class CorpusClip(NamedTuple):
@@ -47,7 +26,7 @@ class CorpusClip(NamedTuple):
     Attributes:
         path: Where its audio can be read while `open_corpus` is open.
         file_name: As published.
-        label: Number of its class, in the order of `Corpus.classes`.
+        label: Number of its class, in the order of the corpus's `CLASSES`.
         speaker: As the corpus names them.
         fold: Speaker-independent.
         acoustics: Measured features by name, where the corpus was built with them.
@@ -67,14 +46,14 @@ def open_corpus(root: str | Path, corpus: str) -> Iterator[list[CorpusClip]]:
 
     Args:
         root: The corpus in its own files, or what `emonet-voice bench build --corpus` made of it.
-        corpus: `"emodb"` or `"ravdess"`.
+        corpus: One of `ACTED`.
 
     Raises:
         EvaluationError: Another corpus, or a built folder without the columns of this one.
         RawReleaseError: No folder, no audio, or a name that is not the corpus's.
     """
-    if corpus not in CORPORA:
-        raise EvaluationError(f"unknown corpus {corpus!r}; choose from {', '.join(CORPORA)}")
+    if corpus not in ACTED:
+        raise EvaluationError(f"unknown corpus {corpus!r}; choose from {', '.join(ACTED)}")
     built = sorted(Path(root, "data").glob("*.parquet"))
     with ExitStack() as stack:
         if built:
@@ -82,8 +61,8 @@ def open_corpus(root: str | Path, corpus: str) -> Iterator[list[CorpusClip]]:
             rows = (row for file in built for row in _rows(file, corpus))
             yield [_unpacked(folder / str(number), row) for number, row in enumerate(rows)]
         else:
-            files, _ = CORPORA[corpus].builder.files(root)
-            yield [_named(file, CORPORA[corpus].parse_name(file.name)) for file in files]
+            files, _ = ACTED[corpus].files(root)
+            yield [_named(file, ACTED[corpus].parse_name(file.name)) for file in files]
 
 
 def _named(file: Path, row: Mapping[str, Any]) -> CorpusClip:
@@ -104,7 +83,7 @@ def _rows(file: Path, corpus: str) -> Iterator[dict[str, Any]]:
     if absent:
         raise EvaluationError(f"{file} has no column {', '.join(absent)}: is it {corpus}?")
     label = datasets.Features.from_arrow_schema(schema)["label"]
-    names = list(CORPORA[corpus].classes)
+    names = list(ACTED[corpus].CLASSES)
     if getattr(label, "names", None) != names:
         raise EvaluationError(f"{file}: its classes are not those of {corpus}: {', '.join(names)}")
     measured = [name for name in schema.names if name.startswith(_ACOUSTICS)]

@@ -15,7 +15,7 @@ import numpy as np
 
 from evaluate_metrics.bench.predictions import EvaluationError
 from evaluate_metrics.generalize.clips import (
-    CORPORA,
+    ACTED,
     Scored,
     heard_speakers,
     open_corpus,
@@ -115,15 +115,15 @@ def generalize(
 
     source = model or str(NANO)
     with open_corpus(root, corpus) as clips:
-        kind = CORPORA[corpus]
+        kind = ACTED[corpus]
         truth = Truth(
-            list(kind.classes),
+            list(kind.CLASSES),
             np.array([clip.label for clip in clips], dtype=int),
             np.array([clip.speaker for clip in clips]),
             n_resamples,
             seed,
         )
-        mapped = [name for names in kind.classes.values() for name in names]
+        mapped = [name for names in kind.CLASSES.values() for name in names]
         loaded, extractor, provenance = load_model(
             model, revision=revision, heads=mapped, device=device, dtype="auto"
         )
@@ -140,13 +140,13 @@ def generalize(
         heard = set(heard_speakers(source, corpus, revision)) & set(truth.speaker.tolist())
         parts = _parts(truth.speaker, heard)
         name = str(provenance["model"])
-        rows = _model_rows(name, scored.scores, scored, kind.classes, truth, parts, {})
+        rows = _model_rows(name, scored.scores, scored, kind.CLASSES, truth, parts, {})
         if reference is not None:
             known = {clip_id[:16] for clip_id in reference.clip_ids}
             inside = np.array([clip_id[:16] in known for clip_id in scored.clip_ids])
             about = {"clips": reference.clips, "n_clips": reference.n_clips}
             rows += _model_rows(
-                f"{name}, z-scores", z_scores(scored.scores, reference), scored, kind.classes,
+                f"{name}, z-scores", z_scores(scored.scores, reference), scored, kind.CLASSES,
                 truth, parts, {"reference": about}, inside,
             )  # fmt: skip
         folds = np.array([clip.fold for clip in clips])
@@ -158,7 +158,7 @@ def generalize(
             features |= acoustic_features(clips, progress("Measuring", len(clips)))
         advance = progress("Learning", len(features) * (len(set(folds)) + N_RANDOM + bool(heard)))
         for system, table in features.items():
-            protocols = _protocols(kind.folds, folds, truth, heard, ~np.isnan(table).all(axis=1))
+            protocols = _protocols(kind.FOLDS, folds, truth, heard, ~np.isnan(table).all(axis=1))
             for protocol, (splits, used) in protocols.items():
                 tested = classify(table[used], truth.label[used], splits, advance)
                 answers = np.flatnonzero(used)[tested.rows]
@@ -175,7 +175,7 @@ def generalize(
                         {"top1_of_splits": tested.top1},
                     )
                 )
-        published = kind.builder.PUBLISHED["clips"]
+        published = kind.PUBLISHED["clips"]
     return {
         "format": 1,
         "kind": "generalization",
@@ -216,7 +216,7 @@ def published_rows(corpus: str) -> list[dict[str, Any]]:
             continue
         cells = [v for k, v in row.items() if k not in ("model", "data", "overall") and v == v]
         # The corpora spell a class differently, but both are in alphabetical order.
-        names = list(CORPORA[corpus].classes) if cells else []
+        names = list(ACTED[corpus].CLASSES) if cells else []
         per_class = {n: round(v / 100, 4) for n, v in zip(names, cells, strict=True)}
         figure = round(row["overall"] / 100, 4)
         hits = {"overall": figure, "top1": None} if cells else {"overall": None, "top1": figure}

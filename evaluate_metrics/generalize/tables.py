@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dataset_scripts.stats.bench_tables import Section
+from evaluate_metrics.generalize.clips import ACTED
 from modeling_empathic.report.figures import bare, picture
 
 Result = dict[str, Any]
@@ -106,7 +107,7 @@ ONE_ANSWER = ("top1", "uar", "macro_f1")
 
 def _title(result: Result) -> str:
     corpus = result["corpus"]
-    name = {"emodb": "EmoDB", "ravdess": "RAVDESS"}[corpus["name"]]
+    name = ACTED[corpus["name"]].__name__
     n, whole = corpus["clips"], corpus["published_clips"]
     return f"{name}, {n:,} clips" + (f" of {whole:,}" if n != whole else "")
 

@@ -62,11 +62,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def as_json(value: Any, indent: int = 2) -> str:
-    """A value as JSON; what is undefined (NaN) or infinite is null.
+    r"""A value as JSON; what is undefined (NaN) or infinite is null.
 
     Example:
         >>> as_json({"alpha": float("nan")})
-        '{\\n  "alpha": null\\n}'
+        '{\n  "alpha": null\n}'
     """
     return json.dumps(_without_nan(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
@@ -83,11 +83,11 @@ def sha256(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def lock(file: IO[bytes], what: object) -> None:
+def lock(file: IO[bytes] | int, what: object) -> None:
     """Keeps a second run away from what is written; the system lifts it when a run is killed.
 
     Args:
-        file: Open file that stands for the output; its lock ends when it is closed.
+        file: Open file, or its number, that stands for the output; closing it ends the lock.
         what: The output, for the message.
 
     Raises:
@@ -99,6 +99,20 @@ def lock(file: IO[bytes], what: object) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise UserError(f"another run is writing {what}") from None
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Holds the lock of a folder, as [`lock`] does that of a file."""
+    if fcntl is None:  # and a folder cannot be opened either
+        yield
+        return
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        lock(number, folder.name)
+        yield
+    finally:
+        os.close(number)
 
 
 def _without_nan(value: Any) -> Any:

@@ -38,4 +38,6 @@ def window_mean(scores: ArrayLike, lengths_s: ArrayLike) -> np.ndarray:
         >>> float(window_mean([1.0, 4.0], [30.0, 15.0]))
         2.0
     """
-    return np.average(np.asarray(scores, dtype=float), axis=0, weights=lengths_s)
+    weights = np.asarray(lengths_s, dtype=float)
+    mean: np.ndarray = np.average(np.asarray(scores, dtype=float), axis=0, weights=weights)
+    return mean

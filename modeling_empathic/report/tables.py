@@ -27,12 +27,12 @@ class Section(NamedTuple):
     """One table: the first column is text, the others are numbers.
 
     Attributes:
-        title: Above it.
+        title: Above it; may be empty.
         headers: Of its columns.
         rows: Those of a kind in succession.
         notes: Below it.
         heading: Whether each kind of rows has its own heading; in Markdown, its word in brackets.
-        text_last: Whether the last column is text too.
+        text_last: How many of the last columns are text too.
     """
 
     title: str
@@ -40,7 +40,7 @@ class Section(NamedTuple):
     rows: list[Row]
     notes: list[str]
     heading: bool = True
-    text_last: bool = False
+    text_last: int = 0
 
 
 def plain(title: str, headers: Sequence[str], rows: Iterable[list[str]], *notes: str) -> Section:
@@ -86,13 +86,19 @@ def number(value: float, digits: int = 3, missing: str = "n/a") -> str:
     return missing if math.isnan(value) else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
-def show(sections: Iterable[Section], console: Console) -> None:
-    """Prints tables; the first column gives way where there is little room."""
+def show(sections: Iterable[Section], console: Console, *, padding: int = 1) -> None:
+    """Prints tables; the first column gives way where there is little room.
+
+    Args:
+        sections: The tables.
+        console: Where.
+        padding: Spaces between columns, beside the one that is always there.
+    """
     for section in sections:
-        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-        last = len(section.headers) - 1
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, padding, 0, 0))
+        numbers = range(1, len(section.headers) - section.text_last)
         for i, header in enumerate(section.headers):
-            is_text = i == 0 or (section.text_last and i == last)
+            is_text = i not in numbers
             table.add_column(
                 Text(header),
                 justify="left" if is_text else "right",
@@ -111,34 +117,35 @@ def show(sections: Iterable[Section], console: Console) -> None:
             first = Text(indent + printable(row.cells[0]))
             style = "bold" if section.heading and kind == THIS else ""
             table.add_row(first, *(Text(printable(cell)) for cell in row.cells[1:]), style=style)
-        console.print(Text(section.title, "bold"))
+        if section.title:
+            console.print(Text(section.title, "bold"))
         console.print(table)
         for note in section.notes:
             console.print(Text(printable(note), "dim"))
         console.print()
 
 
-def as_text(sections: Iterable[Section], width: int) -> str:
+def as_text(sections: Iterable[Section], width: int, *, padding: int = 1) -> str:
     """What [`show`] prints, without colours."""
     file = StringIO()
-    show(sections, Console(file=file, width=width, color_system=None))
+    show(sections, Console(file=file, width=width, color_system=None), padding=padding)
     return "".join(line.rstrip() + "\n" for line in file.getvalue().splitlines())
 
 
-def as_markdown(sections: Iterable[Section]) -> str:
-    """The same tables for a card, under headings of the third level."""
+def as_markdown(sections: Iterable[Section], heading: str = "###") -> str:
+    """The same tables for a card, under headings of a level, by default the third."""
     blocks = []
     for section in sections:
-        rule = [":--", *["--:"] * (len(section.headers) - 1)]
-        if section.text_last:
-            rule[-1] = ":--"
+        n_numbers = len(section.headers) - 1 - section.text_last
+        rule = [":--", *["--:"] * n_numbers, *[":--"] * section.text_last]
         lines = [[_escaped(header) for header in section.headers], rule]
         for row in section.rows:
             kind = f" ({row.kind})" if section.heading and row.kind != THIS else ""
             lines.append([_escaped(row.cells[0].strip() + kind), *map(_escaped, row.cells[1:])])
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         notes = "\n\n".join(map(_escaped, section.notes))
-        blocks.append("\n\n".join(filter(None, [f"### {section.title}", table, notes])))
+        title = f"{heading} {section.title}" if section.title else ""
+        blocks.append("\n\n".join(filter(None, [title, table, notes])))
     return "\n\n".join(blocks) + "\n"
 
 

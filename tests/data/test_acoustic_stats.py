@@ -10,7 +10,10 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset_scripts.stats.acoustics import as_markdown, as_text, differences, holm, plot
+from dataset_scripts.stats.acoustics import differences
+from dataset_scripts.stats.acoustics_plot import plot
+from dataset_scripts.stats.acoustics_tables import as_markdown, as_text
+from modeling_empathic.report.statistics import holm
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
 ANGER, AWE, LONG = EMOTION_NAMES[31], EMOTION_NAMES[11], EMOTION_NAMES[38]
@@ -44,7 +47,7 @@ def test_kruskal_wallis_is_scipys_and_epsilon_squared_the_ranks_share_of_varianc
     assert test.p == pytest.approx(expected.pvalue, abs=1e-12)
     ranks = scipy.stats.rankdata(values)
     between = sum(
-        len(some) * (some.mean() - ranks.mean()) ** 2 for some in groups(ranks, emotions).values()
+        len(own) * (own.mean() - ranks.mean()) ** 2 for own in groups(ranks, emotions).values()
     )
     total = ((ranks - ranks.mean()) ** 2).sum()
     assert test.epsilon_squared == pytest.approx(between / total, abs=1e-9)
@@ -82,8 +85,8 @@ def test_the_interval_is_that_of_a_plain_bootstrap_of_clips_within_emotions():
 def test_about_every_twentieth_interval_misses_where_emotions_do_not_differ():
     rng = np.random.default_rng(1)
     features = {f"x{i}": rng.normal(size=90) for i in range(200)}
-    found = differences(features, ["a"] * 30 + ["b"] * 60, n_resamples=200)
-    missed = [not effect.low <= 0 <= effect.high for effect in found.effects]
+    result = differences(features, ["a"] * 30 + ["b"] * 60, n_resamples=200)
+    missed = [not effect.low <= 0 <= effect.high for effect in result.effects]
     assert 0.01 < np.mean(missed) < 0.1
 
 
@@ -98,10 +101,10 @@ def test_holms_correction_is_pingouins(p):
 def test_p_values_are_corrected_over_all_tests_that_could_be_made():
     rng = np.random.default_rng(0)
     features = {"x": rng.normal(size=20), "still": np.ones(20), "y": rng.normal(size=20)}
-    found = differences(features, ["a"] * 10 + ["b"] * 10, n_resamples=0)
-    every = np.array([row.p for row in (*found.features, *found.effects)])
-    corrected = [row.p_holm for row in (*found.features, *found.effects)]
-    assert found.n_tests == 6 == np.isfinite(every).sum()
+    result = differences(features, ["a"] * 10 + ["b"] * 10, n_resamples=0)
+    every = np.array([row.p for row in (*result.features, *result.effects)])
+    corrected = [row.p_holm for row in (*result.features, *result.effects)]
+    assert result.n_tests == 6 == np.isfinite(every).sum()
     assert np.array_equal(corrected, holm(every), equal_nan=True)
 
 
@@ -111,11 +114,11 @@ def test_values_that_are_missing_are_counted_and_left_out():
     holed = values.copy()
     holed[[0, 20]] = np.nan, np.inf
     keep = np.isfinite(holed)
-    found = differences({"x": holed}, emotions, n_resamples=0)
+    result = differences({"x": holed}, emotions, n_resamples=0)
     without = differences({"x": values[keep]}, np.array(emotions)[keep].tolist(), n_resamples=0)
-    assert found.features[0]._replace(n_missing=0) == without.features[0]
-    assert found.features[0].n_missing == 2
-    assert str(found.effects) == str(without.effects)  # NaN is not equal to itself
+    assert result.features[0]._replace(n_missing=0) == without.features[0]
+    assert result.features[0].n_missing == 2
+    assert str(result.effects) == str(without.effects)  # NaN is not equal to itself
 
 
 @pytest.mark.parametrize(
@@ -128,23 +131,23 @@ def test_values_that_are_missing_are_counted_and_left_out():
     ],
 )
 def test_what_cannot_be_said_is_nan_with_a_reason(values, emotions, reason):
-    found = differences({"x": list(values)}, emotions)
-    for row in (*found.features, *found.effects):
+    result = differences({"x": list(values)}, emotions)
+    for row in (*result.features, *result.effects):
         assert row.reason == reason
         assert math.isnan(row.p) and math.isnan(row.p_holm)
-    assert found.n_tests == 0
-    assert reason in as_text(found)
+    assert result.n_tests == 0
+    assert reason in as_text(result)
 
 
 @pytest.mark.filterwarnings("error")
 def test_an_emotion_of_four_clips_has_no_effect_size_but_counts_among_the_others():
     values = np.arange(24.0)
-    found = differences({"x": values}, ["a"] * 10 + ["b"] * 4 + ["c"] * 10, n_resamples=50)
-    few = found.effects[1]
+    result = differences({"x": values}, ["a"] * 10 + ["b"] * 4 + ["c"] * 10, n_resamples=50)
+    few = result.effects[1]
     assert (few.n, few.n_rest, few.reason) == (4, 20, "fewer than 5 clips")
     assert math.isnan(few.delta) and math.isnan(few.low)
-    assert found.effects[0].n_rest == 14 and not math.isnan(found.features[0].h)
-    assert "no effect size: b x." in " ".join(as_text(found).split())
+    assert result.effects[0].n_rest == 14 and not math.isnan(result.features[0].h)
+    assert "no effect size: b x." in " ".join(as_text(result).split())
 
 
 def test_the_same_seed_gives_the_same_intervals_and_another_others():
@@ -160,15 +163,15 @@ def test_of_a_table_the_acoustic_columns_count():
     table = pa.table(
         {"clip_id": ["c"] * 11, "acoustics_level_dbfs": pa.array(values, pa.float32())}
     )
-    found = differences(table, ["a"] * 6 + ["b"] * 5)
-    assert [(row.feature, row.n, row.n_missing) for row in found.features] == [
+    result = differences(table, ["a"] * 6 + ["b"] * 5)
+    assert [(row.feature, row.n, row.n_missing) for row in result.features] == [
         ("level_dbfs", 10, 1)
     ]
 
 
 def test_emotions_come_in_the_papers_order_and_other_labels_after_them():
-    found = differences({"x": range(20)}, ["zest"] * 5 + [ANGER] * 5 + [AWE] * 5 + ["ardour"] * 5)
-    assert [effect.emotion for effect in found.effects] == [AWE, ANGER, "ardour", "zest"]
+    result = differences({"x": range(20)}, ["zest"] * 5 + [ANGER] * 5 + [AWE] * 5 + ["ardour"] * 5)
+    assert [effect.emotion for effect in result.effects] == [AWE, ANGER, "ardour", "zest"]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +211,7 @@ def test_the_tables_have_the_strongest_feature_first_and_what_is_undefined_last(
 def test_markdown_has_units_and_intervals_and_escapes_what_it_prints(example):
     rows = as_markdown(example).splitlines()
     pattern = (
-        r"\| f0\\_median\\_hz \| Hz \| 90 \| .* \| Anger \+0\.\d\d \[\+0\.\d\d, \+0\.\d\d\] \|"
+        r"\| f0\\_median\\_hz \| Hz \| 90 \| .* \| Anger \+0\.\d\d \\\[\+0\.\d\d, \+0\.\d\d\\\] \|"
     )
     assert re.match(pattern, rows[2])
     nasty = differences({"a|b\n<i>": range(10)}, ["x|y"] * 5 + ["`z`\x1b"] * 5, n_resamples=10)
@@ -230,7 +233,7 @@ def test_the_picture_names_emotions_and_features_and_is_the_same_twice(example, 
 
 
 def test_a_picture_of_nothing_but_undefined_values_is_drawn_and_another_suffix_is_not(tmp_path):
-    found = differences({"x": [1.0] * 10}, ["a"] * 5 + ["b"] * 5)
-    plot(found, tmp_path / "map.png")
+    result = differences({"x": [1.0] * 10}, ["a"] * 5 + ["b"] * 5)
+    plot(result, tmp_path / "map.png")
     with pytest.raises(ValueError, match=r"map\.gif: choose a name that ends in \.png or \.svg"):
-        plot(found, tmp_path / "map.gif")
+        plot(result, tmp_path / "map.gif")

@@ -326,9 +326,9 @@ def test_agreement_types_are_counted_as_summarise_names_them():
     emotions = rng.choice(["Awe", "Anger"], 300)
     counts = agreement_counts(RatedItems.of(zip(emotions, ratings, strict=True)))
     for emotion in ("Awe", "Anger", OVERALL):
-        some = [
+        kinds = [
             summarise(r).agreement
             for e, r in zip(emotions, ratings, strict=True)
             if emotion in (e, OVERALL)
         ]
-        assert counts[emotion] == {kind: some.count(kind) for kind in set(some)}
+        assert counts[emotion] == {kind: kinds.count(kind) for kind in set(kinds)}

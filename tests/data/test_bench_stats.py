@@ -13,8 +13,9 @@ from dataset_scripts.agreement import alpha_by_emotion
 from dataset_scripts.annotations import AGREEMENT_TYPES
 from dataset_scripts.stats.bench import StatsError, read_ratings, stats
 from dataset_scripts.stats.bench_plot import plot
-from modeling_empathic.report.files import as_json, as_markdown, as_text
-from modeling_empathic.taxonomy import BENCH_NAMES
+from dataset_scripts.stats.bench_tables import as_markdown, as_text
+from modeling_empathic.report.files import as_json
+from modeling_empathic.taxonomy import BENCH_NAMES, UserError
 
 CLIPS = [
     ("Anger", {"human-1": 2, "human-4": 1, "human-2": 2}),
@@ -154,23 +155,23 @@ def test_a_folder_that_is_no_bench_is_refused(tmp_path):
 
 
 def test_tables_3_4_and_9_by_hand(bench):
-    found = stats(bench, n_resamples=5)
-    assert (found["clips"], found["ratings"]) == (6, 17)
-    assert found["raters_per_clip"] == {2: 2, 3: 3, 4: 1}
-    assert {row["rater"]: row["clips"] for row in found["raters"]} == {
+    result = stats(bench, n_resamples=5)
+    assert (result["clips"], result["ratings"]) == (6, 17)
+    assert result["raters_per_clip"] == {2: 2, 3: 3, 4: 1}
+    assert {row["rater"]: row["clips"] for row in result["raters"]} == {
         "human-1": 6, "human-2": 4, "human-3": 1, "human-4": 6,
     }  # fmt: skip
-    assert {(row["scale"], row["emotions_per_clip"]) for row in found["raters"]} == {("0-2", 1)}
-    assert found["consensus"] == {
+    assert {(row["scale"], row["emotions_per_clip"]) for row in result["raters"]} == {("0-2", 1)}
+    assert result["consensus"] == {
         "unanimous_present": 3, "unanimous_absent": 1, "unanimous": 4, "same_score": 2,
     }  # fmt: skip
 
 
 def test_what_the_data_does_not_say_is_unknown_and_not_zero(bench):
-    found = stats(bench, n_resamples=5)
+    result = stats(bench, n_resamples=5)
     for name in ("languages", "voices", "mean_duration_s", "playtime_h"):
-        assert found[name] is None
-    text = as_text(found)
+        assert result[name] is None
+    text = as_text(result)
     for name in ("Language", "Voices", "Mean duration", "Playtime"):
         assert any(line.split() == [*name.split(), "unknown"] for line in text.splitlines())
 
@@ -180,12 +181,12 @@ def test_languages_voices_and_durations_are_counted_where_they_are_known():
         "language": ["de", "en", "en", None, "en", "en"],
         "voice": ["alloy"] * 3 + ["echo"] * 3,
     }
-    found = stats(table(**columns, duration_s=[3.0, 4, 5, 6, 7, 11]), n_resamples=5)
-    assert found["languages"] == {"en": 4, "de": 1, "unknown": 1}
-    assert found["voices"] == {"alloy": 3, "echo": 3}
-    assert (found["mean_duration_s"], found["playtime_h"]) == (6.0, pytest.approx(0.01))
-    assert "6.00 s" in as_text(found)
-    assert "0.01 h" in as_text(found)
+    result = stats(table(**columns, duration_s=[3.0, 4, 5, 6, 7, 11]), n_resamples=5)
+    assert result["languages"] == {"en": 4, "de": 1, "unknown": 1}
+    assert result["voices"] == {"alloy": 3, "echo": 3}
+    assert (result["mean_duration_s"], result["playtime_h"]) == (6.0, pytest.approx(0.01))
+    assert "6.00 s" in as_text(result)
+    assert "0.01 h" in as_text(result)
     for broken in (None, float("nan"), 0.0):
         partly = stats(table(duration_s=[3.0, 4, 5, 6, 7, broken]), n_resamples=5)
         assert partly["mean_duration_s"] is partly["playtime_h"] is None
@@ -244,8 +245,8 @@ def test_text_fits_80_columns_and_names_every_table():
 
 
 def test_markdown_has_tables_of_one_width_and_escapes_names():
-    found = stats(table(language=["a|b*[x](y)\x1b"] * 6), n_resamples=5)
-    card = as_markdown(found)
+    result = stats(table(language=["a|b*[x](y)\x1b"] * 6), n_resamples=5)
+    card = as_markdown(result)
     assert "\x1b" not in card
     assert "Language a\\|b\\*\\[x\\](y)�" in card
     for block in card.split("\n\n"):
@@ -259,8 +260,8 @@ def test_text_shows_markup_and_control_characters_as_they_are():
 
 
 def test_json_has_null_for_what_is_undefined(bench):
-    found = stats(bench, n_resamples=5)
-    loaded = json.loads(as_json(found))
+    result = stats(bench, n_resamples=5)
+    loaded = json.loads(as_json(result))
     assert loaded["languages"] is None
     undefined = next(row for row in loaded["alpha"] if row["emotion"] == "Awe")
     assert undefined["alpha"] is undefined["ci_lower"] is None
@@ -269,10 +270,10 @@ def test_json_has_null_for_what_is_undefined(bench):
 
 
 def test_the_figure_names_every_emotion_and_number(tmp_path):
-    found = stats(large(20), n_resamples=5)
-    plot(found, tmp_path / "f.svg")
+    result = stats(large(20), n_resamples=5)
+    plot(result, tmp_path / "f.svg")
     text = "".join(xml.etree.ElementTree.parse(tmp_path / "f.svg").getroot().itertext())
-    for row in found["agreement"]:
+    for row in result["agreement"]:
         assert row["emotion"].split("/")[0] in text
     for word in ("3:0 (+)", "1:1", "2:0 (-)", "%2r", "%3r", "%4r", "share of clips, %", "840"):
         assert word in text
@@ -290,12 +291,12 @@ def test_nothing_touches_the_figures_edge_however_long_the_names(tmp_path):
 
 
 def test_the_same_statistics_give_the_same_svg(bench, tmp_path):
-    found = stats(bench, n_resamples=5)
+    result = stats(bench, n_resamples=5)
     for name in ("a.svg", "b.svg"):
-        plot(found, tmp_path / name)
+        plot(result, tmp_path / name)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
 def test_a_figure_of_another_format_is_refused(tmp_path):
-    with pytest.raises(StatsError, match=r"f\.pdf: choose a name that ends in \.png or \.svg"):
-        plot({}, tmp_path / "f.pdf")
+    with pytest.raises(UserError, match=r"f\.pdf: choose a name that ends in \.png or \.svg"):
+        plot({"agreement": []}, tmp_path / "f.pdf")

@@ -9,7 +9,7 @@ import pytest
 
 from dataset_scripts.building.build import build
 from dataset_scripts.building.manifest import BuildError
-from dataset_scripts.corpora import emodb, ravdess
+from dataset_scripts.corpora import emodb
 from dataset_scripts.corpora.emodb import EmoDB
 from dataset_scripts.corpora.ravdess import RAVDESS
 from dataset_scripts.corpora.raw_release import RawReleaseError
@@ -45,7 +45,7 @@ def all_ravdess_names() -> list[str]:
     ],
 )  # fmt: skip
 def test_emodb_letters_stand_for_german_words(letter, name):
-    assert list(EMODB_CLASSES)[emodb.parse_name(f"08b03{letter}a.wav")["label"]] == name
+    assert list(EMODB_CLASSES)[EmoDB.parse_name(f"08b03{letter}a.wav")["label"]] == name
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,12 @@ def test_emodb_letters_stand_for_german_words(letter, name):
     ],
 )  # fmt: skip
 def test_ravdess_codes_stand_for_classes(code, name):
-    row = ravdess.parse_name(f"03-01-{code}-01-01-01-01.wav")
+    row = RAVDESS.parse_name(f"03-01-{code}-01-01-01-01.wav")
     assert list(RAVDESS_CLASSES)[row["label"]] == name
 
 
 def test_an_emodb_name_says_who_and_what():
-    assert emodb.parse_name("14a05Lb.flac") == {
+    assert EmoDB.parse_name("14a05Lb.flac") == {
         "speaker": "14", "gender": "female", "age": 35, "label": 1, "sentence": "a05",
         "text": "Das schwarze Stück Papier befindet sich da oben neben dem Holzstück.",
         "version": "b", "fold": 7,
@@ -69,7 +69,7 @@ def test_an_emodb_name_says_who_and_what():
 
 
 def test_a_ravdess_name_says_who_and_what():
-    assert ravdess.parse_name("03-01-04-02-01-02-24.wav") == {
+    assert RAVDESS.parse_name("03-01-04-02-01-02-24.wav") == {
         "speaker": "24", "gender": "female", "label": 6, "intensity": "strong",
         "text": "Kids are talking by the door", "repetition": 2, "fold": 5,
     }  # fmt: skip
@@ -78,14 +78,14 @@ def test_a_ravdess_name_says_who_and_what():
 @pytest.mark.parametrize(
     ("parse", "name", "message"),
     [
-        (emodb.parse_name, "hello.wav", "hello.wav is not a name of EmoDB's"),
-        (emodb.parse_name, "04a01Fa.wav", "speaker '04' is not one of 03, 08"),
-        (emodb.parse_name, "03a03Fa.wav", "sentence 'a03' is not one of a01, a02"),
-        (emodb.parse_name, "03a01Xa.wav", "letter 'X' is not one of W, L, E"),
-        (ravdess.parse_name, "hello.wav", "hello.wav is not a name of RAVDESS speech"),
-        (ravdess.parse_name, "03-01-09-01-01-01-01.wav", "emotion '09' is not one of 01 to 08"),
-        (ravdess.parse_name, "03-01-01-03-01-01-01.wav", "intensity '03' is not one of 01 to 02"),
-        (ravdess.parse_name, "03-01-01-01-01-01-25.wav", "actor '25' is not one of 01 to 24"),
+        (EmoDB.parse_name, "hello.wav", "hello.wav is not a name of EmoDB's"),
+        (EmoDB.parse_name, "04a01Fa.wav", "speaker '04' is not one of 03, 08"),
+        (EmoDB.parse_name, "03a03Fa.wav", "sentence 'a03' is not one of a01, a02"),
+        (EmoDB.parse_name, "03a01Xa.wav", "letter 'X' is not one of W, L, E"),
+        (RAVDESS.parse_name, "hello.wav", "hello.wav is not a name of RAVDESS speech"),
+        (RAVDESS.parse_name, "03-01-09-01-01-01-01.wav", "emotion '09' is not one of 01 to 08"),
+        (RAVDESS.parse_name, "03-01-01-03-01-01-01.wav", "intensity '03' is not one of 01 to 02"),
+        (RAVDESS.parse_name, "03-01-01-01-01-01-25.wav", "actor '25' is not one of 01 to 24"),
     ],
 )
 def test_another_name_is_refused(parse, name, message):
@@ -95,7 +95,7 @@ def test_another_name_is_refused(parse, name, message):
 
 
 def test_the_whole_speech_archive_has_the_published_counts_and_fair_folds():
-    rows = [ravdess.parse_name(name) for name in all_ravdess_names()]
+    rows = [RAVDESS.parse_name(name) for name in all_ravdess_names()]
     counts = Counter()
     for row in rows:
         counts.update(RAVDESS.tally(row))
@@ -107,7 +107,7 @@ def test_the_whole_speech_archive_has_the_published_counts_and_fair_folds():
 
 
 def test_emodb_has_a_fold_for_each_speaker():
-    rows = [emodb.parse_name(f"{speaker}a01Fa.wav") for speaker in emodb.SPEAKERS]
+    rows = [EmoDB.parse_name(f"{speaker}a01Fa.wav") for speaker in emodb.SPEAKERS]
     assert [row["fold"] for row in rows] == list(range(10))
     assert Counter(row["gender"] for row in rows) == {"male": 5, "female": 5}
 

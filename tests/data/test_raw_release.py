@@ -161,8 +161,8 @@ def test_the_maker_has_the_published_counts_at_full_size():
 def test_labels_come_with_file_and_row(tmp_path):
     one = write_shard(tmp_path, [{}, {"label": "[{'a': {'Awe': 0}}]"}], "1.parquet")
     two = write_shard(tmp_path, [{}], "2.parquet")
-    found = [(label.file, label.row, label.emotion) for label in read_labels([one, two])]
-    assert found == [(one, 0, "Shame"), (one, 1, "Awe"), (two, 0, "Shame")]
+    labels = [(label.file, label.row, label.emotion) for label in read_labels([one, two])]
+    assert labels == [(one, 0, "Shame"), (one, 1, "Awe"), (two, 0, "Shame")]
 
 
 def test_a_bad_label_is_named_by_file_and_row(tmp_path):

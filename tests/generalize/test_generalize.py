@@ -14,7 +14,7 @@ from dataset_scripts.building.build import build
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from evaluate_metrics.bench.evaluation import write_result
 from evaluate_metrics.bench.predictions import EvaluationError
-from evaluate_metrics.generalize.clips import CORPORA, CorpusClip, open_corpus, score_clips
+from evaluate_metrics.generalize.clips import ACTED, CorpusClip, open_corpus, score_clips
 from evaluate_metrics.generalize.result import generalize, published_rows
 from evaluate_metrics.generalize.tables import as_markdown, as_text
 from evaluate_metrics.generalize.zero_shot import Calls, call_classes, rates
@@ -162,11 +162,11 @@ def test_one_speaker_gives_no_interval_and_the_reason():
     assert interval["reason"] == "fewer than two speakers to draw from"
 
 
-@pytest.mark.parametrize("corpus", CORPORA)
+@pytest.mark.parametrize("corpus", ACTED)
 def test_the_papers_overall_is_the_share_of_all_clips_not_the_mean_of_classes(corpus):
     row = published_rows(corpus)[0]
     counts = {
-        name: CORPORA[corpus].builder.PUBLISHED[f"label: {name}"] for name in row["per_class"]
+        name: ACTED[corpus].PUBLISHED[f"label: {name}"] for name in row["per_class"]
     }
     share = sum(row["per_class"][c] * n for c, n in counts.items()) / sum(counts.values())
     assert share == pytest.approx(row["overall"], abs=0.001)

@@ -70,11 +70,11 @@ def make_raw_release(
         with parquet.ParquetWriter(file, schema) as writer:
             for first in range(bounds[shard], bounds[shard + 1], ROWS_A_GROUP):
                 last = min(first + ROWS_A_GROUP, bounds[shard + 1])
-                some = []
+                part = []
                 for number, (path, label, sound) in enumerate(rows[first:last], first):
                     audio = tagged(mp3s[sound % sounds], f"row {number}")
-                    some.append({"audioId": {"bytes": audio, "path": path}, "label": label})
-                writer.write_table(pa.Table.from_pylist(some, schema), row_group_size=ROWS_A_GROUP)
+                    part.append({"audioId": {"bytes": audio, "path": path}, "label": label})
+                writer.write_table(pa.Table.from_pylist(part, schema), row_group_size=ROWS_A_GROUP)
     return folder
 
 

@@ -19,8 +19,8 @@ def encoded(audio_format: str, seconds: float) -> bytes:
 @pytest.mark.parametrize("seconds", [0.3, 10.36])
 @pytest.mark.parametrize(("audio_format", "tolerance_s"), [("FLAC", 0), ("WAV", 0), ("MP3", 0.1)])
 def test_a_duration_is_that_of_the_samples(audio_format, tolerance_s, seconds):
-    found = duration_s(encoded(audio_format, seconds))
-    assert found == pytest.approx(seconds, abs=tolerance_s + 1e-4)
+    measured_s = duration_s(encoded(audio_format, seconds))
+    assert measured_s == pytest.approx(seconds, abs=tolerance_s + 1e-4)
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\0" * 5000])
