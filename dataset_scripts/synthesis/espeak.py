@@ -121,12 +121,12 @@ def speak(
     library_path, data_path = _espeak_data()
     chunks: list[np.ndarray] = []
 
-    @_CALLBACK
     def collect(samples: Any, count: int, _events: Any) -> int:
         if samples and count > 0:
             chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0
 
+    callback = _CALLBACK(collect)  # kept by a name: the library does not
     # The synthesiser keeps oscillator and flutter state in static variables that not even
     # espeak_Terminate resets, so a second call would sound slightly different.  A freshly loaded
     # library (about 7 ms) is what makes speech reproducible.
@@ -139,7 +139,7 @@ def speak(
             if sampling_rate <= 0:
                 raise EspeakError(f"eSpeak NG could not start with data from {data_path}")
             library.espeak_ng_SetRandSeed(1)  # breathy voices use noise, seeded by the clock
-            library.espeak_SetSynthCallback(collect)
+            library.espeak_SetSynthCallback(callback)
             if library.espeak_SetVoiceByName(voice.encode()) != 0:
                 raise EspeakError(f"unknown voice {voice!r}; try 'de', 'en', 'es', 'fr', 'en+f3'")
             for parameter, value in (  # after the voice, which sets its own
