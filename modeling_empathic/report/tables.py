@@ -86,10 +86,16 @@ def number(value: float, digits: int = 3, missing: str = "n/a") -> str:
     return missing if math.isnan(value) else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
-def show(sections: Iterable[Section], console: Console) -> None:
-    """Prints tables; the first column gives way where there is little room."""
+def show(sections: Iterable[Section], console: Console, *, padding: int = 1) -> None:
+    """Prints tables; the first column gives way where there is little room.
+
+    Args:
+        sections: The tables.
+        console: Where.
+        padding: Spaces between columns, beside the one that is always there.
+    """
     for section in sections:
-        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, padding, 0, 0))
         last = len(section.headers) - 1
         for i, header in enumerate(section.headers):
             is_text = i == 0 or (section.text_last and i == last)
@@ -118,15 +124,15 @@ def show(sections: Iterable[Section], console: Console) -> None:
         console.print()
 
 
-def as_text(sections: Iterable[Section], width: int) -> str:
+def as_text(sections: Iterable[Section], width: int, *, padding: int = 1) -> str:
     """What [`show`] prints, without colours."""
     file = StringIO()
-    show(sections, Console(file=file, width=width, color_system=None))
+    show(sections, Console(file=file, width=width, color_system=None), padding=padding)
     return "".join(line.rstrip() + "\n" for line in file.getvalue().splitlines())
 
 
-def as_markdown(sections: Iterable[Section]) -> str:
-    """The same tables for a card, under headings of the third level."""
+def as_markdown(sections: Iterable[Section], heading: str = "###") -> str:
+    """The same tables for a card, under headings of a level, by default the third."""
     blocks = []
     for section in sections:
         rule = [":--", *["--:"] * (len(section.headers) - 1)]
@@ -138,7 +144,7 @@ def as_markdown(sections: Iterable[Section]) -> str:
             lines.append([_escaped(row.cells[0].strip() + kind), *map(_escaped, row.cells[1:])])
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         notes = "\n\n".join(map(_escaped, section.notes))
-        blocks.append("\n\n".join(filter(None, [f"### {section.title}", table, notes])))
+        blocks.append("\n\n".join(filter(None, [f"{heading} {section.title}", table, notes])))
     return "\n\n".join(blocks) + "\n"
 
 
