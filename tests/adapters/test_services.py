@@ -249,7 +249,7 @@ def test_a_base_url_with_a_password_leaves_no_trace_of_it(service):
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://x/", "nonsense"])
 def test_a_base_url_that_is_none_is_refused_at_once(service, url):
-    with pytest.raises(AdapterError, match="--base-url must be an address"):
+    with pytest.raises(AdapterError, match="base_url must be an address"):
         make_adapter(service.system, base_url=url)
 
 

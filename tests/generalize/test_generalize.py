@@ -12,12 +12,12 @@ from sklearn import metrics
 
 from dataset_scripts.building.build import build
 from dataset_scripts.corpora.raw_release import RawReleaseError
-from evaluate_metrics.bench.evaluation import write_result
 from evaluate_metrics.bench.predictions import EvaluationError
 from evaluate_metrics.generalize.clips import CORPORA, CorpusClip, open_corpus, score_clips
 from evaluate_metrics.generalize.result import generalize, published_rows
 from evaluate_metrics.generalize.tables import as_markdown, as_text
 from evaluate_metrics.generalize.zero_shot import Calls, call_classes, rates
+from modeling_empathic.report.files import write_json
 from modeling_empathic.taxonomy import EMODB_CLASSES, RAVDESS_CLASSES
 from tests.support.generalize_maker import emodb_folder, forty_heads, ravdess_folder
 from tests.support.scoring_fakes import write_clip
@@ -298,7 +298,7 @@ def test_clips_that_are_in_the_reference_are_counted_beside_the_row(emodb, tmp_p
 
 
 def test_tables_fit_80_columns_and_survive_being_stored(result, tmp_path):
-    write_result(result, tmp_path / "result.json")
+    write_json(tmp_path / "result.json", result)
     stored = json.loads((tmp_path / "result.json").read_text())
     for found in (result, stored):
         text = as_text(found)
