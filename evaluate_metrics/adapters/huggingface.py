@@ -74,7 +74,7 @@ class HuggingFace:
                 f"{', '.join(map(str, labels[:5]))}"
             )
         if config.problem_type == "regression" and scale is None:
-            raise AdapterError(f"{model} is a regression: the scale of its scores is needed")
+            raise AdapterError(f"{model} is a regression: say the scale of its scores")
         self._scale = scale or "0-1"
         scale_ends(self._scale)
         self.settings |= {"scale": self._scale, "labels": len(labels)}

@@ -66,8 +66,8 @@ def test_scores_are_the_pipelines_own_times_ten(collect, tmp_path):
     logits = transformers.AutoModelForAudioClassification.from_pretrained(model)(
         torch.tensor((samples - samples.mean()) / np.sqrt(samples.var() + 1e-7))[None]
     ).logits[0]
-    found = {row["emotion"]: row["score"] for row in rows if row["clip_id"] == CLIPS[0][0]}
-    assert found["Anger"] == pytest.approx(10 * torch.sigmoid(logits)[0].item(), abs=1e-4)
+    scores = {row["emotion"]: row["score"] for row in rows if row["clip_id"] == CLIPS[0][0]}
+    assert scores["Anger"] == pytest.approx(10 * torch.sigmoid(logits)[0].item(), abs=1e-4)
 
 
 def test_another_sampling_rate_is_resampled_for(collect, tmp_path):

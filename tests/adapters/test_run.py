@@ -55,24 +55,24 @@ def test_every_clip_gets_a_row_for_every_emotion_in_the_order_of_the_clips(colle
 def test_the_evaluation_reads_what_is_written(collect, tmp_path):
     for name in ("out.parquet", "out.csv", "out.jsonl"):
         collect(FakeSystem(GOOD), output=name)
-        found = read_predictions(tmp_path / name)
-        assert found.scale == "0-10"
-        assert found.rows["score"].to_pylist() == [7, 2.5] * 6
-        assert found.provenance["system"] == "fake"
+        predictions = read_predictions(tmp_path / name)
+        assert predictions.scale == "0-10"
+        assert predictions.rows["score"].to_pylist() == [7, 2.5] * 6
+        assert predictions.provenance["system"] == "fake"
 
 
 def test_provenance_says_model_prompt_settings_and_times(collect, tmp_path):
     system = FakeSystem(GOOD, model="asked-for", temperature=0)
     collect(system, emotions=EMOTION_NAMES, about={"bench": {"source": "b"}})
-    found = provenance_of(tmp_path / "out.parquet")
-    assert found["models"] == {"fake-1": 6}
-    assert found["settings"]["model"] == "asked-for"
-    assert found["prompt_sha256"] == found["settings"]["prompt_sha256"]
-    assert found["settings"]["prompt"].startswith("Listen")
-    assert found["bench"] == {"source": "b"}
-    assert found["started"] <= found["answers"]["first"] <= found["answers"]["last"]
-    assert found["answers"]["last"] <= found["finished"]
-    assert found["scale"] == "0-10"
+    provenance = provenance_of(tmp_path / "out.parquet")
+    assert provenance["models"] == {"fake-1": 6}
+    assert provenance["settings"]["model"] == "asked-for"
+    assert provenance["prompt_sha256"] == provenance["settings"]["prompt_sha256"]
+    assert provenance["settings"]["prompt"].startswith("Listen")
+    assert provenance["bench"] == {"source": "b"}
+    assert provenance["started"] <= provenance["answers"]["first"] <= provenance["answers"]["last"]
+    assert provenance["answers"]["last"] <= provenance["finished"]
+    assert provenance["scale"] == "0-10"
 
 
 def test_a_second_run_asks_for_what_is_missing_only(collect, tmp_path):
@@ -88,8 +88,8 @@ def test_a_second_run_asks_for_what_is_missing_only(collect, tmp_path):
 def test_refusals_are_answers_and_lost_requests_are_asked_for_again(collect, tmp_path):
     system = FakeSystem(Reply("", refusal="no"), RejectedError("bad clip"), Reply(""), GOOD)
     collect(system, clips=CLIPS[:3], workers=1)
-    found = [row["outcome"] for row in rows_of(tmp_path / "out.parquet")][::2]
-    assert found == ["refused", "transport_error", "parse_error"]
+    outcomes = [row["outcome"] for row in rows_of(tmp_path / "out.parquet")][::2]
+    assert outcomes == ["refused", "transport_error", "parse_error"]
     again = FakeSystem(GOOD)
     collect(again, clips=CLIPS[:3])
     assert again.n_asked == 1
