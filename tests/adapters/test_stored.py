@@ -118,7 +118,7 @@ def test_what_is_wrong_with_a_file_is_said_with_the_row(imported, text, name, me
 
 def hume(*files, errors=()):
     """The answer of Hume's batch service."""
-    files = []
+    clips = []
     for name, *windows in files:
         predictions = [
             {"time": {"begin": begin, "end": end},
@@ -126,8 +126,8 @@ def hume(*files, errors=()):
             for begin, end, scores in windows
         ]  # fmt: skip
         groups = [{"id": "unknown", "predictions": predictions}] if windows else []
-        files.append({"file": name, "models": {"prosody": {"grouped_predictions": groups}}})
-    return json.dumps([{"source": {}, "results": {"predictions": files, "errors": list(errors)}}])
+        clips.append({"file": name, "models": {"prosody": {"grouped_predictions": groups}}})
+    return json.dumps([{"source": {}, "results": {"predictions": clips, "errors": list(errors)}}])
 
 
 def test_hume_goes_through_table_8(imported):
