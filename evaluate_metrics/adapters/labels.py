@@ -47,7 +47,7 @@ def label_means(windows: Iterable[Window]) -> dict[str, float]:
     """
     by_label: dict[str, list[tuple[float, float]]] = {}
     for weight, scores in windows:
-        for label, score in scores.items() if weight else ():
+        for label, score in scores.items() if weight > 0 else ():
             by_label.setdefault(label, []).append((score, weight))
     return {
         label: round(float(window_mean(*zip(*pairs, strict=True))), 9)
