@@ -4,7 +4,6 @@ import math
 import os
 import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
 from modeling_empathic.taxonomy import UserError
 
@@ -77,6 +76,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         >>> retry_after({"retry-after": "7"}), retry_after({"retry-after": "soon"})
         (7.0, None)
     """
+    from email.utils import parsedate_to_datetime
+
     value = headers.get("retry-after", "")
     try:
         seconds = float(value)
