@@ -1,28 +1,26 @@
-"""The command `emonet-voice collect`.
+"""The command `emonet-voice collect`."""
 
-Only Typer and Rich are imported here, everything heavy inside the command: `--help` has to answer
-at once.
-"""
-
+import json
 from collections.abc import Iterator
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
 
+from evaluate_metrics.adapters.systems import IMPORTS, SYSTEMS, make_adapter
+
+from . import options
 from .options import FLAG, UsageError
+
+_SYSTEMS = ", ".join((*SYSTEMS, *IMPORTS))
 
 
 def collect(
     system: Annotated[
-        str,
-        typer.Argument(
-            metavar="SYSTEM",
-            help="gpt-4o-audio, gpt-4o-mini-audio, gemini-2.0-flash, gemini-2.5-pro, huggingface, "
-            "hume (never tested live), hume-import or csv-import.",
-        ),
+        str, typer.Argument(metavar="SYSTEM", help=f"{_SYSTEMS} (hume: never tested live).")
     ],
     output: Annotated[
         Path,
@@ -33,16 +31,9 @@ def collect(
             help="Prediction file to write or to go on with: .parquet, .jsonl or .csv.",
         ),
     ],
-    bench: Annotated[
-        str | None,
-        typer.Option(metavar="DIR|ID", help="Bench: folder of `bench build`, or Hub id."),
-    ] = None,
-    config: Annotated[
-        str, typer.Option(metavar="NAME", help="Of the Bench: default, all or unanimous.")
-    ] = "default",
-    revision: Annotated[
-        str | None, typer.Option(metavar="REV", help="Branch, tag or commit of a Bench on the Hub.")
-    ] = None,
+    bench: options.Bench = None,
+    config: options.BenchConfig = "default",
+    revision: options.BenchRevision = None,
     clips: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Audio files to ask about, without a Bench.")
     ] = None,
@@ -58,10 +49,7 @@ def collect(
             show_default="the one of Table 5",
         ),
     ] = None,
-    model_revision: Annotated[
-        str | None,
-        typer.Option(metavar="REV", help="Branch, tag or commit of a model on the Hub."),
-    ] = None,
+    model_revision: options.Revision = None,
     scale: Annotated[
         str | None,
         typer.Option(
@@ -99,7 +87,7 @@ def collect(
         Path | None,
         typer.Option(metavar="DIR", help="Where answers are kept.", show_default="FILE.answers"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Ask another system how strongly each clip conveys each emotion, for `evaluate` to read.
 
@@ -121,12 +109,10 @@ def collect(
     Example: `emonet-voice collect hume-import --results predictions.json --bench bench/
     --output hume.parquet`
     """
-    from evaluate_metrics.adapters.errors import AdapterError
     from evaluate_metrics.adapters.prediction_file import check_output
-    from evaluate_metrics.adapters.systems import IMPORTS
-    from evaluate_metrics.bench.predictions import EvaluationError
 
-    asking = {
+    check_output(output, system)  # before a model is loaded
+    about_model = {
         "model": model,
         "model_revision": model_revision,
         "base_url": base_url,
@@ -134,84 +120,84 @@ def collect(
     }
     stderr = Console(stderr=True, highlight=False)
     try:
-        check_output(output, system)  # before a model is loaded
         if system in IMPORTS:
-            for name, value in {**asking, "clips": clips, "limit": limit, "cache": cache}.items():
-                if value is not None:
-                    raise UsageError(f"--{name.replace('_', '-')} is not for {system}")
+            _refuse(system, about_model | {"clips": clips, "limit": limit, "cache": cache})
             if results is None:
                 raise UsageError(f"{system} needs --results")
             counts = _import(system, results, output, scale, bench, config, revision)
         else:
-            if results is not None:
-                raise UsageError(f"--results is not for {system}")
+            _refuse(system, {"results": results})
             counts = _ask(
                 stderr,
                 system,
-                {**asking, "scale": scale},
+                about_model | {"scale": scale},
+                _clips(clips, bench, config, revision, limit),
                 output,
-                bench=bench,
-                config=config,
-                revision=revision,
-                folder=clips,
-                limit=limit,
                 cache_dir=cache or output.with_name(f"{output.name}.answers"),
                 workers=workers,
                 rate_per_minute=rate,
                 max_attempts=attempts,
             )
-    except (AdapterError, EvaluationError) as error:
-        raise UsageError(" ".join(str(error).split())) from None
     except KeyboardInterrupt:
         stderr.print("stopped: answers are kept; run the same command to go on")
         raise typer.Exit(130) from None
-    typer.echo(_json(counts) if as_json else _text(counts, output))
+    typer.echo(json.dumps(counts, indent=2) if as_json else _text(counts, output))
     raise typer.Exit(1 if counts["failed"] else 0)
+
+
+def _refuse(system: str, given: dict[str, object]) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(f"--{name.replace('_', '-')} is not for {system}")
+
+
+class _Clips(NamedTuple):
+    """Id and bytes of each clip, how many they are, and what the provenance says of them."""
+
+    audio: Iterator[tuple[str, bytes]]
+    total: int | None
+    about: dict[str, Any]
+
+
+def _clips(
+    folder: Path | None, bench: str | None, config: str, revision: str | None, limit: int | None
+) -> _Clips:
+    from evaluate_metrics.bench.reader import iter_audio
+    from modeling_empathic.scoring.clips import find_audio
+
+    if folder is not None and bench is None:
+        paths = find_audio([folder])[:limit]
+        return _Clips(_files(paths), len(paths), {"clips": folder.resolve().name})
+    if bench is not None and folder is None:
+        audio = islice(iter_audio(bench, config, revision), limit)
+        name = Path(bench).resolve().name if Path(bench).is_dir() else bench
+        about = {"source": name, "config": config, "revision": revision}
+        return _Clips(audio, limit, {"bench": about})
+    raise UsageError("name the clips: --bench DIR|ID or --clips DIR")
 
 
 def _ask(
     stderr: Console,
     system: str,
-    options: dict[str, Any],
+    about_model: dict[str, Any],
+    clips: _Clips,
     output: Path,
-    *,
-    bench: str | None,
-    config: str,
-    revision: str | None,
-    folder: Path | None,
-    limit: int | None,
     **run_options: Any,
 ) -> dict[str, Any]:
     from evaluate_metrics.adapters.runner import run
-    from evaluate_metrics.adapters.systems import make_adapter
-    from evaluate_metrics.bench.reader import iter_audio
     from modeling_empathic.report.progress import progress_bar
 
-    if (bench is None) == (folder is None):
-        raise UsageError("name the clips: --bench DIR|ID or --clips DIR")
-    total = limit
-    clips: Iterator[tuple[str, bytes]]
-    if folder is not None:
-        from modeling_empathic.scoring.clips import find_audio
-
-        paths = find_audio([folder])
-        clips, total = _files(paths), min(limit or len(paths), len(paths))
-        about: dict[str, Any] = {"clips": folder.resolve().name}
-    else:
-        clips = iter_audio(str(bench), config, revision)
-        name = Path(str(bench)).resolve().name if Path(str(bench)).is_dir() else bench
-        about = {"bench": {"source": name, "config": config, "revision": revision}}
     if system == "huggingface":
-        _quiet_transformers()
+        options.quiet_libraries()
     with stderr.status("Starting"):
-        adapter = make_adapter(system, **options)
-    with progress_bar(stderr, shown=True, verb="Asking") as progress:
-        task = progress.add_task("", total=total, rate="clips")
+        adapter = make_adapter(system, **about_model)
+    with progress_bar(stderr, verb="Asking") as progress:
+        task = progress.add_task("", total=clips.total, rate="clips")
         return run(
             adapter,
-            islice(clips, limit),
+            clips.audio,
             output,
-            about=about,
+            about=clips.about,
             progress=lambda done: progress.update(task, completed=done),
             **run_options,
         )
@@ -227,7 +213,6 @@ def _import(
     revision: str | None,
 ) -> dict[str, Any]:
     from evaluate_metrics.adapters.stored import ids_by_file_name, import_stored
-    from evaluate_metrics.adapters.systems import IMPORTS
     from evaluate_metrics.bench.reader import read_bench
 
     clip_ids = None
@@ -243,42 +228,25 @@ def _import(
 
 
 def _files(paths: list[str]) -> Iterator[tuple[str, bytes]]:
-    from hashlib import sha256
-
     for path in paths:
         audio = Path(path).read_bytes()
         yield sha256(audio).hexdigest(), audio
 
 
-def _quiet_transformers() -> None:
-    from huggingface_hub.utils import logging as hub_logging
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    hub_logging.set_verbosity_error()
-
-
-def _json(counts: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps(counts, indent=2)
-
-
 def _text(counts: dict[str, Any], output: Path) -> str:
     """What came out, in a line or two."""
     rows = counts["outcomes"]
-    said = [f"{counts['clips']:,} clips"]
+    parts = [f"{counts['clips']:,} clips"]
     if counts.get("cached"):
-        said.append(f"{counts['cached']:,} answered before")
-    said.append(f"{rows['scored']:,} of {sum(rows.values()):,} scores")
-    said += [f"{n:,} {name}" for name, n in rows.items() if n and name != "scored"]
+        parts.append(f"{counts['cached']:,} answered before")
+    parts.append(f"{rows['scored']:,} of {sum(rows.values()):,} scores")
+    parts += [f"{n:,} {name}" for name, n in rows.items() if n and name != "scored"]
     if counts["n_unknown_labels"]:
         first = next(iter(counts["unknown_labels"]))
-        said.append(f"{counts['n_unknown_labels']:,} unknown labels (such as {first!r})")
+        parts.append(f"{counts['n_unknown_labels']:,} unknown labels (such as {first!r})")
     if counts.get("unknown_files"):
-        said.append(f"{counts['unknown_files']:,} files that are not in the Bench")
-    lines = [f"{', '.join(said)}. Written to {output}"]
+        parts.append(f"{counts['unknown_files']:,} files that are not in the Bench")
+    lines = [f"{', '.join(parts)}. Written to {output}"]
     if counts["failed"]:
         lines.append(f"{counts['failed']:,} clips without any score; {counts['first_failure']}")
     return "\n".join(lines)

@@ -11,13 +11,13 @@ from modeling_empathic.audio import AudioError, load_audio
 
 from .attempts import Pace, retrying
 from .cache import Cache
-from .errors import AdapterError, Rejected, Transient
+from .errors import AdapterError, RejectedError, TransientError
 from .prediction_file import now
 from .prompt import Prompt
 from .replies import Reply
 
 MAX_CLIP_S = 300
-"""Longer clips are not sent: the services take at most some 20 MB in one request."""
+"""Longer clips are not sent: the services take at most about 20 MB in one request."""
 HOPELESS = 5
 """A run ends when so many clips have failed and none has ever been answered."""
 SHORTEST_KEY = 12
@@ -45,8 +45,8 @@ class Adapter(Protocol):
         """Asks once about a clip, `(samples,)` float32 at 16 kHz.
 
         Raises:
-            Transient: No answer; another attempt may have one.
-            Rejected: This clip will never have one.
+            TransientError: No answer; another attempt may have one.
+            RejectedError: This clip will never have one.
             AdapterError: No clip will.
         """
 
@@ -137,7 +137,7 @@ class Asking:
             return Failure("decode_error", str(error))
         try:
             reply = self._retrying(self._attempt, samples)
-        except (Rejected, Transient) as error:
+        except (RejectedError, TransientError) as error:
             return Failure("transport_error", self._without_key(error))
         except AdapterError as error:
             raise AdapterError(self._without_key(error)) from None
@@ -148,7 +148,7 @@ class Asking:
     def _attempt(self, samples: np.ndarray) -> Reply:
         self._pace.wait()
         if self._stop.is_set():
-            raise Transient("stopped")
+            raise TransientError("stopped")
         return self._adapter.ask(samples, self._prompt)
 
     def _sleep(self, seconds: float) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tenacity
 
-from .errors import Transient
+from .errors import TransientError
 
 MAX_BACKOFF_S = 60.0
 _BACKOFF = tenacity.wait_random_exponential(multiplier=2, max=MAX_BACKOFF_S)
@@ -57,7 +57,7 @@ class Pace:
 def retrying(
     max_attempts: int, sleep: Callable[[float], None], stop: threading.Event
 ) -> tenacity.Retrying:
-    """Repeats what raises `Transient`, and nothing else, until it has been tried often enough.
+    """Repeats what raises `TransientError`, and nothing else, until it has been tried often enough.
 
     The wait is what the service asks for (Retry-After) and up to a second more, so that threads do
     not come back together; where it asks for nothing, a random time below 2, 4, 8, ... 60 s ("full
@@ -69,7 +69,7 @@ def retrying(
         stop: Once it is set there are no more attempts.
     """
     return tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(Transient),
+        retry=tenacity.retry_if_exception_type(TransientError),
         stop=tenacity.stop_after_attempt(max_attempts) | tenacity.stop_when_event_set(stop),
         wait=_wait_s,
         sleep=sleep,
@@ -79,6 +79,6 @@ def retrying(
 
 def _wait_s(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, Transient) and error.retry_after_s is not None:
+    if isinstance(error, TransientError) and error.retry_after_s is not None:
         return error.retry_after_s + random.uniform(0, 1)
     return _BACKOFF(state)

@@ -6,10 +6,10 @@ other answers. Only answers are kept: a clip whose request failed is asked about
 
 import hashlib
 import json
-import os
-import threading
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from modeling_empathic.report.files import replacing
 
 from .replies import Reply
 
@@ -37,22 +37,18 @@ class Cache:
     def get(self, clip_id: str) -> Answer | None:
         """The answer about a clip, None where there is none."""
         try:
-            found = json.loads(self._path(clip_id).read_bytes())
-            if found["clip_id"] == clip_id:
-                return Answer(Reply(*map(str, found["reply"])), str(found["time"]))
+            kept = json.loads(self._path(clip_id).read_bytes())
+            if kept["clip_id"] == clip_id:
+                return Answer(Reply(*map(str, kept["reply"])), str(kept["time"]))
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             pass  # a damaged file is as good as none: the clip is asked about again
         return None
 
     def put(self, clip_id: str, reply: Reply, time: str) -> None:
         """Keeps an answer; on return it is on disk, whatever happens next."""
-        path = self._path(clip_id)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump({"clip_id": clip_id, "reply": list(reply), "time": time}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        answer = {"clip_id": clip_id, "reply": list(reply), "time": time}
+        with replacing(self._path(clip_id), shared=True) as temporary:
+            temporary.write_text(json.dumps(answer), "utf-8")
 
     def _path(self, clip_id: str) -> Path:
         # Hashed, because an id comes from somebody's data and must not become a path.

@@ -4,7 +4,6 @@ import math
 import os
 import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
 from modeling_empathic.taxonomy import UserError
 
@@ -23,11 +22,11 @@ class AdapterError(UserError):
     """Ends the run: a missing key, an unknown model, a file or an option that cannot be used."""
 
 
-class Rejected(AdapterError):
+class RejectedError(AdapterError):
     """The service will never take this request: the clip's own outcome, no second try."""
 
 
-class Transient(AdapterError):
+class TransientError(AdapterError):
     """No answer this time: a lost connection, a timeout, an overloaded service.
 
     Attributes:
@@ -50,9 +49,9 @@ def from_status(
         >>> from_status(401, "bad key sk-123", key_name="OPENAI_API_KEY")
         AdapterError('HTTP 401: the key in OPENAI_API_KEY was not accepted')
         >>> from_status(503, "overloaded", key_name="OPENAI_API_KEY")
-        Transient('HTTP 503: overloaded')
+        TransientError('HTTP 503: overloaded')
         >>> from_status(400, "audio too long", key_name="OPENAI_API_KEY")
-        Rejected('HTTP 400: audio too long')
+        RejectedError('HTTP 400: audio too long')
     """
     if status in (401, 403):
         return AdapterError(f"HTTP {status}: {_WHOLE_RUN[status].format(key=key_name)}")
@@ -60,11 +59,11 @@ def from_status(
     if status == 404:
         return AdapterError(f"{said} ({_WHOLE_RUN[404]})")
     if status not in _TRANSIENT and status < 500:
-        return Rejected(said)
+        return RejectedError(said)
     if retry_after_s is not None and retry_after_s > MAX_WAIT_S:
         again = "run the same command again then"
         return AdapterError(f"{said} (it asks to wait {retry_after_s:,.0f} s: {again})")
-    return Transient(said, retry_after_s)
+    return TransientError(said, retry_after_s)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -77,6 +76,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         >>> retry_after({"retry-after": "7"}), retry_after({"retry-after": "soon"})
         (7.0, None)
     """
+    from email.utils import parsedate_to_datetime
+
     value = headers.get("retry-after", "")
     try:
         seconds = float(value)
@@ -105,11 +106,11 @@ def key_from_environment(*names: str) -> tuple[str, str]:
 
 
 def one_line(message: object) -> str:
-    """A message without line breaks and control characters, shortened.
+    r"""A message without line breaks and control characters, shortened.
 
     Example:
-        >>> one_line("not\\n  found")
-        'not found'
+        >>> one_line("no\n  answer")
+        'no answer'
     """
     text = " ".join(str(message).split())
     # Services and models write these: no escape codes for a terminal, no halves of a UTF-16 pair.

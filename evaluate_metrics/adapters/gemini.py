@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import AdapterError, Transient, from_status, key_from_environment, retry_after
+from .errors import AdapterError, TransientError, from_status, key_from_environment, retry_after
 from .gpt_audio import without_credentials
 from .prompt import Prompt
 from .replies import Reply
@@ -84,10 +84,10 @@ class Gemini:
         except errors.APIError as error:
             raise self._kind(error) from None
         except httpx2.HTTPError as error:  # a lost connection, a timeout
-            raise Transient(f"{type(error).__name__}: {error}") from None
+            raise TransientError(f"{type(error).__name__}: {error}") from None
         except (ValueError, TypeError, AttributeError) as error:
             # 200, and then not what the API answers: a proxy's page, half a body.
-            raise Transient(f"unreadable response: {type(error).__name__}") from None
+            raise TransientError(f"unreadable response: {type(error).__name__}") from None
 
     def _kind(self, error: Any) -> AdapterError:
         notes = _notes(error.details)

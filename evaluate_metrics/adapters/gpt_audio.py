@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from .errors import AdapterError, Transient, from_status, key_from_environment, retry_after
+from .errors import AdapterError, TransientError, from_status, key_from_environment, retry_after
 from .prompt import Prompt
 from .replies import Reply
 from .wav import WAV, to_wav
@@ -91,10 +91,10 @@ class GPTAudio:
         except openai.APIStatusError as error:
             return self._refusal_or_raise(error)
         except openai.APIConnectionError as error:  # a timeout is one of these
-            raise Transient(str(error.__cause__ or error)) from None
+            raise TransientError(str(error.__cause__ or error)) from None
         except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
             # 200, and then not what the API answers: a proxy's page, half a body.
-            raise Transient(f"unreadable response: {type(error).__name__}") from None
+            raise TransientError(f"unreadable response: {type(error).__name__}") from None
 
     def _refusal_or_raise(self, error: Any) -> Reply:
         body = error.body if isinstance(error.body, dict) else {}
@@ -134,5 +134,5 @@ def without_credentials(url: str) -> str:
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise AdapterError("--base-url must be an address such as http://127.0.0.1:8000/v1")
+        raise AdapterError("base_url must be an address such as http://127.0.0.1:8000/v1")
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

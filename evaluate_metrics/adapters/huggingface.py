@@ -8,7 +8,7 @@ import numpy as np
 
 from modeling_empathic.audio import SAMPLE_RATE
 
-from .errors import AdapterError, Rejected, one_line
+from .errors import AdapterError, RejectedError, one_line
 from .labels import as_json, on_0_10, scale_ends
 from .prompt import Prompt
 from .replies import Reply, canonical
@@ -64,7 +64,7 @@ class HuggingFace:
         self.settings: dict[str, Any] = {"model": self._model, "task": task}
         if self.prompted:
             if scale is not None:
-                raise AdapterError("--scale is for classifiers; language models are asked for 0-10")
+                raise AdapterError("scale is for classifiers; language models are asked for 0-10")
             self.settings |= {"do_sample": False, "max_new_tokens": MAX_NEW_TOKENS}
             return
         labels = list(config.id2label.values())
@@ -74,7 +74,7 @@ class HuggingFace:
                 f"{', '.join(map(str, labels[:5]))}"
             )
         if config.problem_type == "regression" and scale is None:
-            raise AdapterError(f"{model} is a regression: say the scale of its scores (--scale)")
+            raise AdapterError(f"{model} is a regression: say the scale of its scores")
         self._scale = scale or "0-1"
         scale_ends(self._scale)
         self.settings |= {"scale": self._scale, "labels": len(labels)}
@@ -92,22 +92,22 @@ class HuggingFace:
             with self._lock:
                 text = self._generate(samples, prompt) if self.prompted else self._classify(samples)
         except (RuntimeError, ValueError) as error:  # this clip's: too short, out of memory
-            raise Rejected(f"the model failed: {one_line(error)}") from None
+            raise RejectedError(f"the model failed: {one_line(error)}") from None
         return Reply(text, model=self._model)
 
     def _classify(self, samples: np.ndarray) -> str:
-        found = self._pipeline(samples, top_k=None)
-        return as_json(on_0_10({str(row["label"]): row["score"] for row in found}, self._scale))
+        rows = self._pipeline(samples, top_k=None)
+        return as_json(on_0_10({str(row["label"]): row["score"] for row in rows}, self._scale))
 
     def _generate(self, samples: np.ndarray, prompt: Prompt) -> str:
         content = [{"type": "audio", "audio": samples}, {"type": "text", "text": prompt.text}]
-        found = self._pipeline(
+        answers = self._pipeline(
             text=[{"role": "user", "content": content}],
             return_full_text=False,
             max_new_tokens=MAX_NEW_TOKENS,
             generate_kwargs={"do_sample": False},
         )
-        return str(found[0]["generated_text"])
+        return str(answers[0]["generated_text"])
 
 
 def _is_language_model(config: Any) -> bool:

@@ -13,9 +13,9 @@ import numpy as np
 
 from modeling_empathic.audio import SAMPLE_RATE, windows
 
-from .errors import AdapterError, Transient, from_status, key_from_environment, retry_after
+from .errors import AdapterError, TransientError, from_status, key_from_environment, retry_after
 from .gpt_audio import without_credentials
-from .labels import Window, as_json, hume_emotions, on_0_10, window_mean
+from .labels import Window, as_json, hume_emotions, label_means, on_0_10
 from .prompt import Prompt
 from .replies import Reply
 from .wav import WAV, to_wav
@@ -71,11 +71,13 @@ class Hume:
         chunks: list[Window] = []
         for part in windows(len(samples), CHUNK_S):
             weight = (part.stop - part.start) / SAMPLE_RATE
-            scores = window_mean(self._measure(to_wav(samples[part])))
+            scores = label_means(self._measure(to_wav(samples[part])))
             if scores:  # a chunk without speech has none
                 chunks.append((weight, scores))
-        found = on_0_10(hume_emotions(window_mean(chunks)), "0-1")
-        return Reply(as_json(found) if found else "", finish="" if found else "no speech found")
+        emotions = on_0_10(hume_emotions(label_means(chunks)), "0-1")
+        if not emotions:
+            return Reply("", finish="no speech found")
+        return Reply(as_json(emotions))
 
     def _measure(self, wav: bytes) -> list[Window]:
         import httpx2
@@ -83,7 +85,7 @@ class Hume:
         try:
             answer = self._client.post(_PATH, files={"file": ("clip.wav", wav, "audio/wav")})
         except httpx2.HTTPError as error:
-            raise Transient(f"{type(error).__name__}: {error}") from None
+            raise TransientError(f"{type(error).__name__}: {error}") from None
         if answer.status_code != 200:
             raise from_status(
                 answer.status_code,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from evaluate_metrics.emonet_voice import SCALES
+from modeling_empathic.report.statistics import window_mean
 from modeling_empathic.taxonomy import HUME_TO_EMOTION, to_0_10
 
 from .errors import AdapterError
@@ -37,19 +38,21 @@ def scale_ends(scale: str) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def window_mean(windows: Iterable[Window]) -> dict[str, float]:
+def label_means(windows: Iterable[Window]) -> dict[str, float]:
     """Each label's mean over the windows that have it, weighted by their length.
 
     Example:
-        >>> window_mean([(5.0, {"Joy": 0.2}), (1.0, {"Joy": 0.8, "Awe": 0.1})])
+        >>> label_means([(5.0, {"Joy": 0.2}), (1.0, {"Joy": 0.8, "Awe": 0.1})])
         {'Joy': 0.3, 'Awe': 0.1}
     """
-    sums: dict[str, tuple[float, float]] = {}
+    by_label: dict[str, list[tuple[float, float]]] = {}
     for weight, scores in windows:
-        for label, score in scores.items():
-            total, weights = sums.get(label, (0.0, 0.0))
-            sums[label] = (total + weight * score, weights + weight)
-    return {label: round(total / weights, 9) for label, (total, weights) in sums.items() if weights}
+        for label, score in scores.items() if weight > 0 else ():
+            by_label.setdefault(label, []).append((score, weight))
+    return {
+        label: round(float(window_mean(*zip(*pairs, strict=True))), 9)
+        for label, pairs in by_label.items()
+    }
 
 
 def on_0_10(scores: Mapping[str, float], scale: str, *, clip: bool = True) -> dict[str, float]:
@@ -85,11 +88,11 @@ def hume_emotions(scores: Mapping[str, float]) -> dict[str, float]:
         ...                "Guilt": 0.1, "Anger": 0.3})
         {'Elation': 0.5, 'Astonishment/Surprise': 0.6, 'Guilt': 0.1, 'Anger': 0.3}
     """
-    found: dict[str, float] = {}
+    emotions: dict[str, float] = {}
     for label, score in scores.items():
         name = hume_name(label)
-        found[name] = max(found.get(name, score), score)
-    return found
+        emotions[name] = max(emotions.get(name, score), score)
+    return emotions
 
 
 def as_json(scores: Mapping[str, Any]) -> str:

@@ -95,21 +95,21 @@ def check_output(path: Path, system: str) -> None:
     check_score_output(path)
     if not path.exists():
         return
-    found: Any = None
+    provenance: Any = None
     try:
         if path.suffix.lower() == ".parquet":
             from pyarrow import parquet
 
-            found = json.loads((parquet.read_schema(path).metadata or {})[METADATA_KEY])
+            provenance = json.loads((parquet.read_schema(path).metadata or {})[METADATA_KEY])
         else:
-            found = json.loads(meta_path(path).read_bytes())
+            provenance = json.loads(meta_path(path).read_bytes())
     except (pa.ArrowInvalid, KeyError, ValueError, FileNotFoundError):
         pass
-    if not (isinstance(found, dict) and found.get("kind") == "predictions"):
-        raise AdapterError(f"{path} exists and is no prediction file; choose another --output")
-    if found.get("system") != system:
+    if not (isinstance(provenance, dict) and provenance.get("kind") == "predictions"):
+        raise AdapterError(f"{path} exists and is no prediction file; choose another output")
+    if provenance.get("system") != system:
         raise AdapterError(
-            f"{path} has predictions of {found.get('system')}; choose another --output"
+            f"{path} has predictions of {provenance.get('system')}; choose another output"
         )
 
 

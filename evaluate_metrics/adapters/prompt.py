@@ -57,7 +57,7 @@ class Prompt(NamedTuple):
 
 
 def make_prompt(emotions: Sequence[str] = EMOTION_NAMES) -> Prompt:
-    """The prompt for some emotions, each with its terms of paper appendix A.1.
+    """The prompt for these emotions, each with its terms of paper appendix A.1.
 
     Args:
         emotions: Names in any spelling.
@@ -76,7 +76,7 @@ def make_prompt(emotions: Sequence[str] = EMOTION_NAMES) -> Prompt:
     keys = tuple(answer_key(name) for name in names)
     lines = []
     for name, key in zip(names, keys, strict=True):
-        # Appendix A.1 repeats some terms in two spellings.
+        # Appendix A.1 repeats terms in two spellings.
         terms = dict.fromkeys(term.lower() for term in getattr(head(name), "descriptors", ()))
         lines.append(f"{key}: {'; '.join(terms)}" if terms else key)
     text = _INSTRUCTION.format(emotions="\n".join(lines), n=len(keys))

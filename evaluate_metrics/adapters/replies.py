@@ -142,19 +142,19 @@ def _read_object(text: str) -> list[tuple[str, Any]]:
     fenced = _FENCED.fullmatch(text)  # models without structured output like to add a fence
     shown = one_line(text[:80])
     try:
-        found = json.loads(
+        pairs = json.loads(
             fenced[1] if fenced else text,
             object_pairs_hook=_Pairs,
             parse_constant=_no_constant,
         )
     except (ValueError, RecursionError):  # ValueError: also a number of thousands of digits
         raise ValueError(f"not JSON: {shown}") from None
-    if not isinstance(found, _Pairs):
+    if not isinstance(pairs, _Pairs):
         raise ValueError(f"not a JSON object: {shown}")
-    return found
+    return pairs
 
 
-class _Pairs(list):
+class _Pairs(list[tuple[str, Any]]):
     """Key and value pairs of a JSON object; a list in the JSON stays a plain list."""
 
 

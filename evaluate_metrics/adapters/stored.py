@@ -16,7 +16,7 @@ from evaluate_metrics.emonet_voice import OUTCOMES
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
 from .errors import AdapterError
-from .labels import Window, as_json, hume_emotions, hume_name, on_0_10, scale_ends, window_mean
+from .labels import Window, as_json, hume_emotions, hume_name, label_means, on_0_10, scale_ends
 from .prediction_file import Predictions, check_output, now
 from .replies import Reply, Row, canonical, failed, read_reply
 
@@ -85,7 +85,9 @@ def import_stored(
     for record in _records(file):
         clip_id = record.clip_id
         if not clip_id and clip_ids is None:
-            raise AdapterError(f"{record.where} has a file name only: name the benchmark (--bench)")
+            raise AdapterError(
+                f"{record.where} has a file name only: name the benchmark that has its id"
+            )
         clip_id = clip_id or (clip_ids or {}).get(_base(record.file_name), "")
         if clip_id:
             by_clip.setdefault(clip_id, []).append(record)
@@ -119,11 +121,11 @@ def ids_by_file_name(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         >>> ids_by_file_name([("data/a.wav", "id1")])
         {'a.wav': 'id1'}
     """
-    found: dict[str, str] = {}
+    ids: dict[str, str] = {}
     for name, clip_id in pairs:
-        if found.setdefault(_base(name), clip_id) != clip_id:
+        if ids.setdefault(_base(name), clip_id) != clip_id:
             raise AdapterError(f"two clips have the file name {_base(name)}")
-    return found
+    return ids
 
 
 def _base(name: str) -> str:
@@ -155,7 +157,7 @@ def _rows(
             (numbers if isinstance(value, float) else odd)[label] = value
         start, end = record.window or (0.0, 1.0)
         windows.append((max(end - start, 1e-6), numbers))  # Hume's can be of no length
-    scores: dict[str, Any] = window_mean(windows)
+    scores: dict[str, Any] = label_means(windows)
     if hume:
         scores = hume_emotions(scores)
     scores = on_0_10(scores, scale, clip=hume or scale == "0-4")
@@ -227,10 +229,10 @@ def _value(cell: Any) -> Any:
     return None if math.isnan(number) else number
 
 
-def _hume_records(found: Any, where: str) -> Iterator[Record]:
+def _hume_records(batch: Any, where: str) -> Iterator[Record]:
     """Windows of the prosody model in the answer of Hume's old batch service."""
     try:
-        for source in found:
+        for source in batch:
             for file in source["results"]["predictions"]:
                 groups = (file["models"].get("prosody") or {}).get("grouped_predictions", [])
                 windows = [window for group in groups for window in group["predictions"]]

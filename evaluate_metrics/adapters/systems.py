@@ -1,34 +1,33 @@
 """The systems of Tables 5 and 9 by name, and how each is asked.
 
-EmpathicInsight-Voice is not here: `emonet-voice score` runs it.
+EmpathicInsight-Voice is not here: `emonet-voice score` runs it. A class is imported when it is
+asked for, so that the command can name the systems at once.
 """
 
-from collections.abc import Callable
-from functools import partial
+from importlib import import_module
 from inspect import signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .asking import Adapter
 from .errors import AdapterError
-from .gemini import Gemini
-from .gpt_audio import GPTAudio
-from .huggingface import HuggingFace
-from .hume import Hume
 
-SYSTEMS: dict[str, Callable[..., Adapter]] = {
-    "gpt-4o-audio": partial(GPTAudio, model="gpt-4o-audio-preview-2024-12-17"),
-    "gpt-4o-mini-audio": partial(GPTAudio, model="gpt-4o-mini-audio-preview"),
-    "gemini-2.0-flash": partial(Gemini, model="gemini-2.0-flash"),
-    "gemini-2.5-pro": partial(Gemini, model="gemini-2.5-pro"),
-    "huggingface": HuggingFace,
-    "hume": Hume,
+if TYPE_CHECKING:
+    from .asking import Adapter
+
+SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "gpt-4o-audio": ("gpt_audio.GPTAudio", {"model": "gpt-4o-audio-preview-2024-12-17"}),
+    "gpt-4o-mini-audio": ("gpt_audio.GPTAudio", {"model": "gpt-4o-mini-audio-preview"}),
+    "gemini-2.0-flash": ("gemini.Gemini", {"model": "gemini-2.0-flash"}),
+    "gemini-2.5-pro": ("gemini.Gemini", {"model": "gemini-2.5-pro"}),
+    "huggingface": ("huggingface.HuggingFace", {}),
+    "hume": ("hume.Hume", {}),
 }
-"""Asked about audio. Providers retire models: a newer one is the argument `model`."""
+"""Asked about audio: the class, an [`Adapter`], and its arguments, which those of a call replace
+(providers retire models)."""
 IMPORTS: dict[str, dict[str, Any]] = {"csv-import": {}, "hume-import": {"hume": True}}
 """Results that exist already, and the arguments of `stored.import_stored` for them."""
 
 
-def make_adapter(system: str, **options: Any) -> Adapter:
+def make_adapter(system: str, **options: Any) -> "Adapter":
     """The adapter of a system.
 
     Args:
@@ -41,22 +40,22 @@ def make_adapter(system: str, **options: Any) -> Adapter:
     Example:
         >>> make_adapter("hume", scale="0-4", base_url=None)
         Traceback (most recent call last):
-        evaluate_metrics.adapters.errors.AdapterError: --scale is not for hume; it takes --base-url
+        evaluate_metrics.adapters.errors.AdapterError: scale is not for hume; it takes base_url
     """
     if system not in SYSTEMS:
         valid = ", ".join((*SYSTEMS, *IMPORTS))
         raise AdapterError(f"unknown system {system!r}; choose from {valid}")
+    where, arguments = SYSTEMS[system]
+    module, name = where.split(".")
+    adapter = getattr(import_module(f".{module}", __package__), name)
+    known = signature(adapter).parameters
     given = {name: value for name, value in options.items() if value is not None}
-    known = signature(SYSTEMS[system]).parameters
-    taken = [name for name in known if name in options]
-    for name in given:
-        if name not in known:
-            takes = ", ".join(map(_flag, taken))
-            raise AdapterError(f"{_flag(name)} is not for {system}; it takes {takes}")
-    if "model" in known and known["model"].default is known["model"].empty and "model" not in given:
-        raise AdapterError(f"{system} needs --model")
-    return SYSTEMS[system](system, **given)
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    for option in given:
+        if option not in known:
+            taken = ", ".join(name for name in known if name in options) or "no option"
+            raise AdapterError(f"{option} is not for {system}; it takes {taken}")
+    given = {**arguments, **given}
+    if "model" in known and "model" not in given:
+        raise AdapterError(f"{system} needs a model")
+    made: Adapter = adapter(system, **given)
+    return made

@@ -12,6 +12,7 @@ import numpy as np
 
 from dataset_scripts.corpora import acted_corpora
 from evaluate_metrics.bench.predictions import EvaluationError
+from modeling_empathic.report.statistics import window_mean
 
 _ACOUSTICS = "acoustics_"
 
@@ -142,8 +143,9 @@ def score_clips(
         if outcomes[-1] == "scored":
             duration_s[i] = windows[0]["duration_s"]
             lengths_s = [window["end_s"] - window["start_s"] for window in windows]
-            for name in names:
-                scores[name][i] = np.average([w[name] for w in windows], weights=lengths_s)
+            means = window_mean([[window[name] for name in names] for window in windows], lengths_s)
+            for name, mean in zip(names, means, strict=True):
+                scores[name][i] = mean
         advance()
     return Scored(scores, np.array(outcomes), clip_ids, duration_s)
 
@@ -163,4 +165,4 @@ def heard_speakers(model: str, corpus: str, revision: str | None = None) -> list
         training = json.loads(path.read_text("utf-8"))["training"] if path else {}
         return [str(speaker) for speaker in training.get(f"{corpus}_speakers", [])]
     except (ValueError, KeyError, TypeError, AttributeError):
-        return []  # some other program's training.json
+        return []  # another program's training.json

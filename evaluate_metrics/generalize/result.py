@@ -6,10 +6,10 @@ also on z-scores against its own reference clips, and classifiers that are taugh
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from evaluate_metrics.generalize.clips import (
     open_corpus,
     score_clips,
 )
+from evaluate_metrics.generalize.schema import OF_CLASSES, OVERALL, PublishedRow, Result, Row
 from evaluate_metrics.generalize.supervised import (
     N_RANDOM,
     Splits,
@@ -30,18 +31,12 @@ from evaluate_metrics.generalize.supervised import (
     random_splits,
     state_features,
 )
-from evaluate_metrics.generalize.zero_shot import (
-    OF_CLASSES,
-    OVERALL,
-    THRESHOLD,
-    Calls,
-    call_classes,
-    rates,
-)
+from evaluate_metrics.generalize.zero_shot import THRESHOLD, Calls, call_classes, rates
 from evaluate_metrics.published import published_table7
+from modeling_empathic.reference_scores import Reference, read_reference, z_scores
 
 Progress = Callable[[str, int], Callable[[], None]]
-"""Told what begins and of how many steps it is; returns what to call after each."""
+"""Called with what begins and of how many steps it is; returns what to call after each."""
 
 NO_CALLS = "one answer a clip: nothing is called present"
 NO_ANSWER = "calls every class present: no single answer"
@@ -54,6 +49,8 @@ class Truth(NamedTuple):
         classes: Names.
         label: `(clips,)`, the number of each clip's class.
         speaker: `(clips,)` of strings.
+        fold: `(clips,)`, speaker-independent.
+        heard: Speakers that the model was trained on.
         n_resamples: Of the intervals.
         seed: Of the intervals and of random splits.
     """
@@ -61,6 +58,8 @@ class Truth(NamedTuple):
     classes: list[str]
     label: np.ndarray
     speaker: np.ndarray
+    fold: np.ndarray
+    heard: list[str]
     n_resamples: int
     seed: int
 
@@ -79,7 +78,7 @@ def generalize(
     n_resamples: int = 1000,
     seed: int = 42,
     progress: Progress = lambda verb, total: lambda: None,
-) -> dict[str, Any]:
+) -> Result:
     """Measures how well a model's emotions tell a corpus's classes apart.
 
     Where the model's `training.json` names speakers of this corpus (`training.<corpus>_speakers`),
@@ -100,9 +99,7 @@ def generalize(
         progress: See [`Progress`].
 
     Returns:
-        A JSON-able dictionary: `corpus`, `model`, `rule`, `rows`, `floors`, `published`. A row has
-        `system`, `protocol`, `clips`, `outcomes` and what [`zero_shot.rates`] returns, by class
-        name; shares are 0 to 1, undefined ones NaN with a reason in `undefined`.
+        The result, which JSON can hold.
 
     Raises:
         EvaluationError: A corpus, encoder or cache that cannot be used, a model without reference.
@@ -110,72 +107,44 @@ def generalize(
         ScoringError: A model that cannot be loaded.
     """
     from modeling_empathic import __version__
-    from modeling_empathic.reference_scores import read_reference, z_scores
     from modeling_empathic.scoring.loading import NANO, load_model
 
     source = model or str(NANO)
     with open_corpus(root, corpus) as clips:
         kind = ACTED[corpus]
-        truth = Truth(
-            list(kind.CLASSES),
-            np.array([clip.label for clip in clips], dtype=int),
-            np.array([clip.speaker for clip in clips]),
-            n_resamples,
-            seed,
-        )
         mapped = [name for names in kind.CLASSES.values() for name in names]
         loaded, extractor, provenance = load_model(
             model, revision=revision, heads=mapped, device=device, dtype="auto"
         )
-        reference = read_reference(source, revision) if baseline else None
-        if baseline and reference is None:
-            raise EvaluationError(
-                f"{provenance['model']} has no reference_scores.json, which z-scores need; "
-                "examples/make_reference.py makes one"
-            )
+        name = str(provenance["model"])
+        reference = _reference(source, revision, name) if baseline else None
         scored = score_clips(clips, loaded, extractor, progress("Scoring", len(clips)))
         if not (scored.outcomes == "scored").any():
             raise EvaluationError(f"{root}: not one of {len(clips)} clips could be decoded")
         del loaded
-        heard = set(heard_speakers(source, corpus, revision)) & set(truth.speaker.tolist())
-        parts = _parts(truth.speaker, heard)
-        name = str(provenance["model"])
-        rows = _model_rows(name, scored.scores, scored, kind.CLASSES, truth, parts, {})
+        speakers = {clip.speaker for clip in clips}
+        truth = Truth(
+            list(kind.CLASSES),
+            np.array([clip.label for clip in clips], dtype=int),
+            np.array([clip.speaker for clip in clips]),
+            np.array([clip.fold for clip in clips]),
+            sorted(speakers.intersection(heard_speakers(source, corpus, revision))),
+            n_resamples,
+            seed,
+        )
+        rows = list(_model_rows(name, scored, kind.CLASSES, truth))
         if reference is not None:
-            known = {clip_id[:16] for clip_id in reference.clip_ids}
-            inside = np.array([clip_id[:16] in known for clip_id in scored.clip_ids])
-            about = {"clips": reference.clips, "n_clips": reference.n_clips}
-            rows += _model_rows(
-                f"{name}, z-scores", z_scores(scored.scores, reference), scored, kind.CLASSES,
-                truth, parts, {"reference": about}, inside,
-            )  # fmt: skip
-        folds = np.array([clip.fold for clip in clips])
+            rows += _model_rows(f"{name}, z-scores", scored, kind.CLASSES, truth, reference)
         features: dict[str, np.ndarray] = {}
         if supervised is not None:
             advance = progress("Encoding", len(clips))
             features |= state_features(clips, supervised, states_cache, advance)
         if acoustic:
             features |= acoustic_features(clips, progress("Measuring", len(clips)))
-        advance = progress("Learning", len(features) * (len(set(folds)) + N_RANDOM + bool(heard)))
+        n_splits = len(set(truth.fold)) + N_RANDOM + bool(truth.heard)
+        advance = progress("Learning", len(features) * n_splits)
         for system, table in features.items():
-            protocols = _protocols(kind.FOLDS, folds, truth, heard, ~np.isnan(table).all(axis=1))
-            for protocol, (splits, used) in protocols.items():
-                tested = classify(table[used], truth.label[used], splits, advance)
-                answers = np.flatnonzero(used)[tested.rows]
-                wanted = np.isin(truth.speaker, np.unique(truth.speaker[answers]))
-                outcomes = Counter(np.where(used, "scored", "decode_error")[wanted].tolist())
-                rows.append(
-                    _row(
-                        system,
-                        protocol,
-                        Calls(None, tested.said),
-                        truth,
-                        answers,
-                        outcomes,
-                        {"top1_of_splits": tested.top1},
-                    )
-                )
-        published = kind.PUBLISHED["clips"]
+            rows += _taught_rows(system, table, kind.FOLDS, truth, advance)
     return {
         "format": 1,
         "kind": "generalization",
@@ -183,9 +152,9 @@ def generalize(
         "corpus": {
             "name": corpus,
             "source": Path(root).resolve().name,
-            "clips": len(truth.label),
-            "published_clips": published,
-            "speakers": sorted(set(truth.speaker.tolist())),
+            "clips": len(clips),
+            "published_clips": kind.PUBLISHED["clips"],
+            "speakers": sorted(speakers),
             "classes": {
                 name: int((truth.label == number).sum())
                 for number, name in enumerate(truth.classes)
@@ -198,19 +167,19 @@ def generalize(
             f"paper names none); a class is present above {THRESHOLD} / {len(mapped)}"
         ),
         "rows": rows,
-        "floors": [row for part in parts.items() for row in _floors(truth, scored, *part)],
+        "floors": list(_floors(scored, truth)),
         "published": published_rows(corpus),
     }
 
 
-def published_rows(corpus: str) -> list[dict[str, Any]]:
+def published_rows(corpus: str) -> list[PublishedRow]:
     """Table 7 on a corpus: hit rates of the paper's model, accuracies of supervised ones.
 
     Example:
         >>> [row["overall"] or row["top1"] for row in published_rows("emodb")]
         [0.706, 0.849, 0.982, 0.99]
     """
-    rows = []
+    rows: list[PublishedRow] = []
     for row in published_table7():
         if row["data"].lower() != corpus:
             continue
@@ -219,41 +188,100 @@ def published_rows(corpus: str) -> list[dict[str, Any]]:
         names = list(ACTED[corpus].CLASSES) if cells else []
         per_class = {n: round(v / 100, 4) for n, v in zip(names, cells, strict=True)}
         figure = round(row["overall"] / 100, 4)
-        hits = {"overall": figure, "top1": None} if cells else {"overall": None, "top1": figure}
-        rows.append({"system": row["model"], **hits, "per_class": per_class})
+        rows.append(
+            {
+                "system": row["model"],
+                "overall": figure if cells else None,
+                "top1": None if cells else figure,
+                "per_class": per_class,
+            }
+        )
     return rows
 
 
-def _parts(speaker: np.ndarray, heard: set[str]) -> dict[str, np.ndarray]:
-    """Protocol -> which clips it is about."""
-    everyone = np.ones(len(speaker), bool)
-    if not heard:
-        return {"zero-shot": everyone}
-    new, n = ~np.isin(speaker, sorted(heard)), len(set(speaker.tolist()))
-    every = {f"all {n} speakers, {len(heard)} of them from its training": everyone}
-    unheard = {f"{n - len(heard)} speakers not in its training": new} if new.any() else {}
-    return unheard | every
+def _reference(source: str, revision: str | None, name: str) -> Reference:
+    reference = read_reference(source, revision)
+    if reference is None:
+        raise EvaluationError(
+            f"{name} has no reference_scores.json, which z-scores need; "
+            "examples/make_reference.py makes one"
+        )
+    return reference
+
+
+def _parts(scored: Scored, truth: Truth) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Each protocol of a model, which clips it is about, and the rows of those with scores."""
+    everyone = np.ones(len(truth.speaker), bool)
+    n_heard, n = len(truth.heard), len(set(truth.speaker.tolist()))
+    parts = {"zero-shot": everyone}
+    if n_heard:
+        new = ~np.isin(truth.speaker, truth.heard)
+        unheard = {f"{n - n_heard} speakers not in its training": new} if new.any() else {}
+        parts = unheard | {f"all {n} speakers, {n_heard} of them from its training": everyone}
+    for protocol, part in parts.items():
+        yield protocol, part, np.flatnonzero(part & (scored.outcomes == "scored"))
 
 
 def _model_rows(
     system: str,
-    scores: Mapping[str, np.ndarray],
     scored: Scored,
     classes: Mapping[str, Sequence[str]],
     truth: Truth,
-    parts: Mapping[str, np.ndarray],
-    more: dict[str, Any],
-    inside: np.ndarray | None = None,
-) -> list[dict[str, Any]]:
-    rows = []
-    for protocol, part in parts.items():
-        used = np.flatnonzero(part & (scored.outcomes == "scored"))
+    reference: Reference | None = None,
+) -> Iterator[Row]:
+    """A model by the paper's rule; with a reference, on z-scores against its clips."""
+    scores = scored.scores if reference is None else z_scores(scored.scores, reference)
+    for protocol, part, used in _parts(scored, truth):
         calls = call_classes({name: values[used] for name, values in scores.items()}, classes)
-        outcomes = Counter(scored.outcomes[part].tolist())
-        # Never silently: a clip that is in the reference helps to judge itself.
-        shared = {} if inside is None else {"clips_in_reference": int(inside[used].sum())}
-        rows.append(_row(system, protocol, calls, truth, used, outcomes, more | shared))
-    return rows
+        row = _row(system, protocol, calls, truth, used, scored.outcomes[part])
+        if reference is not None:
+            row["reference"] = {"clips": reference.clips, "n_clips": reference.n_clips}
+            # Never silently: a clip that is in the reference helps to judge itself.
+            known = {clip_id[:16] for clip_id in reference.clip_ids}
+            row["clips_in_reference"] = sum(scored.clip_ids[i][:16] in known for i in used)
+        yield row
+
+
+def _taught_rows(
+    system: str, features: np.ndarray, folds: str, truth: Truth, advance: Callable[[], None]
+) -> Iterator[Row]:
+    """A classifier that is taught features of the corpus, NaN where a clip has none."""
+    usable = ~np.isnan(features).all(axis=1)
+    outcomes = np.where(usable, "scored", "decode_error")
+    rows = np.flatnonzero(usable)
+    for protocol, splits in _protocols(folds, truth, rows).items():
+        tested = classify(features[rows], truth.label[rows], splits, advance)
+        answered = rows[tested.rows]
+        part = np.isin(truth.speaker, truth.speaker[answered])
+        row = _row(system, protocol, Calls(None, tested.said), truth, answered, outcomes[part])
+        row["top1_of_splits"] = tested.top1
+        yield row
+
+
+def _protocols(folds: str, truth: Truth, rows: np.ndarray) -> dict[str, Splits]:
+    """Protocol of a classifier -> its splits of these rows."""
+    protocols = {
+        folds: fold_splits(truth.fold[rows]),
+        f"random 80/20, {N_RANDOM} times": random_splits(len(rows), truth.seed),
+    }
+    taught = np.isin(truth.speaker[rows], truth.heard)
+    if taught.any() and not taught.all():
+        split = (np.flatnonzero(taught), np.flatnonzero(~taught))
+        protocols[f"taught the model's {len(truth.heard)} speakers"] = [split]
+    return protocols
+
+
+def _floors(scored: Scored, truth: Truth) -> Iterator[Row]:
+    """The most frequent class for every clip, and every class for every clip."""
+    n_classes = len(truth.classes)
+    for protocol, _, used in _parts(scored, truth):
+        outcomes = scored.outcomes[used]
+        common = int(np.bincount(truth.label[used], minlength=n_classes).argmax())
+        top = np.full(len(used), common)
+        always = Calls(np.eye(n_classes, dtype=bool)[top], top)
+        yield _row(f"always {truth.classes[common]}", protocol, always, truth, used, outcomes)
+        every = Calls(np.ones((len(used), n_classes), bool), None)
+        yield _row("every class present", protocol, every, truth, used, outcomes)
 
 
 def _row(
@@ -262,11 +290,19 @@ def _row(
     calls: Calls,
     truth: Truth,
     used: np.ndarray,
-    outcomes: Mapping[str, int],
-    more: dict[str, Any],
-) -> dict[str, Any]:
-    """A row of the result; `used` are the clips answered, in the order of the calls."""
-    found = rates(
+    outcomes: np.ndarray,
+) -> Row:
+    """A row of the result.
+
+    Args:
+        system: Its name.
+        protocol: In words.
+        calls: What the system says.
+        truth: Of all clips.
+        used: Numbers of the clips answered, in the order of the calls.
+        outcomes: Of every clip that it is about.
+    """
+    measured = rates(
         calls,
         truth.label[used],
         truth.speaker[used],
@@ -274,53 +310,23 @@ def _row(
         n_resamples=truth.n_resamples,
         seed=truth.seed,
     )
-    for part in (found, found["intervals"]):
-        part["per_class"] = dict(zip(truth.classes, part["per_class"], strict=True))
     undefined: dict[str, str] = {}
     if calls.present is None:
         undefined |= dict.fromkeys((*OVERALL[:4], *OF_CLASSES[:2]), NO_CALLS)
     if calls.top is None:
         undefined |= dict.fromkeys((*OVERALL[4:], *OF_CLASSES[2:]), NO_ANSWER)
-    return {
+    intervals = measured["intervals"]
+    by_class = dict(zip(truth.classes, intervals["per_class"], strict=True))
+    row = {
         "system": system,
         "protocol": protocol,
         "clips": len(np.unique(used)),
         "answers": len(used),
         "speakers": sorted(set(truth.speaker[used].tolist())),
-        "outcomes": dict(outcomes),
-        **found,
+        "outcomes": dict(Counter(outcomes.tolist())),
+        **measured,
+        "per_class": dict(zip(truth.classes, measured["per_class"], strict=True)),
+        "intervals": {**intervals, "per_class": by_class},
         "undefined": undefined,
-        **more,
     }
-
-
-def _floors(truth: Truth, scored: Scored, protocol: str, part: np.ndarray) -> list[dict[str, Any]]:
-    """The most frequent class for every clip, and every class for every clip."""
-    used = np.flatnonzero(part & (scored.outcomes == "scored"))
-    n_classes = len(truth.classes)
-    common = int(np.bincount(truth.label[used], minlength=n_classes).argmax())
-    always = Calls(
-        np.tile(np.arange(n_classes) == common, (len(used), 1)), np.full(len(used), common)
-    )
-    every = Calls(np.ones((len(used), n_classes), bool), None)
-    outcomes = {"scored": len(used)}
-    return [
-        _row(f"always {truth.classes[common]}", protocol, always, truth, used, outcomes, {}),
-        _row("every class present", protocol, every, truth, used, outcomes, {}),
-    ]
-
-
-def _protocols(
-    folds_in_words: str, folds: np.ndarray, truth: Truth, heard: set[str], usable: np.ndarray
-) -> dict[str, tuple[Splits, np.ndarray]]:
-    """Protocol -> its splits, of the rows that are usable, and which these are."""
-    rows = np.flatnonzero(usable)
-    found = {
-        folds_in_words: (fold_splits(folds[rows]), usable),
-        f"random 80/20, {N_RANDOM} times": (random_splits(len(rows), truth.seed), usable),
-    }
-    taught = np.isin(truth.speaker[rows], sorted(heard))
-    if taught.any() and not taught.all():
-        split = (np.flatnonzero(taught), np.flatnonzero(~taught))
-        found[f"taught the model's {len(heard)} speakers"] = ([split], usable)
-    return found
+    return cast(Row, row)  # mypy cannot know that no optional key comes from `measured`

@@ -7,7 +7,6 @@ split, in which the speakers (and in EmoDB and RAVDESS the sentences) of the tes
 training; it is repeated, since one such split of 535 clips moves by several percent.
 """
 
-import hashlib
 import math
 import zipfile
 from collections.abc import Callable, Generator, Sequence
@@ -21,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from evaluate_metrics.bench.predictions import EvaluationError
 from evaluate_metrics.generalize.clips import CorpusClip
+from modeling_empathic.report.files import replacing, sha256
 
 N_RANDOM = 10
 TEST_SHARE = 0.2
@@ -150,9 +150,9 @@ def encoder_states(
             raise EvaluationError(f"{folder}: a Whisper checkpoint is needed, there is no {name}")
     revision = fingerprint(folder)
     known = _read_cache(cache, revision)
-    ids = {path: _digest(path) for path in paths}
+    ids = {path: sha256(path) for path in paths}
     missing = [path for path in paths if ids[path] not in known]
-    found_before = len(known)
+    n_known = len(known)
     for _ in range(len(paths) - len(missing)):
         advance()
     try:
@@ -162,7 +162,7 @@ def encoder_states(
                     known[ids[path]] = states
                 advance()
     finally:
-        if cache is not None and len(known) > found_before:
+        if cache is not None and len(known) > n_known:
             _write_cache(cache, revision, known)
     return {path: known[ids[path]] for path in paths if ids[path] in known}
 
@@ -197,16 +197,11 @@ def _encode(paths: Sequence[str], folder: Path) -> Generator[tuple[str, np.ndarr
                 n = math.ceil((row["end_s"] - row["start_s"]) * FRAMES_A_SECOND)
                 with torch.inference_mode():
                     inputs = torch.from_numpy(features)[None].to(encoder.device)
-                    found = encoder(inputs, output_hidden_states=True)
-                    layers = torch.cat([*found.hidden_states[:-1], found.last_hidden_state])
+                    states = encoder(inputs, output_hidden_states=True)
+                    layers = torch.cat([*states.hidden_states[:-1], states.last_hidden_state])
                 total = total + layers[:, :n].double().sum(1).cpu().numpy()
                 frames += n
             yield path, (total / frames).astype(np.float32) if frames else None
-
-
-def _digest(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_cache(cache: Path | None, revision: str) -> dict[str, np.ndarray]:
@@ -225,14 +220,13 @@ def _read_cache(cache: Path | None, revision: str) -> dict[str, np.ndarray]:
 
 
 def _write_cache(cache: Path, revision: str, known: dict[str, np.ndarray]) -> None:
-    temporary = cache.with_name(f".{cache.name}.tmp.npz")
-    np.savez(
-        temporary,
-        encoder=np.array(revision),
-        clip_ids=np.array(list(known)),
-        states=np.stack(list(known.values())),
-    )
-    temporary.replace(cache)
+    with replacing(cache) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            encoder=np.array(revision),
+            clip_ids=np.array(list(known)),
+            states=np.stack(list(known.values())),
+        )
 
 
 def state_features(
@@ -241,13 +235,16 @@ def state_features(
     cache: Path | None,
     advance: Callable[[], None],
 ) -> dict[str, np.ndarray]:
-    """`(clips, features)` of the last layer's states, which heads read, and of all layers' side
-    by side. Clips that cannot be decoded have NaN."""
-    found = encoder_states([clip.path for clip in clips], encoder_folder, cache, advance)
-    if not found:
+    """The last layer's states, which heads read, and all layers' side by side.
+
+    Returns:
+        By name `(clips, features)`, NaN where a clip cannot be decoded.
+    """
+    by_path = encoder_states([clip.path for clip in clips], encoder_folder, cache, advance)
+    if not by_path:
         raise EvaluationError("not one clip could be decoded")
-    absent = np.full_like(next(iter(found.values())), np.nan)
-    states = np.stack([found.get(clip.path, absent) for clip in clips])
+    absent = np.full_like(next(iter(by_path.values())), np.nan)
+    states = np.stack([by_path.get(clip.path, absent) for clip in clips])
     name = Path(encoder_folder).resolve().name
     return {
         f"{name}, last layer": states[:, -1],

@@ -1,52 +1,30 @@
-"""A generalisation result as text for 80 columns, as Markdown, and its confusions as pictures."""
+"""A generalisation result as tables, and its confusions as pictures."""
 
 import re
-from collections.abc import Mapping, Sequence
-from io import StringIO
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from dataset_scripts.stats.bench_tables import Section
 from evaluate_metrics.generalize.clips import ACTED
+from evaluate_metrics.generalize.schema import Result, Row
+from modeling_empathic.report import tables
 from modeling_empathic.report.figures import bare, picture
+from modeling_empathic.report.tables import Section, plain
 
-Result = dict[str, Any]
 FEW_SPEAKERS = 20
 NOTHING = "–"
+WithInterval = Literal["overall", "top1", "uar", "macro_f1"]
+ONE_ANSWER: tuple[WithInterval, ...] = ("top1", "uar", "macro_f1")
 
 
 def as_text(result: Result, width: int = 80) -> str:
     """Every table, without colours."""
-    file = StringIO()
-    console = Console(file=file, width=width, color_system=None)
-    for section in sections(result):
-        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
-        for i, header in enumerate(section.headers):
-            table.add_column(Text(header), justify="right" if i else "left", overflow="fold")
-        for row in section.rows:
-            table.add_row(*(Text(_printable(cell)) for cell in row))
-        console.print(Text(section.title))
-        console.print(table)
-        if section.note:
-            console.print(Text(_printable(section.note)))
-        console.print()
-    return "".join(line.rstrip() + "\n" for line in file.getvalue().splitlines())
+    return tables.as_text(sections(result), width, padding=0)  # eight classes fit into 80
 
 
 def as_markdown(result: Result, heading: str = "###") -> str:
     """The same tables in Markdown, under headings of a level."""
-    blocks = []
-    for title, headers, rows, note in sections(result):
-        lines = [[_escaped(cell) for cell in line] for line in (headers, *rows)]
-        rule = [":--", *["--:"] * (len(headers) - 1)]
-        table = "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
-        blocks.append("\n\n".join(filter(None, [f"{heading} {title}", table, _escaped(note)])))
-    return "\n\n".join(blocks) + "\n"
+    return tables.as_markdown(sections(result), heading)
 
 
 def sections(result: Result) -> list[Section]:
@@ -65,6 +43,11 @@ def sections(result: Result) -> list[Section]:
          percent(row["overall"])]
         for row in published if row["per_class"]
     ]  # fmt: skip
+    costs = [
+        [_label(row), _with_interval(row, "overall"), percent(row["overall_shuffled"]),
+         percent(row["false_alarm_rate"]), f"{row['classes_a_clip']:.2f}"]
+        for row in calling
+    ]  # fmt: skip
     one_answer = [
         [_label(row), str(row["answers"]), *(_with_interval(row, name) for name in ONE_ANSWER)]
         for row in answering
@@ -74,35 +57,27 @@ def sections(result: Result) -> list[Section]:
         for row in published if _defined(row["top1"])
     ]  # fmt: skip
     first = rows[0]
+    confusion = zip(classes, first["confusion"] or [], strict=True)
     return [
-        Section(
+        plain(
             f"{_title(result)}: clips whose class is called present, % (Table 7)",
             ("System", *classes, "all"), by_class, f"{result['rule']}.",
         ),
-        Section(
+        plain(
             "What saying yes costs, %",
-            ("System", "Hits [95 %]", "Shuffled", "False alarms", "Classes a clip"),
-            [
-                [_label(row), _with_interval(row, "overall"), percent(row["overall_shuffled"]),
-                 percent(row["false_alarm_rate"]), f"{row['classes_a_clip']:.2f}"]
-                for row in calling
-            ],
+            ("System", "Hits [95 %]", "Shuffled", "False alarms", "Classes a clip"), costs,
             "Shuffled: the hits that the same calls would have on clips in another order. False "
             "alarms: of all wrong classes, those called present.",
         ),
-        Section(
+        plain(
             "One answer a clip, % [95 %]", ("System", "Answers", "Top-1", "UAR", "Macro-F1"),
             one_answer, _notes(result),
         ),
-        Section(
+        plain(
             f"{_label(first)}: truth (down), answer (across)", ("", *classes),
-            [[name, *map(str, line)] for name, line in zip(classes, first["confusion"],
-                                                           strict=True)],
+            ([name, *map(str, counts)] for name, counts in confusion),
         ),
     ]  # fmt: skip
-
-
-ONE_ANSWER = ("top1", "uar", "macro_f1")
 
 
 def _title(result: Result) -> str:
@@ -155,7 +130,7 @@ def plot_confusions(result: Result, folder: str | Path) -> list[Path]:
     return files
 
 
-def plot_confusion(row: Mapping[str, Any], classes: Sequence[str], path: str | Path) -> None:
+def plot_confusion(row: Row, classes: Sequence[str], path: str | Path) -> None:
     """What a system said of the clips of each class: shares as colour, counts as numbers.
 
     Args:
@@ -163,7 +138,7 @@ def plot_confusion(row: Mapping[str, Any], classes: Sequence[str], path: str | P
         classes: Their names.
         path: PNG or SVG to write.
     """
-    counts = row["confusion"]
+    counts = row["confusion"] or []
     shares = [[n / max(1, sum(line)) for n in line] for line in counts]
     with picture(path, 1.6 + 0.62 * len(classes), 1.9 + 0.5 * len(classes)) as figure:
         axes = figure.add_subplot()
@@ -194,26 +169,16 @@ def percent(value: float | None) -> str:
     return f"{100 * value:.1f}" if _defined(value) and value is not None else NOTHING
 
 
-def _with_interval(row: Mapping[str, Any], name: str) -> str:
-    found = row["intervals"][name]
-    low, high = percent(found["low"]), percent(found["high"])
+def _with_interval(row: Row, name: WithInterval) -> str:
+    interval = row["intervals"][name]
+    low, high = percent(interval["low"]), percent(interval["high"])
     value = percent(row[name])
     return value if NOTHING in (value, low, high) else f"{value} [{low}, {high}]"
 
 
-def _label(row: Mapping[str, Any]) -> str:
+def _label(row: Row) -> str:
     return f"{row['system']}: {row['protocol']}"
 
 
 def _defined(value: float | None) -> bool:
     return value is not None and value == value  # a stored result has null for NaN
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "�" for char in text)
-
-
-def _escaped(text: str) -> str:
-    for char in "\\|*_<>[]`":
-        text = text.replace(char, f"\\{char}")
-    return _printable(text)

@@ -13,18 +13,16 @@ The paper does not say on which scale its scores enter the softmax; here it is t
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluate_metrics.bench.predictions import EvaluationError
 from evaluate_metrics.emonet_voice.intervals import LEVEL, percentile_interval
+from evaluate_metrics.generalize.schema import OF_CLASSES, OVERALL, Rates
 
 THRESHOLD = 1.5  # times uniform
-OVERALL = ("overall", "false_alarm_rate", "classes_a_clip", "overall_shuffled",
-           "top1", "uar", "macro_f1")  # fmt: skip
-OF_CLASSES = ("hit_rate", "false_alarms", "recall", "f1")
 
 
 class Calls(NamedTuple):
@@ -80,12 +78,12 @@ def rates(
     *,
     n_resamples: int = 1000,
     seed: int = 42,
-) -> dict[str, Any]:
+) -> Rates:
     """Every rate, with 95 % percentile intervals from resampled speakers.
 
     Whole speakers are drawn with replacement, since clips of one speaker are not independent
     (cluster bootstrap: Davison & Hinkley 1997, "Bootstrap methods and their application", section
-    3.8). With fewer than some twenty speakers the intervals are too narrow. Rates of classes are
+    3.8). With fewer than about twenty speakers the intervals are too narrow. Rates of classes are
     over the classes that occur.
 
     Args:
@@ -97,19 +95,18 @@ def rates(
         seed: Of the draws.
 
     Returns:
-        The figures of `OVERALL`; `per_class`, a list with `n` and those of `OF_CLASSES` of each;
-        `confusion`, rows are the truth; `intervals` of all of these; `bootstrap`, how they were
-        made. What is undefined is NaN.
+        Figures, NaN where undefined, and the intervals of all of them.
 
     Example:
         >>> calls = Calls(None, np.array([0, 1, 1, 1]))
-        >>> found = rates(calls, np.array([0, 0, 1, 1]), ["a", "a", "b", "b"], 2)
-        >>> found["top1"], found["uar"], found["confusion"]
+        >>> measured = rates(calls, np.array([0, 0, 1, 1]), ["a", "a", "b", "b"], 2)
+        >>> measured["top1"], measured["uar"], measured["confusion"]
         (0.75, 0.75, [[1, 1], [0, 2]])
     """
     names, speaker = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
     counts = _count(calls, truth, speaker, len(names), n_classes)
-    once = _statistics(*(part.sum(axis=0) for part in counts))
+    clips, answers, called = (part.sum(axis=0) for part in counts)
+    once = _statistics(clips, answers, called)
     rng = np.random.default_rng(seed)
     n = len(names)
     drawn = rng.multinomial(n, np.full(n, 1 / n), n_resamples) if n else np.zeros((n_resamples, 0))
@@ -117,18 +114,16 @@ def rates(
     reason = "" if n > 1 else "fewer than two speakers to draw from"
 
     def interval(values: np.ndarray) -> dict[str, Any]:
-        found = percentile_interval(values if n > 1 else np.empty(0))._asdict()
-        return {**found, "reason": reason} if reason else found
+        ends = percentile_interval(values if n > 1 else np.empty(0))._asdict()
+        return {**ends, "reason": reason} if reason else ends
 
-    confusion = counts[1].sum(axis=0)
-    return {
+    measured = {
         **{name: float(once[name]) for name in OVERALL},
         "per_class": [
-            {"n": int(counts[0].sum(axis=0)[c])}
-            | {name: float(once[name][c]) for name in OF_CLASSES}
+            {"n": int(clips[c])} | {name: float(once[name][c]) for name in OF_CLASSES}
             for c in range(n_classes)
         ],
-        "confusion": None if calls.top is None else confusion.astype(int).tolist(),
+        "confusion": None if calls.top is None else answers.astype(int).tolist(),
         "intervals": {
             **{name: interval(again[name]) for name in OVERALL},
             "per_class": [
@@ -143,6 +138,7 @@ def rates(
             "seed": seed,
         },
     }
+    return cast(Rates, measured)  # OVERALL and OF_CLASSES are the names of its types
 
 
 def _count(
@@ -191,4 +187,5 @@ def _statistics(clips: np.ndarray, said: np.ndarray, called: np.ndarray) -> dict
 def _mean_defined(values: np.ndarray) -> np.ndarray:
     """Mean over the last axis of what is not NaN."""
     defined = ~np.isnan(values)
-    return np.where(defined, values, 0).sum(axis=-1) / defined.sum(axis=-1)
+    mean: np.ndarray = np.where(defined, values, 0).sum(axis=-1) / defined.sum(axis=-1)
+    return mean

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,12 +32,14 @@ def is_hub_id(source: str) -> bool:
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], *, shared: bool = False) -> Iterator[Path]:
     """A temporary path that takes the place of `path`, whole and on disk, if nothing fails.
 
     Args:
         path: The file to write or to replace. The temporary one lies beside it, hidden, with the
             same suffix, since writers choose a format by that.
+        shared: Whether others may be writing the same file now: the last one wins. What a killed
+            run leaves behind then stays.
 
     Yields:
         Where to write.
@@ -50,7 +53,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         'whole'
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp{path.suffix}")
+    mine = f".{os.getpid()}-{threading.get_ident()}" if shared else ""
+    temporary = path.with_name(f".{path.name}{mine}.tmp{path.suffix}")
     try:
         yield temporary
         with temporary.open("rb+") as file:

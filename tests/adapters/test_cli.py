@@ -7,28 +7,22 @@ import time
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from emonet_voice.cli.collect import collect
 from evaluate_metrics.adapters.systems import IMPORTS, SYSTEMS
 from evaluate_metrics.bench import reader as bench_reader
 from tests.support.adapter_fakes import make_clips, provenance_of, rows_of
+from tests.support.command import run_command
 from tests.support.fake_api import chat, chat_error, fake_api
 from tests.support.places import REPOSITORY
 
 pytest.importorskip("openai")
 
 ROOT = REPOSITORY
-app = typer.Typer(pretty_exceptions_enable=False)
-app.command("collect")(collect)
 
 
 def collect(*arguments):
     """The exit code, stdout and stderr."""
-    result = CliRunner().invoke(app, [*map(str, arguments)])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.stdout, " ".join(result.stderr.replace("│", " ").split())
+    return run_command("collect", *arguments)
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +37,7 @@ def place(tmp_path, monkeypatch):
 
 
 def test_it_asks_about_a_bench_and_goes_on_where_it_was():
-    asks = ["gpt-4o-audio", "--bench", "some/bench", "--output", "out.parquet", "--workers", 1]
+    asks = ["gpt-4o-audio", "--bench", "a/bench", "--output", "out.parquet", "--workers", 1]
     with fake_api(chat()) as api:
         code, printed, _ = collect(*asks, "--limit", 2, "--base-url", api.url)
         assert (code, len(api.requests)) == (0, 2)
@@ -52,16 +46,16 @@ def test_it_asks_about_a_bench_and_goes_on_where_it_was():
         assert (code, len(api.requests)) == (0, 3)
         assert "3 clips, 2 answered before, 120 of 120 scores" in printed
     assert {row["clip_id"] for row in rows_of("out.parquet")} == {clip for clip, _ in make_clips(3)}
-    assert provenance_of("out.parquet")["bench"]["source"] == "some/bench"
+    assert provenance_of("out.parquet")["bench"]["source"] == "a/bench"
 
 
 def test_a_folder_of_clips_needs_no_bench_and_json_is_json():
     with fake_api(chat("I'm sorry, I can't."), chat()) as api:
         arguments = ["--clips", "clips", "-o", "out.jsonl", "--workers", 1, "--json"]
         code, printed, _ = collect("gpt-4o-audio", *arguments, "--base-url", api.url)
-    found = json.loads(printed)
+    counts = json.loads(printed)
     assert code == 1
-    assert (found["clips"], found["failed"], found["outcomes"]["refused"]) == (3, 1, 40)
+    assert (counts["clips"], counts["failed"], counts["outcomes"]["refused"]) == (3, 1, 40)
     assert len(Path("out.jsonl").read_text().splitlines()) == 120
 
 
@@ -89,9 +83,9 @@ def test_results_of_others_are_imported():
         (["gpt5", "--clips", "clips"], "unknown system 'gpt5'; choose from gpt-4o-audio, gpt-4o-m"),
         (["gpt-4o-audio"], "name the clips: --bench DIR|ID or --clips DIR"),
         (["gpt-4o-audio", "--clips", "clips", "--bench", "b"], "name the clips"),
-        (["gpt-4o-audio", "--clips", "clips", "--scale", "0-4"], "--scale is not for gpt-4o-audio"),
+        (["gpt-4o-audio", "--clips", "clips", "--scale", "0-4"], "scale is not for gpt-4o-audio"),
         (["gpt-4o-audio", "--clips", "clips", "--results", "x"], "--results is not for gpt-4o"),
-        (["huggingface", "--clips", "clips"], "huggingface needs --model"),
+        (["huggingface", "--clips", "clips"], "huggingface needs a model"),
         (["hume", "--clips", "clips"], "set HUME_API_KEY"),
         (["csv-import"], "csv-import needs --results"),
         (["csv-import", "--results", "x.csv", "--model", "m"], "--model is not for csv-import"),
@@ -102,8 +96,9 @@ def test_what_a_user_gets_wrong_is_said_and_the_code_is_2(arguments, message, mo
     monkeypatch.delenv("HUME_API_KEY", raising=False)
     code, _, said = collect(*arguments, "--output", "out.parquet")
     assert code == 2
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
     assert message in said
-    assert "Traceback" not in said
     assert not Path("out.parquet").exists()
 
 

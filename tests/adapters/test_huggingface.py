@@ -66,8 +66,8 @@ def test_scores_are_the_pipelines_own_times_ten(collect, tmp_path):
     logits = transformers.AutoModelForAudioClassification.from_pretrained(model)(
         torch.tensor((samples - samples.mean()) / np.sqrt(samples.var() + 1e-7))[None]
     ).logits[0]
-    found = {row["emotion"]: row["score"] for row in rows if row["clip_id"] == CLIPS[0][0]}
-    assert found["Anger"] == pytest.approx(10 * torch.sigmoid(logits)[0].item(), abs=1e-4)
+    scores = {row["emotion"]: row["score"] for row in rows if row["clip_id"] == CLIPS[0][0]}
+    assert scores["Anger"] == pytest.approx(10 * torch.sigmoid(logits)[0].item(), abs=1e-4)
 
 
 def test_another_sampling_rate_is_resampled_for(collect, tmp_path):
@@ -108,7 +108,7 @@ def test_a_model_without_emotions_and_no_model_are_said(tmp_path):
         make_adapter("huggingface", model=model)
     with pytest.raises(AdapterError, match=r"cannot load .*nowhere"):
         make_adapter("huggingface", model=str(tmp_path / "nowhere"))
-    with pytest.raises(AdapterError, match="huggingface needs --model"):
+    with pytest.raises(AdapterError, match="huggingface needs a model"):
         make_adapter("huggingface")
 
 
@@ -193,5 +193,5 @@ def test_a_language_model_gets_prompt_and_audio_as_a_chat(collect, tmp_path, mon
     assert provenance["prompt_sha256"]
     reply = adapter.ask(np.ones(8000, np.float32), make_prompt())
     assert "Listen" not in reply.text.split()[:1]
-    with pytest.raises(AdapterError, match="--scale is for classifiers"):
+    with pytest.raises(AdapterError, match="scale is for classifiers"):
         make_adapter("huggingface", model=str(tmp_path / "model"), scale="0-4")

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from evaluate_metrics.adapters.attempts import Pace
-from evaluate_metrics.adapters.errors import AdapterError, Rejected, Transient
+from evaluate_metrics.adapters.cache import Cache
+from evaluate_metrics.adapters.errors import AdapterError, RejectedError, TransientError
 from evaluate_metrics.adapters.replies import Reply
 from evaluate_metrics.adapters.runner import run
 from evaluate_metrics.bench.predictions import read_predictions
@@ -53,24 +55,24 @@ def test_every_clip_gets_a_row_for_every_emotion_in_the_order_of_the_clips(colle
 def test_the_evaluation_reads_what_is_written(collect, tmp_path):
     for name in ("out.parquet", "out.csv", "out.jsonl"):
         collect(FakeSystem(GOOD), output=name)
-        found = read_predictions(tmp_path / name)
-        assert found.scale == "0-10"
-        assert found.rows["score"].to_pylist() == [7, 2.5] * 6
-        assert found.provenance["system"] == "fake"
+        predictions = read_predictions(tmp_path / name)
+        assert predictions.scale == "0-10"
+        assert predictions.rows["score"].to_pylist() == [7, 2.5] * 6
+        assert predictions.provenance["system"] == "fake"
 
 
 def test_provenance_says_model_prompt_settings_and_times(collect, tmp_path):
     system = FakeSystem(GOOD, model="asked-for", temperature=0)
     collect(system, emotions=EMOTION_NAMES, about={"bench": {"source": "b"}})
-    found = provenance_of(tmp_path / "out.parquet")
-    assert found["models"] == {"fake-1": 6}
-    assert found["settings"]["model"] == "asked-for"
-    assert found["prompt_sha256"] == found["settings"]["prompt_sha256"]
-    assert found["settings"]["prompt"].startswith("Listen")
-    assert found["bench"] == {"source": "b"}
-    assert found["started"] <= found["answers"]["first"] <= found["answers"]["last"]
-    assert found["answers"]["last"] <= found["finished"]
-    assert found["scale"] == "0-10"
+    provenance = provenance_of(tmp_path / "out.parquet")
+    assert provenance["models"] == {"fake-1": 6}
+    assert provenance["settings"]["model"] == "asked-for"
+    assert provenance["prompt_sha256"] == provenance["settings"]["prompt_sha256"]
+    assert provenance["settings"]["prompt"].startswith("Listen")
+    assert provenance["bench"] == {"source": "b"}
+    assert provenance["started"] <= provenance["answers"]["first"] <= provenance["answers"]["last"]
+    assert provenance["answers"]["last"] <= provenance["finished"]
+    assert provenance["scale"] == "0-10"
 
 
 def test_a_second_run_asks_for_what_is_missing_only(collect, tmp_path):
@@ -84,10 +86,10 @@ def test_a_second_run_asks_for_what_is_missing_only(collect, tmp_path):
 
 
 def test_refusals_are_answers_and_lost_requests_are_asked_for_again(collect, tmp_path):
-    system = FakeSystem(Reply("", refusal="no"), Rejected("bad clip"), Reply(""), GOOD)
+    system = FakeSystem(Reply("", refusal="no"), RejectedError("bad clip"), Reply(""), GOOD)
     collect(system, clips=CLIPS[:3], workers=1)
-    found = [row["outcome"] for row in rows_of(tmp_path / "out.parquet")][::2]
-    assert found == ["refused", "transport_error", "parse_error"]
+    outcomes = [row["outcome"] for row in rows_of(tmp_path / "out.parquet")][::2]
+    assert outcomes == ["refused", "transport_error", "parse_error"]
     again = FakeSystem(GOOD)
     collect(again, clips=CLIPS[:3])
     assert again.n_asked == 1
@@ -137,7 +139,7 @@ def test_a_clip_that_cannot_be_decoded_is_never_sent(collect, tmp_path):
 
 def test_transient_failures_are_repeated_with_growing_jittered_waits(collect):
     slept = []
-    system = FakeSystem(*[Transient("lost")] * 4, GOOD)
+    system = FakeSystem(*[TransientError("lost")] * 4, GOOD)
     counts = collect(system, clips=CLIPS[:1], sleep=slept.append)
     assert system.n_asked == 5
     assert counts["failed"] == 0
@@ -147,13 +149,13 @@ def test_transient_failures_are_repeated_with_growing_jittered_waits(collect):
 
 def test_what_the_service_asks_to_wait_is_waited(collect):
     slept = []
-    collect(FakeSystem(Transient("busy", 7.0), GOOD), clips=CLIPS[:1], sleep=slept.append)
+    collect(FakeSystem(TransientError("busy", 7.0), GOOD), clips=CLIPS[:1], sleep=slept.append)
     assert len(slept) == 1
     assert 7 <= slept[0] <= 8
 
 
 def test_attempts_end_and_the_clip_is_a_transport_error(collect, tmp_path):
-    system = FakeSystem(GOOD, *[Transient("lost")] * 3, GOOD)
+    system = FakeSystem(GOOD, *[TransientError("lost")] * 3, GOOD)
     counts = collect(system, clips=CLIPS[:3], max_attempts=3, workers=1)
     assert system.n_asked == 5
     rows = rows_of(tmp_path / "out.parquet")
@@ -163,7 +165,7 @@ def test_attempts_end_and_the_clip_is_a_transport_error(collect, tmp_path):
 
 
 def test_rejected_is_never_repeated(collect):
-    system = FakeSystem(Rejected("HTTP 400"), GOOD)
+    system = FakeSystem(RejectedError("HTTP 400"), GOOD)
     collect(system, clips=CLIPS[:2], workers=1)
     assert system.n_asked == 2
 
@@ -178,7 +180,7 @@ def test_an_error_of_the_whole_run_stops_it_and_keeps_answers(collect, tmp_path)
 
 
 def test_a_run_in_which_nothing_ever_works_ends_after_five_clips(collect):
-    system = FakeSystem(Rejected("HTTP 400: no response_format"))
+    system = FakeSystem(RejectedError("HTTP 400: no response_format"))
     with pytest.raises(AdapterError, match=r"none of the first 5 clips.*response_format"):
         collect(system, clips=make_clips(30), workers=1)
     assert system.n_asked < 9
@@ -245,3 +247,15 @@ def test_kill_9_loses_no_answer_that_was_reported(collect, tmp_path):
     assert counts["cached"] >= 2
     assert again.n_asked == 6 - counts["cached"]
     assert outcomes_of(tmp_path / "out.parquet") == {"scored"}
+
+
+def test_two_runs_with_one_cache_do_not_disturb_each_other(tmp_path):
+    def put(n):
+        cache = Cache(tmp_path, {"system": "fake"})
+        for i in range(100):
+            cache.put("a", Reply(f"{n}", model=f"{i}"), "2026-01-01")
+            assert cache.get("a") is not None
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(put, range(4)))
+    assert [file.suffix for file in tmp_path.rglob("*") if file.is_file()] == [".json"]

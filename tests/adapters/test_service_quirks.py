@@ -84,9 +84,9 @@ def test_gemini_max_tokens_without_text_says_so(ask):
 
 
 def test_gemini_thoughts_are_not_the_answer(ask):
-    found = gemini({"awe": 3})
-    found["candidates"][0]["content"]["parts"].insert(0, {"text": "Hm, 9?", "thought": True})
-    rows, _, _ = ask("gemini-2.5-pro", found)
+    answer = gemini({"awe": 3})
+    answer["candidates"][0]["content"]["parts"].insert(0, {"text": "Hm, 9?", "thought": True})
+    rows, _, _ = ask("gemini-2.5-pro", answer)
     assert {row["emotion"]: row["score"] for row in rows}["Awe"] == 3
 
 

@@ -39,19 +39,19 @@ def service(request, tmp_path, monkeypatch):
         monkeypatch.setenv(name, CANARY)
     for name in ("GOOGLE_API_KEY", "OPENAI_BASE_URL", "GOOGLE_GENAI_USE_VERTEXAI"):
         monkeypatch.delenv(name, raising=False)
-    found = SERVICES[request.param]
-    found.system, found.slept, found.output = request.param, [], tmp_path / "out.parquet"
+    chosen = SERVICES[request.param]
+    chosen.system, chosen.slept, chosen.output = request.param, [], tmp_path / "out.parquet"
 
     def ask(*answers, clips=CLIPS[:1], timeout_s=10.0, **options):
         with fake_api(*answers) as api:
-            url = api.url + found.path
-            adapter = make_adapter(found.system, base_url=url, timeout_s=timeout_s)
-            options = {"workers": 1, "sleep": found.slept.append} | options
-            counts = run(adapter, clips, found.output, cache_dir=tmp_path / "answers", **options)
+            url = api.url + chosen.path
+            adapter = make_adapter(chosen.system, base_url=url, timeout_s=timeout_s)
+            options = {"workers": 1, "sleep": chosen.slept.append} | options
+            counts = run(adapter, clips, chosen.output, cache_dir=tmp_path / "answers", **options)
         return api, counts
 
-    found.ask = ask
-    return found
+    chosen.ask = ask
+    return chosen
 
 
 def test_forty_scores_come_back(service):
@@ -60,10 +60,10 @@ def test_forty_scores_come_back(service):
     assert [row["score"] for row in rows] == [float(score) for score in SCORES.values()]
     assert outcomes_of(service.output) == {"scored"}
     assert (len(api.requests), counts["failed"]) == (1, 0)
-    found = provenance_of(service.output)
-    assert len(found["models"]) == 1
-    assert re.match(r"gpt-4o-audio-preview-2024-12-17|gemini-2.5-pro-001", *found["models"])
-    assert re.match(r"(openai|google-genai) \d", found["sdk"])
+    provenance = provenance_of(service.output)
+    assert len(provenance["models"]) == 1
+    assert re.match(r"gpt-4o-audio-preview-2024-12-17|gemini-2.5-pro-001", *provenance["models"])
+    assert re.match(r"(openai|google-genai) \d", provenance["sdk"])
 
 
 def test_the_request_has_the_prompt_and_the_clip_as_wav(service):
@@ -249,7 +249,7 @@ def test_a_base_url_with_a_password_leaves_no_trace_of_it(service):
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://x/", "nonsense"])
 def test_a_base_url_that_is_none_is_refused_at_once(service, url):
-    with pytest.raises(AdapterError, match="--base-url must be an address"):
+    with pytest.raises(AdapterError, match="base_url must be an address"):
         make_adapter(service.system, base_url=url)
 
 

@@ -118,7 +118,7 @@ def test_what_is_wrong_with_a_file_is_said_with_the_row(imported, text, name, me
 
 def hume(*files, errors=()):
     """The answer of Hume's batch service."""
-    found = []
+    clips = []
     for name, *windows in files:
         predictions = [
             {"time": {"begin": begin, "end": end},
@@ -126,8 +126,8 @@ def hume(*files, errors=()):
             for begin, end, scores in windows
         ]  # fmt: skip
         groups = [{"id": "unknown", "predictions": predictions}] if windows else []
-        found.append({"file": name, "models": {"prosody": {"grouped_predictions": groups}}})
-    return json.dumps([{"source": {}, "results": {"predictions": found, "errors": list(errors)}}])
+        clips.append({"file": name, "models": {"prosody": {"grouped_predictions": groups}}})
+    return json.dumps([{"source": {}, "results": {"predictions": clips, "errors": list(errors)}}])
 
 
 def test_hume_goes_through_table_8(imported):
@@ -135,10 +135,10 @@ def test_hume_goes_through_table_8(imported):
     scores |= {"Surprise (negative)": 0.6, "Excitement": 0.9, "Craving": 0.1}
     text = hume(("clips/a.wav", (0, 4, scores)))
     counts, rows = imported(text, "in.json", hume=True, clip_ids={"a.wav": "a"})
-    found = {
+    known = {
         emotion: row["score"] for (_, emotion), row in rows.items() if row["score"] is not None
     }
-    assert found == {"Elation": 5, "Anger": 3, "Astonishment/Surprise": 6}
+    assert known == {"Elation": 5, "Anger": 3, "Astonishment/Surprise": 6}
     assert rows["a", "Shame"]["outcome"] == "unmapped"
     assert counts["unknown_labels"] == {"Guilt": 1, "Craving": 1}
 

@@ -5,15 +5,10 @@ import subprocess
 import sys
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from emonet_voice.cli.generalize import generalize
+from tests.support.command import run_command
 from tests.support.generalize_maker import emodb_folder, forty_heads
 from tests.support.places import REPOSITORY
-
-app = typer.Typer()
-app.command(no_args_is_help=True)(generalize)
 
 
 @pytest.fixture(scope="module")
@@ -27,21 +22,18 @@ def corpus(tmp_path_factory):
 
 
 def run(*arguments):
-    result = CliRunner().invoke(app, [*map(str, arguments)])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
-
-
-def words(result):
-    return " ".join(result.output.replace("│", " ").split())
+    """The exit code, stdout and stderr."""
+    return run_command("generalize", *arguments)
 
 
 def test_it_prints_tables_and_writes_result_and_pictures(corpus, model, tmp_path):
-    found = run("--corpus", "emodb", "--root", corpus, "--model", model,
-                "--output", tmp_path / "result.json", "--plots", tmp_path / "plots")  # fmt: skip
-    assert found.exit_code == 0
-    assert "EmoDB, 12 clips of 535" in found.stdout
-    assert "always anger" in found.stdout
+    code, printed, _ = run(
+        "--corpus", "emodb", "--root", corpus, "--model", model,
+        "--output", tmp_path / "result.json", "--plots", tmp_path / "plots",
+    )  # fmt: skip
+    assert code == 0
+    assert "EmoDB, 12 clips of 535" in printed
+    assert "always anger" in printed
     assert json.loads((tmp_path / "result.json").read_text())["kind"] == "generalization"
     (picture,) = (tmp_path / "plots").iterdir()
     assert picture.name == "confusion-1-tiny-zero-shot.png"
@@ -50,14 +42,14 @@ def test_it_prints_tables_and_writes_result_and_pictures(corpus, model, tmp_path
 
 def test_json_is_json_and_markdown_is_tables(corpus, model):
     arguments = ("--corpus", "emodb", "--root", corpus, "--model", model)
-    assert json.loads(run(*arguments, "--json").stdout)["rows"][0]["system"] == "tiny"
-    assert run(*arguments, "--markdown").stdout.startswith("### EmoDB")
+    assert json.loads(run(*arguments, "--json")[1])["rows"][0]["system"] == "tiny"
+    assert run(*arguments, "--markdown")[1].startswith("### EmoDB")
 
 
 def test_a_failed_clip_gives_code_1(model, tmp_path):
     root = emodb_folder(tmp_path / "emodb")
     (root / "03a01Wa.wav").write_bytes(b"no audio")
-    assert run("--corpus", "emodb", "--root", root, "--model", model).exit_code == 1
+    assert run("--corpus", "emodb", "--root", root, "--model", model)[0] == 1
 
 
 @pytest.mark.parametrize(
@@ -78,9 +70,11 @@ def test_what_a_user_gets_wrong_is_said_and_the_code_is_2(
 ):
     monkeypatch.chdir(tmp_path)
     whole = ["--corpus", "emodb", "--root", corpus, "--model", model, *arguments]
-    found = run(*whole)
-    assert found.exit_code == 2
-    assert message in words(found)
+    code, printed, said = run(*whole)
+    assert (code, printed) == (2, "")
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert message in said
     assert list(tmp_path.iterdir()) == []
 
 

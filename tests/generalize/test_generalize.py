@@ -12,12 +12,12 @@ from sklearn import metrics
 
 from dataset_scripts.building.build import build
 from dataset_scripts.corpora.raw_release import RawReleaseError
-from evaluate_metrics.bench.evaluation import write_result
 from evaluate_metrics.bench.predictions import EvaluationError
 from evaluate_metrics.generalize.clips import ACTED, CorpusClip, open_corpus, score_clips
 from evaluate_metrics.generalize.result import generalize, published_rows
 from evaluate_metrics.generalize.tables import as_markdown, as_text
 from evaluate_metrics.generalize.zero_shot import Calls, call_classes, rates
+from modeling_empathic.report.files import write_json
 from modeling_empathic.taxonomy import EMODB_CLASSES, RAVDESS_CLASSES
 from tests.support.generalize_maker import emodb_folder, forty_heads, ravdess_folder
 from tests.support.scoring_fakes import write_clip
@@ -87,49 +87,49 @@ def answers(draw):
 @given(answers())
 def test_one_answer_a_clip_agrees_with_scikit_learn(made):
     truth, said, present, speakers = made
-    found = rates(Calls(present, said), truth, speakers, 4, n_resamples=0)
+    measured = rates(Calls(present, said), truth, speakers, 4, n_resamples=0)
     there = np.unique(truth)
-    assert found["top1"] == pytest.approx(metrics.accuracy_score(truth, said))
+    assert measured["top1"] == pytest.approx(metrics.accuracy_score(truth, said))
     recall = metrics.recall_score(truth, said, labels=there, average="macro", zero_division=0)
-    assert found["uar"] == pytest.approx(recall)
+    assert measured["uar"] == pytest.approx(recall)
     f1 = metrics.f1_score(truth, said, labels=there, average="macro", zero_division=0)
-    assert found["macro_f1"] == pytest.approx(f1)
+    assert measured["macro_f1"] == pytest.approx(f1)
     matrix = metrics.confusion_matrix(truth, said, labels=range(4))
-    assert found["confusion"] == matrix.tolist()
+    assert measured["confusion"] == matrix.tolist()
 
 
 def test_uar_is_balanced_accuracy():
     rng = np.random.default_rng(0)
     truth, said = rng.integers(0, 3, 50), rng.integers(0, 3, 50)
-    found = rates(Calls(None, said), truth, ["a"] * 50, 3, n_resamples=0)
-    assert found["uar"] == pytest.approx(metrics.balanced_accuracy_score(truth, said))
+    measured = rates(Calls(None, said), truth, ["a"] * 50, 3, n_resamples=0)
+    assert measured["uar"] == pytest.approx(metrics.balanced_accuracy_score(truth, said))
 
 
 @given(answers())
 def test_calls_are_counted_as_a_loop_counts_them(made):
     truth, said, present, speakers = made
-    found = rates(Calls(present, said), truth, speakers, 4, n_resamples=0)
+    measured = rates(Calls(present, said), truth, speakers, 4, n_resamples=0)
     n = len(truth)
     hits = sum(bool(present[i, truth[i]]) for i in range(n))
     wrong = sum(bool(present[i, c]) for i in range(n) for c in range(4) if c != truth[i])
-    assert found["overall"] == pytest.approx(hits / n)
-    assert found["false_alarm_rate"] == pytest.approx(wrong / (3 * n))
-    assert found["classes_a_clip"] == pytest.approx((hits + wrong) / n)
+    assert measured["overall"] == pytest.approx(hits / n)
+    assert measured["false_alarm_rate"] == pytest.approx(wrong / (3 * n))
+    assert measured["classes_a_clip"] == pytest.approx((hits + wrong) / n)
     shuffled = np.mean([present[i, truth[j]] for i in range(n) for j in range(n)])
-    assert found["overall_shuffled"] == pytest.approx(shuffled)
-    for c, row in enumerate(found["per_class"]):
+    assert measured["overall_shuffled"] == pytest.approx(shuffled)
+    for c, row in enumerate(measured["per_class"]):
         own = [bool(present[i, c]) for i in range(n) if truth[i] == c]
         others = [bool(present[i, c]) for i in range(n) if truth[i] != c]
         assert row["n"] == len(own)
-        for name, some in (("hit_rate", own), ("false_alarms", others)):
-            assert row[name] == pytest.approx(np.mean(some) if some else np.nan, nan_ok=True)
+        for name, calls in (("hit_rate", own), ("false_alarms", others)):
+            assert row[name] == pytest.approx(np.mean(calls) if calls else np.nan, nan_ok=True)
 
 
 def test_intervals_are_those_of_a_loop_over_whole_speakers():
     rng = np.random.default_rng(1)
     speakers = np.repeat(list("abcdef"), 10)
     truth, said = rng.integers(0, 3, 60), rng.integers(0, 3, 60)
-    found = rates(Calls(None, said), truth, speakers, 3, n_resamples=200, seed=7)
+    measured = rates(Calls(None, said), truth, speakers, 3, n_resamples=200, seed=7)
     drawn = np.random.default_rng(7).multinomial(6, np.full(6, 1 / 6), 200)
     uar = []
     for counts in drawn:
@@ -139,9 +139,9 @@ def test_intervals_are_those_of_a_loop_over_whole_speakers():
             for i in np.flatnonzero(speakers == letter).tolist() * count
         ]
         uar.append(metrics.balanced_accuracy_score(truth[rows], said[rows]))
-    interval = found["intervals"]["uar"]
+    interval = measured["intervals"]["uar"]
     assert (interval["low"], interval["high"]) == pytest.approx(np.quantile(uar, [0.025, 0.975]))
-    assert found["bootstrap"]["n_units"] == 6
+    assert measured["bootstrap"]["n_units"] == 6
 
 
 @settings(max_examples=40)
@@ -156,8 +156,8 @@ def test_the_order_of_the_clips_does_not_matter(made, random):
 
 
 def test_one_speaker_gives_no_interval_and_the_reason():
-    found = rates(Calls(None, np.array([0, 1])), np.array([0, 1]), ["a", "a"], 2)
-    interval = found["intervals"]["top1"]
+    measured = rates(Calls(None, np.array([0, 1])), np.array([0, 1]), ["a", "a"], 2)
+    interval = measured["intervals"]["top1"]
     assert math.isnan(interval["low"])
     assert interval["reason"] == "fewer than two speakers to draw from"
 
@@ -230,22 +230,22 @@ def quick_acoustics(monkeypatch):
 
 def test_ravdess_has_eight_classes_and_its_own_folds(nano_like, tmp_path, quick_acoustics):
     root = ravdess_folder(tmp_path / "raw")
-    found = generalize(root, "ravdess", str(nano_like), acoustic=True, n_resamples=10)
-    assert list(found["rows"][0]["per_class"]) == list(RAVDESS_CLASSES)
-    protocols = [row["protocol"] for row in found["rows"]]
+    result = generalize(root, "ravdess", str(nano_like), acoustic=True, n_resamples=10)
+    assert list(result["rows"][0]["per_class"]) == list(RAVDESS_CLASSES)
+    protocols = [row["protocol"] for row in result["rows"]]
     assert protocols == ["zero-shot", "six folds of four speakers", "random 80/20, 10 times"]
-    folds = found["rows"][1]
-    assert folds["answers"] == folds["clips"] == found["corpus"]["clips"]
+    folds = result["rows"][1]
+    assert folds["answers"] == folds["clips"] == result["corpus"]["clips"]
     assert folds["undefined"]["overall"] == "one answer a clip: nothing is called present"
 
 
 def test_a_clip_that_fails_is_counted_and_left_out(nano_like, tmp_path):
     root = emodb_folder(tmp_path / "emodb")
     (root / "03a01Wa.wav").write_bytes(b"no audio")
-    found = generalize(root, "emodb", str(nano_like), n_resamples=0)
-    assert found["rows"][0]["outcomes"] == {"scored": 11, "decode_error": 1}
-    assert found["rows"][0]["answers"] == sum(map(sum, found["rows"][0]["confusion"])) == 11
-    assert "1 clips failed and are left out" in " ".join(as_text(found).split())
+    result = generalize(root, "emodb", str(nano_like), n_resamples=0)
+    assert result["rows"][0]["outcomes"] == {"scored": 11, "decode_error": 1}
+    assert result["rows"][0]["answers"] == sum(map(sum, result["rows"][0]["confusion"])) == 11
+    assert "1 clips failed and are left out" in " ".join(as_text(result).split())
 
 
 def test_a_clips_score_is_the_mean_of_its_windows_weighted_by_their_length(nano_like, tmp_path):
@@ -258,17 +258,17 @@ def test_a_clips_score_is_the_mean_of_its_windows_weighted_by_their_length(nano_
     )
     first, rest = score_files([path], model, extractor)
     clip = CorpusClip(path, "long.wav", 0, "03", 0)
-    found = score_clips([clip], model, extractor, lambda: None)
+    scored = score_clips([clip], model, extractor, lambda: None)
     assert first["Anger"] != rest["Anger"]
-    assert found.scores["Anger"][0] == pytest.approx((5 * first["Anger"] + rest["Anger"]) / 6)
-    assert found.duration_s[0] == 36
+    assert scored.scores["Anger"][0] == pytest.approx((5 * first["Anger"] + rest["Anger"]) / 6)
+    assert scored.duration_s[0] == 36
 
 
 def test_speakers_of_the_training_are_told_apart(emodb, tmp_path, quick_acoustics):
     folder = forty_heads(tmp_path / "tiny")
     (folder / "training.json").write_text(json.dumps({"training": {"emodb_speakers": ["03"]}}))
-    found = generalize(emodb, "emodb", str(folder), acoustic=True, n_resamples=0)
-    unheard, everyone, *_, same_split = found["rows"]
+    result = generalize(emodb, "emodb", str(folder), acoustic=True, n_resamples=0)
+    unheard, everyone, *_, same_split = result["rows"]
     assert unheard["protocol"] == "3 speakers not in its training"
     assert "03" not in unheard["speakers"]
     assert everyone["protocol"] == "all 4 speakers, 1 of them from its training"
@@ -290,18 +290,18 @@ def test_clips_that_are_in_the_reference_are_counted_beside_the_row(emodb, tmp_p
         make_reference(scores, clips="Two.", model="m", revision="r", clip_ids=known),
         folder / FILE_NAME,
     )
-    found = generalize(emodb, "emodb", str(folder), baseline=True, n_resamples=0)
-    z = found["rows"][1]
+    result = generalize(emodb, "emodb", str(folder), baseline=True, n_resamples=0)
+    z = result["rows"][1]
     assert (z["system"], z["clips_in_reference"]) == ("tiny, z-scores", 2)
     assert z["reference"] == {"clips": "Two.", "n_clips": 2}
-    assert "2 of 12 clips are among the reference clips" in " ".join(as_text(found).split())
+    assert "2 of 12 clips are among the reference clips" in " ".join(as_text(result).split())
 
 
 def test_tables_fit_80_columns_and_survive_being_stored(result, tmp_path):
-    write_result(result, tmp_path / "result.json")
+    write_json(tmp_path / "result.json", result)
     stored = json.loads((tmp_path / "result.json").read_text())
-    for found in (result, stored):
-        text = as_text(found)
+    for table in (result, stored):
+        text = as_text(table)
         assert max(map(len, text.splitlines())) <= 80
         assert "every class present" in text
         assert "paper: HuBERT" in text

@@ -92,7 +92,7 @@ def test_a_split_with_one_class_cannot_be_learnt(truth):
 
 def test_states_are_means_over_the_frames_that_hold_sound(whisper, tmp_path):
     path = str(write_clip(tmp_path / "a.wav", seconds=0.71))
-    found = encoder_states([path], whisper)[path]
+    averages = encoder_states([path], whisper)[path]
     samples = load_audio(path)
     heard = WhisperFeatureExtractor()(samples, sampling_rate=16_000, return_tensors="pt")
     encoder = WhisperModel.from_pretrained(whisper).encoder.eval()
@@ -100,10 +100,10 @@ def test_states_are_means_over_the_frames_that_hold_sound(whisper, tmp_path):
         states = encoder(heard.input_features, output_hidden_states=True)
     n = math.ceil(len(samples) / 320)
     assert n == 36
-    assert found.shape == (TINY_ENCODER["encoder_layers"] + 1, TINY_ENCODER["d_model"])
+    assert averages.shape == (TINY_ENCODER["encoder_layers"] + 1, TINY_ENCODER["d_model"])
     expected = states.last_hidden_state[0, :n].mean(0)
-    np.testing.assert_allclose(found[-1], expected, atol=1e-5)
-    np.testing.assert_allclose(found[0], states.hidden_states[0][0, :n].mean(0), atol=1e-5)
+    np.testing.assert_allclose(averages[-1], expected, atol=1e-5)
+    np.testing.assert_allclose(averages[0], states.hidden_states[0][0, :n].mean(0), atol=1e-5)
 
 
 def test_windows_of_a_long_clip_count_by_their_length(whisper, tmp_path):
@@ -116,8 +116,10 @@ def test_windows_of_a_long_clip_count_by_their_length(whisper, tmp_path):
     soundfile.write(long, noise, 16_000)
     soundfile.write(first, noise[: 30 * 16_000], 16_000)
     soundfile.write(second, noise[30 * 16_000 :], 16_000)
-    found = encoder_states([long, first, second], whisper)
-    np.testing.assert_allclose(found[long], 0.75 * found[first] + 0.25 * found[second], atol=1e-4)
+    states = encoder_states([long, first, second], whisper)
+    np.testing.assert_allclose(
+        states[long], 0.75 * states[first] + 0.25 * states[second], atol=1e-4
+    )
 
 
 def test_states_are_kept_and_only_new_clips_are_encoded(whisper, tmp_path, monkeypatch):

@@ -134,12 +134,12 @@ def chat_error(status: int, message: str, code: str | None = None, **options: An
 
 def gemini(content: Any = SCORES, finish: str = "STOP", blocked: str | None = None) -> dict:
     """A response of Gemini."""
-    found: dict[str, Any] = {"modelVersion": "gemini-2.5-pro-001"}
+    response: dict[str, Any] = {"modelVersion": "gemini-2.5-pro-001"}
     if blocked:
-        return found | {"promptFeedback": {"blockReason": blocked}}
+        return response | {"promptFeedback": {"blockReason": blocked}}
     parts = [] if content is None else [{"text": _text(content)}]
     candidate = {"content": {"role": "model", "parts": parts}, "finishReason": finish, "index": 0}
-    return found | {"candidates": [candidate]}
+    return response | {"candidates": [candidate]}
 
 
 def gemini_error(status: int, message: str, *notes: dict, **options: Any) -> Answer:
