@@ -162,12 +162,10 @@ def test_one_speaker_gives_no_interval_and_the_reason():
     assert interval["reason"] == "fewer than two speakers to draw from"
 
 
-@pytest.mark.parametrize("corpus", ACTED)
+@pytest.mark.parametrize("corpus", ["emodb", "ravdess"])
 def test_the_papers_overall_is_the_share_of_all_clips_not_the_mean_of_classes(corpus):
     row = published_rows(corpus)[0]
-    counts = {
-        name: ACTED[corpus].PUBLISHED[f"label: {name}"] for name in row["per_class"]
-    }
+    counts = {name: ACTED[corpus].PUBLISHED[f"label: {name}"] for name in row["per_class"]}
     share = sum(row["per_class"][c] * n for c, n in counts.items()) / sum(counts.values())
     assert share == pytest.approx(row["overall"], abs=0.001)
     assert abs(np.mean(list(row["per_class"].values())) - row["overall"]) > 0.003
