@@ -218,7 +218,7 @@ def summarise(curves: dict[str, np.ndarray]) -> dict[str, float]:
     return {name: float(features[name]) for name in FEATURES}
 
 
-Clip = str | os.PathLike | bytes
+Clip = str | os.PathLike[str] | bytes
 """A file's path, or the bytes of one."""
 
 
@@ -285,7 +285,7 @@ def acoustics_pool(
 
     def measure(clips: Iterable[Clip]) -> Iterator[Outcome]:
         nonlocal pool
-        source, waiting = iter(clips), deque[tuple[Clip, Future]]()
+        source, waiting = iter(clips), deque[tuple[Clip, Future[Outcome]]]()
         while True:
             for clip in islice(source, 3 * workers - len(waiting)):
                 waiting.append((clip, _submit(pool, clip)))
@@ -337,11 +337,11 @@ def _import_librosa() -> None:
     import librosa  # noqa: F401
 
 
-def _submit(pool: ProcessPoolExecutor, clip: Clip) -> Future:
+def _submit(pool: ProcessPoolExecutor, clip: Clip) -> Future[Outcome]:
     try:
         return pool.submit(_measure, clip)
-    except BrokenProcessPool as err:  # told as all other failures are: when the result is asked for
-        future: Future = Future()
+    except BrokenProcessPool as err:  # as all other failures: when the result is asked for
+        future: Future[Outcome] = Future()
         future.set_exception(err)
         return future
 

@@ -155,7 +155,6 @@ def windows(
         raise ValueError(f"hop_s must not exceed window_s={window_s} (gaps), got {hop_s}")
     if not 0 <= min_tail_s <= window_s:
         raise ValueError(f"min_tail_s must be within 0 and window_s={window_s}, got {min_tail_s}")
-
     n_windows = 1 + max(0, -(-(n_samples - window) // hop))
     starts = range(0, n_windows * hop, hop)
     cuts = [slice(start, min(start + window, n_samples)) for start in starts]
@@ -165,7 +164,7 @@ def windows(
 
 
 def _load_dict(
-    source: dict, sampling_rate: float | None, name: str | None, max_duration_s: float | None
+    source: Any, sampling_rate: float | None, name: str | None, max_duration_s: float | None
 ) -> np.ndarray:
     """`{"array"|"raw", "sampling_rate"}` or `{"bytes", "path"}`, as datasets and pipelines use."""
     key = next((k for k in ("array", "raw", "bytes", "path") if source.get(k) is not None), None)
@@ -260,7 +259,7 @@ def _decode_sndfile(file: Any, name: str, max_duration_s: float | None) -> np.nd
     try:
         while len(block := file.read(out=buffer, dtype="float32", always_2d=True)):
             blocks.append(block.mean(axis=1))
-    except soundfile.LibsndfileError:  # a FLAC that ends early is told below, with how much
+    except soundfile.LibsndfileError:  # a FLAC that ends early is refused below, with how much
         pass
     mono = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
     if len(mono) < n_expected:
@@ -358,7 +357,7 @@ def _downmix(samples: np.ndarray, name: str) -> np.ndarray:
         return np.empty(0, np.float32)
     # Contiguous as a decoder gives them, so that the sums round alike and the scores agree.
     frames = samples if samples.shape[1] <= samples.shape[0] else samples.T
-    return np.ascontiguousarray(frames).mean(axis=1)
+    return np.asarray(np.ascontiguousarray(frames).mean(axis=1))
 
 
 def _check_rate(rate: Any, name: str) -> int:

@@ -18,8 +18,13 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedConfig
-from transformers.utils import cached_file, extract_commit_hash, logging
-from transformers.utils.hub import cached_files, resolve_revision
+from transformers.utils import logging
+from transformers.utils.hub import (
+    cached_file,
+    cached_files,
+    extract_commit_hash,
+    resolve_revision,
+)
 
 from .configuration_empathic import EmpathicInsightConfig, HeadError
 from .mapping_empathic import map_rows
@@ -53,7 +58,7 @@ _COPIERS = 4  # files read at once: first touch of new memory is what takes the 
 
 def load_stacked(
     config_class: type[EmpathicInsightConfig],
-    path_or_id: str | os.PathLike,
+    path_or_id: str | os.PathLike[str],
     names: list[str] | None,
     kwargs: dict[str, Any],
 ) -> tuple[EmpathicInsightConfig, dict[str, torch.Tensor], str | None, dict[str, Any]]:
@@ -107,7 +112,7 @@ def load_stacked(
 
 
 def _read(
-    path_or_id: str | os.PathLike,
+    path_or_id: str | os.PathLike[str],
     hub: dict[str, Any],
     config: EmpathicInsightConfig,
     files: dict[str, str],
@@ -147,11 +152,11 @@ def _read(
                     if key not in inside:
                         raise HeadError(f"{file} lacks {key!r}, which its index says it has")
                     if key in targets:
-                        found = tuple(tensors.get_slice(key).get_shape())
-                        if found != tuple(targets[key].shape):
+                        shape = tuple(tensors.get_slice(key).get_shape())
+                        if shape != tuple(targets[key].shape):
                             head = _HEAD_TENSOR.fullmatch(key)
                             raise HeadError(
-                                f"head {head and head['head']!r}: {key} has shape {found}, the "
+                                f"head {head and head['head']!r}: {key} has shape {shape}, the "
                                 f"configuration says {tuple(targets[key].shape)}"
                             )
                         if mapped is None or key not in big:
@@ -238,7 +243,7 @@ def _rows(stack: torch.Tensor, key: str, row: int, shape: tuple[int, ...]) -> to
 # ------------------------------------------------------------------------------------------ files
 
 
-def weight_files(path_or_id: str | os.PathLike, hub: dict[str, Any]) -> dict[str, str]:
+def weight_files(path_or_id: str | os.PathLike[str], hub: dict[str, Any]) -> dict[str, str]:
     """File name of every tensor in a checkpoint, from its index or from its only file.
 
     Raises:
@@ -272,27 +277,27 @@ def weight_files(path_or_id: str | os.PathLike, hub: dict[str, Any]) -> dict[str
         raise OSError(f"{single} is not a whole safetensors file ({error})") from error
 
 
-def locate(path_or_id: str | os.PathLike, file: str, hub: dict[str, Any]) -> str | None:
+def locate(path_or_id: str | os.PathLike[str], file: str, hub: dict[str, Any]) -> str | None:
     """Local path of a file in a folder or repository, downloaded if need be; `None` if absent."""
     return cached_file(path_or_id, file, _raise_exceptions_for_missing_entries=False, **hub)
 
 
 def locate_all(
-    path_or_id: str | os.PathLike, names: list[str], hub: dict[str, Any]
+    path_or_id: str | os.PathLike[str], names: list[str], hub: dict[str, Any]
 ) -> dict[str, str]:
     """Local paths of weight files by name; from the Hub they download together."""
-    found = cached_files(path_or_id, names, _raise_exceptions_for_missing_entries=False, **hub)
-    paths = {Path(path).name: path for path in found or ()}
+    cached = cached_files(path_or_id, names, _raise_exceptions_for_missing_entries=False, **hub)
+    paths = {Path(path).name: path for path in cached or ()}
     for name in names:
         if name not in paths:
             raise OSError(f"{path_or_id} lacks {name}, which its index names")
     return paths
 
 
-def check_names(expected: list[str], found: set[str]) -> None:
+def check_names(expected: list[str], present: set[str]) -> None:
     """Raises a HeadError that names the heads missing from or foreign to a configuration."""
-    missing = [name for name in expected if name not in found]
-    extra = sorted(found - set(expected))
+    missing = [name for name in expected if name not in present]
+    extra = sorted(present - set(expected))
     if missing or extra:
         parts = [f"lack {', '.join(missing)}"] if missing else []
         parts += [f"hold {', '.join(extra)}, unknown to the configuration"] if extra else []
@@ -311,7 +316,7 @@ def _heads_in(files: dict[str, str]) -> set[str]:
     return heads
 
 
-def _no_weights(path_or_id: str | os.PathLike) -> str:
+def _no_weights(path_or_id: str | os.PathLike[str]) -> str:
     """Message for a folder or repository without weights, naming what is there instead."""
     message = f"{path_or_id} holds no {WEIGHTS} and no {INDEX}"
     folder = Path(path_or_id)

@@ -80,11 +80,11 @@ class EmpathicInsightConfig(PreTrainedConfig):
     model_type = "empathic_insight"
     sub_configs = {"encoder_config": WhisperConfig}  # noqa: RUF012 - the library's own protocol
 
-    encoder_config: dict | PreTrainedConfig | None = None
-    heads: list | tuple = ()
+    encoder_config: dict[str, Any] | PreTrainedConfig | None = None
+    heads: list[Any] | tuple[Any, ...] = ()
     projection_dim: int = 64
-    hidden_dims: list | tuple = (64, 32, 16)
-    dropouts: list | tuple = (0.0, 0.1, 0.1, 0.1)
+    hidden_dims: list[Any] | tuple[Any, ...] = (64, 32, 16)
+    dropouts: list[Any] | tuple[Any, ...] = (0.0, 0.1, 0.1, 0.1)
     pooling: str = "mean_min_max_std"
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -126,7 +126,7 @@ class EmpathicInsightConfig(PreTrainedConfig):
             # With this package imported the pipeline is registered; transformers would otherwise
             # insist on running the repository's own copy of it.
             kwargs.pop("custom_pipelines", None)
-        super().__post_init__(**kwargs)
+        super().__post_init__(**kwargs)  # type: ignore[no-untyped-call]
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:

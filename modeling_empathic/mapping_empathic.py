@@ -14,6 +14,7 @@ import os
 import sys
 import weakref
 from pathlib import Path
+from typing import Any
 
 import torch
 from numpy.ctypeslib import as_array
@@ -26,7 +27,9 @@ _RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # promise no memory for pages
 _FIXED = 0x10  # Linux: at this address
 
 
-def save_mappable(tensors: dict[str, torch.Tensor], file: str | os.PathLike, last: str) -> None:
+def save_mappable(
+    tensors: dict[str, torch.Tensor], file: str | os.PathLike[str], last: str
+) -> None:
     """Writes a safetensors file whose tensor `last` can be mapped by [`map_rows`].
 
     Args:
@@ -45,7 +48,7 @@ def save_mappable(tensors: dict[str, torch.Tensor], file: str | os.PathLike, las
     if any(tensor.dtype not in _NAMES for tensor in tensors.values()):
         save_file(tensors, file, metadata={"format": "pt"})  # whatever it is, it is not mapped
         return
-    header: dict = {"__metadata__": {"format": "pt"}}
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     others = sorted(tensors.keys() - {last}, key=lambda name: (-tensors[name].itemsize, name))
     names = [*others, last]  # wide types first: then none of them starts at an odd place
     end = 0
@@ -112,11 +115,15 @@ def _map(paths: list[str], offsets: list[int], size: int, dtype: torch.dtype) ->
     libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
     libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 
-    def mapped(address: int | None, length: int, access: int, flags: int, fd: int, offset: int):
-        found = libc.mmap(address, length, access, mmap.MAP_PRIVATE | _RESERVE | flags, fd, offset)
-        if found == ctypes.c_void_p(-1).value:
+    def mapped(
+        address: int | None, length: int, access: int, flags: int, fd: int, offset: int
+    ) -> int:
+        begin: int = libc.mmap(
+            address, length, access, mmap.MAP_PRIVATE | _RESERVE | flags, fd, offset
+        )
+        if begin == ctypes.c_void_p(-1).value:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), "mapping weights")
-        return found
+        return begin
 
     total = size * len(paths)
     start = mapped(None, total, 0, mmap.MAP_ANONYMOUS, -1, 0)  # only to find a free range

@@ -8,11 +8,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from .checkpoint_empathic import HUB_KEYS, load_stacked, stack_on_load, unstacked
 from .configuration_empathic import EmpathicInsightConfig, HeadError
@@ -43,7 +42,7 @@ class EmpathicInsightOutput(ModelOutput):
 
 
 class StackedLinear(nn.Module):
-    """The same layer of every head: `(heads, batch, n_in)` to `(heads, batch, n_out)`."""
+    """The same layer of every head, each with weights of its own."""
 
     def __init__(self, n_heads: int, n_in: int, n_out: int):
         super().__init__()
@@ -51,6 +50,7 @@ class StackedLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(n_heads, n_out))
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """`(heads, batch, n_in)` to `(heads, batch, n_out)`."""
         # In float32: these layers cost nothing, and a bfloat16 score near 3 would move in steps
         # of 1/64.
         return torch.baddbmm(self.bias.float().unsqueeze(1), hidden, self.weight.float().mT)
@@ -81,7 +81,7 @@ class StackedHeads(nn.Module):
         projections = self.proj(inputs).unflatten(-1, (self.n_heads, -1))
         hidden = projections.float().transpose(0, 1)
         for layer, rate in zip(self.mlp, self.dropouts, strict=True):
-            hidden = layer(F.dropout(F.relu(hidden), rate, self.training))
+            hidden = layer(nn.functional.dropout(hidden.relu(), rate, self.training))
         return hidden.squeeze(-1).transpose(0, 1), projections
 
 
@@ -123,11 +123,11 @@ class EmpathicInsightModel(PreTrainedModel):
                 if config.heads_of_kind(kind)
             }
         )
-        self.register_load_state_dict_pre_hook(stack_on_load)
-        self.post_init()
+        self.register_load_state_dict_pre_hook(stack_on_load)  # type: ignore[no-untyped-call]
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)
+        super()._init_weights(module)  # type: ignore[no-untyped-call]
         # Only modules that hold parameters themselves get here: for classes from outside its own
         # package transformers passes over a module whose parameters all sit in its children.
         if isinstance(module, StackedLinear):
@@ -144,7 +144,7 @@ class EmpathicInsightModel(PreTrainedModel):
         output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
-    ) -> EmpathicInsightOutput | tuple:
+    ) -> EmpathicInsightOutput | tuple[torch.Tensor, ...]:
         """Scores a batch of 30 s windows.
 
         Args:
@@ -217,7 +217,7 @@ class EmpathicInsightModel(PreTrainedModel):
     @classmethod
     def from_pretrained(
         cls,
-        pretrained_model_name_or_path: str | os.PathLike | None,
+        pretrained_model_name_or_path: str | os.PathLike[str] | None,
         *model_args: Any,
         heads: list[str] | None = None,
         **kwargs: Any,
@@ -249,7 +249,7 @@ class EmpathicInsightModel(PreTrainedModel):
             >>> model.config.head_names
             ['Anger', 'Awe']
         """
-        if pretrained_model_name_or_path is None:  # the library's own door: config + state_dict
+        if pretrained_model_name_or_path is None:  # the library's own way: config + state_dict
             return super().from_pretrained(None, *model_args, **kwargs)
         hub_kwargs = dict(kwargs)
         config, state_dict, commit, kwargs = load_stacked(
@@ -291,7 +291,7 @@ class EmpathicInsightModel(PreTrainedModel):
 
     def save_pretrained(  # type: ignore[override]
         self,
-        save_directory: str | os.PathLike,
+        save_directory: str | os.PathLike[str],
         is_main_process: bool = True,
         state_dict: dict[str, torch.Tensor] | None = None,
         push_to_hub: bool = False,

@@ -51,7 +51,7 @@ class EmpathicInsightPipeline(ChunkPipeline):
         long_audio: str | None = None,
         hop_s: float | None = None,
         **unknown: Any,
-    ) -> tuple[dict, dict, dict]:
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         if unknown:
             known = "top_k, long_audio, hop_s"
             raise TypeError(f"unknown parameters {sorted(unknown)}; known: {known}")

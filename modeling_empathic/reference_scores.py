@@ -122,12 +122,12 @@ def z_scores(scores: Mapping[str, ArrayLike], reference: Reference) -> dict[str,
         {'Awe': 2.0}
     """
     _check(scores, reference)
-    found = {}
+    z = {}
     for name, column in scores.items():
         head = reference.heads[name]
         values = (np.asarray(column, dtype=float) - head.mean) / (head.sd or np.nan)
-        found[name] = values if values.ndim else float(values)
-    return found
+        z[name] = values if values.ndim else float(values)
+    return z
 
 
 def percentiles(scores: Mapping[str, ArrayLike], reference: Reference) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def percentiles(scores: Mapping[str, ArrayLike], reference: Reference) -> dict[s
         array([  0.,  75., 100.])
     """
     _check(scores, reference)
-    found = {}
+    percents = {}
     for name, column in scores.items():
         values = np.asarray(column, dtype=float)
         quantiles = np.array(reference.heads[name].quantiles)
@@ -160,11 +160,11 @@ def percentiles(scores: Mapping[str, ArrayLike], reference: Reference) -> dict[s
         between = np.minimum(low + np.clip(part, 0, 1), len(quantiles) - 1)
         ranks = np.where(last > first, (first + last - 1) / 2, between)
         percent = np.where(np.isnan(values), np.nan, ranks * 100 / (len(quantiles) - 1))
-        found[name] = percent if percent.ndim else float(percent)
-    return found
+        percents[name] = percent if percent.ndim else float(percent)
+    return percents
 
 
-def write_reference(reference: Reference, path: str | os.PathLike) -> None:
+def write_reference(reference: Reference, path: str | os.PathLike[str]) -> None:
     """Writes the file, in one step."""
     path = Path(path)
     data = {"format": 1, **reference._asdict()}
@@ -174,7 +174,7 @@ def write_reference(reference: Reference, path: str | os.PathLike) -> None:
     temporary.replace(path)
 
 
-def read_reference(model: str | os.PathLike, revision: str | None = None) -> Reference | None:
+def read_reference(model: str | os.PathLike[str], revision: str | None = None) -> Reference | None:
     """The reference of a model, or None if it has none.
 
     Args:
@@ -210,7 +210,9 @@ def read_reference(model: str | os.PathLike, revision: str | None = None) -> Ref
         raise ReferenceScoresError(f"{path} is not a reference: {reason}") from None
 
 
-def model_file(model: str | os.PathLike, name: str, revision: str | None = None) -> Path | None:
+def model_file(
+    model: str | os.PathLike[str], name: str, revision: str | None = None
+) -> Path | None:
     """A file of a model's folder or Hub repository, or None if it has none of that name."""
     if Path(model).is_dir():
         path = Path(model, name)

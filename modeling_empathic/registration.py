@@ -7,25 +7,17 @@ the model registered once that import is done.
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 PACKAGE = __name__.rpartition(".")[0]
-BUILT_ON_TRANSFORMERS = (
-    "configuration_empathic",
-    "checkpoint_empathic",
-    "mapping_empathic",
-    "modeling_empathic",
-    "pipeline_empathic",
-    "saving_empathic",
-)
 
 
 def install() -> None:
     """Registers now if transformers is imported already, else as soon as it is."""
-    if "transformers" in sys.modules:
+    if sys.modules.get("transformers"):
         register()
     elif not any(isinstance(finder, _Watch) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Watch())
@@ -44,40 +36,58 @@ def register() -> None:
     AutoConfig.register(Config.model_type, Config, exist_ok=True)
     AutoModel.register(Config, Model, exist_ok=True)
     AutoModelForAudioClassification.register(Config, Model, exist_ok=True)
-    for task in PIPELINES:
+    for task in PIPELINES.keys() - set(PIPELINE_REGISTRY.get_supported_tasks()):
         PIPELINE_REGISTRY.register_pipeline(
             task, pipeline_class=EmpathicInsightPipeline, pt_model=AutoModel, type="audio"
         )
 
 
 class _Watch(MetaPathFinder):
-    """Calls [`register`] after the outermost of the watched imports, when all of them are whole."""
+    """Calls [`register`] after the outermost import of transformers or of one of our files.
+
+    Not after an inner one: our files import transformers in their first lines, when they have
+    nothing to register yet. An import that fails is watched again when it is tried again.
+    """
 
     def __init__(self) -> None:
-        self.names = {"transformers", *(f"{PACKAGE}.{name}" for name in BUILT_ON_TRANSFORMERS)}
-        self.depth = 0
+        self.running: set[str] = set()  # of all threads
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The spec that the other finders have, whose loader tells us when it is done."""
-        if name not in self.names:
+        if name != "transformers" and not name.startswith(f"{PACKAGE}."):
             return None
         others = (finder for finder in sys.meta_path if finder is not self)
-        specs = (finder.find_spec(name, path, target) for finder in others)
-        spec = next((spec for spec in specs if spec is not None), None)
-        if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
+        finds = [finder.find_spec for finder in others if hasattr(finder, "find_spec")]
+        spec = next((spec for find in finds if (spec := find(name, path, target))), None)
+        loader: Any = spec and spec.loader
+        execute = getattr(loader, "exec_module", None)
+        if execute is None:
+            return spec
 
-            def exec_module(module: ModuleType) -> None:
-                self.depth += 1
-                try:
-                    execute(module)
-                finally:
-                    self.depth -= 1
-                if self.depth == 0 and self in sys.meta_path:
-                    sys.meta_path.remove(self)
-                    import_module(__name__).register()
+        def exec_module(module: ModuleType) -> None:
+            loader.exec_module = execute
+            self.running.add(name)
+            try:
+                execute(module)
+                if self.running == {name} and sys.modules.get("transformers"):
+                    self._register()
+            finally:
+                self.running.discard(name)
 
-            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        loader.exec_module = exec_module
         return spec
+
+    def _register(self) -> None:
+        if self not in sys.meta_path:
+            return
+        try:
+            register()
+        except ImportError:
+            # Another thread is importing one of our files and waits for transformers, which is
+            # ours until we return. It registers when it is done.
+            if len(self.running) > 1:
+                return
+            raise
+        sys.meta_path.remove(self)

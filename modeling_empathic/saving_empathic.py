@@ -43,7 +43,7 @@ _OLD_WEIGHTS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?
 
 
 def write_checkpoint(
-    folder: str | os.PathLike,
+    folder: str | os.PathLike[str],
     config: EmpathicInsightConfig,
     encoder: dict[str, torch.Tensor],
     heads: Iterable[tuple[str, dict[str, torch.Tensor]]],
@@ -115,7 +115,7 @@ def write_checkpoint(
 
 
 def write_config(
-    folder: str | os.PathLike,
+    folder: str | os.PathLike[str],
     config: EmpathicInsightConfig,
     dtype: torch.dtype,
     encoder_dtype: torch.dtype,
@@ -130,8 +130,8 @@ def write_config(
 
 
 def write_code(
-    folder: str | os.PathLike,
-    source: str | os.PathLike | None = None,
+    folder: str | os.PathLike[str],
+    source: str | os.PathLike[str] | None = None,
     hub: dict[str, Any] | None = None,
 ) -> None:
     """Copies the modelling code beside the weights.

@@ -104,8 +104,7 @@ def _emotion(
     # Both rules hold for all 40 in the public release; the tests compare every cell.
     stem = re.sub("[/ ]", "_", name)
     bench_label = name.split("/")[0]
-    terms = tuple(descriptors.split("; "))
-    return Emotion(name, stem, bench_label, emodb, ravdess, terms, aliases)
+    return Emotion(name, stem, bench_label, emodb, ravdess, tuple(descriptors.split("; ")), aliases)
 
 
 def _attribute(stem: str, low: float, high: float, polarity: str) -> Attribute:
@@ -342,8 +341,7 @@ EMODB_CLASSES: dict[str, tuple[str, ...]] = _classes("emodb")
 RAVDESS_CLASSES: dict[str, tuple[str, ...]] = _classes("ravdess")
 """Table 11: 39 emotions, all but Sexual Lust."""
 
-assert sum(map(len, EMODB_CLASSES.values())) == 37
-assert sum(map(len, RAVDESS_CLASSES.values())) == 39
+assert [sum(map(len, c.values())) for c in (EMODB_CLASSES, RAVDESS_CLASSES)] == [37, 39]
 
 HUME_TABLE_8: dict[str, str | None] = {
     "Joy": "Elation",
@@ -389,9 +387,6 @@ spelled as ours (Anger, Sadness, ...) are not in Table 8: `resolve` finds those.
 """
 
 
-_SHORT = {emotion.name: emotion.bench_label for emotion in EMOTIONS}
-
-
 def short_name(emotion: str) -> str:
     """The short name of the paper's Table 10 and Figure 1, or the name itself.
 
@@ -401,5 +396,5 @@ def short_name(emotion: str) -> str:
         >>> short_name("Pleasure/Ecstasy"), short_name("Overall")
         ('Pleasure', 'Overall')
     """
-    short = _SHORT.get(emotion, emotion)
+    short = getattr(_HEADS.get(emotion), "bench_label", emotion)
     return "".join(char if char.isprintable() else "�" for char in short)

@@ -57,7 +57,6 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         code = app(args=arguments, standalone_mode=False) or 0
         sys.stdout.flush()  # a reader that is gone is noticed here, not at the interpreter's exit
-        return code
     except UsageError as error:
         message = error.format_message()
         if type(error).__name__ == "NoArgsIsHelpError":
@@ -71,6 +70,8 @@ def run(arguments: list[str] | None = None) -> int:
         message = f"{error.strerror or error}{where}"
     except UserError as error:  # any other is a fault of the program and keeps its traceback
         message = str(error)
+    else:
+        return code
     print("error:", " ".join(message.split()), file=sys.stderr)
     return 2
 

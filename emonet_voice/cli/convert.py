@@ -86,6 +86,6 @@ def convert(
         markup=False,
     )
     for group in ("emotion", "attribute", "quality"):
-        found = [head["name"] for head in config.heads if head["group"] == group]
-        if found:
-            console.print(f"{group} ({len(found)}): {', '.join(found)}", markup=False)
+        names = [head["name"] for head in config.heads if head["group"] == group]
+        if names:
+            console.print(f"{group} ({len(names)}): {', '.join(names)}", markup=False)

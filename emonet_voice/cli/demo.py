@@ -19,7 +19,7 @@ SPACES = {
 
 def demo(
     space: Annotated[
-        str, typer.Argument(metavar="[SPACE]", help="voice, annotation or leaderboard.")
+        str, typer.Argument(metavar="SPACE", help="voice, annotation or leaderboard.")
     ] = "voice",
     port: Annotated[
         int | None, typer.Option(metavar="N", help="Port to listen on.", show_default="7860")

@@ -3,15 +3,21 @@
 import os
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from .options import FLAG, Device, Heads, Model, Revision, UsageError, quiet_libraries, split_names
 
+if TYPE_CHECKING:
+    from modeling_empathic.scoring.journal import ScoreFile
+
+Row = dict[str, Any]
 SMALL = "laion/Empathic-Insight-Voice-Small"
 
 
@@ -89,13 +95,8 @@ def score(
     Example: `find . -name "*.wav" | emonet-voice score - --heads anger,awe --json`
     """
     from modeling_empathic.report.progress import progress_bar
-    from modeling_empathic.scoring.clips import (
-        DEFAULT_BATCH_SIZE,
-        find_audio,
-        printable,
-        score_groups,
-    )
-    from modeling_empathic.scoring.file import check_output, json_line, rows_of
+    from modeling_empathic.scoring.clips import DEFAULT_BATCH_SIZE, find_audio, score_groups
+    from modeling_empathic.scoring.file import check_output
     from modeling_empathic.scoring.journal import ScoreFile
 
     from .screen import Summary, summary_line
@@ -113,13 +114,16 @@ def score(
         stderr, model, revision=revision, heads=split_names(heads), device=device, dtype=dtype
     )
     summary = Summary(loaded.config.heads)
-    n_new, started = 0, time.perf_counter()
-    with ExitStack() as stack:
-        file = ScoreFile(output, provenance, overwrite=overwrite) if output else None
-        if file:
-            stack.enter_context(file)
-        progress = stack.enter_context(progress_bar(stderr, shown=not quiet))
+    n_new, elapsed_s, started = 0, 0.0, time.perf_counter()
+    file = ScoreFile(output, provenance, overwrite=overwrite) if output else None
+    with file or nullcontext(), progress_bar(stderr, shown=not quiet) as progress:
         task = progress.add_task("", total=len(clips), rate="")
+
+        def advance(n_clips: int) -> None:
+            nonlocal n_new, elapsed_s
+            n_new, elapsed_s = n_new + n_clips, time.perf_counter() - started
+            progress.update(task, advance=n_clips, rate=f"{n_new / elapsed_s:.1f}/s")
+
         groups = score_groups(
             clips,
             loaded,
@@ -130,22 +134,8 @@ def score(
             on_skip=lambda: progress.advance(task),
         )
         try:
-            for group in groups:
-                n_new += len(group)
-                if file:
-                    file.append(group)
-                for rows in () if file else group:
-                    summary.add_clip(rows[0]["path"], rows)
-                    if as_json:
-                        sys.stdout.writelines(json_line(row) + "\n" for row in rows)
-                rate = f"{n_new / (time.perf_counter() - started):.1f}/s"
-                progress.update(task, advance=len(group), rate=rate)
-            elapsed_s = time.perf_counter() - started
-            if file:
-                table = file.finish([printable(clip) for clip in clips])
-                summary.add_rows(rows_of(table))
-                if as_json:
-                    sys.stdout.writelines(json_line(row) + "\n" for row in rows_of(table))
+            rows = _rows(groups, clips, file, advance)
+            summary.add_rows(_printed(rows) if as_json else rows)
         except KeyboardInterrupt:
             progress.stop()
             kept = f"{len(file.done):,} clips are kept; " if file else ""
@@ -159,6 +149,35 @@ def score(
     console = stderr if as_json else stdout
     console.print(line, soft_wrap=not console.is_terminal, markup=False)
     raise typer.Exit(1 if summary.n_failed else 0)
+
+
+def _rows(
+    groups: Iterable[list[list[Row]]],
+    clips: list[str],
+    file: "ScoreFile | None",
+    advance: Callable[[int], None],
+) -> Iterator[Row]:
+    """The rows to show: as they come, or those of a score file, old and new, once it is whole."""
+    from modeling_empathic.scoring.clips import printable
+    from modeling_empathic.scoring.file import rows_of
+
+    for group in groups:
+        if file:
+            file.append(group)
+        else:
+            yield from chain.from_iterable(group)
+        advance(len(group))
+    if file:
+        yield from rows_of(file.finish([printable(clip) for clip in clips]))
+
+
+def _printed(rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows, each printed as a line of JSON on its way."""
+    from modeling_empathic.scoring.file import json_line
+
+    for row in rows:
+        sys.stdout.write(json_line(row) + "\n")
+        yield row
 
 
 def _with_stdin(paths: list[str]) -> list[str]:

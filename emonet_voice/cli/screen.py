@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from modeling_empathic.report.statistics import window_mean
 from modeling_empathic.taxonomy import to_0_10
 
 MAX_CLIPS = 20
@@ -57,12 +58,12 @@ class Summary:
             return
         self.audio_s += rows[0]["duration_s"]
         if len(self.clips) < MAX_CLIPS:
-            weights = [row["end_s"] - row["start_s"] for row in rows]
-            scores = {
-                name: sum(w * row[name] for w, row in zip(weights, rows, strict=True))
-                / sum(weights)
-                for name in (head["name"] for head in self.heads)
-            }
+            names = [head["name"] for head in self.heads]
+            means = window_mean(
+                [[row[name] for name in names] for row in rows],
+                [row["end_s"] - row["start_s"] for row in rows],
+            )
+            scores = dict(zip(names, means.tolist(), strict=True))
             self.clips.append(ClipView(path, rows[0]["duration_s"], len(rows), scores))
 
     def show(self, console: Console, *, top: int) -> None:

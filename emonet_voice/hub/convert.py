@@ -5,12 +5,10 @@ The public heads are `model_<STEM>_best.pth`: a state dict of `proj.{weight,bias
 nowhere else, with `weights_only=True`, so that they cannot run code.
 """
 
-import hashlib
-import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ import torch
 from safetensors import safe_open
 from transformers import WhisperConfig, WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
-from transformers.utils import extract_commit_hash
+from transformers.utils.hub import extract_commit_hash
 
 from modeling_empathic.checkpoint_empathic import locate, locate_all, weight_files
 from modeling_empathic.configuration_empathic import (
@@ -28,6 +26,7 @@ from modeling_empathic.configuration_empathic import (
     HeadError,
     canonical,
 )
+from modeling_empathic.report.files import sha256, write_json
 from modeling_empathic.saving_empathic import write_checkpoint, write_code, write_config
 from modeling_empathic.taxonomy import (
     ATTRIBUTES,
@@ -48,7 +47,7 @@ class ConversionError(UserError):
 
 
 @dataclass(frozen=True)
-class Found:
+class HeadFile:
     """One public head file: its canonical name, path and tensor shapes (nothing of it loaded)."""
 
     name: str
@@ -57,9 +56,9 @@ class Found:
 
 
 def convert(
-    source: str | os.PathLike,
-    output: str | os.PathLike,
-    encoder: str | os.PathLike,
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    encoder: str | os.PathLike[str],
     *,
     dtype: str = "float32",
     heads: list[str] | None = None,
@@ -103,22 +102,21 @@ def convert(
         raise ConversionError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ConversionError(f"{output} exists already; name a folder that does not")
-    found = find_heads(source, heads=heads, allow_unknown=allow_unknown, revision=revision)
+    files = find_heads(source, heads=heads, allow_unknown=allow_unknown, revision=revision)
     hub: dict[str, Any] = {"revision": encoder_revision} if encoder_revision else {}
     whisper = WhisperConfig.from_pretrained(encoder, **hub)
-    config = _configuration(found, whisper)
+    config = _configuration(files, whisper)
     stored = ("bfloat16", "float32") if dtype == "mixed" else (dtype, dtype)
     head_type, encoder_type = (getattr(torch, name) for name in stored)
     tensors = _encoder(encoder, whisper, encoder_type, hub)
     digests: dict[str, str] = {}
 
-    def loaded():
-        for number, head in enumerate(found, start=1):
-            with head.file.open("rb") as stream:
-                digests[head.file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    def loaded() -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
+        for number, head in enumerate(files, start=1):
+            digests[head.file.name] = sha256(head.file)
             yield head.name, _load(head, head_type)
             if progress is not None:
-                progress(head.name, number, len(found))
+                progress(head.name, number, len(files))
 
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.name}.converting")
@@ -136,7 +134,7 @@ def convert(
             },
             "sha256": digests,
         }
-        (partial / "conversion.json").write_text(json.dumps(provenance, indent=2) + "\n")
+        write_json(partial / "conversion.json", provenance)
         write_config(partial, config, head_type, encoder_type)
         if output.exists():
             output.rmdir()
@@ -147,12 +145,12 @@ def convert(
 
 
 def find_heads(
-    source: str | os.PathLike,
+    source: str | os.PathLike[str],
     *,
     heads: list[str] | None = None,
     allow_unknown: bool = False,
     revision: str | None = None,
-) -> list[Found]:
+) -> list[HeadFile]:
     """The head files of a folder or Hub repository, in taxonomy order, with their shapes.
 
     Raises:
@@ -171,7 +169,7 @@ def find_heads(
             if wanted is not None and match["stem"] not in wanted:
                 continue
             if not allow_unknown:
-                raise UnknownNameError(f"{file}: {error} (--allow-unknown keeps it)") from None
+                raise UnknownNameError(f"{file}: {error} (allow_unknown keeps it)") from None
             name = match["stem"]
         if name in files:
             raise HeadError(f"head {name!r} is there twice: {files[name]} and {file}")
@@ -186,18 +184,18 @@ def find_heads(
     names = wanted or sorted(
         files, key=lambda name: order.index(name) if name in order else len(order)
     )
-    found = []
+    chosen = []
     for name in names:
         path = _fetch(source, files[name], revision)
         shapes = {key: tuple(value.shape) for key, value in _open(path, "meta").items()}
-        found.append(Found(name, path, shapes))
-    return found
+        chosen.append(HeadFile(name, path, shapes))
+    return chosen
 
 
-def _configuration(found: list[Found], whisper: WhisperConfig) -> EmpathicInsightConfig:
+def _configuration(files: list[HeadFile], whisper: WhisperConfig) -> EmpathicInsightConfig:
     """The configuration that all heads agree on; kinds and widths come from the shapes."""
     inputs = {whisper.max_source_positions * whisper.d_model: "full", 4 * whisper.d_model: "pooled"}
-    for head in found:
+    for head in files:
         flat = [key for key, shape in head.shapes.items() if len(shape) != 1 + ("weight" in key)]
         if flat:
             raise HeadError(f"{head.file.name}: {flat[0]} has shape {head.shapes[flat[0]]}")
@@ -206,26 +204,26 @@ def _configuration(found: list[Found], whisper: WhisperConfig) -> EmpathicInsigh
             head.shapes["proj.weight"][0],
             *(head.shapes[f"mlp.{i}.weight"][0] for i in range(3)),
         )
-        for head in found
+        for head in files
     }
     if len(set(widths.values())) > 1:
         raise HeadError(f"heads of different widths cannot share a model: {widths}")
     specs = []
-    for head in found:
+    for head in files:
         n_in = head.shapes["proj.weight"][1]
         if n_in not in inputs:
             raise HeadError(
                 f"{head.file.name} reads {n_in} inputs; this encoder gives {_choices(inputs)}"
             )
         specs.append({"name": head.name, "kind": inputs[n_in], **_meaning(head.name)})
-    projection_dim, *hidden_dims = widths[found[0].file.name]
+    projection_dim, *hidden_dims = widths[files[0].file.name]
     config = EmpathicInsightConfig(
         encoder_config=whisper.to_dict(),
         heads=specs,
         projection_dim=projection_dim,
         hidden_dims=hidden_dims,
     )
-    for head, spec in zip(found, config.heads, strict=True):
+    for head, spec in zip(files, config.heads, strict=True):
         if head.shapes != config.head_shapes(spec["kind"]):
             raise HeadError(
                 f"{head.file.name} has tensors {head.shapes}; a public {spec['kind']} head has "
@@ -248,7 +246,7 @@ def _meaning(name: str) -> dict[str, Any]:
     return {"scale": list(EMOTION_SCALE), "group": "attribute", "polarity": "unknown"}
 
 
-def _load(head: Found, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+def _load(head: HeadFile, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     """One head's tensors in the type to store, refused when a value is not finite."""
     tensors = _open(head.file, "cpu")
     for key in list(tensors):
@@ -288,7 +286,7 @@ def _open(path: Path, device: str) -> dict[str, torch.Tensor]:
 
 
 def _encoder(
-    source: str | os.PathLike, whisper: WhisperConfig, dtype: torch.dtype, hub: dict[str, Any]
+    source: str | os.PathLike[str], whisper: WhisperConfig, dtype: torch.dtype, hub: dict[str, Any]
 ) -> dict[str, torch.Tensor]:
     """Encoder tensors of a Whisper checkpoint; the decoder's bytes are not read."""
     with torch.device("meta"):
@@ -310,21 +308,21 @@ def _encoder(
     return {name: tensors[name] for name in expected}
 
 
-def _origin(source: str | os.PathLike, revision: str | None) -> dict[str, str | None]:
+def _origin(source: str | os.PathLike[str], revision: str | None) -> dict[str, str | None]:
     """Where something came from; of a folder only the name, since its path is nobody's business."""
     folder = Path(source)
     return {"name": folder.resolve().name if folder.is_dir() else str(source), "revision": revision}
 
 
 def _feature_extractor(
-    source: str | os.PathLike, whisper: WhisperConfig, hub: dict[str, Any]
+    source: str | os.PathLike[str], whisper: WhisperConfig, hub: dict[str, Any]
 ) -> WhisperFeatureExtractor:
     if locate(source, "preprocessor_config.json", hub) is not None:
         return WhisperFeatureExtractor.from_pretrained(source, **hub)
     return WhisperFeatureExtractor(feature_size=whisper.num_mel_bins)
 
 
-def _list(source: str | os.PathLike, revision: str | None) -> list[str]:
+def _list(source: str | os.PathLike[str], revision: str | None) -> list[str]:
     if Path(source).is_dir():
         return sorted(path.name for path in Path(source).iterdir())
     from huggingface_hub import HfApi
@@ -332,7 +330,7 @@ def _list(source: str | os.PathLike, revision: str | None) -> list[str]:
     return sorted(HfApi().list_repo_files(str(source), revision=revision))
 
 
-def _fetch(source: str | os.PathLike, file: str, revision: str | None) -> Path:
+def _fetch(source: str | os.PathLike[str], file: str, revision: str | None) -> Path:
     if Path(source).is_dir():
         return Path(source) / file
     from huggingface_hub import hf_hub_download

@@ -1,0 +1,1 @@
+"""Scoring audio files: clips, batches, the score file and its journal, the model to load."""

@@ -7,7 +7,6 @@ bit of a float. So resume with the batch size that the run began with.
 
 import contextlib
 import glob
-import hashlib
 import os
 import stat
 from collections import deque
@@ -20,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from modeling_empathic.audio import SAMPLE_RATE, AudioError, load_audio, windows
+from modeling_empathic.report.files import sha256
 from modeling_empathic.taxonomy import UserError
 
 # A few kilobytes of near-silence decode to hours of samples, 230 MB an hour at 16 kHz.
@@ -37,13 +38,14 @@ AUDIO_SUFFIXES = (
 AHEAD_BYTES = 64 * 2**20
 
 Row = dict[str, Any]
+AnyPath = str | os.PathLike[str]
 
 
 class ScoringError(UserError):
-    """Something the caller can put right: a path, an option, a model, an output."""
+    """Something the caller can put right: a path, an argument, a model, an output."""
 
 
-def find_audio(paths: Iterable[str | os.PathLike]) -> list[str]:
+def find_audio(paths: Iterable[AnyPath]) -> list[str]:
     """Turns files, folders and glob patterns into a list of clips.
 
     Folders are read recursively in sorted order and, like globs, give only files with an audio
@@ -64,7 +66,7 @@ def find_audio(paths: Iterable[str | os.PathLike]) -> list[str]:
         Traceback (most recent call last):
         modeling_empathic.scoring.clips.ScoringError: no such file or folder: no/such/clip.wav
     """
-    found: dict[str, str] = {}  # absolute path -> path as it was reached
+    reached: dict[str, str] = {}  # absolute path -> path as it was reached
     for given in (os.fspath(path) for path in paths):
         if os.path.isdir(given):  # noqa: PTH112 - Path("") would be the working directory
             clips = _audio_in(given)
@@ -79,8 +81,8 @@ def find_audio(paths: Iterable[str | os.PathLike]) -> list[str]:
             suffixes = " ".join(AUDIO_SUFFIXES)
             raise ScoringError(f"no audio found in {given} (looked for {suffixes})")
         for clip in clips:
-            found.setdefault(os.path.abspath(clip), clip)  # noqa: PTH100 - must not follow links
-    return list(found.values())
+            reached.setdefault(os.path.abspath(clip), clip)  # noqa: PTH100 - must not follow links
+    return list(reached.values())
 
 
 def _audio_in(folder: str) -> list[str]:
@@ -103,7 +105,7 @@ def _is_audio(name: str) -> bool:
 
 
 def score_files(
-    paths: Iterable[str | os.PathLike],
+    paths: Iterable[AnyPath],
     model: Any,
     feature_extractor: Any,
     *,
@@ -147,7 +149,7 @@ def score_files(
 
 
 def score_groups(
-    paths: Iterable[str | os.PathLike],
+    paths: Iterable[AnyPath],
     model: Any,
     feature_extractor: Any,
     *,
@@ -191,11 +193,11 @@ class PreparedClip:
     """A clip's rows, still without scores, and the `(mel_bins, frames)` features of each."""
 
     rows: list[Row]
-    features: list[np.ndarray] = field(default_factory=list)
+    features: list[npt.NDArray[np.float32]] = field(default_factory=list)
 
 
 def prepare_clip(
-    path: str | os.PathLike,
+    path: AnyPath,
     feature_extractor: Any,
     heads: Sequence[str],
     done: Mapping[str, str | None],
@@ -206,8 +208,7 @@ def prepare_clip(
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):
             raise AudioError("not a regular file")  # a FIFO would block for ever
-        with Path(path).open("rb") as file:
-            clip_id = hashlib.file_digest(file, "sha256").hexdigest()
+        clip_id = sha256(path)
         if name in done and done[name] == clip_id:
             return None
         samples = load_audio(path, max_duration_s=MAX_DURATION_S)
@@ -240,7 +241,7 @@ def _row(
     return row | {"outcome": "scored" if error is None else "decode_error", "error": error}
 
 
-def _reason(error: Exception, path: str | os.PathLike) -> str:
+def _reason(error: Exception, path: AnyPath) -> str:
     """The error without the file's name, which the row has already."""
     if isinstance(error, OSError):
         return f"cannot read the file: {error.strerror or error}"
@@ -250,7 +251,7 @@ def _reason(error: Exception, path: str | os.PathLike) -> str:
     return printable(text)
 
 
-def printable(path: str | os.PathLike) -> str:
+def printable(path: AnyPath) -> str:
     """The path as text that every file format can hold, even if its name is not UTF-8."""
     return os.fspath(path).encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -263,7 +264,7 @@ def prefetch(
     Unlike `ThreadPoolExecutor.map`, which would take 10,000 clips at once.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-    waiting: deque[tuple[Future, int]] = deque()
+    waiting: deque[tuple[Future[Any], int]] = deque()
     waiting_bytes = 0
     try:
         for item in items:
@@ -291,7 +292,7 @@ def _score_group(clips: Iterable[PreparedClip], model: Any, batch_size: int) -> 
     """Fills in the scores of a group's rows; features are let go as soon as a batch is full."""
     names = list(model.config.head_names)
     group: list[list[Row]] = []
-    batch: list[tuple[Row, np.ndarray]] = []
+    batch: list[tuple[Row, npt.NDArray[np.float32]]] = []
     for clip in clips:
         group.append(clip.rows)
         for row, features in zip(clip.rows, clip.features, strict=False):
@@ -304,7 +305,7 @@ def _score_group(clips: Iterable[PreparedClip], model: Any, batch_size: int) -> 
     return group
 
 
-def score_windows(model: Any, features: Any) -> np.ndarray:
+def score_windows(model: Any, features: Any) -> npt.NDArray[np.float32]:
     """Scores of log-mel features `(windows, mel_bins, 3000)` on the model's device.
 
     Returns:
@@ -314,7 +315,8 @@ def score_windows(model: Any, features: Any) -> np.ndarray:
 
     with torch.inference_mode():
         states = encode_windows(model, features)
-        return model(encoder_states=states).logits.float().cpu().numpy()
+        scores: npt.NDArray[np.float32] = model(encoder_states=states).logits.float().cpu().numpy()
+        return scores
 
 
 def encode_windows(model: Any, features: Any) -> Any:
@@ -328,7 +330,9 @@ def encode_windows(model: Any, features: Any) -> Any:
         return torch.cat([model.encoder(part).last_hidden_state for part in parts])
 
 
-def _score_batch(batch: list[tuple[Row, np.ndarray]], model: Any, names: list[str]) -> None:
+def _score_batch(
+    batch: list[tuple[Row, npt.NDArray[np.float32]]], model: Any, names: list[str]
+) -> None:
     import torch
 
     features = torch.from_numpy(np.stack([features for _, features in batch]))
@@ -338,7 +342,7 @@ def _score_batch(batch: list[tuple[Row, np.ndarray]], model: Any, names: list[st
         scores = score_windows(model, features.to(model.device, non_blocking=True))
     except torch.OutOfMemoryError:
         raise ScoringError(
-            f"out of memory on {model.device}: try a --batch-size below {len(batch)}"
+            f"out of memory on {model.device}: try a batch size below {len(batch)}"
         ) from None
     if not np.isfinite(scores).all():
         # Not the clip's fault (decoded samples are finite): no row may pretend that it is.

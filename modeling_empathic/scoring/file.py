@@ -5,13 +5,14 @@ to read them back exactly.
 """
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
+from modeling_empathic.report.files import replacing, write_json
 
 from .clips import Row, ScoringError
 
@@ -26,11 +27,11 @@ def check_output(path: Path) -> None:
         ScoringError: An unknown suffix, a folder, or a folder above that does not exist.
     """
     if path.suffix.lower() not in FORMATS:
-        raise ScoringError(f"--output {path}: choose a name that ends in {', '.join(FORMATS)}")
+        raise ScoringError(f"{path}: choose a name that ends in {', '.join(FORMATS)}")
     if path.is_dir():
-        raise ScoringError(f"--output {path} is a folder")
+        raise ScoringError(f"{path} is a folder")
     if not path.parent.is_dir():
-        raise ScoringError(f"--output {path}: there is no folder {path.parent}")
+        raise ScoringError(f"{path}: there is no folder {path.parent}")
 
 
 def score_schema(provenance: dict[str, Any]) -> pa.Schema:
@@ -87,22 +88,22 @@ def read_provenance(path: Path) -> dict[str, Any]:
     Raises:
         ScoringError: The file has no provenance, so it is not one of ours.
     """
-    found: Any = None
+    provenance: Any = None
     try:
         if path.suffix.lower() == ".parquet":
             from pyarrow import parquet
 
-            found = json.loads((parquet.read_schema(path).metadata or {})[METADATA_KEY])
+            provenance = json.loads((parquet.read_schema(path).metadata or {})[METADATA_KEY])
         else:
-            found = json.loads(meta_path(path).read_text("utf-8"))
+            provenance = json.loads(meta_path(path).read_text("utf-8"))
     except (pa.ArrowInvalid, KeyError, ValueError, FileNotFoundError):
-        found = None
-    if not isinstance(found, dict) or not isinstance(found.get("heads"), list):
+        provenance = None
+    if not isinstance(provenance, dict) or not isinstance(provenance.get("heads"), list):
         raise ScoringError(
             f"{path} exists and is not a score file with its provenance; choose another "
-            "--output, or --overwrite to delete it"
+            "file, or overwrite (delete) it"
         )
-    return found
+    return provenance
 
 
 def write_scores(table: pa.Table, path: Path) -> None:
@@ -111,20 +112,19 @@ def write_scores(table: pa.Table, path: Path) -> None:
     if suffix != ".parquet":
         # First, so that there never is an output without its provenance.
         provenance = json.loads(table.schema.metadata[METADATA_KEY])
-        with _replacing(meta_path(path)) as file:
-            file.write(json.dumps(provenance, indent=2, sort_keys=True).encode() + b"\n")
-    with _replacing(path) as file:
+        write_json(meta_path(path), provenance)
+    with replacing(path) as temporary:
         if suffix == ".parquet":
             from pyarrow import parquet
 
-            parquet.write_table(table, file, compression="zstd", row_group_size=2**16)
+            parquet.write_table(table, temporary, compression="zstd", row_group_size=2**16)
         elif suffix == ".csv":
             from pyarrow import csv
 
-            csv.write_csv(table, file, csv.WriteOptions(quoting_style="needed"))
+            csv.write_csv(table, temporary, csv.WriteOptions(quoting_style="needed"))
         else:
-            for row in rows_of(table):
-                file.write(json_line(row).encode() + b"\n")
+            with temporary.open("w", encoding="utf-8", newline="\n") as file:
+                file.writelines(json_line(row) + "\n" for row in rows_of(table))
 
 
 def rows_of(table: pa.Table) -> Iterator[Row]:
@@ -145,24 +145,3 @@ def json_line(row: Row) -> str:
         },
         ensure_ascii=False,
     )
-
-
-class _replacing:
-    """Opens a temporary file that takes the path's place, whole and on disk, if nothing fails."""
-
-    def __init__(self, path: Path):
-        self.path, self.temporary = path, path.with_name(f".{path.name}.tmp")
-
-    def __enter__(self) -> IO[bytes]:
-        self.file = self.temporary.open("wb")
-        return self.file
-
-    def __exit__(self, failure: object, *rest: object) -> None:
-        with self.file:
-            if failure is None:
-                self.file.flush()
-                os.fsync(self.file.fileno())
-        if failure is None:
-            self.temporary.replace(self.path)
-        else:
-            self.temporary.unlink(missing_ok=True)

@@ -15,6 +15,9 @@ from typing import IO, Any
 
 import pyarrow as pa
 
+from modeling_empathic.report.files import lock
+from modeling_empathic.taxonomy import UserError
+
 from .clips import Row, ScoringError
 from .file import check_output, meta_path, read_provenance, read_scores, score_schema, write_scores
 
@@ -36,14 +39,15 @@ class ScoreFile:
 
     Args:
         path: The output; its suffix picks the format.
-        provenance: What the scores depend on; see `score_model.describe`.
+        provenance: What the scores depend on; see `loading.describe`.
         overwrite: Delete the output and its journal, and start again.
 
     Attributes:
         done: SHA-256 (`None` where the file could not be read) of the clips it has, by path.
 
     Raises:
-        ScoringError: The file there has another provenance or none, or is being written.
+        ScoringError: The file there has another provenance or none.
+        UserError: Another run is writing it.
     """
 
     def __init__(self, path: Path, provenance: dict[str, Any], *, overwrite: bool = False):
@@ -166,7 +170,7 @@ class ScoreFile:
             )
             raise ScoringError(
                 f"{self.path} has scores made differently ({differences}); choose another "
-                "--output, or --overwrite to delete them and start again"
+                "file, or overwrite (delete) them and start again"
             )
 
 
@@ -197,23 +201,11 @@ def _open_journal(path: Path) -> IO[bytes]:
     while True:
         file = journal.open("a+b")
         try:
-            _lock(file, path)
-        except ScoringError:
+            lock(file, path)
+        except UserError:
             file.close()  # the other run's: not ours to tidy up
             raise
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), journal.stat()):
                 return file
         file.close()  # between opening and locking, another run ended and removed it
-
-
-def _lock(file: IO[bytes], path: Path) -> None:
-    """Keeps a second run away from the journal; the system lifts it when a run is killed."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ScoringError(f"another run is writing {path}") from None

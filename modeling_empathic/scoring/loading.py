@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from modeling_empathic.reference_scores import FILE_NAME as REFERENCE_SCORES
+from modeling_empathic.report.files import is_hub_id
 
 from .clips import ScoringError
 
@@ -26,7 +27,7 @@ def choose_device(device: str) -> Any:
 
     if device == "openvino":
         if importlib.util.find_spec("openvino") is None:
-            raise ScoringError('--device openvino: pip install "emonet-voice[openvino]" first')
+            raise ScoringError('device openvino: pip install "emonet-voice[openvino]" first')
         return torch.device("cpu")
 
     n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -35,7 +36,7 @@ def choose_device(device: str) -> Any:
     if device == "auto":
         device = next(name for name in ("cuda", "mps", "cpu") if name in here)
     if device not in here:
-        raise ScoringError(f"--device {device}: this machine has auto, {', '.join(here)}, openvino")
+        raise ScoringError(f"device {device}: this machine has auto, {', '.join(here)}, openvino")
     return torch.device(device)
 
 
@@ -65,12 +66,12 @@ def load_model(
     is_folder = Path(source).is_dir()
     torch_device = choose_device(device)
     if is_folder and revision:
-        raise ScoringError("--revision is for models on the Hub, not for a folder")
-    if not is_folder and (source.count("/") != 1 or source[0] in "./~"):
-        raise ScoringError(f"--model {source}: no such folder, and not a Hub id (owner/name)")
+        raise ScoringError("revision is for models on the Hub, not for a folder")
+    if not is_folder and not is_hub_id(source):
+        raise ScoringError(f"model {source}: no such folder, and not a Hub id (owner/name)")
     for file in ("config.json", "preprocessor_config.json") if is_folder else ():
         if not Path(source, file).is_file():
-            raise ScoringError(f"--model {model or NANO_NAME}: the folder has no {file}")
+            raise ScoringError(f"model {model or NANO_NAME}: the folder has no {file}")
 
     import torch
     from transformers import WhisperFeatureExtractor
@@ -84,7 +85,7 @@ def load_model(
     from modeling_empathic.modeling_empathic import EmpathicInsightModel
 
     if dtype not in ("auto", *DTYPES):
-        raise ScoringError(f"--dtype {dtype}: choose auto, {', '.join(DTYPES)}")
+        raise ScoringError(f"dtype {dtype}: choose auto, {', '.join(DTYPES)}")
     kwargs: dict[str, Any] = {} if is_folder else {"revision": revision}
     chosen: dict[str, str] = {}  # the same head in two spellings is one head
     for spelling in heads:

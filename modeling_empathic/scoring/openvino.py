@@ -74,4 +74,5 @@ class _States(nn.Module):
         self.encoder = encoder
 
     def forward(self, input_features: torch.Tensor) -> torch.Tensor:
-        return self.encoder(input_features).last_hidden_state
+        states: torch.Tensor = self.encoder(input_features).last_hidden_state
+        return states

@@ -109,7 +109,7 @@ def test_an_unknown_stem_is_refused_unless_allowed(whisper, tmp_path):
     for emotion in EMOTIONS:
         save_head(release, emotion.stem, n_in=POOLED)
     save_head(release, "Hunger", n_in=POOLED)
-    with pytest.raises(UnknownNameError, match=r"model_Hunger_best\.pth.*--allow-unknown"):
+    with pytest.raises(UnknownNameError, match=r"model_Hunger_best\.pth.*allow_unknown"):
         convert(release, tmp_path / "out", whisper)
     config = convert(release, tmp_path / "out", whisper, allow_unknown=True)
     assert config.heads[-1]["name"] == "Hunger"

@@ -35,7 +35,7 @@ def write_m4a(path: Path, **options: str) -> bytes:
 
 
 def with_header(rate: int = SAMPLE_RATE, data_bytes: int | None = None) -> bytes:
-    """A mono 16-bit WAV of 2 s whose header says what it is told to."""
+    """A mono 16-bit WAV of 2 s whose header says what is asked for."""
     data = (TONE * 32_767).astype("<i2").tobytes()
     size = len(data) if data_bytes is None else data_bytes
     fmt = struct.pack("<IHHIIHH", 16, 1, 1, rate, rate * 2, 2, 16)

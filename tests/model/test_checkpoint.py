@@ -89,9 +89,9 @@ def test_saving_fewer_heads_over_a_folder_leaves_no_old_shard(broken):
 @torch.no_grad()
 def test_a_subset_of_heads_scores_as_the_whole(model_folder, features):
     whole = load(model_folder)(features).logits
-    some = EmpathicInsightModel.from_pretrained(model_folder, heads=["awe", "ANGER"])
-    assert some.config.head_names == ["Awe", "Anger"]
-    torch.testing.assert_close(some(features).logits, whole[:, [3, 0]])
+    two = EmpathicInsightModel.from_pretrained(model_folder, heads=["awe", "ANGER"])
+    assert two.config.head_names == ["Awe", "Anger"]
+    torch.testing.assert_close(two(features).logits, whole[:, [3, 0]])
 
 
 def test_a_subset_opens_only_the_shards_it_needs(model_folder, tmp_path):

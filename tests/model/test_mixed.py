@@ -29,9 +29,9 @@ def types(model):
     return heads, encoder
 
 
-@pytest.mark.parametrize("door", [EmpathicInsightModel, AutoModel])
-def test_the_heads_are_rounded_and_the_encoder_is_not(door, model_folder):
-    model = door.from_pretrained(model_folder, dtype="mixed")
+@pytest.mark.parametrize("auto", [EmpathicInsightModel, AutoModel])
+def test_the_heads_are_rounded_and_the_encoder_is_not(auto, model_folder):
+    model = auto.from_pretrained(model_folder, dtype="mixed")
     assert types(model) == ({torch.bfloat16}, {torch.float32})
     exact = tiny_model().encoder.state_dict()
     assert all(torch.equal(model.encoder.state_dict()[name], exact[name]) for name in exact)

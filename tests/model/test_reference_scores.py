@@ -34,9 +34,9 @@ def reference(values, ids=()):
 
 @given(arrays(float, st.integers(2, 200), elements=numbers))
 def test_z_scores_of_the_reference_clips_are_standardised(values):
-    found = z_scores({"Awe": values}, reference(values))["Awe"]
+    z = z_scores({"Awe": values}, reference(values))["Awe"]
     if values.std() > 1e-3:
-        np.testing.assert_allclose(found, stats.zscore(values), atol=1e-2)
+        np.testing.assert_allclose(z, stats.zscore(values), atol=1e-2)
 
 
 def test_a_head_that_never_moves_has_no_z_score():
@@ -45,30 +45,30 @@ def test_a_head_that_never_moves_has_no_z_score():
 
 @given(arrays(float, st.integers(101, 300), elements=numbers), numbers)
 def test_percentiles_agree_with_scipy_to_two_percent(values, score):
-    found = percentiles({"Awe": score}, reference(values))["Awe"]
+    ranks = percentiles({"Awe": score}, reference(values))["Awe"]
     # A rounding to six digits may move a score across its own ties, hence both bounds.
     low = stats.percentileofscore(values, score - 1e-4, "strict")
     high = stats.percentileofscore(values, score + 1e-4, "weak")
-    assert low - 2.01 <= found <= high + 2.01
+    assert low - 2.01 <= ranks <= high + 2.01
 
 
 @given(arrays(float, 150, elements=numbers), st.lists(numbers, min_size=2, max_size=20))
 def test_a_higher_score_has_no_lower_percentile(values, scores):
-    found = percentiles({"Awe": np.sort(scores)}, reference(values))["Awe"]
-    assert (np.diff(found) >= -1e-9).all()
-    assert ((found >= 0) & (found <= 100)).all()
+    ranks = percentiles({"Awe": np.sort(scores)}, reference(values))["Awe"]
+    assert (np.diff(ranks) >= -1e-9).all()
+    assert ((ranks >= 0) & (ranks <= 100)).all()
 
 
 def test_the_middle_of_many_equal_scores_is_taken_and_nan_stays():
-    found = percentiles({"Awe": [1.0, np.nan]}, reference([1.0] * 50))["Awe"]
-    assert found[0] == 50
-    assert np.isnan(found[1])
+    ranks = percentiles({"Awe": [1.0, np.nan]}, reference([1.0] * 50))["Awe"]
+    assert ranks[0] == 50
+    assert np.isnan(ranks[1])
 
 
 def test_a_single_number_gives_a_single_number():
-    some = reference([0.0, 1.0])
-    assert isinstance(z_scores({"Awe": 1}, some)["Awe"], float)
-    assert isinstance(percentiles({"Awe": 1}, some)["Awe"], float)
+    two = reference([0.0, 1.0])
+    assert isinstance(z_scores({"Awe": 1}, two)["Awe"], float)
+    assert isinstance(percentiles({"Awe": 1}, two)["Awe"], float)
 
 
 def test_a_head_without_reference_is_named():
@@ -97,12 +97,12 @@ def test_a_repository_on_the_hub_has_one_or_none(local_hub, tmp_path):
     write_reference(reference([0.0, 1.0, 5.0]), folder / FILE_NAME)
     local_hub.add("laion/with", folder, "model")
     client("import sys; sys.path.insert(0, repository)", repository=str(REPOSITORY))
-    found = client(
+    answers = client(
         "from modeling_empathic.reference_scores import read_reference\n"
         "result = [read_reference(f'laion/{name}') for name in ('with', 'without')]"
     )
-    assert found[0][1] == 3
-    assert found[1] is None
+    assert answers[0][1] == 3
+    assert answers[1] is None
     client.close()
 
 
@@ -132,12 +132,12 @@ def test_too_few_or_missing_scores_make_no_reference(values):
 
 
 def test_nanos_reference_is_of_its_training_speakers_and_small():
-    found = read_reference(NANO)
-    assert tuple(found.heads) == EMOTION_NAMES
-    assert (found.n_clips, len(found.clip_ids)) == (304, 304)
+    stored = read_reference(NANO)
+    assert tuple(stored.heads) == EMOTION_NAMES
+    assert (stored.n_clips, len(stored.clip_ids)) == (304, 304)
     training = json.loads((NANO / "training.json").read_text())["training"]
-    assert training["emodb_clips"] == found.n_clips
-    assert all(head.sd > 0 for head in found.heads.values())
+    assert training["emodb_clips"] == stored.n_clips
+    assert all(head.sd > 0 for head in stored.heads.values())
     assert (NANO / FILE_NAME).stat().st_size < 100_000
 
 

@@ -257,8 +257,8 @@ def test_in_real_recordings_women_speak_higher_than_men(shared):
 
     def medians(speaker):
         clips = [folder / f"{speaker}{text}Na.flac" for text in ("a01", "a02", "a05", "b03")]
-        found = [soundfile.read(clip) for clip in clips if clip.exists()]
-        return [acoustics(samples, rate)["f0_median_hz"] for samples, rate in found]
+        recordings = [soundfile.read(clip) for clip in clips if clip.exists()]
+        return [acoustics(samples, rate)["f0_median_hz"] for samples, rate in recordings]
 
     men, women = medians("03") + medians("11"), medians("08") + medians("16")
     assert men and women

@@ -14,18 +14,18 @@ from pyarrow import parquet
 from rich.console import Console
 
 from emonet_voice.cli import app as cli
+from emonet_voice.cli.score import SMALL
 from emonet_voice.cli.screen import Summary, strongest
 from modeling_empathic import EmpathicInsightConfig
-from modeling_empathic.scoring import loading as score_model
+from modeling_empathic.scoring import loading
 from modeling_empathic.scoring.clips import score_files
 from modeling_empathic.scoring.file import read_provenance, read_scores
 from tests.support.places import REPOSITORY
 from tests.support.scoring_fakes import HEADS, FakeExtractor, FakeModel, fake_loader, write_clip
 from tests.support.tiny import tiny_model
 
-LOAD_MODEL = score_model.load_model
-# argv[0] is what the console script has: the package imports transformers only for others.
-START = "import sys; sys.argv[0] = 'emonet-voice'; import emonet_voice.cli.app as cli; "
+LOAD_MODEL = loading.load_model
+START = "import sys; import emonet_voice.cli.app as cli; "
 SLOW_FAKE = (
     "from modeling_empathic.scoring import loading; "
     "from tests.support.scoring_fakes import fake_loader; "
@@ -36,13 +36,13 @@ SLOW_FAKE = (
 @pytest.fixture(autouse=True)
 def fake_model(monkeypatch):
     """No test loads a model unless it says so."""
-    monkeypatch.setattr(score_model, "load_model", fake_loader())
+    monkeypatch.setattr(loading, "load_model", fake_loader())
 
 
 @pytest.fixture
 def real_model(fake_model, monkeypatch):
     """But this one does."""
-    monkeypatch.setattr(score_model, "load_model", LOAD_MODEL)
+    monkeypatch.setattr(loading, "load_model", LOAD_MODEL)
 
 
 @pytest.fixture(scope="module")
@@ -89,12 +89,12 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(clips):
 
 
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(clips, monkeypatch, capsys):
-    monkeypatch.setattr(score_model, "load_model", fake_loader(stop_at=3))
+    monkeypatch.setattr(loading, "load_model", fake_loader(stop_at=3))
     arguments = ["score", "clips", "-o", "x.csv", "--batch-size", "2"]
     assert cli.run(arguments) == 130
     stopped = "stopped: 4 clips are kept; run the same command to go on\n"
     assert capsys.readouterr().err.endswith(stopped)
-    monkeypatch.setattr(score_model, "load_model", fake_loader())
+    monkeypatch.setattr(loading, "load_model", fake_loader())
     assert cli.run(arguments) == 0
     assert "10 clips" in (out := capsys.readouterr().out) and "4 scored before" in out
 
@@ -114,7 +114,7 @@ def test_nothing_moves_on_the_screen_when_it_is_not_a_terminal(clips, capsys):
     assert cli.run(["score", "clips"]) == 0
     captured = capsys.readouterr()
     assert captured.err.startswith("Model: Nano") and captured.err.count("\n") == 2
-    assert cli.SMALL in captured.err
+    assert SMALL in captured.err
     assert "\x1b" not in captured.out + captured.err and "Scoring" not in captured.err
 
 
@@ -173,7 +173,7 @@ def test_overwrite_starts_again_with_other_provenance(clips, capsys):
         (["clips", "--model", "./nowhere"], "./nowhere: no such folder"),
         (["clips", "--model", "nowhere"], "not a Hub id (owner/name)"),
         (["clips", "--model", "empty"], "empty: the folder has no config.json"),
-        (["clips", "--model", "clips", "--revision", "v1"], "--revision is for models on the Hub"),
+        (["clips", "--model", "clips", "--revision", "v1"], "revision is for models on the Hub"),
     ],
 )
 def test_a_users_mistake_is_one_line_and_exit_code_2(clips, real_model, capsys, arguments, message):
@@ -207,11 +207,11 @@ def test_an_unknown_head_is_answered_with_the_nearest_of_the_model(clips, real_m
 def test_auto_takes_the_type_that_suits_device_and_weights(device, stored, expected):
     config = EmpathicInsightConfig(dtype="bfloat16" if stored == "mixed" else stored)
     config.encoder.dtype = "float32" if stored == "mixed" else config.dtype
-    assert score_model._auto_dtype(device, config) == expected
+    assert loading._auto_dtype(device, config) == expected
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(clips, monkeypatch):
-    monkeypatch.setattr(score_model, "load_model", lambda *_, **__: int("no number"))
+    monkeypatch.setattr(loading, "load_model", lambda *_, **__: int("no number"))
     with pytest.raises(ValueError, match="no number"):
         cli.run(["score", "clips"])
 
@@ -242,9 +242,9 @@ def test_scoring_needs_no_package_beyond_the_core(tmp_path):
 def test_help_and_version_need_none_of_the_heavy_libraries():
     report = (
         "import atexit; atexit.register(lambda: print(sorted({'torch', 'transformers', 'pyarrow', "
-        "'numpy', 'librosa', 'datasets'} & set(sys.modules)), file=sys.stderr))"
+        "'numpy', 'librosa', 'datasets', 'huggingface_hub'} & set(sys.modules)), file=sys.stderr))"
     )
-    for arguments in (["--help"], ["score", "--help"], ["--version"]):
+    for arguments in (["--help"], ["score", "--help"], ["convert", "--help"], ["--version"]):
         process = command(report, *arguments)
         out, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (0, "[]\n")
@@ -333,7 +333,7 @@ def test_a_real_model_scores_from_its_folder_the_same_twice(clips, real_model, t
         assert cli.run(["score", *clips[:3], "--model", tiny, "-o", output]) == 0
     assert Path("a.parquet").read_bytes() == Path("b.parquet").read_bytes()
     provenance = read_provenance(Path("a.parquet"))
-    assert provenance["revision"] == score_model.fingerprint(Path(tiny))
+    assert provenance["revision"] == loading.fingerprint(Path(tiny))
     assert (provenance["device"], provenance["dtype"]) == ("cpu", "float32")
     assert provenance["scales"]["Anger"] == [0.0, 4.0] and provenance["windows"]["window_s"] == 30
     assert cli.run(["score", clips[0], "--model", tiny, "--heads", "awe", "-o", "c.csv"]) == 0
@@ -349,14 +349,14 @@ def test_a_damaged_model_and_a_head_it_lacks_are_one_line(clips, real_model, tin
     for file in Path(tiny).iterdir():
         (broken / file.name).write_bytes(file.read_bytes())
     (broken / "model.safetensors").write_bytes(b"\x00" * 99)
-    assert score_model.fingerprint(broken) != score_model.fingerprint(Path(tiny))
+    assert loading.fingerprint(broken) != loading.fingerprint(Path(tiny))
     assert cli.run(["score", clips[0], "--model", "broken"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: cannot load the model broken: ") and error.count("\n") == 1
 
 
-@pytest.mark.skipif(not (score_model.NANO / "config.json").exists(), reason="no embedded model")
+@pytest.mark.skipif(not (loading.NANO / "config.json").exists(), reason="no embedded model")
 def test_the_embedded_model_scores_without_an_option(clips, real_model):
     assert cli.run(["score", clips[0], "-o", "x.parquet"]) == 0
     provenance = read_provenance(Path("x.parquet"))
-    assert provenance["model"] == score_model.NANO_NAME and len(provenance["heads"]) >= 40
+    assert provenance["model"] == loading.NANO_NAME and len(provenance["heads"]) >= 40

@@ -24,6 +24,7 @@ from modeling_empathic.scoring.clips import (
 from modeling_empathic.scoring.file import read_provenance, read_scores, rows_of
 from modeling_empathic.scoring.journal import ScoreFile, journal_path
 from modeling_empathic.scoring.loading import describe
+from modeling_empathic.taxonomy import UserError
 from tests.support.scoring_fakes import HEADS, FakeExtractor, FakeModel, write_clip
 
 PROVENANCE = {"model": "fake", "heads": list(HEADS), "dtype": "float32"}
@@ -61,8 +62,8 @@ def test_a_folder_is_searched_recursively_for_audio_in_sorted_order(tmp_path, mo
 
 
 def test_a_clip_reached_twice_is_listed_once_where_it_came_first(clips):
-    found = find_audio([clips[3], "./clips/3.wav", os.path.abspath(clips[3]), "clips"])  # noqa: PTH100
-    assert found == [clips[3], *clips[:3], *clips[4:]]
+    paths = find_audio([clips[3], "./clips/3.wav", os.path.abspath(clips[3]), "clips"])  # noqa: PTH100
+    assert paths == [clips[3], *clips[:3], *clips[4:]]
 
 
 def test_globs_give_audio_only_and_a_named_file_is_taken_whatever_its_suffix(clips):
@@ -201,7 +202,7 @@ def test_an_interrupted_and_resumed_file_is_the_uninterrupted_one_byte_for_byte(
     again = score_into("resumed" + suffix, clips)
     assert again.batches == [4, 1, 2]  # clips 4 to 7 without 5, in five windows; then 8 and 9
     assert Path("whole" + suffix).read_bytes() == Path("resumed" + suffix).read_bytes()
-    assert not list(Path().glob("*.partial")) and not list(Path().glob(".*.tmp"))
+    assert not list(Path().glob("*.partial")) and not list(Path().glob(".*.tmp*"))
 
 
 @pytest.mark.parametrize("cut", [1, 40, 300])
@@ -288,7 +289,7 @@ def test_the_three_formats_hold_the_same_float32_rows(clips):
 @pytest.mark.parametrize("finished", [True, False])
 def test_other_provenance_is_refused_with_what_differs(clips, finished):
     score_into("x.csv", clips, stop_after=None if finished else 1)
-    with pytest.raises(ScoringError, match=r"dtype: float32, now float16.*--overwrite"):
+    with pytest.raises(ScoringError, match=r"dtype: float32, now float16.*or overwrite"):
         score_into("x.csv", clips, provenance=PROVENANCE | {"dtype": "float16"})
     score_into("x.csv", clips)  # what was there is still good
 
@@ -305,7 +306,7 @@ def test_a_file_that_is_not_a_score_file_is_not_touched(clips, suffix):
 def test_two_runs_cannot_write_the_same_file(clips):
     pytest.importorskip("fcntl")
     with ScoreFile(Path("x.csv"), PROVENANCE):
-        with pytest.raises(ScoringError, match="another run is writing"):
+        with pytest.raises(UserError, match="another run is writing"):
             ScoreFile(Path("x.csv"), PROVENANCE)
         assert journal_path(Path("x.csv")).exists()
 
@@ -316,7 +317,7 @@ def test_a_journal_is_removed_while_it_is_still_locked(clips, monkeypatch, group
     remove = Path.unlink
 
     def refused_then_removed(path, missing_ok=False):
-        with pytest.raises(ScoringError, match="another run is writing"):
+        with pytest.raises(UserError, match="another run is writing"):
             ScoreFile(Path("x.csv"), PROVENANCE)
         remove(path, missing_ok)
 
@@ -332,15 +333,15 @@ def test_a_run_that_had_opened_the_journal_when_another_ended_has_one_of_its_own
     clips, monkeypatch
 ):
     pytest.importorskip("fcntl")
-    other, lock = ScoreFile(Path("x.csv"), PROVENANCE), score_journal._lock
+    other, lock = ScoreFile(Path("x.csv"), PROVENANCE), score_journal.lock
 
     def lock_late(file, path):
-        monkeypatch.setattr(score_journal, "_lock", lock)
+        monkeypatch.setattr(score_journal, "lock", lock)
         other.close()
         lock(file, path)
 
-    monkeypatch.setattr(score_journal, "_lock", lock_late)
+    monkeypatch.setattr(score_journal, "lock", lock_late)
     with ScoreFile(Path("x.csv"), PROVENANCE):
         assert journal_path(Path("x.csv")).exists()
-        with pytest.raises(ScoringError, match="another run is writing"):
+        with pytest.raises(UserError, match="another run is writing"):
             ScoreFile(Path("x.csv"), PROVENANCE)

@@ -53,7 +53,7 @@ class FakeModel:
 
 
 def fake_loader(**options):
-    """A stand-in for `score_model.load_model` that gives a `FakeModel` made with the options."""
+    """A stand-in for `loading.load_model` that gives a `FakeModel` made with the options."""
     from modeling_empathic.scoring.loading import describe
 
     def load_model(model, *, heads, **_):

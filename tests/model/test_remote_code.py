@@ -1,4 +1,4 @@
-"""The three doors into the model, each in a fresh process as a user would open it."""
+"""The ways to load the model, as a user would take them: each in a fresh process."""
 
 import ast
 import json
@@ -84,8 +84,8 @@ print(json.dumps(results))
 """
     results = in_fresh_process(program, model_folder, tone_file, cwd=REPOSITORY, cache=tmp_path)
     assert len(results) == 4
-    for door, scores in results.items():
-        assert scores == pytest.approx(expected, abs=1e-5), door
+    for way, scores in results.items():
+        assert scores == pytest.approx(expected, abs=1e-5), way
 
 
 def test_remote_code_works_where_the_package_cannot_be_imported(
@@ -122,8 +122,8 @@ for task in ('voice-emotion', None):
     results[f'pipeline {task}'] = {row['label']: row['score'] for row in ours(tone)}
 stock = pipeline('audio-classification', model=folder, trust_remote_code=True)
 results['audio-classification'] = {row['label']: row['score'] for row in stock(tone, top_k=None)}
-some = AutoModel.from_pretrained(folder, trust_remote_code=True, heads=['awe'])
-assert some.config.head_names == ['Awe'], some.config.head_names
+one = AutoModel.from_pretrained(folder, trust_remote_code=True, heads=['awe'])
+assert one.config.head_names == ['Awe'], one.config.head_names
 print(json.dumps(results))
 """
     )
@@ -138,8 +138,8 @@ print(json.dumps(results))
         cache=tmp_path / "cache",
     )
     assert len(results) == 5
-    for door, scores in results.items():
-        assert scores == pytest.approx(expected, abs=1e-5), door
+    for way, scores in results.items():
+        assert scores == pytest.approx(expected, abs=1e-5), way
     # Saved from remote code, the folder is the one that it was loaded from, code included.
     assert (saved / "pipeline_empathic.py").exists()
     for path in model_folder.iterdir():
