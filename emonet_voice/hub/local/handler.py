@@ -1,4 +1,4 @@
-"""HTTP for the local Hub: connections, tokens, bodies, byte ranges; `local_hub_api` answers."""
+"""HTTP for the local Hub: connections, tokens, bodies, byte ranges; `api` answers."""
 
 import base64
 import hmac
@@ -122,20 +122,21 @@ class Call(BaseHTTPRequestHandler):
         self.body = io.BufferedReader(body, CHUNK_BYTES)
         try:
             self._check_token()
-            found = self._route(path)
-            self._send(found if isinstance(found, Answer) else Answer(found))
+            value = self._route(path)
+            self._send(value if isinstance(value, Answer) else Answer(value))
         except HubError as error:
             self._refuse(error)
         except (ConnectionError, TimeoutError):
             raise
-        except Exception:  # a fault of ours: told to the client, and printed by the server
+        except Exception:  # noqa: BLE001 - a fault of ours: printed first, then answered
+            self.server.handle_error(self.connection, self.client_address)
+            self.close_connection = True
             if not self._started:
                 self._send(Answer({"error": "the local Hub failed"}, 500))
-            raise
         while self.body.read(CHUNK_BYTES):  # clients listen when they have sent everything
             pass
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - their names
 
     def log_message(self, format: str, *args: Any) -> None:
         """Says nothing; requests are noted in `Server.requests`."""
@@ -218,7 +219,7 @@ class _Body(io.RawIOBase):
             self._left = self._next_chunk()
         if not self._left:
             return 0
-        count = self._stream.readinto(memoryview(buffer)[: self._left])
+        count: int = self._stream.readinto(memoryview(buffer)[: self._left])
         if not count:
             raise ConnectionError("the body ended early")
         self._left -= count
@@ -260,10 +261,10 @@ def member(value: Any, name: str, kind: type = str) -> Any:
     Raises:
         HubError: 400.
     """
-    found = value.get(name) if isinstance(value, dict) else None
-    if not isinstance(found, kind):
-        raise HubError(400, f"expected {name!r} as {kind.__name__}, not {found!r:.80}")
-    return found
+    inner = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(inner, kind):
+        raise HubError(400, f"expected {name!r} as {kind.__name__}, not {inner!r:.80}")
+    return inner
 
 
 def from_base64(text: str) -> bytes:
