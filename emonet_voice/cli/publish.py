@@ -64,7 +64,9 @@ def new_spelling(arguments: list[str]) -> list[str]:
     """
     if not arguments or not arguments[0].startswith("-"):
         return arguments
-    parts = [part for argument in arguments for part in argument.split("=", 1)]
+    parts: list[str] = []
+    for argument in arguments:
+        parts += argument.split("=", 1) if argument.startswith("--") else [argument]
     for command in ("push", "rehearse", "upgrade", "stage"):
         old = f"--{command}"
         if old in parts:
@@ -141,9 +143,9 @@ def push(
     """
     if create_pr and tag:
         raise UsageError("a pull request cannot be tagged")
-    options: dict[str, Any] = {"private": private, "create_pr": create_pr}
+    new: dict[str, Any] = {"private": private, "create_pr": create_pr}
     with _stopping_well(), _staged(keep, only, namespace, models, bench, results) as (staged, _):
-        _push(staged, namespace, options, tag, remove=True, yes=yes, as_json=as_json)
+        _push(staged, namespace, new, tag=tag, yes=yes, as_json=as_json)
 
 
 @publish.command()
@@ -194,9 +196,9 @@ def upgrade(
     with _stopping_well():
         _convert(repo_id, models)
         namespace = repo_id.partition("/")[0]
-        options = {"private": False, "create_pr": True}
         with _staged(keep, [repo_id], namespace, models, None, results) as (staged, _):
-            _push(staged, namespace, options, None, remove=False, yes=yes, as_json=as_json)
+            new = {"create_pr": True}
+            _push(staged, namespace, new, remove=False, yes=yes, as_json=as_json)
 
 
 @contextmanager
@@ -248,10 +250,10 @@ def _convert(repo_id: str, models: Path) -> None:
 def _push(
     staged: "Staged",
     namespace: str,
-    options: dict[str, Any],
-    tag: str | None,
+    new: dict[str, Any],
     *,
-    remove: bool,
+    tag: str | None = None,
+    remove: bool = True,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -262,7 +264,7 @@ def _push(
     if not sys.stderr.isatty():
         disable_progress_bars()
     api = sign_in()
-    plans = make_plans(api, staged, namespace, **options, tag=tag, remove=remove)
+    plans = make_plans(api, staged, namespace, **new, tag=tag, remove=remove)
     rows = [plan.as_row() for plan in plans]
     if not as_json:
         _show_plans(plans)
@@ -272,12 +274,12 @@ def _push(
             raise UsageError("nothing was pushed: add --yes, as nobody can be asked here")
         _ask()
     for row, plan in zip(rows, plans, strict=True):
-        row["address"] = push(api, staged, plan, **options)
+        row["address"] = push(api, staged, plan, **new)
         if row["address"] and not as_json:
             typer.echo(row["address"])
     n_new = 0
-    if not options["create_pr"]:
-        address, n_new = push_collection(api, staged, namespace, private=options["private"])
+    if not new.get("create_pr"):
+        address, n_new = push_collection(api, staged, namespace, private=new["private"])
         if n_new and not as_json:
             typer.echo(f"{n_new} added to {address}")
     if as_json:

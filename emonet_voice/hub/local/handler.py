@@ -43,6 +43,7 @@ class Server(ThreadingHTTPServer):
         unknown: Gets those that no route matches.
     """
 
+    daemon_threads = False  # closing waits for what is being answered
     request_queue_size = 128  # of the standard five, clients with many threads wait a second
 
     def __init__(
@@ -75,12 +76,12 @@ class Server(ThreadingHTTPServer):
 
     def server_close(self) -> None:
         """Also ends connections that clients keep open, so that a closed Hub answers nobody."""
-        super().server_close()
         for connection in list(self._connections):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:  # the client was faster
                 self._connections.discard(connection)
+        super().server_close()
 
 
 class Call(BaseHTTPRequestHandler):

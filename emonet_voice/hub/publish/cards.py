@@ -80,7 +80,7 @@ def python_blocks(text: str) -> list[str]:
 
     Example:
         >>> python_blocks("```python\nprint(1)\n```\n```sh\nls\n```\n")
-        ['print(1)\\n']
+        ['print(1)\n']
     """
     return _BLOCK.findall(text)
 

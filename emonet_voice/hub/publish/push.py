@@ -22,6 +22,7 @@ from .stage import COLLECTION, MANIFEST, Staged
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
 
 OURS = {
     "model": ("*.safetensors", "*.safetensors.index.json", "*_empathic.py", ".eval_results/*"),
@@ -196,11 +197,11 @@ def _compare(
     return replace(plan, send_bytes=size)
 
 
-def _is_same(path: Path, file: dict[str, Any], remote: Any) -> bool:
+def _is_same(path: Path, file: dict[str, Any], remote: "RepoFile") -> bool:
     if remote.size != file["bytes"]:
         return False
     if remote.lfs:
-        return remote.lfs.sha256 == file["sha256"]
+        return bool(remote.lfs.sha256 == file["sha256"])
     content = path.read_bytes()  # text: the Hub keeps nothing large outside of LFS
     return remote.blob_id == hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
