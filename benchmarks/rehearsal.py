@@ -1,4 +1,4 @@
-"""`emonet-voice publish --rehearse` at the size of the release: each call that users make, timed.
+"""`emonet-voice publish rehearse` at the size of the release: each call that users make, timed.
 
     emonet-voice bench build path/to/raw bench/    # or a made one, as `bench_build.py` makes it
     python benchmarks/rehearsal.py --bench bench/ [--models path/to/models]
@@ -18,6 +18,7 @@ sys.path.insert(0, str(HERE.parent))
 
 
 def main() -> None:
+    """Stages, rehearses and writes `results/rehearsal.json`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

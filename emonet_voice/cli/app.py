@@ -20,9 +20,10 @@ from .publish import publish
 from .score import score
 
 app = make_group("emonet-voice")
-for command in (score, convert, evaluate, generalize, collect, publish, demo):
+for command in (score, convert, evaluate, generalize, collect, demo):
     app.command(no_args_is_help=command is not demo)(command)
 app.add_typer(bench)
+app.add_typer(publish)
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,20 +1,23 @@
-"""The command `emonet-voice publish`.
+"""The commands `emonet-voice publish stage`, `push`, `rehearse` and `upgrade`.
 
-Only Typer and Rich are imported here, everything heavy inside the command: `--help` has to answer
+Only Typer and Rich are imported here, everything heavy inside the commands: `--help` has to answer
 at once.
 """
 
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperGroup
 
-from .options import FLAG, UsageError
+from .options import FLAG, AsJson, Only, UsageError, Yes, make_group, split_names
 
 if TYPE_CHECKING:
     from emonet_voice.hub.publish.push import Plan
@@ -22,49 +25,100 @@ if TYPE_CHECKING:
 
 SHOWN = 8  # paths of one kind
 
+Models = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Converted models: DIR/Empathic-Insight-Voice-Small and so on."
+    ),
+]
+Bench = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="What `bench build` made for Bench.")
+]
+Results = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Results of `evaluate --output`, for the models' cards."),
+]
+Namespace = Annotated[str, typer.Option(metavar="NAME", help="User or organisation on the Hub.")]
+Keep = Annotated[
+    Path | None, typer.Option("--stage", metavar="OUT", help="Keep what was staged here.")
+]
 
-def publish(
-    stage: Annotated[
-        Path | None,
-        typer.Option(metavar="OUT", help="Write each repository's folder here, and check it."),
-    ] = None,
-    push: Annotated[
-        bool, typer.Option("--push", metavar=FLAG, help="Push to the Hub; shows a plan and asks.")
-    ] = False,
-    rehearse: Annotated[
-        bool,
-        typer.Option(
-            "--rehearse", metavar=FLAG, help="Push to a Hub on this machine; run what users run."
-        ),
-    ] = False,
-    upgrade: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID",
-            help="Pull request that adds config.json, safetensors and card to a public model "
-            "repository, such as laion/Empathic-Insight-Voice-Small.",
-        ),
-    ] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAMES", help="Only these repositories: names, with commas."),
-    ] = None,
-    models: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Converted models: DIR/Empathic-Insight-Voice-Small and so on."
-        ),
-    ] = None,
-    bench: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="What `bench build` made for Bench.")
-    ] = None,
-    results: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Results of `evaluate --output`, for the models' cards."),
-    ] = None,
-    namespace: Annotated[
-        str, typer.Option(metavar="NAME", help="User or organisation on the Hub.")
-    ] = "laion",
+
+class _Group(TyperGroup):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, new_spelling(args))
+
+
+publish = make_group("publish", cls=_Group)
+
+
+def new_spelling(arguments: list[str]) -> list[str]:
+    """Arguments of `publish` as they are spelled since its modes are commands.
+
+    Version 0.1 had `--push`, `--rehearse`, `--upgrade ID` and `--stage OUT`, the last one with the
+    others too; they go on working for one version, with a line that says the new spelling.
+
+    Example:
+        >>> new_spelling(["push", "--tag", "v1", "--stage", "out"])
+        ['push', '--tag', 'v1', '--stage', 'out']
+    """
+    if not arguments or not arguments[0].startswith("-"):
+        return arguments
+    parts: list[str] = []
+    for argument in arguments:
+        parts += argument.split("=", 1) if argument.startswith("--") else [argument]
+    for command in ("push", "rehearse", "upgrade", "stage"):
+        old = f"--{command}"
+        if old in parts:
+            parts.remove(old)
+            new = f"emonet-voice publish {command}"
+            print(f"publish {old} is going: type `{new}`", file=sys.stderr)
+            return [command, *parts]
+    return arguments
+
+
+@publish.callback()
+def about() -> None:
+    """Publish the models, data sets, metric and Spaces on the Hub, or rehearse it here.
+
+    What is staged is checked first: metadata, features against Parquet, weights, links, secrets.
+
+    Example: `emonet-voice publish rehearse --bench bench/`
+    """
+
+
+@publish.command(no_args_is_help=True)
+def stage(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
+    only: Only = None,
+    models: Models = None,
+    bench: Bench = None,
+    results: Results = None,
+    namespace: Namespace = "laion",
+    as_json: AsJson = False,
+) -> None:
+    """Write each repository's folder as it is uploaded, and check it.
+
+    Exit code: 0 done, 2 could not run.
+
+    Example: `emonet-voice publish stage out/ --bench bench/ --models models/ --results results/`
+    """
+    with _stopping_well(), _staged(out, only, namespace, models, bench, results) as (staged, _):
+        if as_json:
+            typer.echo((staged.folder / "staging.json").read_text("utf-8"), nl=False)
+        else:
+            done = ", ".join(row.name for row in staged.repositories)
+            n = len(staged.repositories)
+            typer.echo(f"{n} repositories checked: {done}. Written to {out}")
+
+
+@publish.command()
+def push(
+    only: Only = None,
+    models: Models = None,
+    bench: Bench = None,
+    results: Results = None,
+    namespace: Namespace = "laion",
     private: Annotated[
         bool, typer.Option("--private", metavar=FLAG, help="Make new repositories private.")
     ] = False,
@@ -74,73 +128,116 @@ def publish(
     tag: Annotated[
         str | None, typer.Option(metavar="TAG", help="Tag what was pushed, such as v0.1.0.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", metavar=FLAG, help="Do not ask.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON.")] = False,
+    keep: Keep = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Publish the models, data sets, metric and Spaces on the Hub, or rehearse it here.
+    """Push to the Hub: stages, checks, shows a plan and asks.
 
-    What is staged is checked first: metadata, features against Parquet, weights, links, secrets.
-    A push sends only what differs: cut, the same command goes on; done, it has nothing to do.
-    Files on the Hub that this project did not make stay. The token is that of `hf auth login` or
-    HF_TOKEN.
+    Only what differs is sent: cut, the same command goes on; done, it has nothing to do. Files on
+    the Hub that this project did not make stay. The token is that of `hf auth login` or HF_TOKEN.
+
+    Exit code: 0 done, 2 could not run.
+
+    Example: `emonet-voice publish push --only Empathic-Insight-Voice-Nano --tag v0.1.0`
+    """
+    if create_pr and tag:
+        raise UsageError("a pull request cannot be tagged")
+    new: dict[str, Any] = {"private": private, "create_pr": create_pr}
+    with _stopping_well(), _staged(keep, only, namespace, models, bench, results) as (staged, _):
+        _push(staged, namespace, new, tag=tag, yes=yes, as_json=as_json)
+
+
+@publish.command()
+def rehearse(
+    only: Only = None,
+    models: Models = None,
+    bench: Bench = None,
+    results: Results = None,
+    namespace: Namespace = "laion",
+    keep: Keep = None,
+    as_json: AsJson = False,
+) -> None:
+    """Push to a Hub on this machine, and run from there what users run.
 
     Exit code: 0 done, 1 a call of the rehearsal failed, 2 could not run.
 
-    Example: `emonet-voice publish --stage out/ --bench bench/`
-
-    Example: `emonet-voice publish --rehearse --bench bench/ --json`
-
-    Example: `emonet-voice publish --push --only Empathic-Insight-Voice-Nano --tag v0.1.0`
-
-    Example: `emonet-voice publish --upgrade laion/Empathic-Insight-Voice-Small --models models/`
+    Example: `emonet-voice publish rehearse --bench bench/ --json`
     """
-    modes = [push, rehearse, upgrade is not None]
-    if not any(modes) and stage is None:
-        raise UsageError("choose --stage OUT, --push, --rehearse or --upgrade ID")
-    if sum(modes) > 1:
-        raise UsageError("choose one of --push, --rehearse and --upgrade")
-    if not push and not upgrade and (private or create_pr or tag or yes):
-        raise UsageError("--private, --create-pr, --tag and --yes are for --push")
-    if (create_pr or upgrade) and tag:
-        raise UsageError("a pull request cannot be tagged")
-    if upgrade and (models is None or only):
-        raise UsageError("--upgrade needs --models DIR, where the model is kept, and no --only")
+    with _stopping_well(), _staged(keep, only, namespace, models, bench, results) as (staged, work):
+        raise typer.Exit(_rehearse(staged, namespace, work, as_json))
+
+
+@publish.command(no_args_is_help=True)
+def upgrade(
+    repo_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="Of a public model, such as laion/Empathic-Insight-Voice-Small."
+        ),
+    ],
+    models: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Where the model is converted to, or has been: DIR/NAME."),
+    ],
+    results: Results = None,
+    keep: Keep = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Pull request that adds config.json, safetensors and card to a public model's repository.
+
+    The loose heads stay, so that old code goes on working.
+
+    Exit code: 0 done, 2 could not run.
+
+    Example: `emonet-voice publish upgrade laion/Empathic-Insight-Voice-Small --models models/`
+    """
+    with _stopping_well():
+        _convert(repo_id, models)
+        namespace = repo_id.partition("/")[0]
+        with _staged(keep, [repo_id], namespace, models, None, results) as (staged, _):
+            new = {"create_pr": True}
+            _push(staged, namespace, new, remove=False, yes=yes, as_json=as_json)
+
+
+@contextmanager
+def _stopping_well() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("stopped: what was pushed stays; run the same command to go on", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def _staged(
+    keep: Path | None,
+    only: list[str] | None,
+    namespace: str,
+    models: Path | None,
+    bench: Path | None,
+    results: Path | None,
+) -> Iterator[tuple["Staged", Path]]:
+    """What was staged, kept or for as long as the block lasts, and a folder that may be made."""
     from emonet_voice.hub.publish.stage import Sources
     from emonet_voice.hub.publish.stage import stage as stage_all
 
     stderr = Console(stderr=True, highlight=False)
-    names = [name.strip() for some in only or [] for name in some.split(",") if name.strip()]
-    try:
-        if upgrade:
-            names, namespace, create_pr = [upgrade], upgrade.partition("/")[0], True
-            _convert(upgrade, models or Path(), stderr)
-        with tempfile.TemporaryDirectory() as temporary:
-            out = stage or Path(temporary, "stage")
-            sources = Sources(models, bench, results)
-            with stderr.status("Staging and checking"):
-                staged = stage_all(out, sources, only=names or None, namespace=namespace)
-            for name, reason in staged.left_out.items():
-                stderr.print(f"not staged: {name}: {reason}", soft_wrap=True, markup=False)
-            if rehearse:
-                raise typer.Exit(_rehearse(staged, namespace, Path(temporary, "work"), as_json))
-            if push or upgrade:
-                options: dict[str, Any] = {"private": private, "create_pr": create_pr}
-                _push(staged, namespace, options, tag, remove=not upgrade, yes=yes, as_json=as_json)
-            elif as_json:
-                typer.echo((staged.folder / "staging.json").read_text("utf-8"), nl=False)
-            else:
-                done = ", ".join(row.name for row in staged.repositories)
-                n = len(staged.repositories)
-                typer.echo(f"{n} repositories checked: {done}. Written to {out}")
-    except KeyboardInterrupt:
-        stderr.print("stopped: what was pushed stays; run the same command to go on")
-        raise typer.Exit(130) from None
+    with tempfile.TemporaryDirectory() as temporary:
+        out, sources = keep or Path(temporary, "stage"), Sources(models, bench, results)
+        with stderr.status("Staging and checking"):
+            staged = stage_all(out, sources, only=split_names(only) or None, namespace=namespace)
+        for name, reason in staged.left_out.items():
+            stderr.print(f"not staged: {name}: {reason}", soft_wrap=True, markup=False)
+        yield staged, Path(temporary, "work")
 
 
-def _convert(repo_id: str, models: Path, stderr: Console) -> None:
+def _convert(repo_id: str, models: Path) -> None:
     from emonet_voice.hub.publish.upgrade import converted
     from modeling_empathic.report.progress import progress_bar
 
+    stderr = Console(stderr=True, highlight=False)
     with progress_bar(stderr, shown=True, verb="Converting") as progress:
         task = progress.add_task("", total=None, rate="")
         converted(
@@ -153,10 +250,10 @@ def _convert(repo_id: str, models: Path, stderr: Console) -> None:
 def _push(
     staged: "Staged",
     namespace: str,
-    options: dict[str, Any],
-    tag: str | None,
+    new: dict[str, Any],
     *,
-    remove: bool,
+    tag: str | None = None,
+    remove: bool = True,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -167,7 +264,7 @@ def _push(
     if not sys.stderr.isatty():
         disable_progress_bars()
     api = sign_in()
-    plans = make_plans(api, staged, namespace, **options, tag=tag, remove=remove)
+    plans = make_plans(api, staged, namespace, **new, tag=tag, remove=remove)
     rows = [plan.as_row() for plan in plans]
     if not as_json:
         _show_plans(plans)
@@ -177,12 +274,12 @@ def _push(
             raise UsageError("nothing was pushed: add --yes, as nobody can be asked here")
         _ask()
     for row, plan in zip(rows, plans, strict=True):
-        row["address"] = push(api, staged, plan, **options)
+        row["address"] = push(api, staged, plan, **new)
         if row["address"] and not as_json:
             typer.echo(row["address"])
     n_new = 0
-    if not options["create_pr"]:
-        address, n_new = push_collection(api, staged, namespace, private=options["private"])
+    if not new.get("create_pr"):
+        address, n_new = push_collection(api, staged, namespace, private=new["private"])
         if n_new and not as_json:
             typer.echo(f"{n_new} added to {address}")
     if as_json:

@@ -28,7 +28,7 @@ class Repository(NamedTuple):
         role: `model`, `dataset`, `metric` or `space`; a metric is a Space on the Hub.
         card: Template in `cards/`; None where the folder brings its own README.md.
         folders: What it is made of, below the project's folder; later ones add to earlier ones.
-        given: The option of `publish` that names its folder, where the project has none.
+        given: The argument of `publish` that names its folder, where the project has none.
         page: Of a Space: the path that answers once it has started.
         waits_for: Why it cannot be staged yet.
     """
@@ -51,10 +51,10 @@ REPOSITORIES = (
     Repository(
         "Empathic-Insight-Voice-Nano", "model", "nano.md.jinja", ("modeling_empathic/nano",)
     ),
-    Repository("Empathic-Insight-Voice-Small", "model", "model.md.jinja", given="--models"),
-    Repository("Empathic-Insight-Voice-Large", "model", "model.md.jinja", given="--models"),
-    Repository("Empathic-Insight-Voice-Plus", "model", "model.md.jinja", given="--models"),
-    Repository("emonet-voice-bench", "dataset", "bench.md.jinja", given="--bench"),
+    Repository("Empathic-Insight-Voice-Small", "model", "model.md.jinja", given="models"),
+    Repository("Empathic-Insight-Voice-Large", "model", "model.md.jinja", given="models"),
+    Repository("Empathic-Insight-Voice-Plus", "model", "model.md.jinja", given="models"),
+    Repository("emonet-voice-bench", "dataset", "bench.md.jinja", given="bench"),
     Repository(
         "emonet-voice-big",
         "dataset",

@@ -75,8 +75,8 @@ def test_what_is_staged_is_in_order(staged, name):
 def test_metadata_that_the_hub_does_not_know_is_named(copy, name, old, new, message):
     folder = copy(name)
     edit(folder / "README.md", old, new)
-    found = problems(name, folder)
-    assert any(message in problem for problem in found) and len(found) <= 2, found
+    listed = problems(name, folder)
+    assert any(message in problem for problem in listed) and len(listed) <= 2, listed
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_links_and_blocks_of_a_card_are_checked(copy, line, message):
     folder = copy(NANO)
     with (folder / "README.md").open("a") as card:
         card.write(f"\n{line}\n")
-    found = problems(NANO, folder)
-    assert len(found) == 1 and message in found[0], found
+    listed = problems(NANO, folder)
+    assert len(listed) == 1 and message in listed[0], listed
 
 
 @pytest.mark.parametrize(
@@ -156,9 +156,9 @@ def test_secrets_and_paths_are_found_and_secrets_not_shown(copy, monkeypatch, co
     monkeypatch.setenv("SOME_API_KEY", "the canary sings")
     folder = copy(METRIC)
     (folder / "notes.txt").write_text(content)
-    (found,) = problems(METRIC, folder)
-    assert message in found
-    assert "secret" not in message or content not in found
+    (listed,) = problems(METRIC, folder)
+    assert message in listed
+    assert "secret" not in message or content not in listed
 
 
 def test_links_and_leftovers_are_refused(copy):
@@ -179,15 +179,15 @@ def test_class_labels_that_disagree_with_the_parquet_are_named(copy):
     folder = copy(BENCH)
     second = BENCH_NAMES[1]
     edit(folder / "README.md", f"'1': {second}\n", "'1': Love\n")
-    found = problems(BENCH, folder)
-    assert [problem.split("'")[1] for problem in found] == [
+    listed = problems(BENCH, folder)
+    assert [problem.split("'")[1] for problem in listed] == [
         "all",
         "default",
         "ratings",
         "unanimous",
     ]
     assert (
-        f"labels of 'emotion' are not those of the Parquet files: ('Love', '{second}')" in found[0]
+        f"labels of 'emotion' are not those of the Parquet files: ('Love', '{second}')" in listed[0]
     )
 
 
@@ -214,8 +214,8 @@ def test_a_missing_shard_is_named(copy):
     folder = copy(BENCH)
     shard = sorted((folder / "data").iterdir())[0]
     shard.rename(shard.with_name(shard.name.replace("of-00001", "of-00002")))
-    (found,) = problems(BENCH, folder)
-    assert found.startswith("data/") and found.endswith("-00001-of-00002.parquet is missing")
+    (listed,) = problems(BENCH, folder)
+    assert listed.startswith("data/") and listed.endswith("-00001-of-00002.parquet is missing")
 
 
 def test_a_glob_that_matches_nothing_and_a_file_without_configuration(copy):
@@ -230,8 +230,8 @@ def test_a_glob_that_matches_nothing_and_a_file_without_configuration(copy):
 def test_a_script_named_like_the_data_set_is_refused(copy):
     folder = copy(BENCH)
     (folder / f"{BENCH}.py").touch()
-    (found,) = problems(BENCH, folder)
-    assert "would make load_dataset fail" in found
+    (listed,) = problems(BENCH, folder)
+    assert "would make load_dataset fail" in listed
 
 
 @pytest.mark.parametrize(
@@ -250,8 +250,8 @@ def test_audio_that_is_a_path_is_refused(copy, value, message):
     table = table.set_column(column, "audio", pa.array(audio, table.schema.field("audio").type))
     shard.unlink()  # the staged one is another name of the same file
     parquet.write_table(table, shard)
-    (found,) = problems(BENCH, folder)
-    assert message in found
+    (listed,) = problems(BENCH, folder)
+    assert message in listed
 
 
 # Models ------------------------------------------------------------------------------------------
@@ -275,8 +275,8 @@ def test_weights_that_were_cut_are_named(copy):
     content = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").unlink()
     (folder / "model.safetensors").write_bytes(content[:-100])
-    (found,) = problems(NANO, folder)
-    assert "model.safetensors is not a whole safetensors file" in found
+    (listed,) = problems(NANO, folder)
+    assert "model.safetensors is not a whole safetensors file" in listed
 
 
 @pytest.mark.parametrize(
@@ -286,15 +286,15 @@ def test_weights_that_were_cut_are_named(copy):
 def test_a_stale_preprocessor_file_is_named(copy, key, value):
     folder = copy(NANO)
     change_json(folder / "preprocessor_config.json", **{key: value})
-    (found,) = problems(NANO, folder)
-    assert f"preprocessor_config.json is stale: {key} is {value!r}" in found
+    (listed,) = problems(NANO, folder)
+    assert f"preprocessor_config.json is stale: {key} is {value!r}" in listed
 
 
 def test_two_preprocessor_files_are_one_too_many(copy):
     folder = copy(NANO)
     (folder / "processor_config.json").write_text("{}")
-    (found,) = problems(NANO, folder)
-    assert "one of them is stale" in found
+    (listed,) = problems(NANO, folder)
+    assert "one of them is stale" in listed
 
 
 def test_code_that_is_not_the_packages_or_not_there_is_named(copy):
@@ -312,15 +312,15 @@ def test_code_that_is_not_the_packages_or_not_there_is_named(copy):
 def test_a_configuration_without_its_code_is_named(copy):
     folder = copy(NANO)
     change_json(folder / "config.json", auto_map={}, custom_pipelines={})
-    found = problems(NANO, folder)
-    assert found == ["config.json has no auto_map", "config.json has no custom_pipelines"]
+    listed = problems(NANO, folder)
+    assert listed == ["config.json has no auto_map", "config.json has no custom_pipelines"]
 
 
 def test_a_metric_without_its_script_is_named(copy):
     folder = copy(METRIC)
     (folder / "emonet_voice.py").rename(folder / "metric_of_emonet.py")
-    found = problems(METRIC, folder)
-    assert found[0] == "evaluate.load looks for emonet_voice.py, which is not there"
+    listed = problems(METRIC, folder)
+    assert listed[0] == "evaluate.load looks for emonet_voice.py, which is not there"
 
 
 # Cards themselves --------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from emonet_voice.hub.local.server import LocalHub
 from emonet_voice.hub.publish.cards import card_of, python_blocks, write_card
 from emonet_voice.hub.publish.facts import repository_facts
-from emonet_voice.hub.publish.rehearse import HIDE, WORKER, _environment, _run, _write_tone
+from emonet_voice.hub.publish.rehearse import _environment, _run, _write_tone
 from emonet_voice.hub.publish.stage import Sources, stage
 from emonet_voice.hub.repositories import ROOT, PublishError, chosen, folder_of
 from evaluate_metrics.bench.evaluation import write_result
@@ -51,8 +51,8 @@ def given(sources, model_folder, tmp_path_factory):
     (folder / "results").mkdir()
     for name in (SMALL, LARGE, PLUS):
         (folder / "models" / name).symlink_to(model_folder)
-    found = result(SMALL, model=SMALL, revision=fingerprint(model_folder))
-    write_result(found, folder / "results" / "small.json")
+    measured = result(SMALL, model=SMALL, revision=fingerprint(model_folder))
+    write_result(measured, folder / "results" / "small.json")
     return Sources(folder / "models", sources.bench, folder / "results")
 
 
@@ -90,7 +90,7 @@ def test_the_python_blocks_of_every_card_run_and_print(release, read, tmp_path):
                 calls.append((f"{row.name} {number}", code))
         environment = {**_environment(), **hub.environment(tmp_path / "home")}
         del environment["HF_TOKEN"]
-        rows = list(_run(HIDE + WORKER, calls, environment, tmp_path / "empty", tmp_path / "log"))
+        rows = list(_run(calls, environment, tmp_path / "empty", tmp_path / "log"))
     assert [row for row in rows if row["error"]] == []
     assert {call.split()[0] for call, _ in calls} == {*WRITTEN}
 
@@ -149,10 +149,12 @@ def test_tables_fit_a_phone(read, name):
 
 def test_measured_figures_have_their_interval_and_floor_and_only_in_the_model_measured(read):
     _, _, text = read(SMALL)
-    found = METRICS["good"]
-    low, high = (found["intervals"]["mae"][end] for end in ("low", "high"))
-    floor = min(of["mae"] for of in [*found["floors"].values(), METRICS["bad"]])
-    assert f"| MAE, pooled | {found['mae']:.3f} | {low:.3f} to {high:.3f} | {floor:.3f} |" in text
+    measured = METRICS["good"]
+    low, high = (measured["intervals"]["mae"][end] for end in ("low", "high"))
+    floor = min(of["mae"] for of in [*measured["floors"].values(), METRICS["bad"]])
+    assert (
+        f"| MAE, pooled | {measured['mae']:.3f} | {low:.3f} to {high:.3f} | {floor:.3f} |" in text
+    )
     for other in (LARGE, PLUS):
         assert "have not been measured by us" in read(other)[2]
 
@@ -174,8 +176,8 @@ def test_emotions_without_a_value_are_those_with_a_slash():
 @pytest.mark.parametrize("name", [NANO, SMALL, LARGE, PLUS])
 def test_figures_of_other_weights_fail_the_build(given, tmp_path, name):
     model = NANO_NAME if name == NANO else name
-    found = result(name, model=model, revision="sha256:00")
-    write_result(found, tmp_path / "other.json")
+    measured = result(name, model=model, revision="sha256:00")
+    write_result(measured, tmp_path / "other.json")
     with pytest.raises(PublishError, match=r"other.json is of other weights \(sha256:00\)"):
         stage(tmp_path / "out", given._replace(results=tmp_path), only=[name])
 

@@ -2,12 +2,15 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from emonet_voice.hub.local.server import LocalHub, main
 from tests.support.local_hub_fixture import ClientError, ask
+from tests.support.places import REPOSITORY
 
 CARD = "---\nlicense: apache-2.0\ntags:\n- audio\npipeline_tag: audio-classification\n---\n# Card\n"
 
@@ -42,7 +45,7 @@ def repo(request, hub_client, folder) -> str:
 def test_every_kind_of_repository_takes_a_folder_and_gives_it_back(
     local_hub, hub_client, folder, kind, prefix
 ):
-    found = hub_client(
+    answer = hub_client(
         "from pathlib import Path\n"
         "from huggingface_hub import snapshot_download\n"
         "sdk = 'gradio' if kind == 'space' else None\n"
@@ -55,7 +58,7 @@ def test_every_kind_of_repository_takes_a_folder_and_gives_it_back(
     )  # fmt: skip
     names = [path for path in folder.rglob("*") if path.is_file()]
     expected = {str(path.relative_to(folder)): path.read_bytes().hex() for path in names}
-    assert found == [f"{local_hub.url}/{prefix}laion/kinds", expected]
+    assert answer == [f"{local_hub.url}/{prefix}laion/kinds", expected]
 
 
 def test_an_existing_repository_is_a_conflict_unless_that_is_fine(hub_client, repo):
@@ -135,7 +138,7 @@ def test_a_commit_on_an_old_parent_is_refused(hub_client, repo):
 
 
 def test_a_pull_request_leaves_main_alone(hub_client, repo):
-    found = hub_client(
+    answer = hub_client(
         "kind = dict(repo_type='dataset')\n"
         "commit = api.upload_file(path_or_fileobj=b'x', path_in_repo='x.txt', repo_id=repo,"
         " create_pr=True, **kind)\n"
@@ -146,11 +149,11 @@ def test_a_pull_request_leaves_main_alone(hub_client, repo):
         "result = [commit.pr_num, sorted(new - set(api.list_repo_files(repo, **kind))),"
         " [r.ref for r in refs.pull_requests]]"
     )
-    assert found == [1, ["x.txt", "y.txt"], ["refs/pr/1"]]
+    assert answer == [1, ["x.txt", "y.txt"], ["refs/pr/1"]]
 
 
 def test_a_tag_keeps_its_commit(hub_client, repo):
-    found = hub_client(
+    answer = hub_client(
         "kind = dict(repo_type='dataset')\n"
         "api.create_tag(repo, tag='v1.0', **kind)\n"
         "api.delete_file('README.md', repo, **kind)\n"
@@ -158,11 +161,11 @@ def test_a_tag_keeps_its_commit(hub_client, repo):
         " for r in ('v1.0', 'main')]\n"
         "result += [t.name for t in api.list_repo_refs(repo, **kind).tags]"
     )
-    assert found == [True, False, "v1.0"]
+    assert answer == [True, False, "v1.0"]
 
 
 def test_branches_are_made_committed_to_and_deleted(hub_client, repo):
-    found = hub_client(
+    answer = hub_client(
         "kind = dict(repo_type='dataset')\n"
         "api.create_branch(repo, branch='dev/next', **kind)\n"
         "api.upload_file(path_or_fileobj=b'x', path_in_repo='x.txt', repo_id=repo,"
@@ -172,7 +175,7 @@ def test_branches_are_made_committed_to_and_deleted(hub_client, repo):
         "result = [there, api.file_exists(repo, 'x.txt', **kind),"
         " [b.name for b in api.list_repo_refs(repo, **kind).branches]]"
     )
-    assert found == [True, False, ["main"]]
+    assert answer == [True, False, ["main"]]
 
 
 def test_commits_are_listed_from_the_last_to_the_first(hub_client, repo):
@@ -185,32 +188,32 @@ def test_commits_are_listed_from_the_last_to_the_first(hub_client, repo):
 
 
 def test_the_card_is_part_of_what_is_known_of_a_repository(hub_client, folder):
-    found = hub_client(
+    answer = hub_client(
         "api.create_repo('laion/carded')\n"
         "api.upload_folder(repo_id='laion/carded', folder_path=folder)\n"
         "info = api.model_info('laion/carded')\n"
         "result = [info.card_data.license, info.tags, info.pipeline_tag]",
         folder=str(folder),
     )
-    assert found == ["apache-2.0", ["audio"], "audio-classification"]
+    assert answer == ["apache-2.0", ["audio"], "audio-classification"]
 
 
 def test_expand_returns_only_what_was_asked_for(hub_client, repo):
-    found = hub_client(
+    answer = hub_client(
         "info = api.dataset_info(repo, expand=['sha', 'private'])\n"
         "result = [len(info.sha), info.private, info.siblings, info.last_modified]"
     )
-    assert found == [40, False, None, None]
+    assert answer == [40, False, None, None]
 
 
 def test_a_folder_is_listed_flat_or_recursively(hub_client, repo):
-    found = hub_client(
+    answer = hub_client(
         "kind = dict(repo_type='dataset')\n"
         "result = [[e.path for e in api.list_repo_tree(repo, 'data', recursive=r, **kind)]"
         " for r in (False, True)]"
     )
     flat = ["data/deep", "data/one.bin"]
-    assert found == [flat, [*flat[:1], "data/deep/two.bin", *flat[1:]]]
+    assert answer == [flat, [*flat[:1], "data/deep/two.bin", *flat[1:]]]
 
 
 @pytest.mark.parametrize(
@@ -241,7 +244,7 @@ def test_the_file_system_reads_a_part_of_a_file(hub_client, repo):
 
 
 def test_a_private_repository_is_hidden_from_strangers(hub_client):
-    found = hub_client(
+    answer = hub_client(
         "api.create_repo('laion/secret', private=True)\n"
         "api.upload_file(path_or_fileobj=b'x', path_in_repo='x.txt', repo_id='laion/secret')\n"
         "from huggingface_hub import HfApi\n"
@@ -249,7 +252,7 @@ def test_a_private_repository_is_hidden_from_strangers(hub_client):
         "result = [a.file_exists('laion/secret', 'x.txt') for a in (api, stranger)]\n"
         "result += [api.model_info('laion/secret').private]"
     )
-    assert found == [True, False, True]
+    assert answer == [True, False, True]
 
 
 def test_a_wrong_token_is_told_so(hub_client):
@@ -280,7 +283,7 @@ def test_a_deleted_repository_is_gone(hub_client, repo):
 
 
 def test_a_collection_holds_repositories_once_and_in_order(hub_client, repo):
-    found = hub_client(
+    answer = hub_client(
         "def collection():\n"
         "    return api.create_collection('EmoNet Voice', namespace='laion', exists_ok=True)\n"
         "api.create_repo('laion/collected')\n"
@@ -292,7 +295,7 @@ def test_a_collection_holds_repositories_once_and_in_order(hub_client, repo):
         "result = [[i.item_id, i.item_type, i.note] for i in api.get_collection(slug).items]\n"
         "assert collection().slug == slug"
     )
-    assert found == [
+    assert answer == [
         [repo, "dataset", "the benchmark"],
         ["laion/collected", "model", None],
         ["2506.09827", "paper", None],
@@ -328,6 +331,12 @@ def test_a_folder_put_in_again_replaces_the_first(local_hub, tmp_path):
     local_hub.add("laion/replaced", tmp_path, "model")
     _, _, listing = ask(local_hub, "GET", "/api/models/laion/replaced/tree/main")
     assert [entry["path"] for entry in json.loads(listing)] == ["new"]
+
+
+def test_the_package_runs_as_a_command():
+    command = [sys.executable, "-m", "emonet_voice.hub.local", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert shown.stdout.startswith("usage: python -m emonet_voice.hub.local ")
 
 
 def test_the_command_loads_folders_and_prints_what_to_export(folder, tmp_path, monkeypatch, capsys):

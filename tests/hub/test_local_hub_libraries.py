@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from emonet_voice.hub.publish.rehearse import OURS
 from tests.support.local_hub_fixture import HubClient
 
 BENCH, MODEL, METRIC = "laion/emonet-voice-bench", "laion/tiny", "laion/toy_metric"
@@ -52,15 +53,6 @@ class ToyMetric(evaluate.Metric):
 CORE_CODE = """
 def mean_error(predictions, references):
     return sum(abs(p - r) for p, r in zip(predictions, references)) / len(predictions)
-"""
-# Makes this package impossible to import, however it is installed.
-HIDE = """
-import sys
-class Hide:
-    def find_spec(self, name, path=None, target=None):
-        if name.split('.')[0] == 'modeling_empathic':
-            raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, Hide())
 """
 IMPORT = """
 from datasets import Audio, load_dataset
@@ -105,8 +97,8 @@ def client(local_hub, model_folder, tmp_path_factory):
     local_hub.add(BENCH, root / "bench")
     local_hub.add(MODEL, model_folder, "model")
     local_hub.add(METRIC, root / "metric", "space")
-    client = HubClient(local_hub, root / "home")
-    client(HIDE + IMPORT, bench=BENCH, model=MODEL, metric=METRIC)
+    client = HubClient(local_hub, root / "home", hidden=OURS)
+    client(IMPORT, bench=BENCH, model=MODEL, metric=METRIC)
     yield client
     client.close()
 
@@ -114,8 +106,8 @@ def client(local_hub, model_folder, tmp_path_factory):
 @pytest.fixture(scope="module")
 def offline(client):
     """A process with the same cache and no Hub; its imports run while other tests do."""
-    offline = HubClient(client.hub, client.home, HF_HUB_OFFLINE="1")
-    offline.start(HIDE + IMPORT)
+    offline = HubClient(client.hub, client.home, hidden=OURS, HF_HUB_OFFLINE="1")
+    offline.start(IMPORT)
     yield offline
     offline.close()
 
@@ -131,27 +123,27 @@ def test_configs_and_remote_code_load_by_id(used):
 
 
 def test_audio_arrives_as_the_bytes_that_were_uploaded(client, used):
-    found = client(
+    answer = client(
         "data = load_dataset(bench, 'all', split='test')\n"
         "data = data.cast_column('audio', Audio(decode=False))\n"
         "result = [[row['audio']['path'], row['audio']['bytes'].hex()] for row in data]"
     )
-    assert found == [[f"{i}.wav", clip(i).hex()] for i in range(6)]
+    assert answer == [[f"{i}.wav", clip(i).hex()] for i in range(6)]
 
 
 @pytest.mark.parametrize(("config", "count"), [("default", 4), ("all", 6)])
 def test_a_streamed_config_has_the_rows_of_the_downloaded_one(client, used, config, count):
-    found = client(
+    answer = client(
         "data = load_dataset(bench, config, split='test', streaming=True)\n"
         "data = data.cast_column('audio', Audio(decode=False))\n"
         "result = [[row['clip_id'], row['audio']['bytes'].hex()] for row in data]",
         config=config,
     )
-    assert found == [[str(i), clip(i).hex()] for i in range(count)]
+    assert answer == [[str(i), clip(i).hex()] for i in range(count)]
 
 
 def test_configs_pushed_one_by_one_are_all_in_the_card(client, used):
-    found = client(
+    answer = client(
         "from datasets import Dataset, get_dataset_config_names\n"
         "for name, value in (('small', 1), ('big', 2)):\n"
         "    data = Dataset.from_dict({'x': [value] * value})\n"
@@ -159,7 +151,7 @@ def test_configs_pushed_one_by_one_are_all_in_the_card(client, used):
         "names = get_dataset_config_names('laion/pushed')\n"
         "result = [names, list(load_dataset('laion/pushed', 'big')['train']['x'])]"
     )
-    assert [sorted(found[0]), found[1]] == [["big", "small"], [2, 2]]
+    assert [sorted(answer[0]), answer[1]] == [["big", "small"], [2, 2]]
 
 
 def test_remote_code_comes_from_the_hub_and_saves_whole(client, used, model_folder, tmp_path):
@@ -181,11 +173,11 @@ def test_a_model_is_pushed_with_its_code(client, used):
 
 @pytest.mark.skipif(not importlib.util.find_spec("evaluate"), reason="evaluate is not installed")
 def test_a_metric_and_its_sibling_file_load_by_id(client, used):
-    found = client(
+    answer = client(
         "import evaluate\n"
         "result = evaluate.load(metric).compute(predictions=[1, 2], references=[1, 3])"
     )
-    assert found == {"error": 0.5}
+    assert answer == {"error": 0.5}
 
 
 def test_offline_all_of_it_comes_from_the_cache(offline, used, local_hub):

@@ -30,8 +30,8 @@ def publish(local_hub, tmp_path_factory):
 
 def push(publish, namespace, *arguments, only=METRIC):
     """Pushes the metric, the smallest repository, and returns its row."""
-    found = publish.json("--push", "--yes", "--only", only, "--namespace", namespace, *arguments)
-    return found["repositories"][0]
+    pushed = publish.json("push", "--yes", "--only", only, "--namespace", namespace, *arguments)
+    return pushed["repositories"][0]
 
 
 def commits(publish, namespace):
@@ -56,7 +56,7 @@ def commit(publish, repo, changes, kind="space"):
 def test_what_was_staged_is_on_the_hub_and_a_second_push_has_nothing_to_do(
     publish, sources, staged
 ):
-    arguments = ("--push", "--yes", "--namespace", "whole", "--bench", sources.bench,
+    arguments = ("push", "--yes", "--namespace", "whole", "--bench", sources.bench,
                  "--only", f"{NANO},{BENCH},{METRIC}")  # fmt: skip
     first = publish.json(*arguments)
     assert [row["repo_id"] for row in first["repositories"]] == [
@@ -99,7 +99,7 @@ def test_loose_files_of_a_model_stay_and_stale_weights_go(publish):
 
 
 def test_nothing_is_pushed_when_nobody_can_be_asked(publish, local_hub):
-    code, out, err = publish("--push", "--only", METRIC, "--namespace", "unasked")
+    code, out, err = publish("push", "--only", METRIC, "--namespace", "unasked")
     assert code == 2 and "add --yes" in err
     assert f"unasked/{METRIC} (space, new)" in out
     assert publish.client("result = api.repo_exists(repo, repo_type='space')",
@@ -133,23 +133,23 @@ def test_a_commit_since_the_plan_is_one_clear_line(publish, staged, tmp_path):
 def test_a_tag_is_where_the_push_is_or_refused(publish):
     push(publish, "tagged", "--tag", "v0.1.0")
     push(publish, "tagged", "--tag", "v0.1.0")
-    found = publish.client(
+    tags = publish.client(
         "refs = api.list_repo_refs(repo, repo_type='space')\n"
         "head = api.repo_info(repo, repo_type='space').sha\n"
         "result = [[tag.name, tag.target_commit == head] for tag in refs.tags]",
         repo=f"tagged/{METRIC}",
     )
-    assert found == [["v0.1.0", True]]
+    assert tags == [["v0.1.0", True]]
     commit(publish, f"tagged/{METRIC}", {"app.py": "changed"})
-    code, _, err = publish("--push", "--yes", "--only", METRIC, "--namespace", "tagged",
+    code, _, err = publish("push", "--yes", "--only", METRIC, "--namespace", "tagged",
                            "--tag", "v0.1.0")  # fmt: skip
     assert code == 2 and "tag v0.1.0 is at" in err and "choose another" in err
     assert commits(publish, "tagged") == 3
 
 
 def test_a_pull_request_leaves_main_alone_and_is_made_once(publish):
-    code, _, err = publish("--push", "--yes", "--create-pr", "--only", METRIC, "--namespace", "pr")
-    assert code == 2 and "does not exist; push it without --create-pr" in err
+    code, _, err = publish("push", "--yes", "--create-pr", "--only", METRIC, "--namespace", "pr")
+    assert code == 2 and "does not exist: create_pr is for one that does" in err
     push(publish, "pr")
     commit(publish, f"pr/{METRIC}", {"app.py": "changed"})
     row = push(publish, "pr", "--create-pr")
@@ -164,16 +164,16 @@ def test_new_repositories_can_be_private_and_public_ones_do_not_become_so(publis
     assert publish.client("result = api.repo_info(repo, repo_type='space').private",
                           repo=f"hidden/{METRIC}")  # fmt: skip
     push(publish, "open")
-    code, _, err = publish("--push", "--yes", "--private", "--only", METRIC, "--namespace", "open")
+    code, _, err = publish("push", "--yes", "--private", "--only", METRIC, "--namespace", "open")
     assert code == 2 and "is there and public" in err
 
 
 def test_one_collection_holds_the_paper_and_what_was_pushed(publish, local_hub):
     push(publish, "collected")
     push(publish, "collected", only=NANO)
-    (found,) = [c for slug, c in local_hub._store.collections.items() if "collected/" in slug]
-    assert found["title"] == "EmoNet-Voice" and PAPER in found["description"]
-    assert [(item["type"], item["id"]) for item in found["items"]] == [
+    (collection,) = [c for slug, c in local_hub._store.collections.items() if "collected/" in slug]
+    assert collection["title"] == "EmoNet-Voice" and PAPER in collection["description"]
+    assert [(item["type"], item["id"]) for item in collection["items"]] == [
         ("paper", PAPER), ("space", f"collected/{METRIC}"), ("model", f"collected/{NANO}")
     ]  # fmt: skip
 
@@ -184,12 +184,12 @@ def test_results_of_a_commit_with_other_weights_are_refused(publish, sources, tm
     head = "result = api.repo_info(repo).sha"
     before = publish.client(head, repo=repo)
     small = ("--only", SMALL, "--models", sources.models, "--namespace", "figures", "--yes")
-    publish.json("--push", *small)
+    publish.json("push", *small)
     pushed = publish.client(head, repo=repo)
     for commit, code in ((before, 2), (pushed, 0)):
         write_result(result(repo, revision=commit), tmp_path / "small.json")
-        found, _, err = publish("--push", *small, "--results", tmp_path)
-        assert found == code, err
+        ended, _, err = publish("push", *small, "--results", tmp_path)
+        assert ended == code, err
     assert ".eval_results/emonet-voice-bench.yaml" in files(publish, repo, "model")
 
 
@@ -211,7 +211,7 @@ class Cut(list):
 
 
 def test_a_push_that_was_cut_is_finished_by_the_same_command(tmp_path):
-    command = ("--push", "--yes", "--only", f"{NANO},{METRIC}")
+    command = ("push", "--yes", "--only", f"{NANO},{METRIC}")
     with LocalHub(tmp_path / "hub") as hub:
         port = int(hub.url.rsplit(":", 1)[1])
         hub._server.requests = Cut(1)  # the weights are there, their commit is not
@@ -247,7 +247,7 @@ def token(publish):
 
 def test_no_byte_of_the_token_is_in_any_output_or_file(publish, local_hub, token, tmp_path):
     wrong = "hf_" + "canary" * 6
-    command = ("--push", "--yes", "--only", METRIC, "--namespace", "canary",
+    command = ("push", "--yes", "--only", METRIC, "--namespace", "canary",
                "--stage", tmp_path / "out")  # fmt: skip
     outputs = [publish(*command), publish(*command, "--json")]
     assert [code for code, _, _ in outputs] == [0, 0]
@@ -264,6 +264,6 @@ def test_no_byte_of_the_token_is_in_any_output_or_file(publish, local_hub, token
 
 def test_without_a_token_it_says_what_to_do(publish, token):
     token("")
-    code, out, err = publish("--push", "--yes", "--only", METRIC)
+    code, out, err = publish("push", "--yes", "--only", METRIC)
     assert (code, out) == (2, "")
     assert "hf auth login" in err and err.count("\n") == 1

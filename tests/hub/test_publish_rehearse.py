@@ -3,8 +3,10 @@
 import importlib.util
 import json
 
+import pytest
+
 from emonet_voice.hub.publish import rehearse as publish_rehearse
-from emonet_voice.hub.publish.rehearse import HIDE, WORKER, _run, _search_token, rehearse
+from emonet_voice.hub.publish.rehearse import _run, _search_token, rehearse
 from emonet_voice.hub.repositories import chosen
 from tests.support.publish_maker import (
     BENCH,
@@ -48,7 +50,7 @@ def test_a_call_that_fails_and_one_that_kills_its_process_are_rows(tmp_path):
         ("deadly", "import os; os._exit(3)"),
         ("after", "x"),
     ]
-    rows = list(_run(HIDE + WORKER, calls, {}, tmp_path, tmp_path / "log"))
+    rows = list(_run(calls, {}, tmp_path, tmp_path / "log"))
     assert [row["call"] for row in rows] == ["good", "bad", "deadly", "after"]
     assert rows[0]["error"] is None
     assert rows[1]["error"] == "ZeroDivisionError: division by zero"
@@ -57,7 +59,7 @@ def test_a_call_that_fails_and_one_that_kills_its_process_are_rows(tmp_path):
 
 def test_the_processes_cannot_import_this_package(tmp_path):
     calls = [(name, f"import {name}") for name in publish_rehearse.OURS]
-    rows = list(_run(HIDE + WORKER, calls, {}, tmp_path, tmp_path / "log"))
+    rows = list(_run(calls, {}, tmp_path, tmp_path / "log"))
     assert [row["error"] for row in rows] == [
         f"ModuleNotFoundError: {name}" for name in publish_rehearse.OURS
     ]
@@ -71,18 +73,42 @@ def test_a_token_in_a_log_is_found(tmp_path):
     assert _search_token("canary", tmp_path / "none", tmp_path)["error"] is not None
 
 
-def test_an_app_that_does_not_start_is_a_row_with_its_last_words(tmp_path, monkeypatch):
-    monkeypatch.setattr(publish_rehearse, "SPACE", "import sys; sys.exit('no module named x')")
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
-    (tmp_path / "empty").mkdir()
-    row = publish_rehearse._start_space(
-        chosen(["empathic-insight-voice"])[0], "laion", {}, tmp_path
-    )
+@pytest.fixture
+def start_space(tmp_path, monkeypatch):
+    """A function that starts a Space whose program is the test's, and returns its row."""
+
+    def start(program):
+        (tmp_path / "worker.py").write_text(program)
+        (tmp_path / "empty").mkdir()
+        monkeypatch.setattr(publish_rehearse, "WORKER", tmp_path / "worker.py")
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
+        space = chosen(["empathic-insight-voice"])[0]
+        return publish_rehearse._start_space(space, "laion", {}, tmp_path)
+
+    return start
+
+
+def test_an_app_that_does_not_start_is_a_row_with_its_last_words(start_space):
+    row = start_space("import sys; sys.exit('no module named x')")
     assert row["error"] == "the app ended with 1: no module named x"
+
+
+def test_an_app_whose_port_is_taken_meanwhile_gets_another(start_space, tmp_path):
+    row = start_space(
+        "import http.server, os, pathlib, sys\n"
+        "tried = pathlib.Path('tried')\n"
+        "if not tried.exists():\n"
+        "    tried.touch()\n"
+        "    sys.exit('[Errno 98] address already in use')\n"
+        "pathlib.Path('config').touch()\n"
+        "address = os.environ['GRADIO_SERVER_NAME'], int(os.environ['GRADIO_SERVER_PORT'])\n"
+        "http.server.HTTPServer(address, http.server.SimpleHTTPRequestHandler).serve_forever()\n"
+    )
+    assert (row["error"], (tmp_path / "empty" / "tried").exists()) == (None, True)
 
 
 def test_a_rehearsal_with_a_failed_call_ends_with_one(monkeypatch):
     rows = [{"call": "x", "seconds": 0.1, "ok": False, "error": "y"}]
     monkeypatch.setattr(publish_rehearse, "rehearse", lambda *_: rows)
-    code, out, _ = run_publish("--rehearse", "--only", METRIC, "--json")
+    code, out, _ = run_publish("rehearse", "--only", METRIC, "--json")
     assert (code, json.loads(out)) == (1, rows)

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from emonet_voice.cli.publish import new_spelling
 from emonet_voice.hub import repositories as hub
 from emonet_voice.hub.publish import stage as publish_stage
 from emonet_voice.hub.publish.cards import card_of
@@ -34,7 +35,7 @@ def test_two_stagings_are_the_same_bytes(staged, sources, tmp_path):
 
 def test_what_cannot_be_staged_is_named_with_its_reason(staged):
     assert "there are no figures yet" in staged.left_out["emonet-voice-big"]
-    assert "--models" in staged.left_out["Empathic-Insight-Voice-Large"]
+    assert "it needs models (" in staged.left_out["Empathic-Insight-Voice-Large"]
     names = {row.name for row in staged.repositories}
     assert names | {*staged.left_out} == {row.name for row in REPOSITORIES}
     assert {NANO, SMALL, BENCH, METRIC, "empathic-insight-voice"} <= names
@@ -95,7 +96,7 @@ def test_cards_name_the_namespace(sources, tmp_path):
 
 def test_a_folder_that_was_not_staged_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    code, out, err = run_publish("--stage", tmp_path, "--only", METRIC)
+    code, out, err = run_publish("stage", tmp_path, "--only", METRIC)
     assert (code, out) == (2, "")
     assert "was not staged" in err and "Traceback" not in err
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
@@ -103,7 +104,7 @@ def test_a_folder_that_was_not_staged_is_left_alone(tmp_path):
 
 def test_staging_again_replaces_what_was_staged(tmp_path):
     for _ in range(2):
-        code, out, _ = run_publish("--stage", tmp_path / "out", "--only", f"laion/{METRIC}")
+        code, out, _ = run_publish("stage", tmp_path / "out", "--only", f"laion/{METRIC}")
         assert code == 0 and "1 repositories checked: emonet_voice" in out
         (tmp_path / "out" / "stale").touch()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -113,14 +114,14 @@ def test_staging_again_replaces_what_was_staged(tmp_path):
     ("arguments", "message"),
     [
         (["--only", "emonet-voice-small"], "no repository 'emonet-voice-small'; choose from"),
-        (["--only", SMALL], f"{SMALL} cannot be staged: give it by --models (DIR/{SMALL})"),
+        (["--only", SMALL], f"{SMALL} cannot be staged: it needs models (DIR/{SMALL})"),
         (["--only", "emonet-voice-big"], "it waits for its builder"),
         (["--only", BENCH, "--bench", "."], "has no manifest.json"),
     ],
 )
 def test_what_is_asked_for_and_cannot_be_is_one_line(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
-    code, out, err = run_publish("--stage", "out", *arguments)
+    code, out, err = run_publish("stage", "out", *arguments)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err
     assert [*tmp_path.iterdir()] == []
@@ -129,16 +130,40 @@ def test_what_is_asked_for_and_cannot_be_is_one_line(tmp_path, monkeypatch, argu
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--json"], "choose --stage OUT, --push, --rehearse or --upgrade ID"),
-        (["--push", "--rehearse"], "choose one of"),
-        (["--push", "--create-pr", "--tag", "v1"], "a pull request cannot be tagged"),
-        (["--rehearse", "--private"], "are for --push"),
-        (["--upgrade", f"laion/{SMALL}"], "--upgrade needs --models DIR"),
+        (["--json"], "No such option: --json"),
+        (["push", "--rehearse"], "No such option: --rehearse"),
+        (["push", "--create-pr", "--tag", "v1"], "a pull request cannot be tagged"),
+        (["rehearse", "--private"], "No such option: --private"),
+        (["upgrade", f"laion/{SMALL}"], "Missing option '--models'"),
+        (["nothing"], "No such command 'nothing'"),
     ],
 )
 def test_contradictions_are_refused(arguments, message):
     code, _, err = run_publish(*arguments)
     assert code == 2 and message in err
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (["--stage", "out", "--only", METRIC], ["stage", "out", "--only", METRIC]),
+        (["--only", METRIC, "--stage=out"], ["stage", "--only", METRIC, "out"]),
+        (["--push", "--stage", "out", "--yes"], ["push", "--stage", "out", "--yes"]),
+        (["--bench", "a=b", "--rehearse"], ["rehearse", "--bench", "a=b"]),
+        (["--upgrade", "laion/x", "--models", "m"], ["upgrade", "laion/x", "--models", "m"]),
+    ],
+)
+def test_the_old_spelling_goes_on_working_with_a_line_that_says_the_new_one(old, new, capsys):
+    assert new_spelling(old) == new
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and f"emonet-voice publish {new[0]}" in said
+    assert new_spelling(new) == new and capsys.readouterr().err == ""
+
+
+def test_a_command_in_the_old_spelling_does_the_same(tmp_path):
+    code, out, err = run_publish("--only", METRIC, "--stage", tmp_path / "out")
+    assert code == 0 and "1 repositories checked: emonet_voice" in out
+    assert "emonet-voice publish stage" in err
 
 
 # Figures that are older than the artefact --------------------------------------------------------
@@ -218,8 +243,8 @@ def evaluated(sources, tmp_path):
 
 def test_a_cards_figures_come_from_result_files(evaluated, model_folder):
     folder = evaluated(model=SMALL, revision=fingerprint(model_folder))
-    found = METRICS["good"]
-    row = f"| {found['spearman']:.3f} | {found['intervals']['spearman']['low']:.3f} to "
+    measured = METRICS["good"]
+    row = f"| {measured['spearman']:.3f} | {measured['intervals']['spearman']['low']:.3f} to "
     assert row in (folder / "README.md").read_text()
     assert not (folder / ".eval_results").exists()  # the Hub takes results of its commits only
 

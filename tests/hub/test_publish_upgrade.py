@@ -69,7 +69,7 @@ def publish(local_hub, release, tmp_path_factory):
 @pytest.fixture(scope="module")
 def upgraded(publish, models):
     """The row of the pull request."""
-    (row,) = publish.json("--upgrade", REPO, "--models", models, "--yes")["repositories"]
+    (row,) = publish.json("upgrade", REPO, "--models", models, "--yes")["repositories"]
     return row
 
 
@@ -109,21 +109,21 @@ def test_old_loops_go_on_working_and_the_model_says_the_same(publish, upgraded, 
 
 
 def test_files_that_are_optional_may_be_absent(publish, upgraded, local_hub):
-    found = publish.client(
+    answer = publish.client(
         "from transformers import AutoFeatureExtractor\n"
         "from modeling_empathic.reference_scores import read_reference\n"
         "extractor = AutoFeatureExtractor.from_pretrained(repo, revision='refs/pr/1')\n"
         "result = [type(extractor).__name__, read_reference(repo, 'refs/pr/1')]",
         repo=REPO,
     )
-    assert found == ["WhisperFeatureExtractor", None]
+    assert answer == ["WhisperFeatureExtractor", None]
     missed = {request.rsplit("/", 1)[1] for request in local_hub.requests if "HEAD" in request}
     assert {"processor_config.json", "reference_scores.json"} <= missed  # 404, and no error
 
 
 def test_once_more_it_converts_nothing_and_opens_no_second_one(publish, upgraded, models):
     before = (models / SMALL / "config.json").stat().st_mtime_ns
-    (row,) = publish.json("--upgrade", REPO, "--models", models, "--yes")["repositories"]
+    (row,) = publish.json("upgrade", REPO, "--models", models, "--yes")["repositories"]
     assert (row["address"], row["pull_request"]) == (None, "refs/pr/1")
     assert (models / SMALL / "config.json").stat().st_mtime_ns == before
 
@@ -138,7 +138,7 @@ def test_once_more_it_converts_nothing_and_opens_no_second_one(publish, upgraded
     ],
 )
 def test_what_cannot_be_upgraded_is_one_line(publish, models, tmp_path, repo, message):
-    code, out, err = publish("--upgrade", repo, "--models", tmp_path, "--yes")
+    code, out, err = publish("upgrade", repo, "--models", tmp_path, "--yes")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err
 
@@ -151,5 +151,5 @@ def test_a_head_that_was_replaced_since_the_conversion_is_refused(
         "api.upload_file(path_or_fileobj=path, path_in_repo='model_Anger_best.pth', repo_id=repo)",
         path=str(tmp_path / "model_Anger_best.pth"), repo=REPO,
     )  # fmt: skip
-    code, _, err = publish("--upgrade", REPO, "--models", models, "--yes")
+    code, _, err = publish("upgrade", REPO, "--models", models, "--yes")
     assert code == 2 and f"is of another model_Anger_best.pth than {REPO} has" in err

@@ -5,31 +5,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from emonet_voice.hub.local.server import LocalHub
-
-# Answers go to the first standard output: libraries may print to the second one.
-_WORKER = """
-import json, os, sys
-answers = os.fdopen(os.dup(1), "w")
-os.dup2(2, 1)
-scope = {}
-for line in sys.stdin:
-    code, variables = json.loads(line)
-    try:
-        scope.update(variables, result=None)
-        exec(code, scope)
-        answer = {"result": scope["result"]}
-    except Exception as error:
-        answer = {"error": type(error).__name__, "message": str(error)}
-    print(json.dumps(answer), file=answers, flush=True)
-sys.stdout.flush()
-os._exit(0)  # torch takes seconds to go in order
-"""
+from emonet_voice.hub.publish.rehearse import WORKER
 
 
 class ClientError(Exception):
@@ -45,15 +28,23 @@ class HubClient:
 
     They read their settings when they are imported, hence a process of its own; and one process
     for many calls, since importing them takes seconds. Variables stay from call to call.
+
+    Args:
+        hub: Local Hub.
+        home: For the caches; made if absent.
+        hidden: Packages that the process cannot import.
+        environment: Further variables of its environment.
     """
 
-    def __init__(self, hub: LocalHub, home: Path, **environment: str):
+    def __init__(
+        self, hub: LocalHub, home: Path, *, hidden: Sequence[str] = (), **environment: str
+    ):
         home.mkdir(parents=True, exist_ok=True)
         self.hub, self.home = hub, home
         self._errors = home / f"stderr-{id(self)}.txt"
         with self._errors.open("w") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _WORKER],
+                [sys.executable, "-P", str(WORKER), json.dumps({"hidden": hidden})],
                 env={**os.environ, **hub.environment(home), **environment},
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=home,
             )  # fmt: skip
@@ -61,7 +52,8 @@ class HubClient:
     def start(self, code: str, **variables: Any) -> None:
         """Sends code, and does not wait for it to run."""
         assert self._process.stdin
-        print(json.dumps([code, variables]), file=self._process.stdin, flush=True)
+        line = json.dumps([code, {"result": None, **variables}, "result"])
+        print(line, file=self._process.stdin, flush=True)
 
     def wait(self) -> Any:
         """What the code that was sent assigns to `result`, which must be JSON.

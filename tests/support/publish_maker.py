@@ -5,7 +5,6 @@ import json
 from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
-from typer.main import Typer
 
 from tests.support.places import REPOSITORY
 
@@ -20,11 +19,7 @@ ROWS = {"default": 120, "all": 126, "ratings": 337}
 def run_publish(*arguments: str) -> tuple[int, str, str]:
     """The command in this process: exit code, standard output, standard error."""
     from emonet_voice.cli import app as cli
-    from emonet_voice.cli.publish import publish
 
-    assert isinstance(cli.app, Typer)
-    if "publish" not in [command.name for command in cli.app.registered_commands]:
-        cli.app.command("publish", no_args_is_help=True)(publish)
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = cli.run(["publish", *map(str, arguments)])

@@ -1,7 +1,7 @@
 """What the local Hub answers, endpoint by endpoint.
 
 As huggingface_hub 2.4, datasets 5.2, transformers 5.23 and evaluate 0.4.6 ask and read. An
-endpoint takes the call and the parts of its path and returns a JSON value; `local_hub.ROUTES` says
+endpoint takes the call and the parts of its path and returns a JSON value; `server.ROUTES` says
 which path leads here.
 """
 
@@ -14,7 +14,7 @@ from typing import IO, Any
 from urllib.parse import parse_qs
 
 from .blobs import CHUNK_BYTES, HubError, upload_mode
-from .http import JSON_BYTES, Answer, Call, from_base64, member, parse
+from .handler import JSON_BYTES, Answer, Call, from_base64, member, parse
 from .store import Change, Repo, Tree, folders
 
 USER = "local"
@@ -149,7 +149,7 @@ def _page(call: Call, repo: Repo, *path: str) -> str:
 def refs(call: Call, kind: str, id: str) -> Any:
     """Branches, tags and pull requests."""
     repo = find_repo(call, kind, id)
-    groups: dict[str, list] = {"heads": [], "tags": [], "pr": []}
+    groups: dict[str, list[dict[str, str]]] = {"heads": [], "tags": [], "pr": []}
     for ref, sha in sorted(repo.refs.items()):
         _, group, name = ref.split("/", 2)
         groups[group].append({"name": name, "ref": ref, "targetCommit": sha})

@@ -94,14 +94,14 @@ class Blobs:
                 for chunk in chunks:
                     digest.update(chunk)
                     file.write(chunk)
-            found = digest.hexdigest()
-            if sha256 is not None and found != sha256:
-                raise HubError(400, f"the bytes sent have SHA-256 {found}, not {sha256}")
-            self.path(found).parent.mkdir(parents=True, exist_ok=True)
-            partial.replace(self.path(found))
+            actual = digest.hexdigest()
+            if sha256 is not None and actual != sha256:
+                raise HubError(400, f"the bytes sent have SHA-256 {actual}, not {sha256}")
+            self.path(actual).parent.mkdir(parents=True, exist_ok=True)
+            partial.replace(self.path(actual))
         finally:
             partial.unlink(missing_ok=True)
-        return found
+        return actual
 
     def regular(self, content: bytes) -> File:
         """Stores a regular file."""
@@ -116,10 +116,10 @@ class Blobs:
         path = self.path(sha256)
         if not path.exists():
             raise HubError(400, f"LFS object {sha256} was not uploaded")
-        found = path.stat().st_size
-        if size not in (None, found):
-            raise HubError(400, f"LFS object {sha256} has {found} bytes, not {size}")
-        return File(_git_sha1(_pointer(sha256, found)), found, sha256, True)
+        actual = path.stat().st_size
+        if size not in (None, actual):
+            raise HubError(400, f"LFS object {sha256} has {actual} bytes, not {size}")
+        return File(_git_sha1(_pointer(sha256, actual)), actual, sha256, True)
 
     def copy(self, path: Path) -> File:
         """Stores a file of this machine, as a client would."""
@@ -140,14 +140,14 @@ class Blobs:
 
 
 def upload_mode(sample: bytes, size: int) -> str:
-    """`"regular"` for a text file of at most 5 MiB, else `"lfs"`, as the Hub decides.
+    r"""`"regular"` for a text file of at most 5 MiB, else `"lfs"`, as the Hub decides.
 
     Args:
         sample: The first bytes.
         size: Of the file, in bytes.
 
     Example:
-        >>> upload_mode(b"# A card", 8), upload_mode(b"PAR1\\x15\\x04\\x15\\0", 4000)
+        >>> upload_mode(b"# A card", 8), upload_mode(b"PAR1\x15\x04\x15\0", 4000)
         ('regular', 'lfs')
     """
     if size > REGULAR_BYTES or b"\0" in sample:

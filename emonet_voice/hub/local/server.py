@@ -7,7 +7,7 @@ in one folder. Not there: xet transfer (clients need `HF_HUB_DISABLE_XET=1`), gi
 the rules for a card's metadata beyond its YAML, lists of repositories, the last commit of each
 file, settings, gated repositories, discussions, Spaces that run.
 
-    python -m emonet_voice.hub.local.server FOLDER --load laion/emonet-voice-bench=bench:dataset
+    python -m emonet_voice.hub.local FOLDER --load laion/emonet-voice-bench=bench:dataset
 """
 
 import argparse
@@ -20,9 +20,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import sleep
 
-from . import api, collections
+from modeling_empathic.taxonomy import UserError
+
+from . import api, api_collections
 from .blobs import HubError
-from .http import Route, Server
+from .handler import Route, Server
 from .store import KINDS, Store
 
 _PART = r"[\w.-]+"
@@ -43,9 +45,9 @@ ROUTES: tuple[Route, ...] = tuple(
         ("POST", "/api/repos/create", api.create_repo),
         ("DELETE", "/api/repos/delete", api.delete_repo),
         ("POST", "/api/validate-yaml", api.validate_yaml),
-        ("POST", "/api/collections", collections.create_collection),
-        ("GET", "/api/collections/{slug}", collections.collection),
-        ("POST", "/api/collections/{slug}/items", collections.add_to_collection),
+        ("POST", "/api/collections", api_collections.create_collection),
+        ("GET", "/api/collections/{slug}", api_collections.collection),
+        ("POST", "/api/collections/{slug}/items", api_collections.add_to_collection),
         ("GET", "{repo}/revision/{rev}", api.info),
         ("GET", "{repo}/refs", api.refs),
         ("GET", "{repo}/commits/{rev}", api.commits),
@@ -81,7 +83,8 @@ class LocalHub:
         unknown: Those of them that no endpoint here answers.
 
     Raises:
-        OSError: On entering, if the port or the folder is in use.
+        OSError: On entering, if the port is in use.
+        UserError: On entering, if the folder is.
 
     Example:
         >>> import tempfile
@@ -90,7 +93,7 @@ class LocalHub:
         (True, [])
     """
 
-    def __init__(self, folder: str | os.PathLike, port: int = 0):
+    def __init__(self, folder: str | os.PathLike[str], port: int = 0):
         self._folder, self._port = Path(folder), port
         self.requests: list[str] = []
         self.unknown: list[str] = []
@@ -111,7 +114,7 @@ class LocalHub:
         self._server.server_close()
         self._store.close()
 
-    def add(self, repo_id: str, folder: str | os.PathLike, kind: str = "dataset") -> str:
+    def add(self, repo_id: str, folder: str | os.PathLike[str], kind: str = "dataset") -> str:
         """Makes `main` of a repository hold exactly the files of a folder, without a client.
 
         Args:
@@ -128,7 +131,7 @@ class LocalHub:
         """
         return self._store.mirror(kind, repo_id, Path(folder))
 
-    def environment(self, home: str | os.PathLike) -> dict[str, str]:
+    def environment(self, home: str | os.PathLike[str]) -> dict[str, str]:
         """Variables for a client process; the libraries read them once, when imported.
 
         Args:
@@ -152,7 +155,7 @@ class LocalHub:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves a folder until it is interrupted, and says what clients must export."""
     parser = argparse.ArgumentParser(
-        prog="python -m emonet_voice.hub.local.server",
+        prog="python -m emonet_voice.hub.local",
         description="A Hugging Face Hub on 127.0.0.1.",
     )
     parser.add_argument("folder", type=Path, help="where the repositories are kept")
@@ -177,10 +180,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 sleep(3600)
     except KeyboardInterrupt:
         return 0
-    except (HubError, OSError, OverflowError) as error:
-        print(f"local_hub: {error}", file=sys.stderr)
+    except (HubError, UserError, OSError, OverflowError) as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
-
-
-if __name__ == "__main__":
-    sys.exit(main())

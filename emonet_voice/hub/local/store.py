@@ -22,6 +22,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from modeling_empathic.report.files import lock
+from modeling_empathic.taxonomy import UserError
+
 from .blobs import Blobs, File, HubError
 
 KINDS = ("model", "dataset", "space")
@@ -88,14 +91,20 @@ class Store:
         token: The one token that may write; kept in the folder, so that a restart knows it.
 
     Raises:
-        OSError: A folder that cannot be written, or is in use by another local Hub.
+        OSError: A folder that cannot be written.
+        UserError: It is in use by another local Hub.
     """
 
     def __init__(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._lock = threading.RLock()
-        self._lock_file = _locked(folder)
+        self._lock_file = (folder / "lock").open("ab")
+        try:
+            lock(self._lock_file, folder)
+        except UserError:
+            self._lock_file.close()
+            raise
         shutil.rmtree(folder / "partial", ignore_errors=True)  # left by a server that was killed
         (folder / "partial").mkdir()
         self.blobs = Blobs(folder / "blobs", folder / "partial")
@@ -299,18 +308,3 @@ def _checked(path: str) -> str:
     if {"", ".", "..", ".git"} & {*parts} or strange or len(path) > 1000:
         raise HubError(400, f"{path[:200]!r} is no path that a file in a repository can have")
     return path
-
-
-def _locked(folder: Path) -> Any:
-    """Keeps a second local Hub away; the system lifts it when a process is killed."""
-    file = (folder / "lock").open("a")
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return file
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise OSError(f"another local Hub is using {folder}") from None
-    return file

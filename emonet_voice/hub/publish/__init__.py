@@ -1,0 +1,1 @@
+"""From measured artefacts to repositories on the Hub: staged, checked, pushed, rehearsed."""

@@ -58,16 +58,16 @@ def front_matter(text: str, where: str) -> tuple[dict[str, Any], str]:
     """
     import yaml  # type: ignore[import-untyped]
 
-    found = _FRONT_MATTER.match(text)
-    if found is None:
+    match = _FRONT_MATTER.match(text)
+    if match is None:
         raise PublishError(f"{where} does not begin with metadata between two lines ---")
     try:
-        front = yaml.safe_load(found[1])
+        front = yaml.safe_load(match[1])
     except yaml.YAMLError as error:
         raise PublishError(f"{where}: metadata is no YAML: {error}") from None
     if not isinstance(front, dict):
         raise PublishError(f"{where}: metadata is no mapping, but {front!r:.80}")
-    return front, text[found.end() :]
+    return front, text[match.end() :]
 
 
 def _figure(value: float) -> str:
@@ -76,11 +76,11 @@ def _figure(value: float) -> str:
 
 
 def python_blocks(text: str) -> list[str]:
-    """The blocks of a card that are fenced as `python`; they must run.
+    r"""The blocks of a card that are fenced as `python`; they must run.
 
     Example:
-        >>> python_blocks("```python\\nprint(1)\\n```\\n```sh\\nls\\n```\\n")
-        ['print(1)\\n']
+        >>> python_blocks("```python\nprint(1)\n```\n```sh\nls\n```\n")
+        ['print(1)\n']
     """
     return _BLOCK.findall(text)
 

@@ -1,4 +1,7 @@
-"""What cards tell: the paper's figures and measured ones, those of what is published only."""
+"""What a card may state: the paper's figures, and those measured on what is published.
+
+In the order of use: of every card, of one repository, then what models add and what Bench adds.
+"""
 
 import json
 import math
@@ -22,6 +25,9 @@ METRIC_EXAMPLE: dict[str, Any] = {
 """What the metric's card computes."""
 
 
+# Every card ---------------------------------------------------------------------------------------
+
+
 def common_facts(namespace: str = NAMESPACE) -> dict[str, Any]:
     """What every template may use: `namespace`, `paper`, `version`, `ids` of repositories.
 
@@ -33,6 +39,19 @@ def common_facts(namespace: str = NAMESPACE) -> dict[str, Any]:
     ids = {repository.name: f"{namespace}/{repository.name}" for repository in REPOSITORIES}
     about = {"namespace": namespace, "paper": PAPER, "version": __version__, "ids": ids}
     return about | {"published": published_facts(), "emotions": EMOTION_NAMES}
+
+
+def repository_facts(repository: Repository, namespace: str) -> dict[str, Any]:
+    """The same, and of one repository `name`, `repo_id` and `url`; of a metric an `example`."""
+    repo_id = f"{namespace}/{repository.name}"
+    path = repo_id if repository.kind == "model" else f"{repository.kind}s/{repo_id}"
+    own: dict[str, Any] = {"name": repository.name, "repo_id": repo_id}
+    own["url"] = f"https://huggingface.co/{path}"
+    if repository.role == "metric":
+        from evaluate_metrics.emonet_voice import compute
+
+        own["example"] = METRIC_EXAMPLE | {"result": compute(**METRIC_EXAMPLE)}
+    return common_facts(namespace) | own
 
 
 def published_facts() -> dict[str, Any]:
@@ -69,48 +88,7 @@ def published_facts() -> dict[str, Any]:
     }
 
 
-def repository_facts(repository: Repository, namespace: str) -> dict[str, Any]:
-    """The same, and of one repository `name`, `repo_id` and `url`; of a metric an `example`."""
-    repo_id = f"{namespace}/{repository.name}"
-    path = repo_id if repository.kind == "model" else f"{repository.kind}s/{repo_id}"
-    own: dict[str, Any] = {"name": repository.name, "repo_id": repo_id}
-    own["url"] = f"https://huggingface.co/{path}"
-    if repository.role == "metric":
-        from evaluate_metrics.emonet_voice import compute
-
-        own["example"] = METRIC_EXAMPLE | {"result": compute(**METRIC_EXAMPLE)}
-    return common_facts(namespace) | own
-
-
-def bench_facts(source: Path, folder: Path) -> dict[str, Any]:
-    """What Bench's card tells of this very data; draws `agreement.png` into the staged folder.
-
-    Args:
-        source: A folder that `bench build` made.
-        folder: The staged repository.
-
-    Returns:
-        `statistics`: `(title, Markdown)` of the paper's tables; `floors`: what predictors that
-        hear nothing reach on the 40 emotions, by their name.
-    """
-    import numpy as np
-
-    from dataset_scripts.stats import bench as bench_stats
-    from dataset_scripts.stats import bench_plot, bench_tables
-    from evaluate_metrics.emonet_voice import floors
-    from modeling_empathic.taxonomy import EMOTION_NAMES
-
-    found = bench_stats.stats(source)
-    bench_plot.plot(found, folder / "agreement.png")
-    titled = bench_tables.as_markdown(found).split("### ")[1:]
-    items = bench_stats.read_ratings(source)
-    items = items[np.isin(items.emotions, EMOTION_NAMES)]
-    parts = {name: np.flatnonzero(items.emotions == name) for name in dict.fromkeys(items.emotions)}
-    means = 5 * np.nanmean(items.scores, axis=1)  # ratings 0 to 2 on 0 to 10
-    return {
-        "statistics": [tuple(part.split("\n", 1)) for part in titled],
-        "floors": floors(means, parts),
-    }
+# Models -------------------------------------------------------------------------------------------
 
 
 def head_parameters(config: dict[str, Any], kind: str) -> int:
@@ -143,11 +121,11 @@ def check_figures(name: str, folder: Path) -> None:
     if training.is_file() and weights.is_file():
         report = json.loads(training.read_text("utf-8"))
         measured = (report.get("model_bytes"), report.get("model_sha256"))
-        found = (weights.stat().st_size, sha256(weights) if measured[1] else None)
-        if measured != found:
+        actual = (weights.stat().st_size, sha256(weights) if measured[1] else None)
+        if measured != actual:
             raise PublishError(
                 f"{name}: training.json is of other weights: {measured} (bytes, SHA-256), "
-                f"model.safetensors has {found}; measure again"
+                f"model.safetensors has {actual}; measure again"
             )
     if (folder / REFERENCE).is_file():
         revision = json.loads((folder / REFERENCE).read_text("utf-8")).get("revision")
@@ -175,19 +153,19 @@ def model_results(
         The rows, and metadata for the card: `model-index`, if there is any.
 
     Raises:
-        PublishError: A result that cannot be read, or is of other weights.
+        PublishError: No result, or one of other weights.
+        EvaluationError: None of them can be read.
     """
     if results is None:
         return [], {}
-    from evaluate_metrics.bench.predictions import EvaluationError
     from evaluate_metrics.leaderboard.hub_files import write_hub_files
     from evaluate_metrics.leaderboard.merge import merge
 
     repo_id = f"{namespace}/{repository.name}"
-    try:
-        table = merge(sorted(results.glob("*.json")), published=False)
-    except EvaluationError as error:
-        raise PublishError(f"--results {results}: {error}") from None
+    files = sorted(results.glob("*.json"))
+    if not files:
+        raise PublishError(f"results: there is no .json file in {results}")
+    table = merge(files, published=False)
     names = {repo_id, repository.name}
     if repository.folders and Path(repository.folders[0]).name == "nano":
         names.add(NANO_NAME)
@@ -209,6 +187,40 @@ def model_results(
         import yaml  # type: ignore[import-untyped]
 
         return rows, yaml.safe_load((own / "model-index.yaml").read_text("utf-8"))
+
+
+# Bench --------------------------------------------------------------------------------------------
+
+
+def bench_facts(source: Path, folder: Path) -> dict[str, Any]:
+    """What Bench's card tells of this very data; draws `agreement.png` into the staged folder.
+
+    Args:
+        source: A folder that `bench build` made.
+        folder: The staged repository.
+
+    Returns:
+        `statistics`: `(title, Markdown)` of the paper's tables; `floors`: what predictors that
+        hear nothing reach on the 40 emotions, by their name.
+    """
+    import numpy as np
+
+    from dataset_scripts.stats import bench as bench_stats
+    from dataset_scripts.stats import bench_plot, bench_tables
+    from evaluate_metrics.emonet_voice import floors
+    from modeling_empathic.taxonomy import EMOTION_NAMES
+
+    statistics = bench_stats.stats(source)
+    bench_plot.plot(statistics, folder / "agreement.png")
+    titled = bench_tables.as_markdown(statistics).split("### ")[1:]
+    items = bench_stats.read_ratings(source)
+    items = items[np.isin(items.emotions, EMOTION_NAMES)]
+    parts = {name: np.flatnonzero(items.emotions == name) for name in dict.fromkeys(items.emotions)}
+    means = 5 * np.nanmean(items.scores, axis=1)  # ratings 0 to 2 on 0 to 10
+    return {
+        "statistics": [tuple(part.split("\n", 1)) for part in titled],
+        "floors": floors(means, parts),
+    }
 
 
 def bench_eval_yaml() -> str:

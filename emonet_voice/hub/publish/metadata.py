@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from modeling_empathic.report.files import is_hub_id
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -49,7 +51,6 @@ LANGUAGES = _words(
 SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M")
 COLORS = _words("red yellow green blue indigo purple pink gray")
 CREATORS = _words("crowdsourced found expert-generated machine-generated no-annotation other")
-REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 _TEXT = "pretty_name title app_file library_name sdk_version license_name license_link model_name"
 _LISTS = "tags metrics datasets models base_model preload_from_hub"
@@ -133,7 +134,7 @@ def _check_value(key: str, value: Any) -> list[str]:
     if key in ("datasets", "models", "base_model", "preload_from_hub"):
         # `preload_from_hub` may go on with the names of files.
         ids = [one.split(" ")[0] for one in values]
-        return [f"{key}: {one!r} is no owner/name" for one in ids if not REPO_ID.fullmatch(one)]
+        return [f"{key}: {one!r} is no owner/name" for one in ids if not is_hub_id(one)]
     return []
 
 

@@ -47,8 +47,8 @@ def check_dataset(name: str, folder: Path, metadata: dict[str, Any]) -> list[str
                 problems.append(f"{where}: no file matches {', '.join(patterns)}")
                 continue
             covered |= {*matching}
-            found = [schemas[path] for path in matching]
-            problems += _compare(where, described[config_name], data.get("split"), found)
+            read = [schemas[path] for path in matching]
+            problems += _compare(where, described[config_name], data.get("split"), read)
     problems += [f"{path} is in no configuration" for path in sorted(set(files) - covered)]
     for path in sorted(files):
         problems += [f"{path}: {problem}" for problem in _check_audio(files[path])]
@@ -79,35 +79,35 @@ def _check_shards(files: list[str]) -> list[str]:
 
 
 def _compare(
-    where: str, info: dict[str, Any], split: str | None, found: list[tuple[Any, int]]
+    where: str, info: dict[str, Any], split: str | None, read: list[tuple[Any, int]]
 ) -> list[str]:
     """A configuration's features and number of rows, as described and as they are."""
     import datasets
 
     problems = []
     said = datasets.Features._from_yaml_list(info.get("features") or [])
-    for features, _ in found:
+    for features, _ in read:
         for column in [*said, *(name for name in features if name not in said)]:
             if said.get(column) != features.get(column):
                 problems.append(f"{where}: {_difference(column, said, features)}")
                 break
-    rows = sum(n for _, n in found)
+    rows = sum(n for _, n in read)
     splits = {one["name"]: one.get("num_examples") for one in info.get("splits") or []}
     if splits.get(split) != rows:
         problems.append(f"{where}: num_examples is {splits.get(split)}, but there are {rows} rows")
     return sorted(set(problems))
 
 
-def _difference(column: str, said: Any, found: Any) -> str:
-    if column not in said or column not in found:
-        only = "the Parquet files" if column in found else "the README"
+def _difference(column: str, said: Any, actual: Any) -> str:
+    if column not in said or column not in actual:
+        only = "the Parquet files" if column in actual else "the README"
         return f"column {column!r} is in {only} only"
-    ours, theirs = (getattr(one[column], "names", None) for one in (said, found))
+    ours, theirs = (getattr(one[column], "names", None) for one in (said, actual))
     if ours and theirs and ours != theirs:
         pairs = zip(ours, theirs, strict=False)
         first = next((pair for pair in pairs if pair[0] != pair[1]), (len(ours), len(theirs)))
         return f"class labels of {column!r} are not those of the Parquet files: {first}"
-    return f"column {column!r} is {said[column]} there and {found[column]} in the Parquet files"
+    return f"column {column!r} is {said[column]} there and {actual[column]} in the Parquet files"
 
 
 def _check_audio(path: Path) -> list[str]:

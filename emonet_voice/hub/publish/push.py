@@ -22,6 +22,7 @@ from .stage import COLLECTION, MANIFEST, Staged
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
 
 OURS = {
     "model": ("*.safetensors", "*.safetensors.index.json", "*_empathic.py", ".eval_results/*"),
@@ -107,7 +108,7 @@ def make_plans(
 
     Args:
         api: From [`sign_in`].
-        staged: From [`publish_stage.stage`].
+        staged: From [`stage.stage`].
         namespace: Where to.
         private: New repositories will be; those that are must be.
         create_pr: Pull requests, not commits.
@@ -128,14 +129,14 @@ def make_plans(
             where: Any = {"repo_id": repo_id, "repo_type": repository.kind}
             if not api.repo_exists(**where):
                 if create_pr:
-                    raise PublishError(f"{repo_id} does not exist; push it without --create-pr")
+                    raise PublishError(f"{repo_id} does not exist: create_pr is for one that does")
                 size = sum(file["bytes"] for file in own.values())
                 new = Plan(repository, repo_id, None, added=list(own), send_bytes=size, tag=tag)
                 plans.append(new)
                 continue
             info = api.repo_info(**where)
             if private and not info.private:
-                raise PublishError(f"{repo_id} is there and public; --private is for new ones")
+                raise PublishError(f"{repo_id} is there and public: private is for new ones")
             plan = _compare(api, staged, repository, repo_id, str(info.sha), own, remove)
             for commit in _measured_commits(folder_of(staged.folder, repository)):
                 then = _compare(api, staged, repository, repo_id, commit, own, remove)
@@ -162,7 +163,7 @@ def make_plans(
 
 
 def _measured_commits(folder: Path) -> set[str]:
-    """Commits of the model that its published results are of (see `hub_results.eval_entries`)."""
+    """Commits of the model that its published results are of (see `hub_files.eval_entries`)."""
     texts = [path.read_text("utf-8") for path in folder.glob(".eval_results/*.yaml")]
     return {commit for text in texts for commit in re.findall(r"revision ([0-9a-f]{40})", text)}
 
@@ -196,11 +197,11 @@ def _compare(
     return replace(plan, send_bytes=size)
 
 
-def _is_same(path: Path, file: dict[str, Any], remote: Any) -> bool:
+def _is_same(path: Path, file: dict[str, Any], remote: "RepoFile") -> bool:
     if remote.size != file["bytes"]:
         return False
     if remote.lfs:
-        return remote.lfs.sha256 == file["sha256"]
+        return bool(remote.lfs.sha256 == file["sha256"])
     content = path.read_bytes()  # text: the Hub keeps nothing large outside of LFS
     return remote.blob_id == hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
@@ -263,18 +264,18 @@ def push_collection(
     wanted = [("paper", PAPER)]
     wanted += [(row.kind, f"{namespace}/{row.name}") for row in staged.repositories]
     with hub_errors("the collection"):
-        found = api.create_collection(
+        collection = api.create_collection(
             about["title"],
             namespace=namespace,
             description=about["description"],
             private=private,
             exists_ok=True,
         )
-        there = {(item.item_type, item.item_id) for item in found.items}
+        there = {(item.item_type, item.item_id) for item in collection.items}
         new = [item for item in wanted if item not in there]
         for kind, item_id in new:
-            api.add_collection_item(found.slug, item_id, item_type=kind, exists_ok=True)  # type: ignore[arg-type]
-    return found.url, len(new)
+            api.add_collection_item(collection.slug, item_id, item_type=kind, exists_ok=True)  # type: ignore[arg-type]
+    return collection.url, len(new)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import importlib.util
 import json
 import math
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -16,78 +17,62 @@ import time
 import urllib.error
 import urllib.request
 import wave
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Timer
 from typing import Any
 
 from emonet_voice.hub.local.server import LocalHub
-from emonet_voice.hub.repositories import ROOT, Repository, folder_of
+from emonet_voice.hub.repositories import ROOT, Repository, chosen, folder_of
 from modeling_empathic import __version__
 
 from .cards import card_of, python_blocks
+from .push import Plan, make_plans, push, push_collection, sign_in
 from .stage import Staged
 
 Row = dict[str, Any]
 START_S = 180  # for a Space to answer
+PORTS = 3  # that a Space tries
 PROCESS_S = 3_600  # for a process that makes calls
 NOWHERE = "http://127.0.0.1:9"  # discard: no server listens there
 OURS = ("modeling_empathic", "dataset_scripts", "evaluate_metrics", "emonet_voice")
-# Our packages cannot be imported, however they are installed; what lies in the folder can.
-HIDE = f"""
-import os, sys
-from importlib.machinery import PathFinder
-class Hide:
-    def find_spec(self, name, path=None, target=None):
-        if path is None and name in {OURS}:
-            found = PathFinder.find_spec(name, [os.getcwd()])
-            if found is None:
-                raise ModuleNotFoundError(name)
-            return found
-sys.meta_path.insert(0, Hide())
-"""
-# Answers go to the first standard output: libraries may print to the second one.
-WORKER = """
-import json, os, sys, time
-answers = os.fdopen(os.dup(1), "w")
-os.dup2(2, 1)
-scope = {"__name__": "__main__"}
-for line in sys.stdin:
-    call, code = json.loads(line)
-    error, start = None, time.perf_counter()
-    try:
-        exec(code, scope)
-    except BaseException as raised:
-        error = f"{type(raised).__name__}: {raised}"
-    seconds = time.perf_counter() - start
-    print(json.dumps({"call": call, "seconds": seconds, "error": error}), file=answers, flush=True)
-answers.close()
-os._exit(0)  # torch takes seconds to go in order
-"""
-PUSH = """
-from pathlib import Path
-from emonet_voice.hub.repositories import chosen
-from emonet_voice.hub.publish.push import make_plans, push, push_collection, sign_in
-from emonet_voice.hub.publish.stage import Staged
-staged = Staged(Path({folder!r}), chosen({names!r}), {{}})
-api = sign_in()
-plans = make_plans(api, staged, {namespace!r}, tag={tag!r})
-plans = {{plan.repository.name: plan for plan in plans}}
-"""
-AGAIN = """
-plans = make_plans(api, staged, {namespace!r}, tag={tag!r})
-assert not [plan for plan in plans if plan.has_changes or plan.tag]
-assert push_collection(api, staged, {namespace!r})[1] == 0
-"""
-SPACE = """
-import runpy
-from huggingface_hub import snapshot_download
-os.chdir(snapshot_download({repo_id!r}, repo_type="space", local_dir={folder!r}))
-sys.path.insert(0, os.getcwd())
-sys.argv = ["app.py"]
-runpy.run_path("app.py", run_name="__main__")
-"""
+WORKER = Path(__file__).with_name("worker.py")
+Call = tuple[str, str]
+"""What is called, as it is shown, and the code that does it."""
+
+
+class Pusher:
+    """The push of a rehearsal, call by call, in a process whose Hub is the local one.
+
+    Args:
+        folder: That was staged.
+        names: Repositories in it.
+        namespace: Where to.
+        tag: For each of them.
+    """
+
+    def __init__(self, folder: str, names: list[str], namespace: str, tag: str):
+        self._staged = Staged(Path(folder), chosen(names), {})
+        self._namespace, self._tag = namespace, tag
+        self._api = sign_in()
+        self._plans = {plan.repository.name: plan for plan in self._make_plans()}
+
+    def _make_plans(self) -> list[Plan]:
+        return make_plans(self._api, self._staged, self._namespace, tag=self._tag)
+
+    def push(self, name: str) -> None:
+        """Pushes one repository."""
+        push(self._api, self._staged, self._plans[name])
+
+    def push_collection(self) -> int:
+        """Pushes the collection; returns how many items were added."""
+        return push_collection(self._api, self._staged, self._namespace)[1]
+
+    def check_again(self) -> None:
+        """A second push has nothing to do."""
+        assert not [plan for plan in self._make_plans() if plan.has_changes or plan.tag]
+        assert self.push_collection() == 0
 
 
 def rehearse(
@@ -96,7 +81,7 @@ def rehearse(
     """Pushes what is staged to a local Hub and runs everything that users run.
 
     Args:
-        staged: From [`publish_stage.stage`].
+        staged: From [`stage.stage`].
         namespace: That it was staged for.
         work: Empty folder for the Hub, the caches and the logs.
         show: Called with each row when it is known.
@@ -106,8 +91,8 @@ def rehearse(
     """
     rows: list[Row] = []
 
-    def note(found: Iterable[Row]) -> None:
-        for row in found:
+    def note(new: Iterable[Row]) -> None:
+        for row in new:
             row = {"ok": row["error"] is None, **row, "seconds": round(row["seconds"], 2)}
             rows.append(row)
             if show is not None:
@@ -129,16 +114,16 @@ def rehearse(
         }
         blocks = list(_blocks(staged, namespace))
         ours = [block for block in blocks if any(name in block[1] for name in OURS)]
-        note(_run(WORKER, [*_push_calls(staged, namespace), *ours], own, empty, work / "push"))
+        note(_run([*_push_calls(staged, namespace), *ours], own, empty, work / "push", hidden=()))
         spaces = [
             pool.submit(_start_space, repository, namespace, here, work)
             for repository in staged.repositories
             if repository.kind == "space"
         ]
         online = [*_calls(staged, namespace, streamed=True), *(b for b in blocks if b not in ours)]
-        note(_run(HIDE + WORKER, online, here, empty, work / "users"))
+        note(_run(online, here, empty, work / "users"))
         cached = [(f"offline: {call}", code) for call, code in _calls(staged, namespace)]
-        note(_run(HIDE + WORKER, cached, offline, empty, work / "offline"))
+        note(_run(cached, offline, empty, work / "offline"))
         note(space.result() for space in spaces)
         missing = f"the local Hub lacks {hub.unknown[:3]}" if hub.unknown else None
         note([{"call": "no endpoint is missing", "seconds": 0.0, "error": missing}])
@@ -154,12 +139,16 @@ def _environment() -> dict[str, str]:
 
 
 def _run(
-    program: str, calls: list[tuple[str, str]], environment: dict[str, str], cwd: Path, log: Path
+    calls: Iterable[Call],
+    environment: dict[str, str],
+    cwd: Path,
+    log: Path,
+    hidden: Sequence[str] = OURS,
 ) -> Iterator[Row]:
     """Runs calls one after the other in one process; a call that kills it has failed."""
     with log.with_suffix(".log").open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", program],
+            _command(hidden=hidden),
             env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
             text=True, cwd=cwd,
         )  # fmt: skip
@@ -170,35 +159,42 @@ def _run(
             for call, code in calls:
                 start = time.perf_counter()
                 try:
-                    print(json.dumps([call, code]), file=process.stdin, flush=True)
+                    print(json.dumps([code, {}, None]), file=process.stdin, flush=True)
                     line = process.stdout.readline()
                 except BrokenPipeError:
                     line = ""
-                error = None if line else f"the process died: {_last_line(Path(errors.name))}"
-                died = {"call": call, "seconds": time.perf_counter() - start, "error": error}
-                yield json.loads(line) if line else died
+                answer = json.loads(line or "{}")
+                error = f"{answer['error']}: {answer['message']}" if "error" in answer else None
+                if not line:
+                    error = f"the process died: {_last_line(Path(errors.name))}"
+                seconds = answer.get("seconds", time.perf_counter() - start)
+                yield {"call": call, "seconds": seconds, "error": error}
         finally:
             watchdog.cancel()
             process.kill()
             process.communicate()
 
 
+def _command(**settings: Any) -> list[str]:
+    """Starts the worker; `-P`, as the folder that it lies in has modules of this package."""
+    return [sys.executable, "-P", str(WORKER), json.dumps(settings)]
+
+
 def _last_line(log: Path) -> str:
     return (log.read_text("utf-8", "replace").strip().splitlines() or ["no message"])[-1]
 
 
-def _push_calls(staged: Staged, namespace: str) -> Iterator[tuple[str, str]]:
-    tag = f"v{__version__}"
+def _push_calls(staged: Staged, namespace: str) -> Iterator[Call]:
     names = [repository.name for repository in staged.repositories]
-    values = {"folder": str(staged.folder), "names": names, "namespace": namespace, "tag": tag}
-    yield "plan the push", PUSH.format(**values)
+    given = (str(staged.folder), names, namespace, f"v{__version__}")
+    yield "plan the push", f"from {__name__} import Pusher\npusher = Pusher(*{given!r})"
     for name in names:
-        yield f"push {namespace}/{name}", f"push(api, staged, plans[{name!r}])"
-    yield "push the collection", f"push_collection(api, staged, {namespace!r})"
-    yield "push again: nothing to do", AGAIN.format(**values)
+        yield f"push {namespace}/{name}", f"pusher.push({name!r})"
+    yield "push the collection", "pusher.push_collection()"
+    yield "push again: nothing to do", "pusher.check_again()"
 
 
-def _calls(staged: Staged, namespace: str, streamed: bool = False) -> Iterator[tuple[str, str]]:
+def _calls(staged: Staged, namespace: str, streamed: bool = False) -> Iterator[Call]:
     """What users type, by the role of a repository."""
     roles = {repository.role for repository in staged.repositories}
     if "dataset" in roles:
@@ -223,7 +219,7 @@ def _calls(staged: Staged, namespace: str, streamed: bool = False) -> Iterator[t
                 "references=[1, 2, 4])['mae'] == 0"  # fmt: skip
 
 
-def _dataset_calls(folder: Path, repo_id: str, streamed: bool) -> Iterator[tuple[str, str]]:
+def _dataset_calls(folder: Path, repo_id: str, streamed: bool) -> Iterator[Call]:
     metadata, _ = card_of(folder)
     rows = {
         info["config_name"]: {split["name"]: split["num_examples"] for split in info["splits"]}
@@ -241,7 +237,7 @@ def _dataset_calls(folder: Path, repo_id: str, streamed: bool) -> Iterator[tuple
                 yield call, f"data = {call}\n{plain}\nassert next(iter(data)) == first"
 
 
-def _blocks(staged: Staged, namespace: str) -> Iterator[tuple[str, str]]:
+def _blocks(staged: Staged, namespace: str) -> Iterator[Call]:
     """The Python blocks of cards; those of Spaces talk to a Space that runs elsewhere."""
     for repository in staged.repositories:
         if repository.role != "space":
@@ -259,30 +255,38 @@ def _start_space(
     absent = [name for name in needed if importlib.util.find_spec(name) is None]
     if absent:
         return {"call": call, "seconds": 0.0, "ok": None, "error": f"{absent[0]} is not installed"}
+    start, error = time.perf_counter(), None
+    for _ in range(PORTS):
+        error = _run_space(repository, namespace, environment, work)
+        # A port that was free may be taken before the app has it.
+        if error is None or not re.search("address already in use|Cannot find empty port", error):
+            break
+    return {"call": call, "seconds": time.perf_counter() - start, "error": error}
+
+
+def _run_space(
+    repository: Repository, namespace: str, environment: dict[str, str], work: Path
+) -> str | None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1",
                 "GRADIO_ANALYTICS_ENABLED": "False"}  # fmt: skip
-    program = HIDE + SPACE.format(
-        repo_id=f"{namespace}/{repository.name}", folder=str(work / "spaces" / repository.name)
-    )
-    start, error = time.perf_counter(), None
+    repo_id, folder = f"{namespace}/{repository.name}", str(work / "spaces" / repository.name)
     with (work / f"{repository.name}.log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", program],
+            _command(hidden=OURS, space={"repo_id": repo_id, "folder": folder}),
             env={**environment, **settings}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             cwd=work / "empty",
         )  # fmt: skip
         try:
-            error = _wait_for(f"http://127.0.0.1:{port}{repository.page}", process, log.name)
+            return _wait_for(f"http://127.0.0.1:{port}{repository.page}", process, log.name)
         finally:
             process.kill()
             process.wait()
-    return {"call": call, "seconds": time.perf_counter() - start, "error": error}
 
 
-def _wait_for(url: str, process: subprocess.Popen, log: str) -> str | None:
+def _wait_for(url: str, process: subprocess.Popen[Any], log: str) -> str | None:
     """None once a page is there; else what is wrong."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + START_S
@@ -304,14 +308,14 @@ def _search_token(token: str, stage: Path, work: Path) -> Row:
     """The token is in no log, cache or staged file; only the Hub has it."""
     start = time.perf_counter()
     files = [path for folder in (stage, work) for path in folder.rglob("*") if path.is_file()]
-    found = [
+    names = [
         path.name
         for path in files
         if path != work / "hub" / "token"
         and path.stat().st_size < 10**8
         and token.encode() in path.read_bytes()
     ]
-    error = f"the token is in {found}" if found else None
+    error = f"the token is in {names}" if names else None
     seconds = time.perf_counter() - start
     return {"call": "the token is in no file", "seconds": seconds, "error": error}
 

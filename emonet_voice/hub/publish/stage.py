@@ -3,7 +3,6 @@
 OUT/models/NAME  OUT/datasets/NAME  OUT/spaces/NAME  OUT/collection/README.md  OUT/staging.json
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from emonet_voice.hub.repositories import (
     folder_of,
     project_folder,
 )
+from modeling_empathic.report.files import sha256, write_json
 
 from .cards import card_of, write_card
 from .facts import bench_facts, repository_facts
@@ -79,7 +79,7 @@ def stage(
 
     Raises:
         PublishError: A repository of `only` that cannot be made, a card whose figures are not of
-            its artefact, or what [`publish_validate.validate`] finds.
+            its artefact, or what [`validate.validate`] finds.
     """
     from .validate import validate
 
@@ -101,8 +101,8 @@ def stage(
             folder = folder_of(work, repository)
             folder.mkdir(parents=True)
             _MAKERS[repository.role](repository, folder, sources, namespace)
-            found = validate(repository, folder, namespace)
-            problems += [f"{repository.name}: {problem}" for problem in found]
+            wrong = validate(repository, folder, namespace)
+            problems += [f"{repository.name}: {problem}" for problem in wrong]
             repositories.append(repository)
         if problems:
             more = f"; and {len(problems) - 20} more" if problems[20:] else ""
@@ -111,7 +111,7 @@ def stage(
         facts = repository_facts(chosen()[0], namespace) | {"repositories": repositories}
         (work / COLLECTION).write_text(write_card(COLLECTION_CARD, facts), "utf-8")
         manifest = {"namespace": namespace, "left_out": left_out, "files": list_files(work)}
-        (work / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
+        write_json(work / MANIFEST, manifest, indent=1)
         if out.exists():
             shutil.rmtree(out)
         work.rename(out)
@@ -124,9 +124,7 @@ def list_files(folder: Path) -> dict[str, dict[str, Any]]:
     """Size and SHA-256 of every file below a folder, by path."""
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        entry = {"bytes": path.stat().st_size, "sha256": digest}
+        entry = {"bytes": path.stat().st_size, "sha256": sha256(path)}
         files[path.relative_to(folder).as_posix()] = entry
     return files
 
@@ -140,13 +138,13 @@ def _not_now(repository: Repository, sources: Sources) -> str | None:
         return f"there is no {missing[0]}"
     if repository.given and not _given(repository, sources):
         hint = f"DIR/{repository.name}" if repository.role == "model" else "a folder of bench build"
-        return f"give it by {repository.given} ({hint})"
+        return f"it needs {repository.given} ({hint})"
     return None
 
 
 def _given(repository: Repository, sources: Sources) -> Path | None:
     """The folder that the user gave for a repository."""
-    if repository.given == "--bench":
+    if repository.given == "bench":
         return sources.bench
     folder = sources.models / repository.name if sources.models else None
     return folder if folder and folder.is_dir() else None
@@ -184,7 +182,6 @@ def _model(repository: Repository, folder: Path, sources: Sources, namespace: st
 def _dataset(repository: Repository, folder: Path, sources: Sources, namespace: str) -> None:
     """Parquet of a built corpus, byte for byte, and a card with the metadata that it was given."""
     from dataset_scripts.building.manifest import BuildError, verify
-    from modeling_empathic.report.files import write_json
 
     from .facts import bench_eval_yaml
     from .metadata import size_category
@@ -237,7 +234,8 @@ def _place(source: Path, target: Path) -> None:
     if source.suffix in (".safetensors", ".parquet"):
         try:
             os.link(source.resolve(), target)
-            return
         except OSError:  # another file system
             pass
+        else:
+            return
     shutil.copyfile(source, target)

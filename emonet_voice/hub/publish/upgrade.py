@@ -34,9 +34,9 @@ def converted(
     from emonet_voice.hub.convert import convert
 
     repository = chosen([repo_id])[0]
-    if repo_id.count("/") != 1 or repository.given != "--models":
-        names = ", ".join(row.name for row in chosen() if row.given == "--models")
-        raise PublishError(f"--upgrade {repo_id}: give owner/name of one of {names}")
+    if repo_id.count("/") != 1 or repository.given != "models":
+        names = ", ".join(row.name for row in chosen() if row.given == "models")
+        raise PublishError(f"{repo_id!r} cannot be upgraded: give owner/name of one of {names}")
     folder = models / repository.name
     api = sign_in()
     with hub_errors(repo_id):
@@ -49,7 +49,7 @@ def converted(
     except (OSError, ValueError, KeyError):
         raise PublishError(f"{folder} was not made by `emonet-voice convert`") from None
     for name, digest in heads.items():
-        found = remote.get(name)
-        if found is None or found.lfs is None or found.lfs.sha256 != digest:
+        entry = remote.get(name)
+        if entry is None or entry.lfs is None or entry.lfs.sha256 != digest:
             raise PublishError(f"{folder} is of another {name} than {repo_id} has; convert again")
     return repository

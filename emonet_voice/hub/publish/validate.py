@@ -94,16 +94,16 @@ def _check_links(metadata: dict[str, Any], text: str, namespace: str) -> list[st
     ours = {namespace.lower(), NAMESPACE}
     known = {f"{owner}/{name}" for owner in ours for name in names}
     known |= {repo_id.lower() for repo_id in OUTSIDE}
-    found = {match for match in _LINK.findall(text) if match.split("/")[0] not in _NOT_A_REPOSITORY}
+    named = {match for match in _LINK.findall(text) if match.split("/")[0] not in _NOT_A_REPOSITORY}
     for key in ("datasets", "models", "base_model", "preload_from_hub"):
         value = metadata.get(key) or []
-        found |= {one.split(" ")[0] for one in ([value] if isinstance(value, str) else value)}
+        named |= {one.split(" ")[0] for one in ([value] if isinstance(value, str) else value)}
     # Names in code and prose count too, where they are of our namespace.
     owners = "|".join(re.escape(owner) for owner in sorted({namespace, NAMESPACE}))
-    found |= {*re.findall(rf"(?<![\w/.-])(?:{owners})/[\w-]+(?:\.[\w-]+)*", text)}
+    named |= {*re.findall(rf"(?<![\w/.-])(?:{owners})/[\w-]+(?:\.[\w-]+)*", text)}
     return [
-        f"{repo_id} is not in the table of repositories (hub.py)"
-        for repo_id in sorted(found)
+        f"{repo_id} is not in the table of repositories (repositories.py)"
+        for repo_id in sorted(named)
         if repo_id.lower() not in known
     ]
 

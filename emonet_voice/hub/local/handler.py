@@ -1,4 +1,4 @@
-"""HTTP for the local Hub: connections, tokens, bodies, byte ranges; `local_hub_api` answers."""
+"""HTTP for the local Hub: connections, tokens, bodies, byte ranges; `api` answers."""
 
 import base64
 import hmac
@@ -43,6 +43,7 @@ class Server(ThreadingHTTPServer):
         unknown: Gets those that no route matches.
     """
 
+    daemon_threads = False  # closing waits for what is being answered
     request_queue_size = 128  # of the standard five, clients with many threads wait a second
 
     def __init__(
@@ -75,12 +76,12 @@ class Server(ThreadingHTTPServer):
 
     def server_close(self) -> None:
         """Also ends connections that clients keep open, so that a closed Hub answers nobody."""
-        super().server_close()
         for connection in list(self._connections):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:  # the client was faster
                 self._connections.discard(connection)
+        super().server_close()
 
 
 class Call(BaseHTTPRequestHandler):
@@ -122,20 +123,21 @@ class Call(BaseHTTPRequestHandler):
         self.body = io.BufferedReader(body, CHUNK_BYTES)
         try:
             self._check_token()
-            found = self._route(path)
-            self._send(found if isinstance(found, Answer) else Answer(found))
+            value = self._route(path)
+            self._send(value if isinstance(value, Answer) else Answer(value))
         except HubError as error:
             self._refuse(error)
         except (ConnectionError, TimeoutError):
             raise
-        except Exception:  # a fault of ours: told to the client, and printed by the server
+        except Exception:  # noqa: BLE001 - a fault of ours: printed first, then answered
+            self.server.handle_error(self.connection, self.client_address)
+            self.close_connection = True
             if not self._started:
                 self._send(Answer({"error": "the local Hub failed"}, 500))
-            raise
         while self.body.read(CHUNK_BYTES):  # clients listen when they have sent everything
             pass
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - their names
 
     def log_message(self, format: str, *args: Any) -> None:
         """Says nothing; requests are noted in `Server.requests`."""
@@ -218,7 +220,7 @@ class _Body(io.RawIOBase):
             self._left = self._next_chunk()
         if not self._left:
             return 0
-        count = self._stream.readinto(memoryview(buffer)[: self._left])
+        count: int = self._stream.readinto(memoryview(buffer)[: self._left])
         if not count:
             raise ConnectionError("the body ended early")
         self._left -= count
@@ -260,10 +262,10 @@ def member(value: Any, name: str, kind: type = str) -> Any:
     Raises:
         HubError: 400.
     """
-    found = value.get(name) if isinstance(value, dict) else None
-    if not isinstance(found, kind):
-        raise HubError(400, f"expected {name!r} as {kind.__name__}, not {found!r:.80}")
-    return found
+    inner = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(inner, kind):
+        raise HubError(400, f"expected {name!r} as {kind.__name__}, not {inner!r:.80}")
+    return inner
 
 
 def from_base64(text: str) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 
 from .api import must_be_signed_in
 from .blobs import HubError
-from .http import Answer, Call, member
+from .handler import Answer, Call, member
 from .store import now
 
 
@@ -40,10 +40,10 @@ def create_collection(call: Call) -> Any:
 
 def collection(call: Call, slug: str) -> Any:
     """A collection and its items."""
-    found = call.store.collections.get(slug)
-    if found is None or (found["private"] and not call.signed_in):
+    entry = call.store.collections.get(slug)
+    if entry is None or (entry["private"] and not call.signed_in):
         raise HubError(404, "Collection not found")
-    return found
+    return entry
 
 
 def add_to_collection(call: Call, slug: str) -> Any:
@@ -55,13 +55,13 @@ def add_to_collection(call: Call, slug: str) -> Any:
     if kind != "paper":
         call.store.repo(kind, item_id)
     with call.store.changing_collections() as collections:
-        found = collections.get(slug)
-        if found is None:
+        changed = collections.get(slug)
+        if changed is None:
             raise HubError(404, "Collection not found")
-        if any((i["id"], i["type"]) == (item_id, kind) for i in found["items"]):
+        if any((i["id"], i["type"]) == (item_id, kind) for i in changed["items"]):
             raise HubError(409, "Item already in collection")
         entry = {"_id": secrets.token_hex(12), "id": item_id, "type": kind}
         note = {"note": {"text": body["note"]}} if "note" in body else {}
-        found["items"].append({**entry, "position": len(found["items"]), **note})
-        found["lastUpdated"] = now()
-    return found
+        changed["items"].append({**entry, "position": len(changed["items"]), **note})
+        changed["lastUpdated"] = now()
+    return changed
