@@ -1,6 +1,7 @@
 """The EmoNet-Voice metric in a browser: a table of predictions and ratings in, figures out."""
 
 from pathlib import Path
+from typing import Any
 
 import evaluate
 import gradio as gr
@@ -12,8 +13,10 @@ EXAMPLE = [["Awe", 0.5, 0], ["Awe", 3.5, 2], ["Awe", 2.0, 1], ["Pain", 2.0, 1], 
 FIGURES = ("mae", "rmse", "pearson", "spearman")
 MAX_ROWS = 20_000
 
+Table = list[list[Any]]
 
-def compute(rows: list[list], scale: str, rating_scale: str) -> tuple[list[list], dict]:
+
+def compute(rows: Table, scale: str, rating_scale: str) -> tuple[Table, dict[str, Any]]:
     """Figures of a table.
 
     Args:

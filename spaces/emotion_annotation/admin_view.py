@@ -26,9 +26,9 @@ def overview(project: Project) -> Table:
     store = project.store
     ratings = store.ratings()
     finished = sum(
-        not open_seats(item, some, store.protocol) for item, some in ratings.items() if some
+        not open_seats(item, given, store.protocol) for item, given in ratings.items() if given
     )
-    begun = sum(bool(some) for some in ratings.values()) - finished
+    begun = sum(map(bool, ratings.values())) - finished
     untouched = len(ratings) - finished - begun
     n_ratings = sum(map(len, ratings.values()))
     return [[len(ratings), finished, begun, untouched, n_ratings, len(store.unplayable())]]
@@ -36,14 +36,14 @@ def overview(project: Project) -> Table:
 
 def by_rater(project: Project) -> Table:
     """Answers of each rater and how they fall on the three scores."""
-    given: dict[str, Counter[int]] = {name: Counter() for name in project.store.protocol.raters}
-    for some in project.store.ratings().values():
-        for rating in some:
-            given.setdefault(rating.rater, Counter())[rating.score] += 1
     genders = project.store.protocol.raters
+    by_name: dict[str, Counter[int]] = {name: Counter() for name in genders}
+    for ratings in project.store.ratings().values():
+        for rating in ratings:
+            by_name.setdefault(rating.rater, Counter())[rating.score] += 1
     return [
         [name, genders.get(name, "left"), scores.total(), *(scores[score] for score in SCORES)]
-        for name, scores in given.items()
+        for name, scores in by_name.items()
     ]
 
 
@@ -54,9 +54,9 @@ def agreement(project: Project) -> tuple[list[str], Table]:
     undefined; the last column says why.
     """
     items = RatedItems.of(
-        (project.batch[item].emotion, some)
-        for item, some in project.store.ratings().items()
-        if len(some) > 1
+        (project.batch[item].emotion, ratings)
+        for item, ratings in project.store.ratings().items()
+        if len(ratings) > 1
     )
     counts = agreement_counts(items)
     types = [name for name in AGREEMENT_TYPES if name in counts[OVERALL]]
@@ -68,9 +68,9 @@ def agreement(project: Project) -> tuple[list[str], Table]:
         alphas = (krippendorff[name], cronbach[name])
         # Of one item, Krippendorff's α is a number that says nothing.
         shown = [UNDEFINED if a.reason or a.n < 2 else f"{a.value:.2f}" for a in alphas]
-        n_items, found = sum(counts[name].values()), [counts[name].get(kind, 0) for kind in types]
+        of_type = [counts[name].get(kind, 0) for kind in types]
         reason = cronbach[name].reason or krippendorff[name].reason
-        rows.append([name, n_items, *found, *shown, reason])
+        rows.append([name, sum(counts[name].values()), *of_type, *shown, reason])
     return columns, rows
 
 
@@ -85,6 +85,7 @@ def admin_page(project: Project) -> gr.Blocks:
             gr.Dataframe(rows, headers=columns, datatype="str"),
         )
 
+    page: gr.Blocks
     with gr.Blocks(title="Annotation: organisers", analytics_enabled=False) as page:
         gr.Markdown("# Annotation so far\nRaters never see this page. [Back](/)")
         # Names are text whatever is in them: no column is Markdown or HTML.

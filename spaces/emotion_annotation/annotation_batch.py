@@ -5,13 +5,7 @@ import hashlib
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from modeling_empathic.taxonomy import (
-    BENCH_NAMES,
-    Emotion,
-    UnknownNameError,
-    head,
-    resolve,
-)
+from modeling_empathic.taxonomy import BENCH_NAMES, Emotion, UserError, head, resolve
 
 MEDIA_TYPES = {
     ".flac": "audio/flac",
@@ -24,7 +18,7 @@ TEXTS = ("language", "voice", "voice_gender", "accent", "text")
 """Columns that go into the export where the batch has them, as `bench build` reads them."""
 
 
-class BatchError(ValueError):
+class BatchError(UserError):
     """A batch file that cannot be used; the message names the line."""
 
 
@@ -80,7 +74,7 @@ def read_batch(file: Path) -> dict[str, Item]:
                     raise BatchError(f"{where}: not {len(columns)} values")
                 try:
                     item_id, item = _item(file.parent, row)
-                except (BatchError, UnknownNameError, OSError) as error:
+                except (UserError, OSError) as error:
                     raise BatchError(f"{where}: {error}") from None
                 if item_id in items:
                     raise BatchError(f"{where}: the same audio and emotion as a line before")

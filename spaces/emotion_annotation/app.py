@@ -120,7 +120,7 @@ def create_app(project: Project) -> FastAPI:
         return {"role": role, "name": person and person.name, "hub": get_space() is not None}
 
     @app.post("/api/sign-in")
-    def sign_in(request: Request, body: dict = Depends(small_json)) -> dict[str, Any]:
+    def sign_in(request: Request, body: dict[str, Any] = Depends(small_json)) -> dict[str, Any]:
         (code,) = only(body, code=str)
         if with_code(people, sha256(code)) is None:
             raise HTTPException(401, "no rater has this code")
@@ -129,29 +129,33 @@ def create_app(project: Project) -> FastAPI:
         return me(request)
 
     @app.post("/api/sign-out")
-    def sign_out(request: Request, body: dict = Depends(small_json)) -> dict[str, Any]:
+    def sign_out(request: Request, body: dict[str, Any] = Depends(small_json)) -> dict[str, Any]:
         request.session.clear()
         return me(request)
 
     @app.post("/api/next")
     def next_task(
-        person: Person = Depends(rater), body: dict = Depends(small_json)
+        person: Person = Depends(rater), body: dict[str, Any] = Depends(small_json)
     ) -> dict[str, Any]:
         return task(person)
 
     @app.post("/api/answer")
-    def answer(person: Person = Depends(rater), body: dict = Depends(small_json)) -> dict[str, Any]:
+    def answer(
+        person: Person = Depends(rater), body: dict[str, Any] = Depends(small_json)
+    ) -> dict[str, Any]:
         store.answer(person.name, *only(body, item=str, score=int))
         return task(person)
 
     @app.post("/api/undo")
-    def undo(person: Person = Depends(rater), body: dict = Depends(small_json)) -> dict[str, Any]:
+    def undo(
+        person: Person = Depends(rater), body: dict[str, Any] = Depends(small_json)
+    ) -> dict[str, Any]:
         store.undo(person.name)
         return task(person)
 
     @app.post("/api/unplayable")
     def unplayable(
-        person: Person = Depends(rater), body: dict = Depends(small_json)
+        person: Person = Depends(rater), body: dict[str, Any] = Depends(small_json)
     ) -> dict[str, Any]:
         store.report_unplayable(person.name, *only(body, item=str))
         return task(person)
@@ -175,7 +179,7 @@ def create_app(project: Project) -> FastAPI:
     def refused(request: Request, error: Exception) -> Response:
         return Response(json.dumps({"detail": str(error)}), 409, media_type="application/json")
 
-    app = gr.mount_gradio_app(
+    gr.mount_gradio_app(
         app,
         admin_page(project),
         path="/admin",

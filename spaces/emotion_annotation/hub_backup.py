@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from annotation_project import Project
-from huggingface_hub import CommitScheduler, HfApi, errors
+from huggingface_hub import CommitInfo, CommitScheduler, HfApi, errors
+
+from modeling_empathic.taxonomy import UserError
 
 EVERY_MIN = 5
 FILE = "answers.jsonl"
 
 
-class BackupError(ValueError):
+class BackupError(UserError):
     """A repository that cannot be used; nothing was read or written."""
 
 
@@ -48,7 +50,7 @@ def keep_backup(project: Project, environment: Mapping[str, str]) -> CommitSched
     folder.mkdir(exist_ok=True)
 
     class Backup(CommitScheduler):
-        def push_to_hub(self):
+        def push_to_hub(self) -> CommitInfo | None:
             dump(project, folder / FILE)
             return super().push_to_hub()
 

@@ -23,11 +23,13 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from modeling_empathic.taxonomy import UserError
+
 MAX_NAME_CHARS = 80
 _NOT_IN_A_NAME = "'\"{}\\"  # what a label of the raw release could not be read with
 
 
-class RaterListError(ValueError):
+class RaterListError(UserError):
     """A list of raters that cannot be used; the message names the line."""
 
 
@@ -46,14 +48,14 @@ class Person(NamedTuple):
 
 
 def read_people(text: str) -> list[Person]:
-    """The people of a list.
+    r"""The people of a list.
 
     Raises:
         RaterListError: Other columns, a name that is missing, used twice or unfit for the labels of
             the raw release, someone who could not sign in, or two who sign in alike.
 
     Example:
-        >>> read_people("name,gender,hub_user,code_sha256\\nhuman-1,f,ada,\\n")
+        >>> read_people("name,gender,hub_user,code_sha256\nhuman-1,f,ada,\n")
         [Person(name='human-1', gender='f', hub_user='ada', code_sha256='')]
     """
     rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
@@ -103,11 +105,11 @@ def sha256(code: str) -> str:
 
 def with_code(people: Sequence[Person], code_sha256: str) -> Person | None:
     """The person whose code has this SHA-256."""
-    found = None
+    match = None
     for person in people:  # all of them, so that the time taken tells nothing
         if person.code_sha256 and hmac.compare_digest(person.code_sha256, code_sha256):
-            found = person
-    return found
+            match = person
+    return match
 
 
 def with_hub_user(people: Sequence[Person], user: str) -> Person | None:

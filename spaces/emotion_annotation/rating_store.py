@@ -25,6 +25,7 @@ from dataset_scripts.annotations import (
     next_item,
     open_seats,
 )
+from modeling_empathic.taxonomy import UserError
 
 HOLD_S = 900
 """How long a shown item stays with its rater without a sign of life."""
@@ -46,7 +47,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS one_item_at_a_time ON seats (rater) WHERE held
 Ratings = dict[str, list[Rating]]
 
 
-class StoreError(ValueError):
+class StoreError(UserError):
     """An answer that cannot be taken, or a database that does not fit the batch."""
 
 
@@ -188,12 +189,12 @@ class Store:
         with self._open() as db:
             ratings, pending = self._read(db)
             held, last = _held(db, rater), _last_answer(db, rater)
-        first_two = sum(min(len(some), 2) for some in ratings.values())
+        first_two = sum(min(len(given), 2) for given in ratings.values())
         return Progress(
-            answered=sum(rating.rater == rater for some in ratings.values() for rating in some),
+            answered=sum(rating.rater == rater for given in ratings.values() for rating in given),
             first_round=first_two / max(1, 2 * len(ratings)),
             finished=not any(pending.values())
-            and not any(open_seats(item, some, self.protocol) for item, some in ratings.items()),
+            and not any(open_seats(item, given, self.protocol) for item, given in ratings.items()),
             can_undo=last is not None and (held is None or held.turn is None),
         )
 
@@ -204,11 +205,11 @@ class Store:
 
     def unplayable(self) -> dict[str, list[str]]:
         """Items that could not be played, with the raters who said so."""
-        found = defaultdict(list)
+        raters = defaultdict(list)
         with self._open() as db:
             for item, rater in db.execute("SELECT item, rater FROM seats WHERE unplayable"):
-                found[item].append(rater)
-        return dict(found)
+                raters[item].append(rater)
+        return dict(raters)
 
     def restore(self, answers: Iterable[tuple[str, str, int]]) -> None:
         """Fills an empty store with `(item, rater, score)` in the order of [`ratings`].
@@ -271,9 +272,10 @@ class _Seat(NamedTuple):
 
 
 def _find(db: sqlite3.Connection, where: str, *values: str) -> _Seat | None:
-    row = db.execute(f"SELECT id, item, score, held_until, turn FROM seats WHERE {where}", values)
-    found = row.fetchone()
-    return found and _Seat(*found)
+    row = db.execute(
+        f"SELECT id, item, score, held_until, turn FROM seats WHERE {where}", values
+    ).fetchone()
+    return row and _Seat(*row)
 
 
 def _held(db: sqlite3.Connection, rater: str) -> _Seat | None:

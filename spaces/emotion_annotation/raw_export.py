@@ -58,7 +58,7 @@ def export(
         ],
         {"huggingface": json.dumps({"info": {"features": features}})},
     )
-    done = [i for i, some in ratings.items() if some and not open_seats(i, some, protocol)]
+    done = [i for i, given in ratings.items() if given and not open_seats(i, given, protocol)]
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:

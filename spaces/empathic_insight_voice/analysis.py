@@ -11,7 +11,15 @@ from emonet.audio import MIN_TAIL_S, SAMPLE_RATE, AudioError, load_audio, window
 from emonet.reference_scores import percentiles, z_scores
 from emonet.taxonomy import EMODB_CLASSES, RAVDESS_CLASSES, to_0_10
 from families import FAMILY, OTHER
-from voice_model import FRAME_S, WINDOW_S, VoiceError, contributions, load, score_windows
+from voice_model import (
+    FRAME_S,
+    WINDOW_S,
+    VoiceError,
+    contributions,
+    load,
+    score_windows,
+    window_mean,
+)
 
 LIMIT_S = 1800
 """The longest recording, in seconds."""
@@ -19,6 +27,7 @@ MAX_WINDOWS = 240
 """Of a timeline: with more, the hop grows."""
 MIN_WINDOW_S = 1.0
 _BINS = 480  # points of a curve on the page
+_POINTS = to_0_10(1.0)  # of intensity in one of a head's own scale
 _HIT = 1.5  # times uniform: the paper's zero-shot rule (section 4.4)
 
 
@@ -58,9 +67,7 @@ def score(samples: np.ndarray, model: str, emotions: Sequence[str] = ()) -> dict
     loaded = time.perf_counter()
     cuts = windows(len(samples), WINDOW_S)
     rows = score_windows(model, heads, samples, cuts)
-    weights = [min(cut.stop, len(samples)) - cut.start for cut in cuts]
-    mean = np.average(rows, axis=0, weights=weights)
-    scores = dict(zip(voice.emotions, mean.tolist(), strict=True))
+    scores = dict(zip(voice.emotions, window_mean(rows, cuts).tolist(), strict=True))
     scored = time.perf_counter()
     shown = [name for name in scores if not heads or name in heads]
     reference = voice.reference
@@ -105,11 +112,12 @@ def readings(scores: dict[str, float]) -> dict[str, list[dict[str, Any]]]:
 
     Example:
         >>> from emonet.taxonomy import EMOTION_NAMES, resolve
-        >>> found = readings({name: 3.0 * (name == resolve("Anger")) for name in EMOTION_NAMES})
-        >>> found["EmoDB"][0]["class"], [row["hit"] for row in found["EmoDB"]].count(True)
+        >>> scores = {name: 3.0 * (name == resolve("Anger")) for name in EMOTION_NAMES}
+        >>> rows = readings(scores)["EmoDB"]
+        >>> rows[0]["class"], [row["hit"] for row in rows].count(True)
         ('anger', 1)
     """
-    found = {}
+    by_corpus = {}
     for corpus, classes in (("EmoDB", EMODB_CLASSES), ("RAVDESS", RAVDESS_CLASSES)):
         mapped = [name for names in classes.values() for name in names]
         if any(name not in scores for name in mapped):
@@ -117,11 +125,11 @@ def readings(scores: dict[str, float]) -> dict[str, list[dict[str, Any]]]:
         weights = np.exp(np.array([scores[name] for name in mapped]) - max(scores.values()))
         share = dict(zip(mapped, (weights / weights.sum()).tolist(), strict=True))
         best = {label: max(share[name] for name in names) for label, names in classes.items()}
-        found[corpus] = [
+        by_corpus[corpus] = [
             {"class": label, "probability": best[label], "hit": best[label] > _HIT / len(mapped)}
             for label in sorted(best, key=lambda label: -best[label])
         ]
-    return found
+    return by_corpus
 
 
 def timeline(
@@ -169,7 +177,7 @@ def timeline(
         "window_s": window_s,
         "hop_s": hop_s,
         "start_s": [cut.start / SAMPLE_RATE for cut in cuts],
-        "end_s": [min(cut.stop, len(samples)) / SAMPLE_RATE for cut in cuts],
+        "end_s": [cut.stop / SAMPLE_RATE for cut in cuts],
         "scores": {
             name: rows[:, i].tolist() for i, name in enumerate(names) if not heads or name in heads
         },
@@ -196,12 +204,12 @@ def moments(
     """
     parts, rest = contributions(model, tuple(emotions), samples, emotion)
     n = _per_point(len(parts))
-    points = 2.5 * _binned(parts, n, np.sum) / (n * FRAME_S)
+    points = _POINTS * _binned(parts, n, np.sum) / (n * FRAME_S)
     return {
         "emotion": emotion,
         "step_s": n * FRAME_S,
         "points_per_s": points.tolist(),
-        "rest": 2.5 * rest,
+        "rest": _POINTS * rest,
     }
 
 
@@ -231,7 +239,8 @@ def envelope(samples: np.ndarray) -> np.ndarray:
     """The waveform as the page draws it: `(bins,)` of the largest magnitude, the loudest at 1."""
     n = max(1, math.ceil(len(samples) / _BINS))
     peaks = _binned(np.abs(samples), n, np.max)
-    return peaks / peaks.max()
+    heights: np.ndarray = peaks / peaks.max()
+    return heights
 
 
 def _per_point(n_steps: int) -> int:

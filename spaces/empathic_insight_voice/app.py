@@ -22,10 +22,9 @@ import exports
 import gradio as gr
 import lanes
 import panels
-from emonet.acoustics import SAMPLE_RATE
-from emonet.audio import AudioError
-from emonet.taxonomy import UnknownNameError, resolve
-from voice_model import DEFAULT, SOURCES, VoiceError
+from emonet.audio import SAMPLE_RATE
+from emonet.taxonomy import UserError, resolve
+from voice_model import DEFAULT, SOURCES
 
 # Every thread would keep what it frees in a pool of its own, and memory would grow for minutes; one
 # pool for all is as fast here. Before the threads are there, and only where glibc is.
@@ -53,11 +52,11 @@ DARK = "() => { document.body.classList.toggle('dark') }"
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def mistakes_as_messages() -> Iterator[None]:
     """Shows a user's mistake as a message, in the page and through the API."""
     try:
         yield
-    except (AudioError, VoiceError, UnknownNameError) as error:
+    except UserError as error:
         raise gr.Error(str(error), duration=None, print_exception=False) from error
 
 
@@ -69,7 +68,7 @@ def score(audio: str, model: str, emotions: list[str]) -> dict[str, Any]:
         model: Name of the model.
         emotions: Only these; all if empty.
     """
-    with told():
+    with mistakes_as_messages():
         return exports.rounded(analysis.score(analysis.read(audio), model, emotions or ()))
 
 
@@ -85,10 +84,9 @@ def timeline(
         window_s: Length of a window in seconds, 1 to 30.
         hop_s: Seconds from the start of one window to the next, at most window_s.
     """
-    with told():
+    with mistakes_as_messages():
         samples = analysis.read(audio)
-        found = analysis.timeline(samples, model, window_s, hop_s, emotions or ())
-        return exports.rounded(found)
+        return exports.rounded(analysis.timeline(samples, model, window_s, hop_s, emotions or ()))
 
 
 def moments(audio: str, model: str, emotion: str) -> dict[str, Any]:
@@ -99,7 +97,7 @@ def moments(audio: str, model: str, emotion: str) -> dict[str, Any]:
         model: Name of the model.
         emotion: The emotion to explain.
     """
-    with told():
+    with mistakes_as_messages():
         name = resolve(emotion)
         return exports.rounded(analysis.moments(analysis.read(audio), model, name, [name]))
 
@@ -110,7 +108,7 @@ def acoustics(audio: str) -> dict[str, Any]:
     Args:
         audio: A recording of speech, at most 30 minutes.
     """
-    with told():
+    with mistakes_as_messages():
         return exports.rounded(analysis.acoustics(analysis.read(audio)))
 
 
@@ -123,7 +121,7 @@ def analyse(
     emotion: str | None,
 ) -> Iterator[dict[Any, Any]]:
     """Fills the page, the bars first."""
-    with told():
+    with mistakes_as_messages():
         samples = analysis.read(audio)
         assert audio
         chosen = emotions or ()
@@ -175,10 +173,10 @@ def analyse_new(audio: str | None, *settings: Any) -> Iterator[dict[Any, Any]]:
 
 def show_moments(audio: str, model: str, emotions: list[str], emotion: str) -> str:
     """The picture of `moments`."""
-    with told():
+    with mistakes_as_messages():
         samples = analysis.read(audio)
-        found = analysis.moments(samples, model, emotion, emotions or ())
-        return lanes.moments(found, analysis.envelope(samples), len(samples) / SAMPLE_RATE)
+        carries = analysis.moments(samples, model, emotion, emotions or ())
+        return lanes.moments(carries, analysis.envelope(samples), len(samples) / SAMPLE_RATE)
 
 
 def settings_of_link(request: gr.Request) -> tuple[Any, ...]:
@@ -287,7 +285,7 @@ with gr.Blocks(title="EmpathicInsight-Voice", delete_cache=(600, 3600)) as demo:
     gr.Markdown(ABOUT)
     with gr.Row(visible=False):  # for the API: functions without a place on the page
         numbers = gr.JSON()
-        doors = [gr.Button() for _ in range(4)]
+        calls = [gr.Button() for _ in range(4)]
 
     shared: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model"}
     page = [audio, model, emotions, window_s, hop_s, which]
@@ -307,12 +305,12 @@ with gr.Blocks(title="EmpathicInsight-Voice", delete_cache=(600, 3600)) as demo:
         settings_of_link, None, [audio, model, window_s, hop_s, emotions, which],
         api_name="settings_of_link", show_progress="hidden", **hidden,
     )  # fmt: skip
-    doors[0].click(score, [audio, model, emotions], numbers, api_name="score", **shared)
-    doors[1].click(
+    calls[0].click(score, [audio, model, emotions], numbers, api_name="score", **shared)
+    calls[1].click(
         timeline, [audio, model, emotions, window_s, hop_s], numbers, api_name="timeline", **shared
     )
-    doors[2].click(moments, [audio, model, which], numbers, api_name="moments", **shared)
-    doors[3].click(acoustics, audio, numbers, api_name="acoustics", **shared)
+    calls[2].click(moments, [audio, model, which], numbers, api_name="moments", **shared)
+    calls[3].click(acoustics, audio, numbers, api_name="acoustics", **shared)
 
 if __name__ == "__main__":
     threading.Thread(target=warm_up, daemon=True).start()

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from emonet.taxonomy import to_0_10
+from emonet.taxonomy import short_name, to_0_10
 from families import FAMILY, ORDER, OTHER
 from lanes import ceiling, nearest
-from panels import clock, in_order, short
+from panels import clock, in_order
 
 NOTE = "How a voice sounds to a model; not what anybody feels. Not for decisions about people."
 _COLOURS = dict(
@@ -111,11 +111,11 @@ def _bars(axes: Any, top: list[dict[str, Any]]) -> None:
         usual, percent = row["usual_0_10"], row["percentile"]
         if usual is not None:
             axes.plot([usual, usual], [height - 0.4, height + 0.4], color="black", linewidth=1.5)
-        told = "" if percent is None else f", above {percent:.0f} % of the reference"
+        rank = "" if percent is None else f", above {percent:.0f} % of the reference"
         # Beyond the tick too, which may stand right of a short bar.
         end = max(row["intensity_0_10"], usual or 0) + 0.12
-        axes.text(end, height, f"{row['intensity_0_10']:.1f}{told}", va="center", fontsize=8)
-    axes.set_yticks(heights, [short(row["emotion"]) for row in top])
+        axes.text(end, height, f"{row['intensity_0_10']:.1f}{rank}", va="center", fontsize=8)
+    axes.set_yticks(heights, [short_name(row["emotion"]) for row in top])
     axes.set(xlim=(0, 13.5), xticks=range(0, 11, 2), xlabel="intensity, 0 to 10")
     axes.invert_yaxis()
     axes.tick_params(length=0)
@@ -130,7 +130,7 @@ def _heat(axes: Any, names: list[str], over_time: dict[str, Any], duration_s: fl
         rows[:, columns], cmap="cividis", vmin=0, vmax=ceiling(rows), aspect="auto",
         interpolation="nearest", extent=(0, duration_s, len(names) - 0.5, -0.5),
     )  # fmt: skip
-    axes.set_yticks(range(len(names)), [short(name) for name in names], fontsize=7)
+    axes.set_yticks(range(len(names)), [short_name(name) for name in names], fontsize=7)
     for label, name in zip(axes.get_yticklabels(), names, strict=True):
         label.set_color(_COLOURS[FAMILY.get(name, OTHER)])
     window_s = round(over_time["window_s"], 2)
@@ -140,17 +140,21 @@ def _heat(axes: Any, names: list[str], over_time: dict[str, Any], duration_s: fl
     return image
 
 
-def rounded(value: Any, digits: int = 4) -> Any:
+def rounded(result: dict[str, Any]) -> dict[str, Any]:
     """A result with its numbers rounded, for people and machines that read it as text.
 
     Example:
         >>> rounded({"a": [1.23456, None], "b": "text", "c": 3})
         {'a': [1.2346, None], 'b': 'text', 'c': 3}
     """
+    return {key: _rounded(value) for key, value in result.items()}
+
+
+def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: rounded(inner, digits) for key, inner in value.items()}
+        return rounded(value)
     if isinstance(value, list):
-        return [rounded(inner, digits) for inner in value]
+        return [_rounded(inner) for inner in value]
     if isinstance(value, float):
-        return round(value, digits) if math.isfinite(value) else None
+        return round(value, 4) if math.isfinite(value) else None
     return value

@@ -12,9 +12,9 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from emonet.taxonomy import to_0_10
+from emonet.taxonomy import short_name, to_0_10
 from families import FAMILY, OTHER
-from panels import clock, family_class, in_order, short
+from panels import clock, family_class, in_order
 
 _LINES = 6
 _COLUMNS = 480  # of the heat map: two a window where there are most
@@ -44,25 +44,25 @@ def timeline(result: dict[str, Any], over_time: dict[str, Any]) -> str:
     )
     legend = "".join(
         f'<li><svg aria-hidden="true" viewBox="0 0 24 8"><path class="line line-{i}" '
-        f'd="M0 4H24"/></svg>{escape(short(name))}</li>'
+        f'd="M0 4H24"/></svg>{escape(short_name(name))}</li>'
         for i, name in enumerate(leaders)
     )
     peak = leaders[0]
     at_s = middle_s[int(np.argmax(intensity[peak]))]
     window, hop = (f"{round(over_time[key], 2):g} s" for key in ("window_s", "hop_s"))
-    told = (
+    description = (
         f"Intensity over {clock(duration_s)} in windows of {window}. The "
         f"highest is {peak}: {max(intensity[peak]):.1f} of 10 at {clock(at_s)}."
     )
     rows = in_order(list(intensity))
     labels = "".join(
         f'<span class="{family_class(FAMILY.get(name, OTHER))}" title="{escape(name)}">'
-        f"{escape(short(name))}</span>"
+        f"{escape(short_name(name))}</span>"
         for name in rows
     )
     columns = nearest(middle_s, duration_s)
     picture = _image(np.array([intensity[name] for name in rows])[:, columns] / top)
-    alt = escape(f"Heat map of {len(rows)} emotions. {told}")
+    alt = escape(f"Heat map of {len(rows)} emotions. {description}")
     heat = f'<img src="{picture}" alt="{alt}">'
     note = (
         f"Windows of {window} every {hop}; a moment has the score of the window whose middle is "
@@ -71,7 +71,7 @@ def timeline(result: dict[str, Any], over_time: dict[str, Any]) -> str:
     )
     return (
         f'<div class="voice"><ul class="legend">{legend}</ul><div class="lanes">'
-        + _lane(_scale(top, 0), _svg(lines, told), 190)
+        + _lane(_scale(top, 0), _svg(lines, description), 190)
         + _lane(labels, heat, 15 * len(rows), "heat")
         + _axis(duration_s)
         + '</div><p class="ramp"><span>0</span><img alt="" src="'
@@ -87,7 +87,7 @@ def ceiling(intensity: np.ndarray) -> int:
         >>> ceiling(np.array([0.1])), ceiling(np.array([3.2, 6.6]))
         (2, 7)
     """
-    return max(2, math.ceil(intensity.max()))
+    return max(2, math.ceil(float(intensity.max())))
 
 
 def nearest(middle_s: Sequence[float], duration_s: float) -> np.ndarray:
@@ -98,35 +98,36 @@ def nearest(middle_s: Sequence[float], duration_s: float) -> np.ndarray:
         array([240, 240])
     """
     time_s = (np.arange(_COLUMNS) + 0.5) * duration_s / _COLUMNS
-    return np.abs(time_s[:, None] - np.asarray(middle_s)).argmin(1)
+    column: np.ndarray = np.abs(time_s[:, None] - np.asarray(middle_s)).argmin(1)
+    return column
 
 
-def moments(found: dict[str, Any], wave: np.ndarray, duration_s: float) -> str:
+def moments(result: dict[str, Any], wave: np.ndarray, duration_s: float) -> str:
     """The waveform, and under it what each moment adds to an emotion.
 
     Args:
-        found: Of `analysis.moments`.
+        result: Of `analysis.moments`.
         wave: Of `analysis.envelope`.
         duration_s: Of the recording.
     """
-    points, step_s = found["points_per_s"], found["step_s"]
+    points, step_s = result["points_per_s"], result["step_s"]
     bound = max(0.1, max(map(abs, points)))
     time_s = [(i + 0.5) * step_s for i in range(len(points))]
-    name = found["emotion"]
+    name = result["emotion"]
     middle = f'<path class="zero" d="M0 {_y(0, -bound, bound):.2f}H1000"/>'
     areas = "".join(
         _area(time_s, [sign * max(0.0, sign * value) for value in points], duration_s, bound, kind)
         for sign, kind in ((1, "adds"), (-1, "takes"))
     )
     best = int(np.argmax(points))
-    told = (
+    description = (
         f"What each moment adds to {name}, from {min(points):.1f} to {max(points):.1f} points of "
         f"intensity a second; the most at {clock(min(time_s[best], duration_s))}."
     )
     total = sum(points) * step_s
     note = (
         f"The area above the line less the area below it is {total:+.1f} points of the intensity "
-        f"of 0 to 10; {found['rest']:+.1f} come from no moment (constants of the head, and the "
+        f"of 0 to 10; {result['rest']:+.1f} come from no moment (constants of the head, and the "
         "padding to 30 s). It shows what this model used, not what caused anything."
     )
     if duration_s > 30:
@@ -135,7 +136,7 @@ def moments(found: dict[str, Any], wave: np.ndarray, duration_s: float) -> str:
         f'<div class="voice"><div class="lanes">{_waveform(wave)}'
         + _lane(
             f"<em>Adds<small>points/s</small></em>{_scale(bound, -bound)}",
-            _svg(middle + areas, told),
+            _svg(middle + areas, description),
             110,
         )
         + _axis(duration_s)
@@ -143,11 +144,11 @@ def moments(found: dict[str, Any], wave: np.ndarray, duration_s: float) -> str:
     )
 
 
-def acoustics(found: dict[str, Any], wave: np.ndarray, duration_s: float) -> str:
+def acoustics(result: dict[str, Any], wave: np.ndarray, duration_s: float) -> str:
     """Pitch, loudness and rate on the same time axis.
 
     Args:
-        found: Of `analysis.acoustics`.
+        result: Of `analysis.acoustics`.
         wave: Of `analysis.envelope`.
         duration_s: Of the recording.
     """
@@ -157,16 +158,16 @@ def acoustics(found: dict[str, Any], wave: np.ndarray, duration_s: float) -> str
         ("level_dbfs", "Loudness", "dB", 0),
         ("rate_hz", "Rate", "syllables/s", 1),
     ):
-        values = found[key]
+        values = result[key]
         known = [value for value in values if value is not None]
         low, high = (min(known), max(known)) if known else (0.0, 1.0)
         if key == "level_dbfs":
             low = max(low, high - 60)  # below that it is the noise of the recording
         pad = 0.08 * (high - low) or 1.0
         low, high = low - pad, high + pad
-        time_s = [(i + 0.5) * found["step_s"] for i in range(len(values))]
+        time_s = [(i + 0.5) * result["step_s"] for i in range(len(values))]
         drawn = [None if value is None else max(value, low) for value in values]
-        said = (
+        description = (
             f"{title} from {min(known):.{digits}f} to {max(known):.{digits}f} {unit}."
             if known
             else f"{title}: nothing could be measured."
@@ -175,11 +176,11 @@ def acoustics(found: dict[str, Any], wave: np.ndarray, duration_s: float) -> str
         lanes.append(
             _lane(
                 f"<em>{title}<small>{unit}</small></em>{scale}",
-                _svg(_path(time_s, drawn, duration_s, low, high, "line line-0"), said),
+                _svg(_path(time_s, drawn, duration_s, low, high, "line line-0"), description),
                 90,
             )
         )
-    features = found["features"]
+    features = result["features"]
     facts = [
         ("median pitch", features["f0_median_hz"], "{:.0f} Hz"),
         ("pitch range", features["f0_range_st"], "{:.1f} semitones"),
@@ -222,9 +223,9 @@ def _axis(duration_s: float) -> str:
     return f'<div class="label"></div><div class="axis" aria-hidden="true">{ticks}</div>'
 
 
-def _svg(inside: str, told: str) -> str:
+def _svg(inside: str, description: str) -> str:
     return (
-        f'<svg role="img" aria-label="{escape(told)}" viewBox="0 0 1000 100" '
+        f'<svg role="img" aria-label="{escape(description)}" viewBox="0 0 1000 100" '
         f'preserveAspectRatio="none">{inside}</svg>'
     )
 

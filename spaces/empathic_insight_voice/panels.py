@@ -7,24 +7,12 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from emonet.taxonomy import HEAD_NAMES, Emotion, head
+from emonet.taxonomy import short_name
 from families import BY_FAMILY, ORDER
 
 TOP = 8  # rows of each short list
 _COLUMNS = "<col class=name><col><col class=number>"
 _CALM = 1.0  # standard deviations: from there on a score is called unusual
-
-
-def short(name: str) -> str:
-    """The category's name in Bench, short enough for a phone; the head's own where there is none.
-
-    Example:
-        >>> from emonet.taxonomy import resolve
-        >>> short(resolve("Hope_Optimism"))
-        'Hope'
-    """
-    known = head(name) if name in HEAD_NAMES else None
-    return known.bench_label if isinstance(known, Emotion) else name
 
 
 def family_class(family: str) -> str:
@@ -135,9 +123,10 @@ def _table(title: str, how: str, rows: list[dict[str, Any]], compared: bool) -> 
 
 def _row(row: dict[str, Any], compared: bool) -> str:
     usual = row["usual_0_10"]
+    name = row["emotion"]
     tick = "" if usual is None else f'<i style="left:{10 * usual:.1f}%"></i>'
     cells = (
-        f'<th scope="row" title="{escape(row["emotion"])}">{escape(short(row["emotion"]))}</th>'
+        f'<th scope="row" title="{escape(name)}">{escape(short_name(name))}</th>'
         f'<td class="track"><span class="{family_class(row["family"])}" '
         f'style="width:{10 * row["intensity_0_10"]:.1f}%"></span>{tick}</td>'
         f"<td>{row['intensity_0_10']:.1f}</td>"

@@ -9,15 +9,18 @@ try:  # before torch, as ZeroGPU asks
     from spaces import GPU
 except ImportError:
 
-    def GPU(duration: Any) -> Any:
+    def _reserve_nothing(duration: Any) -> Any:
         """Elsewhere than on ZeroGPU nothing has to be reserved."""
         return lambda function: function
+
+    GPU = _reserve_nothing
 
 
 import numpy as np
 import torch
 from emonet.audio import SAMPLE_RATE, windows
 from emonet.reference_scores import Reference, read_reference
+from emonet.taxonomy import UserError
 from transformers import AutoConfig, AutoModel, WhisperFeatureExtractor
 
 REVISION = "v0.1.0"
@@ -40,7 +43,7 @@ BATCH = 32 if _CUDA else 8
 _KEPT = 2  # models in memory: the default and one more
 
 
-class VoiceError(ValueError):
+class VoiceError(UserError):
     """A wish that the models here cannot fulfil."""
 
 
@@ -129,7 +132,7 @@ def _seconds(name: str, heads: tuple[str, ...], samples: np.ndarray, cuts: Any) 
     return min(120, 15 + math.ceil(0.02 * n_windows))
 
 
-@GPU(duration=_seconds)
+@GPU(duration=_seconds)  # type: ignore[untyped-decorator]
 def score_windows(
     name: str, heads: tuple[str, ...], samples: np.ndarray, cuts: list[slice]
 ) -> np.ndarray:
@@ -154,7 +157,7 @@ def score_windows(
     return np.concatenate(rows)
 
 
-@GPU(duration=_seconds)
+@GPU(duration=_seconds)  # type: ignore[untyped-decorator]
 def contributions(
     name: str, heads: tuple[str, ...], samples: np.ndarray, emotion: str
 ) -> tuple[np.ndarray, float]:
@@ -184,7 +187,7 @@ def contributions(
         raise VoiceError(f"no head {emotion!r} loaded; choose {', '.join(voice.emotions)}")
     column = voice.emotions.index(emotion)
     cuts = windows(len(samples), WINDOW_S)
-    curves, rests, lengths = [], [], []
+    curves, rests = [], []
     for cut in cuts:  # one at a time: the gradient of one window of a full head is enough memory
         sound = samples[cut]
         with torch.no_grad():
@@ -198,10 +201,15 @@ def contributions(
         n_frames = min(len(parts), math.ceil(len(sound) / SAMPLE_RATE / FRAME_S))
         curves.append(parts[:n_frames])
         rests.append(float(score.detach()) - float(parts[:n_frames].sum()))
-        lengths.append(len(sound))
-    return np.concatenate(curves), float(np.average(rests, weights=lengths))
+    return np.concatenate(curves), float(window_mean(rests, cuts))
+
+
+def window_mean(values: np.ndarray | list[float], cuts: list[slice]) -> Any:
+    """The mean over a recording's windows, each as heavy as it is long."""
+    return np.average(values, axis=0, weights=[cut.stop - cut.start for cut in cuts])
 
 
 def _features(voice: Voice, sounds: list[np.ndarray]) -> torch.Tensor:
     features = voice.extractor(sounds, sampling_rate=SAMPLE_RATE, return_tensors="pt")
-    return features.input_features.to(voice.model.device)
+    mel: torch.Tensor = features.input_features.to(voice.model.device)
+    return mel

@@ -146,15 +146,15 @@ def test_bench_build_reads_the_export_and_finds_the_same_ratings(tmp_path, monke
     build(tmp_path / "raw", tmp_path / "bench", assert_counts=False)
     files = sorted((tmp_path / "bench" / "data").glob("*.parquet"))
     rows = [row for file in files for row in parquet.read_table(file).to_pylist()]
-    found = {
+    built = {
         (row["file_name"], BENCH_NAMES[row["emotion"]], row["language"]): [
             (rating["rater"], rating["score"]) for rating in row["ratings"]
         ]
         for row in rows
     }
-    assert found == {
-        (batch[item].clip.name, batch[item].emotion, "=HYPERLINK(1)"): list(map(tuple, some))
-        for item, some in store.ratings().items()
+    assert built == {
+        (batch[item].clip.name, batch[item].emotion, "=HYPERLINK(1)"): list(map(tuple, given))
+        for item, given in store.ratings().items()
     }
     assert {row["audio"]["bytes"][:4] for row in rows} == {b"RIFF"}
 

@@ -19,14 +19,14 @@ environment = {"ANNOTATION_DATA": data, "ANNOTATION_BACKUP": repo}
 environment["HF_TOKEN"] = os.environ["HF_TOKEN"]
 project = open_project(environment)
 scheduler = keep_backup(project, environment)
-result = [[item, *rating] for item, some in project.store.ratings().items() for rating in some]
+result = [[item, *rating] for item, given in project.store.ratings().items() for rating in given]
 """
 _RATE = """
 for rater in ("human-1", "human-2", "human-3"):
     project.store.answer(rater, project.store.take(rater), 2)
 scheduler.trigger().result()
 scheduler.stop()
-result = [[item, *rating] for item, some in project.store.ratings().items() for rating in some]
+result = [[item, *rating] for item, given in project.store.ratings().items() for rating in given]
 """
 
 

@@ -3,12 +3,9 @@
 import json
 import os
 import re
-import socket
 import sqlite3
-import subprocess
 import sys
-import time
-from contextlib import suppress
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,9 +21,17 @@ sys.path.append(str(REPOSITORY / "spaces" / "emotion_annotation"))
 
 from annotation_batch import read_batch
 from rater_list import Person, sha256
+from rating_store import Store
 
-from tests.support.browser_fixture import chromium, running_space, screenshot
-from tests.support.places import REPOSITORY
+from tests.support.browser_fixture import (
+    chromium,
+    new_page,
+    reserved_port,
+    running_space,
+    screenshot,
+    started,
+    wait_until,
+)
 
 SPACE = REPOSITORY / "spaces" / "emotion_annotation"
 SCRIPT = "<img src=x onerror=alert(1)>"  # a rater's name
@@ -36,8 +41,8 @@ SHARES = {"third_share": 0.25, "fourth_share": 0.0}
 
 @pytest.fixture(scope="module", name="browser")
 def browser_fixture():
-    with chromium("--mute-audio") as started:
-        yield started
+    with chromium("--mute-audio") as launched:
+        yield launched
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +74,12 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def open_page(browser, server):
-    """Opens a page for somebody; every person has a browser context of their own."""
-    contexts = []
+    """Opens a page for somebody, in a context of their own; nobody has answered anything yet."""
+    pages = []
 
     def opened(name: str, start: bool = True, **settings):
-        context = browser.new_context(**settings)
-        context.set_default_timeout(30_000)
-        contexts.append(context)
-        page = context.new_page()
+        page = new_page(browser, **settings)
+        pages.append(page)
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(error))
         page.on("dialog", lambda dialog: page.errors.append(dialog.message))
@@ -87,11 +90,12 @@ def open_page(browser, server):
             page.get_by_role("button", name="Start").click()
         return page
 
+    with closing(sqlite3.connect(server.database)) as db, db:
+        db.execute("DELETE FROM seats")  # of the test before
     yield opened
-    for context in contexts:
-        for page in context.pages:
-            assert page.errors == []
-        context.close()
+    for page in pages:
+        assert page.errors == []
+        page.context.close()
 
 
 def shoot(page, name: str) -> None:
@@ -100,7 +104,7 @@ def shoot(page, name: str) -> None:
 
 def answers(database: Path) -> list[tuple[str, str, int]]:
     """What is on the disk, whether a server runs or not."""
-    with sqlite3.connect(database) as db:
+    with closing(sqlite3.connect(database)) as db:
         rows = db.execute(
             "SELECT item, rater, score FROM seats WHERE score IS NOT NULL ORDER BY id"
         )
@@ -125,11 +129,7 @@ def press(page, key: str) -> None:
 
 def until(page, condition: str) -> None:
     """Waits for JavaScript to hold; Playwright's own way of waiting needs `eval` in the page."""
-    for _ in range(160):
-        if page.evaluate(condition):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"never: {condition}")
+    wait_until(lambda: page.evaluate(condition), condition)
 
 
 def test_two_raters_then_a_third_who_gets_exactly_what_the_protocol_says(open_page, server):
@@ -150,7 +150,7 @@ def test_two_raters_then_a_third_who_gets_exactly_what_the_protocol_says(open_pa
     shoot(first, "wait")
 
     both = {i: [Rating("human-1", score[i]), Rating("human-2", score[i])] for i in server.items}
-    expected = {i for i, some in both.items() if may_rate(SCRIPT, i, some, server.protocol)}
+    expected = {i for i, two in both.items() if may_rate(SCRIPT, i, two, server.protocol)}
     assert 0 < len(expected) < len(both)
     third = open_page(SCRIPT)
     assert third.locator("#name").inner_text() == SCRIPT  # as text
@@ -163,7 +163,7 @@ def test_two_raters_then_a_third_who_gets_exactly_what_the_protocol_says(open_pa
     assert shown_item(third, server) is None
     assert third.get_by_role("heading", name="This batch is complete").is_visible()
     shoot(third, "complete")
-    rated = {(i, r.rater, r.score) for i, some in both.items() for r in some}
+    rated = {(i, r.rater, r.score) for i, given in both.items() for r in given}
     assert set(answers(server.database)) == rated
 
     organiser = open_page("lab", start=False, viewport={"width": 1280, "height": 900})
@@ -182,11 +182,9 @@ def test_two_raters_then_a_third_who_gets_exactly_what_the_protocol_says(open_pa
 class Example:
     """`python app.py` in the folder, as a user starts it; can be killed and started again."""
 
-    def __init__(self, folder: Path):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.folder, self.url = folder, f"http://127.0.0.1:{port}/"
+    def __init__(self, folder: Path, port: int):
+        self.log, self.database = folder / "log.txt", folder / "ratings.sqlite"
+        self.url = f"http://127.0.0.1:{port}/"
         self.items = read_batch(SPACE / "batch.csv")
         self.environment = {
             **os.environ,
@@ -194,51 +192,39 @@ class Example:
             "GRADIO_ANALYTICS_ENABLED": "False",
             "ANNOTATION_DATA": str(folder),
         }
-        self.start()
+        self._running = ExitStack()
 
     def start(self) -> None:
-        with (self.folder / "log.txt").open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "app.py"], cwd=SPACE, env=self.environment, stdout=log
-            )
-
-    def link(self, name: str) -> str:
-        """The address that the server prints for somebody."""
-        for _ in range(600):
-            assert self.process.poll() is None, "the server ended"
-            for line in (self.folder / "log.txt").read_text().splitlines():
-                if name in line:
-                    return line.split()[-1]
-            time.sleep(0.1)
-        raise AssertionError("the server did not start in a minute")
+        command = [sys.executable, "app.py"]
+        running = started(command, self.url, self.log, cwd=SPACE, env=self.environment)
+        self._running.enter_context(running)
 
     def kill(self) -> None:
-        self.process.kill()  # SIGKILL
-        self.process.wait()
+        self._running.close()  # SIGKILL
+
+    def link(self, name: str) -> str:
+        """The address that the server has printed for somebody."""
+        lines = self.log.read_text().splitlines()
+        return next(line for line in lines if name in line).split()[-1]
 
     def answers(self) -> list[tuple[str, str, int]]:
-        return answers(self.folder / "ratings.sqlite")
+        return answers(self.database)
 
 
 @pytest.fixture
 def example(tmp_path, browser):
     """The example project, and a page of its first rater."""
-    server = Example(tmp_path)
-    try:
-        context = browser.new_context(viewport={"width": 900, "height": 900})
-        context.set_default_timeout(30_000)
-        page = context.new_page()
-        link = server.link("human-1")
-        for _ in range(100):  # the links are printed just before the port is open
-            with suppress(Exception):
-                page.goto(link)
-                break
-            time.sleep(0.1)
-        page.get_by_role("button", name="Start").wait_for()
-        yield server, page
-        context.close()
-    finally:
-        server.kill()
+    with reserved_port() as port:
+        server = Example(tmp_path, port)
+        try:
+            server.start()
+            page = new_page(browser, viewport={"width": 900, "height": 900})
+            page.goto(server.link("human-1"))
+            page.get_by_role("button", name="Start").wait_for()
+            yield server, page
+            page.context.close()
+        finally:
+            server.kill()
 
 
 def test_an_answer_outlives_a_server_that_is_killed_before_it_could_confirm(example):
@@ -259,7 +245,7 @@ def test_an_answer_outlives_a_server_that_is_killed_before_it_could_confirm(exam
     shoot(page, "no-connection")
     assert server.answers() == [(first, "human-1", 2)]
     server.start()
-    page.get_by_text("Saved:").wait_for(timeout=60_000)  # still signed in, sent again by itself
+    page.get_by_text("Saved:").wait_for()  # still signed in, sent again by itself
     assert server.answers() == [(first, "human-1", 2)]
     second = shown_item(page, server)
     assert second != first
@@ -292,12 +278,11 @@ def test_the_keyboard_alone_is_enough_and_space_plays_again(open_page):
     page = open_page("human-1", start=False)
     page.get_by_role("button", name="Start").wait_for()
     page.keyboard.press("Enter")
-    page.wait_for_selector("#view-wait:visible, .score:enabled")
-    page.keyboard.press("u")
     page.wait_for_selector(".score:enabled")
     until(page, "audio.ended")
+    page.evaluate("audio.addEventListener('playing', () => { audio.dataset.again = 'yes' })")
     page.keyboard.press(" ")
-    until(page, "!audio.paused && !audio.ended")
+    until(page, "audio.dataset.again")
     order = []
     for _ in range(6):
         page.keyboard.press("Tab")
@@ -312,8 +297,6 @@ def test_nothing_can_be_answered_before_the_clip_has_begun_to_play(open_page):
     page = open_page("human-2", start=False)
     page.route("**/clip/*", lambda route: None)  # never comes
     page.get_by_role("button", name="Start").click()
-    page.wait_for_selector("#view-wait:visible, #view-rate:visible")
-    page.keyboard.press("u")
     page.wait_for_selector("#view-rate:visible")
     sent = []
     page.on("request", lambda request: sent.append(request.url))
@@ -323,13 +306,13 @@ def test_nothing_can_be_answered_before_the_clip_has_begun_to_play(open_page):
     assert not [url for url in sent if "answer" in url]
 
 
-def test_a_clip_that_does_not_play_can_be_given_back(open_page):
+def test_a_clip_that_does_not_play_can_be_given_back(open_page, server):
+    _, *others = server.items
+    answered = [(item, "human-2", 0) for item in others]
+    Store(server.database, server.items, server.protocol).restore(answered)
     page = open_page("human-2", start=False)
     page.route("**/clip/*", lambda route: route.fulfill(status=200, body="not audio"))
     page.get_by_role("button", name="Start").click()
-    page.wait_for_selector("#view-wait:visible, #view-rate:visible")
-    if page.locator("#view-wait").is_visible():
-        page.keyboard.press("u")
     button = page.get_by_role("button", name="I cannot hear this recording")
     button.wait_for()
     shoot(page, "unplayable")

@@ -94,8 +94,8 @@ def test_any_interleaving_shows_what_the_protocol_says_and_keeps_every_answer(st
                     held[rater] = store.take(rater)
                     del answers[held[rater], rater]
                 assert len(before) - len(answers) <= 1
-            found = {(i, r.rater): r.score for i, some in store.ratings().items() for r in some}
-            assert found == answers
+            rated = store.ratings().items()
+            assert {(i, r.rater): r.score for i, each in rated for r in each} == answers
 
         for step in steps:
             play(*step)
@@ -103,9 +103,9 @@ def test_any_interleaving_shows_what_the_protocol_says_and_keeps_every_answer(st
             for rater in FOUR:
                 play(rater, "take", 0)
                 play(rater, "answer", seed % 3)
-        for item, some in store.ratings().items():
-            assert not open_seats(item, some, protocol)
-            assert len({rating.rater for rating in some}) == len(some)
+        for item, ratings in store.ratings().items():
+            assert not open_seats(item, ratings, protocol)
+            assert len({rating.rater for rating in ratings}) == len(ratings)
 
 
 def rate_until_finished(path: Path, items: list[str], rater: str, log: Path) -> None:
@@ -138,28 +138,28 @@ def test_four_processes_finish_a_batch_together_though_one_is_killed_on_the_way(
         processes["a"].join()
         processes["a"] = start("a")
     for process in processes.values():
-        process.join(30)
+        process.join()
         assert process.exitcode == 0
     ratings = Store(path, items, PLAIN).ratings()
-    kept = [(i, r.rater, r.score) for i, some in ratings.items() for r in some]
+    kept = [(i, r.rater, r.score) for i, each in ratings.items() for r in each]
     confirmed = [tuple(json.loads(line)) for line in log.read_text().splitlines()]
     assert set(confirmed) <= set(kept)
     assert len(kept) - len(confirmed) <= 3  # killed between the answer and its line
-    for item, some in ratings.items():
-        assert len(some) == seats(item, some, Protocol(FOUR, 0.5, 0.2))
-        assert len({rating.rater for rating in some}) == len(some)
+    for item, each in ratings.items():
+        assert len(each) == seats(item, each, Protocol(FOUR, 0.5, 0.2))
+        assert len({rating.rater for rating in each}) == len(each)
 
 
 def test_two_tabs_of_one_rater_show_the_same_item(tmp_path):
     store = Store(tmp_path / "db", [f"item-{i}" for i in range(20)], PLAIN)
-    found: list[str | None] = []
-    tabs = [threading.Thread(target=lambda: found.append(store.take("a"))) for _ in range(8)]
+    shown: list[str | None] = []
+    tabs = [threading.Thread(target=lambda: shown.append(store.take("a"))) for _ in range(8)]
     for tab in tabs:
         tab.start()
     for tab in tabs:
         tab.join()
-    assert len(found) == 8
-    assert len(set(found)) == 1
+    assert len(shown) == 8
+    assert len(set(shown)) == 1
 
 
 # --- one rater's steps ----------------------------------------------------------------------------

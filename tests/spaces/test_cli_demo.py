@@ -9,23 +9,22 @@ from emonet_voice.cli import demo as cli_demo
 from emonet_voice.cli.app import run
 from emonet_voice.hub.repositories import project_folder
 
+PORT = "GRADIO_SERVER_PORT"
+
 
 @pytest.fixture
 def started(monkeypatch):
     """What would replace this process: its folder, its program, its variables."""
-    found = {}
+    process = {}
 
     def execv(program, arguments):
-        found.update(program=arguments[-1], folder=str(Path.cwd()), port=os.environ.get(PORT))
+        process.update(program=arguments[-1], folder=str(Path.cwd()), port=os.environ.get(PORT))
 
     monkeypatch.setenv("EMONET_MODEL_FOLDER", "")
     monkeypatch.setenv(PORT, "1")
     monkeypatch.chdir(Path.cwd())
     monkeypatch.setattr(os, "execv", execv)
-    return found
-
-
-PORT = "GRADIO_SERVER_PORT"
+    return process
 
 
 @pytest.mark.parametrize("space", cli_demo.SPACES)

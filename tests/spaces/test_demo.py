@@ -67,8 +67,8 @@ def tiny(space, model_folder, monkeypatch):
 
 def test_the_examples_in_the_docstrings_are_right(space):
     for name in ("families", "analysis", "panels", "lanes", "exports"):
-        found = doctest.testmod(getattr(space, name), extraglobs={"np": np})
-        assert found.attempted and not found.failed, name
+        examples = doctest.testmod(getattr(space, name), extraglobs={"np": np})
+        assert examples.attempted and not examples.failed, name
 
 
 def test_every_emotion_is_in_one_family_and_no_family_is_empty(space):
@@ -91,8 +91,8 @@ def test_scores_are_those_of_the_pipeline(space, voice, results):
 
     expected = pipeline("voice-emotion", model=NANO, dtype=torch.float32)(voice)
     expected = {row["label"]: row["score"] for row in expected}
-    found = {row["emotion"]: row["score"] for row in results.score["emotions"]}
-    assert found == pytest.approx(expected, abs=1e-5)
+    scores = {row["emotion"]: row["score"] for row in results.score["emotions"]}
+    assert scores == pytest.approx(expected, abs=1e-5)
     intensities = [row["intensity_0_10"] for row in results.score["emotions"]]
     assert intensities == sorted(intensities, reverse=True)
 
@@ -116,7 +116,7 @@ def _slope(heads, row: int, projection: torch.Tensor) -> torch.Tensor:
 
 def test_a_full_heads_moments_are_its_first_layer_step_by_step(space, tiny, voice):
     """Against the product written out: a step's weights times its state, times the slope."""
-    found, _ = space.voice_model.contributions(tiny, (), voice, "Anger")
+    parts, _ = space.voice_model.contributions(tiny, (), voice, "Anger")
     loaded = space.voice_model.load(tiny)
     model, heads = loaded.model, loaded.model.heads["full"]
     with torch.no_grad():
@@ -125,7 +125,7 @@ def test_a_full_heads_moments_are_its_first_layer_step_by_step(space, tiny, voic
         steps = torch.einsum("pts,ts->tp", weight, states)
         projection = steps.sum(0) + heads.proj.bias[:8]
     expected = steps @ _slope(heads, 0, projection)
-    assert found == pytest.approx(expected[:125].numpy(), abs=1e-5)
+    assert parts == pytest.approx(expected[:125].numpy(), abs=1e-5)
 
 
 def test_a_pooled_heads_moments_add_up_to_all_but_the_biases(space, tiny):
@@ -162,9 +162,9 @@ def test_unusual_is_told_only_by_a_model_with_a_reference(space, tiny, voice, re
 
 def test_a_class_has_the_softmax_share_of_its_strongest_emotion(space):
     scores = dict(zip(EMOTION_NAMES, np.random.default_rng(3).normal(1, 1, 40), strict=True))
-    found = space.analysis.readings(scores)["EmoDB"]
+    rows = space.analysis.readings(scores)["EmoDB"]
     total = sum(math.exp(scores[name]) for names in EMODB_CLASSES.values() for name in names)
-    for row in found:
+    for row in rows:
         share = max(math.exp(scores[name]) / total for name in EMODB_CLASSES[row["class"]])
         assert row["probability"] == pytest.approx(share)
         assert row["hit"] == (share > 1.5 / 37)
@@ -185,9 +185,9 @@ def test_a_timeline_has_at_least_a_few_windows_and_at_most_240(
         lambda name, heads, samples, cuts: np.zeros((len(cuts), 40)),
     )
     samples = np.ones(int(16_000 * duration_s), np.float32)
-    found = space.analysis.timeline(samples, "nano", window_s, hop_s)
-    assert (found["window_s"], found["hop_s"], len(found["start_s"])) == pytest.approx(expected)
-    assert found["end_s"][-1] > duration_s - 1
+    course = space.analysis.timeline(samples, "nano", window_s, hop_s)
+    assert (course["window_s"], course["hop_s"], len(course["start_s"])) == pytest.approx(expected)
+    assert course["end_s"][-1] > duration_s - 1
 
 
 @pytest.mark.parametrize(("window_s", "hop_s"), [(0, 1), (31, 1), (3, 0), (3, 4), (math.nan, 1)])
@@ -229,9 +229,10 @@ def test_a_spreadsheet_gets_no_formula_and_every_score(space, results):
 
 def test_the_json_is_json_without_nan(space, results):
     everything = space.exports.rounded({"recording": results.score, "acoustics": results.acoustics})
-    found = json.loads(space.exports.json_text("a.wav", **everything), parse_constant=pytest.fail)
-    assert len(found["recording"]["emotions"]) == 40
-    assert found["path"] == "a.wav" and "feels" in found["note"]
+    written = space.exports.json_text("a.wav", **everything)
+    read = json.loads(written, parse_constant=pytest.fail)
+    assert len(read["recording"]["emotions"]) == 40
+    assert read["path"] == "a.wav" and "feels" in read["note"]
 
 
 def test_the_picture_is_written_for_a_single_window_too(space, results, tmp_path):
@@ -265,7 +266,7 @@ def test_every_picture_has_words_for_those_who_cannot_see_it(space, results):
 
 def test_a_clip_without_voice_has_no_pitch_and_says_so(space):
     noise = np.random.default_rng(1).normal(0, 0.1, 8_000).astype(np.float32)
-    found = space.analysis.acoustics(noise)
-    assert found["features"]["f0_median_hz"] is None and set(found["f0_hz"]) == {None}
-    shown = space.lanes.acoustics(found, space.analysis.envelope(noise), 0.5)
+    heard = space.analysis.acoustics(noise)
+    assert heard["features"]["f0_median_hz"] is None and set(heard["f0_hz"]) == {None}
+    shown = space.lanes.acoustics(heard, space.analysis.envelope(noise), 0.5)
     assert "Pitch: nothing could be measured." in shown and "not to be told" in shown

@@ -18,7 +18,15 @@ from emonet_voice.hub.local.server import LocalHub
 from modeling_empathic import NANO, load_audio
 from modeling_empathic.saving_empathic import write_code
 from modeling_empathic.taxonomy import EMOTION_NAMES
-from tests.support.browser_fixture import PHONE, chromium, microphone, running_space, screenshot
+from tests.support.browser_fixture import (
+    PATIENCE_S,
+    PHONE,
+    chromium,
+    microphone,
+    new_page,
+    running_space,
+    screenshot,
+)
 from tests.support.places import REPOSITORY
 
 CLIP = REPOSITORY / "examples" / "clips" / "de_anger.flac"
@@ -60,25 +68,21 @@ def sounds(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser(sounds):
-    with chromium(*microphone(sounds / "voice.wav")) as found:
-        yield found
+    with chromium(*microphone(sounds / "voice.wav")) as started:
+        yield started
 
 
 @pytest.fixture
 def page(browser, url):
     """A fresh visit; whatever it fetches from elsewhere or throws fails the test."""
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 900}, permissions=["microphone"], accept_downloads=True
-    )
-    page = context.new_page()
-    page.set_default_timeout(40_000)
+    page = new_page(browser, viewport={"width": 1280, "height": 900}, permissions=["microphone"])
     foreign, errors = [], []
     page.on("request", lambda r: foreign.append(r.url) if not _local(r.url, url) else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(url)
     page.get_by_role("button", name="Analyse").wait_for()
     yield page
-    context.close()
+    page.context.close()
     assert foreign == [] and errors == []
 
 
@@ -114,30 +118,31 @@ def test_an_upload_fills_the_page_in_light_and_dark_and_on_a_phone(page, sounds)
     assert page.locator(".voice details table").count() == 6
     screenshot(page, "demo_families")
     page.get_by_role("button", name="Light or dark").click()
-    assert "dark" in page.locator("body").get_attribute("class")
+    page.locator("body.dark").wait_for()
     screenshot(page, "demo_dark")
     page.set_viewport_size(PHONE)
-    page.wait_for_timeout(300)
     wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(wide) <= 0
+    page.wait_for_function(f"{wide} <= 0")
     screenshot(page, "demo_phone")
 
 
 def test_the_line_follows_the_player_and_a_click_moves_it(page, sounds):
     _upload(page, sounds / "voice.mp3")
     _finished(page)
+    page.wait_for_function("document.querySelector('.voice-player').duration > 0")
     lane = page.locator(".lane.heat")
     box = lane.bounding_box()
     lane.click(position={"x": box["width"] / 2, "y": 10})
     page.wait_for_function("document.querySelector('.voice-player').currentTime > 2")
-    now = page.evaluate("document.documentElement.style.getPropertyValue('--now')")
-    assert float(now) == pytest.approx(0.5, abs=0.02)
+    now = "Number(document.documentElement.style.getPropertyValue('--now'))"
+    page.wait_for_function(f"{now} > 0")
+    assert page.evaluate(now) == pytest.approx(0.5, abs=0.02)
 
 
 def test_a_recording_from_the_microphone_is_analysed(page):
     page.get_by_role("button", name="Record audio").click()
     page.get_by_role("button", name="Record", exact=True).click()
-    page.wait_for_timeout(2_500)
+    page.locator("time", has_text="0:02").wait_for()
     page.get_by_role("button", name="Stop", exact=True).click()
     _finished(page)
     screenshot(page, "demo_microphone")
@@ -181,10 +186,9 @@ def test_what_is_no_sound_is_refused_with_a_message(page, sounds):
     _upload_another(page, sounds / "text.wav")
     toast = page.get_by_test_id("toast-body")
     toast.wait_for()
-    page.wait_for_timeout(500)  # it fades in
     screenshot(page, "demo_refused")
     assert "recording: not audio" in toast.inner_text()
-    assert not page.locator(".overview").is_visible()  # of the recording before
+    page.locator(".overview").wait_for(state="hidden")  # of the recording before
 
 
 def test_a_file_of_200_mb_is_refused_before_it_is_sent(page, tmp_path):
@@ -200,7 +204,7 @@ def test_a_file_of_200_mb_is_refused_before_it_is_sent(page, tmp_path):
 def client(url):
     from gradio_client import Client
 
-    return Client(url, verbose=False)
+    return Client(url, verbose=False, httpx_kwargs={"timeout": PATIENCE_S})
 
 
 def test_every_function_has_a_name_and_answers(client, sounds):
@@ -212,8 +216,8 @@ def test_every_function_has_a_name_and_answers(client, sounds):
     assert re.fullmatch("[0-9a-f]{40}", score["revision"])
     course = client.predict(sound, "Nano", ["Awe"], 2, 1, api_name="/timeline")
     assert list(course["scores"]) == ["Awe"] and len(course["scores"]["Awe"]) == 4
-    found = client.predict(sound, "Nano", "Anger", api_name="/moments")
-    assert sum(found["points_per_s"]) * found["step_s"] + found["rest"] == pytest.approx(
+    anger = client.predict(sound, "Nano", "Anger", api_name="/moments")
+    assert sum(anger["points_per_s"]) * anger["step_s"] + anger["rest"] == pytest.approx(
         2.5 * score["emotions"][0]["score"], abs=0.05
     )
     heard = client.predict(sound, api_name="/acoustics")
@@ -252,7 +256,7 @@ def test_mistakes_reach_the_client_as_sentences(client, sounds):
 
 def _status(request) -> int:
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
@@ -261,7 +265,7 @@ def _status(request) -> int:
 def _posted(url: str, name: str, n_bytes: int = 4) -> int:
     """The status of an upload; a server that has refused need not hear the rest."""
     head = f'--b\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'
-    connection = http.client.HTTPConnection(url.split("/")[2], timeout=30)
+    connection = http.client.HTTPConnection(url.split("/")[2], timeout=PATIENCE_S)
     connection.putrequest("POST", "/gradio_api/upload")
     connection.putheader("Content-Type", "multipart/form-data; boundary=b")
     connection.putheader("Content-Length", str(len(head.encode()) + n_bytes + 9))
@@ -300,7 +304,8 @@ def test_paths_and_addresses_in_place_of_an_upload_are_refused(url):
         )
         with urllib.request.urlopen(request) as answer:
             event = json.load(answer)["event_id"]
-        with urllib.request.urlopen(f"{url}gradio_api/call/score/{event}", timeout=30) as answer:
+        stream = f"{url}gradio_api/call/score/{event}"
+        with urllib.request.urlopen(stream, timeout=PATIENCE_S) as answer:
             text = answer.read().decode()
         assert "event: error" in text and "emotions" not in text, (path, text)
 

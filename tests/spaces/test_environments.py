@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import venv
@@ -11,9 +10,9 @@ import pytest
 
 from emonet_voice.hub.local.server import LocalHub
 from emonet_voice.hub.publish.cards import card_of
-from emonet_voice.hub.publish.rehearse import _wait_for
 from emonet_voice.hub.repositories import REPOSITORIES, chosen, folder_of
-from modeling_empathic import __version__ as VERSION
+from modeling_empathic import __version__
+from tests.support.browser_fixture import reserved_port, started
 from tests.support.publish_maker import NANO
 
 SPACES = [repository.name for repository in REPOSITORIES if repository.kind == "space"]
@@ -22,8 +21,8 @@ ANALYSE = """
 import json, sys
 from gradio_client import Client, handle_file
 client = Client(sys.argv[1], verbose=False)
-found = client.predict(handle_file(sys.argv[2]), "Nano", [], api_name="/score")
-print(json.dumps(found))
+scores = client.predict(handle_file(sys.argv[2]), "Nano", [], api_name="/score")
+print(json.dumps(scores))
 """
 
 
@@ -39,36 +38,28 @@ def test_a_space_starts_from_its_requirements_alone(name, staged, tmp_path):
     gradio = f"gradio[oauth,mcp]=={metadata['sdk_version']}"
     pip = [python, "-m", "pip", "install", "--quiet", gradio, "-r", folder / "requirements.txt"]
     subprocess.run(pip, check=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = {
-        "HOME": str(tmp_path),
-        "PATH": os.environ["PATH"],
-        "GRADIO_SERVER_NAME": "127.0.0.1",
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_ANALYTICS_ENABLED": "False",
-    }
-    with LocalHub(tmp_path / "hub") as hub, (tmp_path / "log").open("w") as log:
+    with reserved_port() as port, LocalHub(tmp_path / "hub") as hub:
+        settings = {
+            "HOME": str(tmp_path),
+            "PATH": os.environ["PATH"],
+            "GRADIO_SERVER_NAME": "127.0.0.1",
+            "GRADIO_SERVER_PORT": str(port),
+            "GRADIO_ANALYTICS_ENABLED": "False",
+        }
         hub.add(f"laion/{NANO}", folder_of(staged.folder, chosen([NANO])[0]), "model")
-        variables = hub.environment(tmp_path / "home")
+        settings |= hub.environment(tmp_path / "home")
         tag = (
-            f"from huggingface_hub import create_tag; create_tag('laion/{NANO}', tag='v{VERSION}')"
+            "from huggingface_hub import create_tag; "
+            f"create_tag('laion/{NANO}', tag='v{__version__}')"
         )
-        subprocess.run([sys.executable, "-c", tag], env=settings | variables, check=True)
-        del variables["HF_TOKEN"]
-        app = subprocess.Popen(
-            [python, "app.py"], cwd=folder, env=settings | variables, stdout=log, stderr=log
-        )
-        try:
-            url = f"http://127.0.0.1:{port}"
-            assert _wait_for(url + repository.page, app, log.name) is None
+        subprocess.run([sys.executable, "-c", tag], env=settings, check=True)
+        del settings["HF_TOKEN"]
+        url = f"http://127.0.0.1:{port}"
+        command, log = [python, "app.py"], tmp_path / "log.txt"
+        with started(command, url + repository.page, log, cwd=folder, env=settings):
             if name == "empathic-insight-voice":
                 clip = folder / "examples" / "de_anger.flac"
                 asked = subprocess.run(
                     [python, "-c", ANALYSE, url, clip], capture_output=True, text=True, check=False
                 )
                 assert "Anger" in asked.stdout, asked.stderr
-        finally:
-            app.kill()
-            app.wait()

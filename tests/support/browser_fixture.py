@@ -1,8 +1,8 @@
 """A real browser and a running Space, for tests of pages.
 
 Debian's Chromium through Playwright; a Space runs in a process of its own, from a copy of its
-folder as the Hub would get it, and cannot import this repository's packages. Screenshots go to
-`screenshots/` beside the tests' folder, which git ignores.
+folder as the Hub would get it, and cannot import this repository's packages. In CI, or where
+`SCREENSHOTS` is set, pictures of the pages go to `screenshots/`, which git ignores.
 """
 
 import os
@@ -11,8 +11,9 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,10 @@ from tests.support.places import REPOSITORY
 
 SCREENSHOTS = REPOSITORY / "screenshots"
 PHONE = {"width": 390, "height": 844}
-START_S = 120
+PATIENCE_S = 300
+"""The longest wait of a test: no machine is so busy. A process that has ended fails it at once."""
+LOGS: list[Path] = []
+"""Of the processes that are running; a test that fails shows their ends."""
 _OURS = ("modeling_empathic", "dataset_scripts", "evaluate_metrics", "emonet_voice")
 # The Space's own folder first, as `python app.py` has it; our packages nowhere, unless it brings
 # them along.
@@ -51,46 +55,94 @@ def running_space(space: Path, folder: Path, **environment: str) -> Iterator[str
     """
     copy = folder / space.name
     shutil.copytree(space, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    variables = {
-        **os.environ,
-        "GRADIO_ANALYTICS_ENABLED": "False",
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(folder / "gradio"),
-        "PYTHONPATH": "",
-        **environment,
-    }
-    log = folder / "log.txt"
+    with reserved_port() as port:
+        variables = {
+            **os.environ,
+            "GRADIO_ANALYTICS_ENABLED": "False",
+            "GRADIO_SERVER_PORT": str(port),
+            "GRADIO_TEMP_DIR": str(folder / "gradio"),
+            "PYTHONPATH": "",
+            **environment,
+        }
+        url = f"http://127.0.0.1:{port}/"
+        command = [sys.executable, "-P", "-c", _START]
+        with started(command, url, folder / "log.txt", cwd=copy, env=variables) as process:
+            (folder / "pid").write_text(str(process.pid))
+            yield url
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port of this machine that nobody else is given while it is waited for, or started anew.
+
+    The socket is bound and never listens: a server that sets `SO_REUSEADDR`, as asyncio's do, may
+    take the port, and the kernel gives it to no other.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@contextmanager
+def started(
+    command: list[str], url: str, log: Path, **options: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that answers; it is killed in the end, if not before.
+
+    Args:
+        command: Program and arguments.
+        url: Of a page that is there once the server is ready.
+        log: File for what it prints.
+        options: For `subprocess.Popen`.
+    """
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START],
-            cwd=copy, env=variables, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    (folder / "pid").write_text(str(process.pid))
-    url = f"http://127.0.0.1:{port}/"
+            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, **options
+        )
+    LOGS.append(log)
     try:
-        deadline = time.monotonic() + START_S
-        while not _answers(url):
-            assert process.poll() is None, f"the Space ended: {log.read_text()[-3000:]}"
-            assert time.monotonic() < deadline, f"no answer in {START_S} s: {log.read_text()}"
-            time.sleep(0.2)
-        yield url
+
+        def ready() -> bool:
+            assert process.poll() is None, f"the server ended: {log.read_text()[-3000:]}"
+            return _answers(url)
+
+        wait_until(ready, f"an answer; its log: {log}")
+        yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        process.kill()
+        process.wait()
+        LOGS.remove(log)
+
+
+def wait_until(condition: Callable[[], Any], what: str) -> None:
+    """Waits for something to be so."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {PATIENCE_S} s for {what}"
+        time.sleep(0.05)
 
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5):
+        with urllib.request.urlopen(url, timeout=PATIENCE_S):
             return True
+    except urllib.error.HTTPError:
+        raise  # it answers, and not with a page
     except OSError:
         return False
+
+
+def new_page(browser: Any, **settings: Any) -> Any:
+    """A page in a context of its own, in which everything is waited for as long as is needed.
+
+    Args:
+        browser: Of `chromium`.
+        settings: Of the context.
+    """
+    context = browser.new_context(**settings)
+    context.set_default_timeout(1000 * PATIENCE_S)
+    return context.new_page()
 
 
 @contextmanager
@@ -121,6 +173,8 @@ def microphone(recording: Path) -> list[str]:
 
 
 def screenshot(page: Any, name: str) -> None:
-    """The whole page as a picture in `screenshots/`, for people to look at."""
+    """The whole page as a picture, for people to look at; what fades in is in."""
+    if not os.environ.keys() & {"CI", "SCREENSHOTS"}:
+        return  # half a second each
     SCREENSHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True, animations="disabled")
