@@ -1,16 +1,18 @@
 """Shared fixtures: a tiny model in the shape of the real one, and where real data may be."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach for the Hub
 # What libraries keep (remote code, built data sets) is each worker's own, and gone afterwards.
-HOME = tempfile.TemporaryDirectory(prefix="emonet-voice-", ignore_cleanup_errors=True)
-os.environ["HF_HOME"] = HOME.name
-WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-if WORKERS > 1:  # threads that wait for a core of another worker's are slower than none
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // WORKERS)))
+os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="emonet-voice-")
+# Threads that wait for a core of another worker's are slower than none.
+os.environ.setdefault(
+    "OMP_NUM_THREADS",
+    str(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))),
+)
 
 import numpy as np
 import pytest
@@ -37,6 +39,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if "not slow" in terminalreporter.config.option.markexpr:
         left.append("slow (`make slow`)")
     terminalreporter.write_line(f"not run, by marker: {', '.join(left) or 'none'}")
+
+
+def pytest_unconfigure() -> None:
+    """Takes away what libraries kept."""
+    shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
 
 
 @pytest.fixture
