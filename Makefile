@@ -1,4 +1,5 @@
 # Two targets do everything on a fresh Debian or Ubuntu with Python >= 3.11: `make demo`, `make test`.
+# `make docs` builds the documentation into site/, `make hooks` runs lint before every commit.
 PYTHON ?= python3
 VENV   ?= .venv
 # The version that is tested. Any torch >= 2.11 works; a CPU build is enough and much smaller.
@@ -7,26 +8,46 @@ BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 NANO   := modeling_empathic/nano
 
-.PHONY: demo test lint nano clips bench clean
+# Each worker has libraries of 1 GB and costly fixtures of its own: more than four gain little.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -lt 4 ] && echo $$n || echo 4)
+# Half of the tests each, in order, so that what a folder shares is made once; who is done takes
+# half of what the other has left.
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 20
+
+.PHONY: demo test slow programs lint docs hooks nano clips bench clean
 
 demo: $(VENV)/.installed
 	@mkdir -p demo
 	$(BIN)/emonet-voice score examples/clips --output demo/scores.parquet --overwrite
 	$(BIN)/python examples/plot_scores.py demo/scores.parquet demo/scores.png
 
+test: lint programs
+	$(PYTEST)
+
+# What `make test` leaves out: full-size heads, clean environments. An hour, and downloads.
+slow: programs
+	$(PYTEST) -m slow
+
 # datasets decodes audio by torchcodec, which needs FFmpeg's libraries; the Spaces are tested in a
 # browser.
-test: $(VENV)/.installed-dev lint
+programs: $(VENV)/.installed-dev
 	@for program in ffmpeg chromium; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	  [ -z "$$missing" ] || { echo "installing$$missing"; $(SUDO) apt-get update -qq \
 	  && $(SUDO) apt-get install -y -qq $$missing fonts-noto-color-emoji >/dev/null; }
-	$(BIN)/python -m pytest
-	@echo "not run: tests marked slow (full-size heads, clean environments; $(BIN)/python -m pytest -m slow)"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/mypy
+
+# Offline: what is written comes from the READMEs and the docstrings, without fonts of others.
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+hooks: $(VENV)/.installed-dev
+	$(BIN)/pre-commit install
 
 # Rebuilds the embedded checkpoint: make nano TEACHER=openai/whisper-base EMODB=path/to/emodb
 nano: $(VENV)/.installed-dev
@@ -58,4 +79,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo site build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

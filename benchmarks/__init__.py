@@ -1,0 +1,1 @@
+"""Measurements: each script writes its results, and the tables of README.md from all of them."""

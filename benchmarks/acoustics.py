@@ -11,6 +11,7 @@ import argparse
 import io
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,13 @@ def pitch_curves(samples: np.ndarray, rate: int) -> dict[str, np.ndarray]:
 
     def nearest(f0: np.ndarray, first_s: float, step_s: float) -> np.ndarray:
         at = np.round((times - first_s) / step_s).astype(int)
-        return f0[np.clip(at, 0, len(f0) - 1)]
+        here: np.ndarray = f0[np.clip(at, 0, len(f0) - 1)]
+        return here
 
     # librosa's defaults: its rate, and the range that its documentation recommends.
     default_rate = 22_050
     heard = soxr.resample(samples, rate, default_rate) if rate != default_rate else samples
-    low, high = librosa.note_to_hz("C2"), librosa.note_to_hz("C7")
+    low, high = float(librosa.note_to_hz("C2")), float(librosa.note_to_hz("C7"))
 
     def default(skip: int) -> np.ndarray:
         f0 = librosa.pyin(heard[skip:], sr=default_rate, fmin=low, fmax=high)[0]
@@ -109,12 +111,12 @@ def compare(curves: list[dict[str, np.ndarray]], method: str, other: str) -> dic
 
 
 def syllables(paths: list[Path]) -> dict[str, Any]:
-    """Peaks found for each syllable of the text, where the whole sentence is in the recording."""
+    """Peaks counted for each syllable of the text, where the whole sentence is in the recording."""
     import soundfile
 
     from modeling_empathic.acoustics import HOP_S, contours
 
-    found, rates = [], []
+    shares, rates = [], []
     for path in paths:
         spoken = SYLLABLES.get(path.name[2:5])
         samples, rate = soundfile.read(path, dtype="float32")
@@ -123,21 +125,21 @@ def syllables(paths: list[Path]) -> dict[str, Any]:
         curves = contours(samples, rate)
         peaks = int(curves["syllable"].sum())
         speech_s = float(np.ptp(np.flatnonzero(curves["active"])) + 1) * HOP_S
-        found.append(peaks / spoken)
+        shares.append(peaks / spoken)
         rates.append((peaks / speech_s, spoken / speech_s))
     correlation = float(np.corrcoef(np.array(rates).T)[0, 1]) if rates else float("nan")
-    mean, spread = (float(np.mean(found)), float(np.std(found))) if found else (np.nan, np.nan)
-    return {"clips": len(found), "mean": mean, "sd": spread, "correlation_of_rates": correlation}
+    mean, spread = (float(np.mean(shares)), float(np.std(shares))) if shares else (np.nan, np.nan)
+    return {"clips": len(shares), "mean": mean, "sd": spread, "correlation_of_rates": correlation}
 
 
 def main() -> None:
+    """Command line of `acoustics.py`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--clips", type=Path, required=True, help="folder of EmoDB")
     parser.add_argument("--n", type=int, default=120, help="clips of the speed test")
     arguments = parser.parse_args()
-    import librosa
     import soundfile
 
     from benchmarks.report import machine, write_report
@@ -156,7 +158,7 @@ def main() -> None:
     ]
     results = {
         "machine": machine(),
-        "librosa": librosa.__version__,
+        "librosa": version("librosa"),
         "clips": len(clips),
         "duration_s": BENCH_MEAN_S,
         "rows": rows,

@@ -16,12 +16,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 
 def main() -> None:
+    """Command line of `bench_build.py`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -41,7 +43,7 @@ def main() -> None:
         start = time.perf_counter()
         if not raw.exists():
             make_raw_release(raw, arguments.scale, seconds=10.0)
-        results = {"machine": machine(), "make_s": time.perf_counter() - start}
+        results: dict[str, Any] = {"machine": machine(), "make_s": time.perf_counter() - start}
         results["runs"] = [run(raw, Path(temporary), arguments) for _ in range(arguments.runs)]
     if arguments.scale == 1:
         write_report(results, HERE / "results" / "bench_build.json")
@@ -49,7 +51,7 @@ def main() -> None:
         print(json.dumps(results["runs"], indent=1))
 
 
-def run(raw: Path, work: Path, arguments: argparse.Namespace) -> dict:
+def run(raw: Path, work: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """One copy and one build, each of them from scratch."""
     copied = work / "copy"
     start = time.perf_counter()
@@ -65,12 +67,11 @@ def run(raw: Path, work: Path, arguments: argparse.Namespace) -> dict:
 
 def worker(raw: Path, out: Path, *, whole: bool) -> None:
     """Builds, then checks; prints times and the peak of this process's memory."""
-    sys.argv = ["emonet-voice"]  # as in the command: transformers' models are not imported
     start = time.perf_counter()
     from dataset_scripts.building.build import build
     from dataset_scripts.corpora.raw_release import raw_files, read_labels
 
-    measured = {"import_s": time.perf_counter() - start, "import_mb": peak_mb()}
+    measured: dict[str, Any] = {"import_s": time.perf_counter() - start, "import_mb": peak_mb()}
     start = time.perf_counter()
     measured["labels"] = sum(1 for _ in read_labels(raw_files(raw)[0]))
     measured["labels_s"] = time.perf_counter() - start
@@ -103,8 +104,8 @@ def peak_mb() -> float:
     if status.exists():
         peak = status.read_text().split("VmHWM:")[1].split()[0]
         return int(peak) * 1.024 / 1e3
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,17 @@ ways of attention that were tried. A clip needs 255 GFLOP of products and 83 of 
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 LAYERS, HEADS, STATES, WIDTH, INNER = 12, 12, 1500, 768, 3072
 
 
-def best(function, runs: int = 5) -> float:
-    """Shortest of some runs in seconds, after one to warm up."""
+def best(function: Callable[[], Any], runs: int = 5) -> float:
+    """Shortest of several runs in seconds, after one to warm up."""
     function()
     times = []
     for _ in range(runs):
@@ -28,12 +30,13 @@ def best(function, runs: int = 5) -> float:
 
 
 def main() -> None:
+    """Command line of `cpu_limit.py`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.parse_args()
     import torch
-    from torch.nn import functional as F
+    from torch.nn import functional
 
     from benchmarks.report import machine, write_report
 
@@ -44,18 +47,18 @@ def main() -> None:
             weight = torch.randn(INNER, WIDTH).to(dtype)
             query, key, value = torch.randn(3, 1, HEADS, STATES, WIDTH // HEADS).to(dtype)
 
-            def eager(q, k, v):
+            def eager(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
                 weights = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(-2, -1))
                 return torch.matmul(torch.softmax(weights, -1), v)
 
-            def head_by_head(q, k, v):
+            def head_by_head(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
                 return torch.stack([eager(q[0, h], k[0, h], v[0, h]) for h in range(HEADS)])
 
-            product_s = best(lambda: F.linear(inputs, weight))  # noqa: B023 - called at once
+            product_s = best(lambda: functional.linear(inputs, weight))  # noqa: B023 - called at once
             attention = {
                 name: LAYERS * best(lambda: way(query, key, value))  # noqa: B023
                 for name, way in (
-                    ("SDPA", F.scaled_dot_product_attention),
+                    ("SDPA", functional.scaled_dot_product_attention),
                     ("eager", eager),
                     ("eager, head by head", head_by_head),
                 )

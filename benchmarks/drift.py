@@ -26,6 +26,7 @@ RUNS = [  # the first is what the others are held against
 
 
 def main() -> None:
+    """Command line of `drift.py`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -56,9 +57,9 @@ def main() -> None:
             scores[device, dtype] = table.to_numpy(np.float64)
     exact = scores.pop(RUNS[0])
     if arguments.model:
-        found = parts(arguments.model, recordings[:: arguments.every])
-        assert np.abs(found.pop("float32") - exact).max() < 1e-3, "the command scores otherwise"
-        scores |= {("cpu", name): part for name, part in found.items()}
+        computed = parts(arguments.model, recordings[:: arguments.every])
+        assert np.abs(computed.pop("float32") - exact).max() < 1e-3, "the command scores otherwise"
+        scores |= {("cpu", name): part for name, part in computed.items()}
     rows = []
     for (device, dtype), approximate in scores.items():
         ranks = [spearmanr(exact[:, i], approximate[:, i]).statistic for i in range(exact.shape[1])]
@@ -113,11 +114,11 @@ def parts(folder: str, recordings: list[str]) -> dict[str, Any]:
         if isinstance(layer, torch.nn.Linear | torch.nn.Conv1d):
             layer.weight.data = layer.weight.data.bfloat16().float()
             layer.register_forward_pre_hook(lambda _, inputs: (inputs[0].bfloat16().float(),))
-    found: dict[str, list[Any]] = {}
+    by_part: dict[str, list[Any]] = {}
 
     def note(name: str, model: Any, states: Any) -> None:
         scores, _ = model._score(states.to(model.dtype))
-        found.setdefault(name, []).append(scores[0].float().numpy())
+        by_part.setdefault(name, []).append(scores[0].float().numpy())
 
     with torch.inference_mode():
         for file in recordings:
@@ -134,7 +135,7 @@ def parts(folder: str, recordings: list[str]) -> dict[str, Any]:
             note(name, whole, stored(mel).last_hidden_state)
             name = "encoder float32, what it multiplies rounded to bfloat16"
             note(name, whole, rounded(mel).last_hidden_state)
-    return {name: np.array(rows, np.float64) for name, rows in found.items()}
+    return {name: np.array(rows, np.float64) for name, rows in by_part.items()}
 
 
 if __name__ == "__main__":

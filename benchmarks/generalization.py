@@ -14,6 +14,7 @@ sys.path.insert(0, str(HERE.parent))
 
 
 def main() -> None:
+    """Command line of `generalization.py`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

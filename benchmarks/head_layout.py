@@ -12,6 +12,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -27,6 +31,7 @@ WIDTH, STATES = 64, 1500 * 768
 
 
 def main() -> None:
+    """Command line of `head_layout.py`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -54,7 +59,9 @@ def main() -> None:
     write_report(results, HERE / "results" / "head_layout.json")
 
 
-def measure(files: list[Path], height: int, mapped: bool, dtype, runs: int) -> dict:
+def measure(
+    files: list[Path], height: int, mapped: bool, dtype: "torch.dtype", runs: int
+) -> dict[str, Any]:
     """Fills one layout with `height` heads in each matrix and times it."""
     import torch
 
@@ -80,7 +87,8 @@ def measure(files: list[Path], height: int, mapped: bool, dtype, runs: int) -> d
     return {"dtype": name, "load_s": load_s, "first_s": first_s, "seconds": seconds}
 
 
-def copy_group(files: list[Path], dtype):
+def copy_group(files: list[Path], dtype: "torch.dtype") -> "torch.Tensor":
+    """Heads read from their files into one new matrix."""
     import torch
     from safetensors import safe_open
 
@@ -91,7 +99,8 @@ def copy_group(files: list[Path], dtype):
     return matrix
 
 
-def map_group(files: list[Path], dtype):
+def map_group(files: list[Path], dtype: "torch.dtype") -> "torch.Tensor":
+    """Heads mapped from their files as one matrix."""
     from modeling_empathic.mapping_empathic import map_rows
 
     matrix = map_rows([(str(file), "weight") for file in files], (WIDTH, STATES), dtype)

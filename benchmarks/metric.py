@@ -93,10 +93,10 @@ def coverage(
     ends, estimates = [], []
     for i, seed in enumerate(np.random.SeedSequence(2).spawn(n_benches)):
         p, r, names, groups = made(np.random.default_rng(seed), EMOTIONS, CLIPS, n_groups)
-        found = intervals(
+        estimated = intervals(
             p, r, names, groups if n_groups else None, n_resamples=n_resamples, seed=i
         )
-        ends.append([[(cell["low"], cell["high"]) for cell in line] for line in _cells(found)])
+        ends.append([[(cell["low"], cell["high"]) for cell in line] for line in _cells(estimated)])
         estimates.append(_cells(aggregate(p, r, rows_by_emotion(names))))
     parts = {"pooled": slice(0, 1), "macro": slice(1, 2), "emotion": slice(2, None)}
     return {
@@ -140,10 +140,10 @@ def summary(truth: np.ndarray, estimates: np.ndarray, ends: np.ndarray) -> dict[
     }
 
 
-def _cells(found: dict[str, Any]) -> list[list[Any]]:
+def _cells(estimated: dict[str, Any]) -> list[list[Any]]:
     """What `aggregate` or `intervals` returns as lines of four: pooled, macro, each emotion."""
-    lines = [[found[prefix + name] for name in STATISTICS] for prefix in ("", "macro_")]
-    return lines + [[of[name] for name in STATISTICS] for of in found["per_emotion"].values()]
+    lines = [[estimated[prefix + name] for name in STATISTICS] for prefix in ("", "macro_")]
+    return lines + [[of[name] for name in STATISTICS] for of in estimated["per_emotion"].values()]
 
 
 # --- Time -----------------------------------------------------------------------------------------
@@ -208,14 +208,14 @@ def metric_table(results: dict[str, Any]) -> str:
     if "time" in results:
         blocks += [describe(results["time"]["machine"]), _time_table(results["time"]["rows"])]
     if "coverage" in results:
-        found = results["coverage"]
+        coverage = results["coverage"]
         note = (
-            f"{found['rows'][0]['benches']} made Benches of {EMOTIONS} × {CLIPS} rows, "
-            f"{found['rows'][0]['resamples']} resamples; ± the standard error of that many. Width: "
-            "of the intervals, against 3.92 standard deviations of the estimates. Clips of a group "
+            f"{coverage['rows'][0]['benches']} made Benches of {EMOTIONS} × {CLIPS} rows, "
+            f"{coverage['rows'][0]['resamples']} resamples; ± the standard error of that many. "
+            "Width: of the intervals, against 3.92 standard deviations of the estimates. Clips of a group "
             f"share {SHARED:.0%} of the variance of what is felt and of what is predicted."
         )
-        blocks += [f"{describe(found['machine'])} {note}", _coverage_table(found["rows"])]
+        blocks += [f"{describe(coverage['machine'])} {note}", _coverage_table(coverage["rows"])]
     return "\n\n".join(blocks)
 
 
@@ -249,18 +249,19 @@ def _coverage_table(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         unit = f"{row['n_groups']} groups" if row["n_groups"] else "rows"
         for part in ("pooled", "macro", "emotion"):
-            found = row[part].values()
-            cells = [f"{of['coverage']:.3f} ± {of['error']:.3f}" for of in found]
+            figures = row[part].values()
+            cells = [f"{of['coverage']:.3f} ± {of['error']:.3f}" for of in figures]
             lines.append(f"| {unit} | {part} | {' | '.join(cells)} |")
             if part == "emotion":
-                cells = [f"{of['lowest']:.3f}" for of in found]
+                cells = [f"{of['lowest']:.3f}" for of in figures]
                 lines.append(f"| {unit} | … lowest of {EMOTIONS} | {' | '.join(cells)} |")
-            cells = [f"{of['width']:.2f}" for of in found]
+            cells = [f"{of['width']:.2f}" for of in figures]
             lines.append(f"| {unit} | … width | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def main() -> None:
+    """Command line of `metric.py`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -40,7 +41,7 @@ with torch.inference_mode():
 """
 
 
-def measure(size: str, stems: list[str], work: Path) -> dict:
+def measure(size: str, stems: list[str], work: Path) -> dict[str, Any]:
     """Largest difference from the loop in float32, for the package and for remote code."""
     import numpy as np
     import torch
@@ -85,6 +86,7 @@ def measure(size: str, stems: list[str], work: Path) -> dict:
 
 
 def main() -> None:
+    """Command line of `parity.py`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -31,11 +31,13 @@ class PublicHead(nn.Module):
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """`(batch, 1500, 768)` encoder states to `(batch, 1)` scores."""
-        if self.proj.in_features == STATES:
-            return self.mlp(self.proj(states.flatten(1)))
-        wide = states.float()
-        pooled = torch.cat([wide.mean(1), wide.amin(1), wide.amax(1), wide.std(1)], dim=-1)
-        return self.mlp(self.proj(pooled.to(states.dtype)))
+        inputs = states.flatten(1)
+        if self.proj.in_features != STATES:
+            wide = states.float()
+            pooled = torch.cat([wide.mean(1), wide.amin(1), wide.amax(1), wide.std(1)], dim=-1)
+            inputs = pooled.to(states.dtype)
+        scores: torch.Tensor = self.mlp(self.proj(inputs))
+        return scores
 
 
 def random_head(n_in: int, size: str, seed: int) -> dict[str, torch.Tensor]:
@@ -57,7 +59,9 @@ def random_head(n_in: int, size: str, seed: int) -> dict[str, torch.Tensor]:
     return state
 
 
-def write_release(folder: Path, stems: list[str], size: str = "small", pooled: tuple = ()) -> None:
+def write_release(
+    folder: Path, stems: list[str], size: str = "small", pooled: tuple[str, ...] = ()
+) -> None:
     """Writes `model_<stem>_best.pth` files, every third with the `_orig_mod.` that some have."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, stem in enumerate(stems):
@@ -89,7 +93,7 @@ def write_whisper(folder: Path, seed: int = 0) -> None:
         decoder_ffn_dim=3072,
     )
     WhisperForConditionalGeneration(config).save_pretrained(folder)
-    WhisperFeatureExtractor().save_pretrained(folder)
+    WhisperFeatureExtractor().save_pretrained(folder)  # type: ignore[no-untyped-call]
 
 
 def load_public_head(path: Path, size: str = "small") -> PublicHead:

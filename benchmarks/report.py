@@ -5,11 +5,13 @@ import os
 import platform
 import subprocess
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from modeling_empathic.report.files import replacing, write_json
 
 HERE = Path(__file__).parent
 _WARM = HERE / "results" / "score_vs_loop-cpu-28.json"
@@ -40,7 +42,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-        "date": date.today().isoformat(),
+        "date": datetime.now(UTC).date().isoformat(),
         "commit": _commit(),
     }
 
@@ -54,7 +56,7 @@ def _commit() -> str:
 def write_report(results: dict[str, Any], path: Path) -> None:
     """Stores one run's results and renews the README that is made of all of them."""
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    write_json(path, results, indent=1)
     readme = HERE / "README.md"
     text = readme.read_text()
     for file in sorted(path.parent.glob("*.json")):
@@ -65,7 +67,8 @@ def write_report(results: dict[str, Any], path: Path) -> None:
         after = rest.split(end, 1)[1]
         table = TABLES[file.stem.split("-")[0]](json.loads(file.read_text()))
         text = f"{before}{begin}\n{table}\n{end}{after}"
-    readme.write_text(text)
+    with replacing(readme) as temporary:
+        temporary.write_text(text, "utf-8")
     cpu = path.parent / "score_vs_loop-cpu.json"
     if cpu.exists():
         front = HERE.parent / "README.md"
@@ -77,6 +80,7 @@ def write_report(results: dict[str, Any], path: Path) -> None:
 
 
 def describe(machine: dict[str, Any]) -> str:
+    """One sentence on where and when something was measured."""
     gpu = f"; {machine['gpu']}" if machine["gpu"] else ""
     return (
         f"Measured {machine['date']} at commit {machine['commit']} on {machine['cpu']}, "
@@ -94,7 +98,7 @@ def score_vs_loop(results: dict[str, Any]) -> str:
     def line(name: str, *cells: str) -> str:
         return f"| {name} | " + " | ".join(cells) + " |"
 
-    def ratio(row: dict, value: float, base: float, unit: str) -> str:
+    def ratio(row: dict[str, Any], value: float, base: float, unit: str) -> str:
         return f"{value:.3g} {unit}" if row is loop else f"{value:.3g} {unit} ({base / value:.1f}×)"
 
     names = {"loop": "loop", "ours": "ours", "openvino": "ours, OpenVINO"}

@@ -18,8 +18,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+    from modeling_empathic.taxonomy import Emotion
+
+Step = Callable[[Any], Any]
 
 STARTED = time.perf_counter()
 HERE = Path(__file__).parent
@@ -29,6 +40,7 @@ N_CLIPS = 32  # that drift is measured on
 
 
 def main() -> None:
+    """Command line of `score_vs_loop.py`."""
     arguments = parse()
     if arguments.worker:
         worker(arguments)
@@ -46,6 +58,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
+    """Arguments of the command line, and those of a worker."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -66,7 +79,7 @@ def parse() -> argparse.Namespace:
 # ------------------------------------------------------------------------------------ preparation
 
 
-def orchestrate(arguments: argparse.Namespace, work: Path) -> dict:
+def orchestrate(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
     """Makes what is missing, runs every candidate in turn, compares their scores."""
     import numpy as np
 
@@ -89,7 +102,12 @@ def orchestrate(arguments: argparse.Namespace, work: Path) -> dict:
             convert(work / "release", work / dtype, work / "whisper", dtype=dtype, heads=stems)
     np.save(work / "clips.npy", drift_clips(arguments.clips))
 
-    results: dict = {"machine": machine(), "heads": len(stems), "runs": arguments.runs, "rows": []}
+    results: dict[str, Any] = {
+        "machine": machine(),
+        "heads": len(stems),
+        "runs": arguments.runs,
+        "rows": [],
+    }
     # The loop in the type that its users run comes first: everything is compared with it. Drift
     # is measured against the loop in float32 on either device.
     loops = ["float32"] if arguments.device == "cpu" else ["float16", "float32"]
@@ -122,10 +140,11 @@ def orchestrate(arguments: argparse.Namespace, work: Path) -> dict:
     return results
 
 
-def run(command: list[str]) -> dict:
+def run(command: list[str]) -> dict[str, Any]:
     """What a candidate says of itself."""
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return row
 
 
 def release_files(work: Path, stems: list[str]) -> list[Path]:
@@ -151,7 +170,7 @@ def holds(folder: Path, heads: set[str]) -> bool:
     }
 
 
-def drift_clips(folder: str | None):
+def drift_clips(folder: str | None) -> "npt.NDArray[np.float32]":
     """Clips to compare scores on: recordings from a folder, else noise shaped like speech."""
     import numpy as np
 
@@ -166,10 +185,13 @@ def drift_clips(folder: str | None):
     noise = rng.normal(size=(N_CLIPS, n_samples)).cumsum(axis=1)
     noise -= noise.mean(axis=1, keepdims=True)
     syllables = 1 + np.sin(np.arange(n_samples) * rng.uniform(2, 6, (N_CLIPS, 1)) / 2_000)
-    return (0.1 * syllables * noise / np.abs(noise).max(axis=1, keepdims=True)).astype(np.float32)
+    made: npt.NDArray[np.float64] = 0.1 * syllables * noise / np.abs(noise).max(1, keepdims=True)
+    return made.astype(np.float32)
 
 
-def drift(scores, reference) -> dict:
+def drift(
+    scores: "npt.NDArray[np.float64]", reference: "npt.NDArray[np.float64]"
+) -> dict[str, float]:
     """How far scores are from the loop's: largest difference, and rank agreement per emotion."""
     import numpy as np
     from scipy.stats import spearmanr
@@ -184,7 +206,7 @@ def drift(scores, reference) -> dict:
 
 
 @contextmanager
-def warm(files: list[Path], copies: bool):
+def warm(files: list[Path], copies: bool) -> Iterator[bool]:
     """Keeps files in memory while a candidate runs, where they fit beside it, and says if they do.
 
     Having read them is not enough: a virtual machine may hand the file cache back to its host
@@ -212,6 +234,7 @@ def free_bytes() -> int:
 
 
 def say(message: str) -> None:
+    """Progress, on standard error."""
     print(f"[{time.perf_counter() - STARTED:7.1f} s] {message}", file=sys.stderr, flush=True)
 
 
@@ -235,7 +258,12 @@ def worker(arguments: argparse.Namespace) -> None:
     loaded_s = time.perf_counter() - STARTED
     score(clips[:1])
     first_s = time.perf_counter() - STARTED
-    row: dict = {"kind": kind, "dtype": dtype, "load_s": loaded_s, "first_score_s": first_s}
+    row: dict[str, Any] = {
+        "kind": kind,
+        "dtype": dtype,
+        "load_s": loaded_s,
+        "first_score_s": first_s,
+    }
     row["first_score_gb"] = memory_gb("VmHWM")
     if arguments.start_only:
         print(json.dumps(row))
@@ -266,7 +294,8 @@ def memory_gb(field: str) -> float:
     return int(status.split(f"{field}:")[1].split()[0]) * 1024 / 1e9
 
 
-def timed(function, batch, device: str) -> float:
+def timed(function: Step, batch: Any, device: str) -> float:
+    """Seconds of one call, the GPU's work included."""
     import torch
 
     start = time.perf_counter()
@@ -276,14 +305,17 @@ def timed(function, batch, device: str) -> float:
     return time.perf_counter() - start
 
 
-def mel(extractor, clips, device: str):
+def mel(extractor: Any, clips: Any, device: str) -> "torch.Tensor":
     """Features, made on the GPU where there is one: for the loop as for us."""
     on = {"device": device} if device == "cuda" else {}
     made = extractor(list(clips), sampling_rate=16_000, return_tensors="pt", **on)
-    return made.input_features.to(device)
+    features: torch.Tensor = made.input_features.to(device)
+    return features
 
 
-def load_loop(work: Path, device: str, name: str, emotions):
+def load_loop(
+    work: Path, device: str, name: str, emotions: "Sequence[Emotion]"
+) -> tuple[Step, Step]:
     """The public recipe: every head loaded, then called for one clip at a time."""
     import torch
     from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
@@ -293,15 +325,15 @@ def load_loop(work: Path, device: str, name: str, emotions):
     dtype = getattr(torch, name)
     extractor = WhisperFeatureExtractor.from_pretrained(work / "whisper")
     whisper = WhisperForConditionalGeneration.from_pretrained(work / "whisper", dtype=dtype)
-    encoder = whisper.to(device).eval().get_encoder()
+    encoder = whisper.eval().to(torch.device(device)).get_encoder()  # type: ignore[no-untyped-call]
     files = [work / "release" / emotion.file_name for emotion in emotions]
     heads = [load_public_head(file).to(device, dtype) for file in files]
 
     @torch.no_grad()
-    def encode(clips):
+    def encode(clips: Any) -> Any:
         return encoder(mel(extractor, clips, device).to(dtype)).last_hidden_state
 
-    def score(clips):
+    def score(clips: Any) -> Any:
         import numpy as np
 
         states = encode(clips)
@@ -313,7 +345,9 @@ def load_loop(work: Path, device: str, name: str, emotions):
     return score, encode
 
 
-def load_ours(work: Path, device: str, dtype: str, emotions):
+def load_ours(
+    work: Path, device: str, dtype: str, emotions: "Sequence[Emotion]"
+) -> tuple[Step, Step]:
     """The same with this project, as `emonet-voice score --device DEVICE` does it."""
     import torch
 
@@ -321,15 +355,15 @@ def load_ours(work: Path, device: str, dtype: str, emotions):
     from modeling_empathic.scoring.loading import load_model
 
     chosen = [emotion.name for emotion in emotions]
-    options: dict = {"revision": None, "heads": chosen, "device": device, "dtype": dtype}
+    options: dict[str, Any] = {"revision": None, "heads": chosen, "device": device, "dtype": dtype}
     model, extractor, _ = load_model(str(work / dtype), **options)
     where = str(model.device)
 
     @torch.inference_mode()
-    def encode(clips):
+    def encode(clips: Any) -> Any:
         return encode_windows(model, mel(extractor, clips, where))
 
-    def score(clips):
+    def score(clips: Any) -> Any:
         return score_windows(model, mel(extractor, clips, where))
 
     return score, encode

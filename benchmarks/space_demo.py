@@ -8,7 +8,7 @@ looks at it. Recordings are the example clips one after the other, as WAV at 16 
 client that asks for the whole page of a 5 s clip again and again. Writes examples/demo.png too.
 """
 
-import json
+import argparse
 import os
 import shutil
 import sys
@@ -47,7 +47,7 @@ def recordings(folder: Path) -> dict[str, Path]:
 
 def paints(browser: Any, url: str) -> list[dict[str, float]]:
     """Seconds until something is seen, and until the page can be used, in new visits."""
-    found = []
+    visits = []
     for _ in range(PAINTS):
         page = browser.new_context().new_page()
         started = time.perf_counter()
@@ -55,14 +55,14 @@ def paints(browser: Any, url: str) -> list[dict[str, float]]:
         page.get_by_role("button", name="Analyse").wait_for()
         usable_s = time.perf_counter() - started
         script = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-        found.append({"paint_s": page.evaluate(script) / 1000, "usable_s": usable_s})
+        visits.append({"paint_s": page.evaluate(script) / 1000, "usable_s": usable_s})
         page.context.close()
-    return found
+    return visits
 
 
 def uploads(browser: Any, url: str, file: Path, runs: int) -> list[dict[str, float]]:
     """Seconds from choosing a file to the bars, and to the last download."""
-    found = []
+    visits = []
     for _ in range(runs):
         page = browser.new_context().new_page()
         page.set_default_timeout(600_000)
@@ -74,9 +74,9 @@ def uploads(browser: Any, url: str, file: Path, runs: int) -> list[dict[str, flo
         page.locator(".voice table").first.wait_for()
         bars_s = time.perf_counter() - started
         page.locator("button:has-text('Download PNG'):not([disabled])").wait_for()
-        found.append({"bars_s": bars_s, "all_s": time.perf_counter() - started})
+        visits.append({"bars_s": bars_s, "all_s": time.perf_counter() - started})
         page.context.close()
-    return found
+    return visits
 
 
 def picture(browser: Any, url: str, file: Path) -> None:
@@ -175,10 +175,16 @@ def space_demo_table(results: dict[str, Any]) -> str:
 
 
 def main() -> None:
+    """Command line of `space_demo.py`."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.parse_args()
     import gradio
 
     from benchmarks.report import machine
     from modeling_empathic import NANO
+    from modeling_empathic.report.files import write_json
     from modeling_empathic.saving_empathic import write_code
     from tests.support.browser_fixture import chromium, running_space
 
@@ -212,7 +218,7 @@ def main() -> None:
         "uploads": timed,
         "crowd": crowded,
     }
-    (HERE / "results" / "space_demo.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_json(HERE / "results" / "space_demo.json", results, indent=1)
     print(space_demo_table(results))
 
 

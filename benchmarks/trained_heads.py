@@ -14,9 +14,13 @@ half of the clips, in its dual form; the layers above it are trained by gradient
 
 import argparse
 import copy
-import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -28,6 +32,7 @@ EPOCHS, BATCH, RIDGE = 30, 32, 0.1
 
 
 def main() -> None:
+    """Command line of `trained_heads.py`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -41,6 +46,7 @@ def main() -> None:
     from transformers.utils import logging
 
     from modeling_empathic import EmpathicInsightConfig, EmpathicInsightModel, load_audio
+    from modeling_empathic.report.files import write_json
     from modeling_empathic.scoring.clips import encode_windows
     from modeling_empathic.scoring.openvino import OpenVINOEncoder
 
@@ -76,7 +82,7 @@ def main() -> None:
         for batch in np.array_split(rng.permutation(train), len(train) // BATCH):
             inputs = torch.stack([states[i] for i in batch])
             scores = model(encoder_states=inputs).logits
-            torch.nn.functional.mse_loss(scores, labels[batch]).backward()
+            torch.nn.functional.mse_loss(scores, labels[batch]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             optimizer.zero_grad()
     model.encoder = encoder
@@ -89,12 +95,16 @@ def main() -> None:
     model.save_pretrained(arguments.out)
     extractor.save_pretrained(arguments.out)
     trained = {"top_1": top_1, "floor": floor, "held_out_clips": len(held), "epochs": EPOCHS}
-    (arguments.out / "trained.json").write_text(json.dumps(trained) + "\n")
+    write_json(arguments.out / "trained.json", trained)
 
 
-def ridge_units(flat, labels, n_units: int, rng):
-    """Rows of the first layer, `(heads * n_units, inputs)`, and its bias: half of them regress the
-    emotion, half its absence, so that a ReLU passes either."""
+def ridge_units(
+    flat: "torch.Tensor", labels: "torch.Tensor", n_units: int, rng: "np.random.Generator"
+) -> "tuple[torch.Tensor, torch.Tensor]":
+    """Rows of the first layer, `(heads * n_units, inputs)`, and its bias.
+
+    Half of them regress the emotion, half its absence, so that a ReLU passes either.
+    """
     import torch
 
     mean = flat.mean(0)

@@ -1,7 +1,7 @@
-"""Score reference clips with a model and keep how each head's scores are spread.
+r"""Score reference clips with a model and keep how each head's scores are spread.
 
-    python examples/make_reference.py --model nano --clips "path/to/emodb/0[389]*" \\
-        --what "EmoDB, 304 clips of the six speakers that Nano was trained on." \\
+    python examples/make_reference.py --model nano --clips "path/to/emodb/0[389]*" \
+        --what "EmoDB, 304 clips of the six speakers that Nano was trained on." \
         --output modeling_empathic/nano/reference_scores.json
 
 The file goes beside the model's weights; `emonet-voice generalize --baseline` and the demo read it.
@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from modeling_empathic.reference_scores import make_reference, write_reference
+from modeling_empathic.report.statistics import window_mean
 from modeling_empathic.scoring.clips import find_audio, score_groups
 from modeling_empathic.scoring.loading import load_model
 
@@ -45,8 +46,7 @@ def main() -> None:
         ids.append(rows[0]["clip_id"])
         lengths = [row["end_s"] - row["start_s"] for row in rows]
         for name, column in scores.items():
-            weighted = (s * row[name] for s, row in zip(lengths, rows, strict=True))
-            column.append(sum(weighted) / sum(lengths))
+            column.append(float(window_mean([row[name] for row in rows], lengths)))
     reference = make_reference(
         scores,
         clips=arguments.what,

@@ -32,8 +32,8 @@ def coarse_probabilities(scores: np.ndarray, reduce: str = "max") -> np.ndarray:
     """
     raised = np.exp(scores - scores[:, _MAPPED].max(1, keepdims=True))
     probabilities = raised / raised[:, _MAPPED].sum(1, keepdims=True)
-    function = {"max": np.max, "mean": np.mean}[reduce]
-    return np.stack([function(probabilities[:, members], axis=1) for members in _MEMBERS], axis=1)
+    of_class = [probabilities[:, members] for members in _MEMBERS]
+    return np.stack([p.max(1) if reduce == "max" else p.mean(1) for p in of_class], axis=1)
 
 
 def _rates(truth: np.ndarray, guess: np.ndarray) -> tuple[float, float, float]:
@@ -60,7 +60,7 @@ def measure_emodb(
     rng = np.random.default_rng(seed)
     who = np.array(speakers)
     names = np.unique(who)
-    draws: dict[str, list] = {"clip": [], "speaker": []}
+    draws: dict[str, list[tuple[float, float, float]]] = {"clip": [], "speaker": []}
     for _ in range(resamples):
         index = rng.integers(len(truth), size=len(truth))
         draws["clip"].append(_rates(truth[index], guess[index]))

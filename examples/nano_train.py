@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn.functional import gelu, mse_loss
 from transformers import WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
@@ -29,9 +30,10 @@ def log_mel(
     audios: list[np.ndarray], extractor: WhisperFeatureExtractor, seconds: int = 30
 ) -> torch.Tensor:
     """`(clips, 80, 100 * seconds)` log-mel features, clips padded with digital silence or cut."""
-    return extractor(
+    features: torch.Tensor = extractor(
         audios, sampling_rate=16_000, max_length=seconds * 16_000, return_tensors="pt"
     ).input_features
+    return features
 
 
 def encode_short(
@@ -47,7 +49,7 @@ def encode_short(
         layers: How many layers; fewer than all leave out the final norm.
         start: Position that the clip is said to begin at (20 ms each).
     """
-    states = F.gelu(encoder.conv2(F.gelu(encoder.conv1(features)))).transpose(1, 2)
+    states = gelu(encoder.conv2(gelu(encoder.conv1(features)))).transpose(1, 2)
     states = states + encoder.embed_positions.weight[start : start + states.shape[1]]
     for layer in encoder.layers[:layers]:
         states = layer(states, None)
@@ -120,10 +122,10 @@ def distil(
         offset = int(torch.randint(0, student.config.max_source_positions - SHORT_S * 50, ()))
         seen = encode_short(student, features[index].float(), start=offset if step % 2 else 0)
         wanted = (torch.from_numpy(states[index.numpy()]).float() - mean) / std
-        alike = F.mse_loss(to_teacher(seen), wanted)
-        right = F.mse_loss(to_targets(pool(seen)), targets[index])
+        alike = mse_loss(to_teacher(seen), wanted)
+        right = mse_loss(to_targets(pool(seen)), targets[index])
         optimizer.zero_grad()
-        (alike + TARGET_LOSS * right).backward()
+        (alike + TARGET_LOSS * right).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
@@ -166,7 +168,7 @@ def pooled_states(
     batch: int = 8,
 ) -> torch.Tensor:
     """`(clips, 4 * d_model)` statistics over the padded 30 s, exactly what the heads will see."""
-    model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
     pooled = []
     start = time.monotonic()
     for i in range(0, len(audios), batch):
@@ -208,7 +210,7 @@ def fit_heads(
         batch: Clips in a step.
     """
     torch.manual_seed(seed)
-    stack = model.heads["pooled"]
+    stack: Any = model.heads["pooled"]
     nn.init.normal_(stack.proj.weight, std=(2 / stack.proj.in_features) ** 0.5)
     nn.init.zeros_(stack.proj.bias)
     for layer in stack.mlp:

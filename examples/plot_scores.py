@@ -62,6 +62,7 @@ def plot(path: Path, picture: Path) -> None:
 
 
 def main() -> None:
+    """Command line of `plot_scores.py`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

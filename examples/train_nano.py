@@ -38,8 +38,10 @@ from nano_train import cache_teacher, distil, fit_heads, log, pooled_states
 from dataset_scripts.synthesis.acted import acted_corpus
 from modeling_empathic.configuration_empathic import EmpathicInsightConfig
 from modeling_empathic.modeling_empathic import EmpathicInsightModel
+from modeling_empathic.report.files import write_json
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
+Scorer = Callable[[list[np.ndarray]], np.ndarray]  # 16 kHz clips to (clips, 40)
 NANO = Path(__file__).parents[1] / "modeling_empathic" / "nano"
 MAX_BYTES = 10_000_000
 
@@ -90,7 +92,7 @@ SMOKE = Recipe(
 
 def load_teacher(name: str) -> tuple[WhisperEncoder, WhisperFeatureExtractor]:
     """The encoder of a Whisper checkpoint (folder or Hub id) and its log-mel extractor."""
-    teacher = WhisperModel.from_pretrained(name, dtype=torch.float32).encoder.eval()
+    teacher = WhisperModel.from_pretrained(name, dtype=torch.float32).encoder.eval()  # type: ignore[no-untyped-call]
     return teacher, WhisperFeatureExtractor.from_pretrained(name)
 
 
@@ -99,7 +101,8 @@ def smoke_teacher() -> tuple[WhisperEncoder, WhisperFeatureExtractor]:
     config = WhisperConfig(
         d_model=32, encoder_layers=3, encoder_attention_heads=1, encoder_ffn_dim=64
     )
-    return WhisperEncoder(config).eval(), WhisperFeatureExtractor()
+    extractor = WhisperFeatureExtractor()  # type: ignore[no-untyped-call]
+    return WhisperEncoder(config).eval(), extractor  # type: ignore[no-untyped-call]
 
 
 def new_model(recipe: Recipe) -> EmpathicInsightModel:
@@ -146,13 +149,14 @@ def silence(count: int, rng: np.random.Generator) -> list[Clip]:
     return clips
 
 
-def scorer(model: EmpathicInsightModel, extractor: WhisperFeatureExtractor) -> Callable:
+def scorer(model: EmpathicInsightModel, extractor: WhisperFeatureExtractor) -> Scorer:
     """A function from a list of 16 kHz clips to `(clips, 40)` scores, one padded window a clip."""
 
     def score(audios: list[np.ndarray]) -> np.ndarray:
         pooled = pooled_states(model, audios, extractor)
         with torch.inference_mode():
-            return model.heads["pooled"](pooled)[0].numpy()
+            scores: np.ndarray = model.heads["pooled"](pooled)[0].numpy()
+        return scores
 
     return score
 
@@ -253,7 +257,7 @@ def train_heads(
     }
 
 
-def measure(recipe: Recipe, score: Callable, emodb: list[Clip]) -> dict[str, Any]:
+def measure(recipe: Recipe, score: Scorer, emodb: list[Clip]) -> dict[str, Any]:
     """Step (d): what the finished model does on voices it never heard."""
     acted_raw = list(acted_corpus(recipe.acted_test_per_emotion, "test", recipe.seed))
     acted = [acted_clip(a) for a in acted_raw]
@@ -329,7 +333,8 @@ def main() -> None:
 
     start = time.monotonic()
     recipe = replace(SMOKE if args.smoke else Recipe(), seed=args.seed)
-    extractor = WhisperFeatureExtractor()  # the stock one: 80 mel bins, 30 s
+    # The stock one: 80 mel bins, 30 s.
+    extractor = WhisperFeatureExtractor()  # type: ignore[no-untyped-call]
     emodb = read_emodb(args.emodb) if args.emodb else []
     learn = [clip for clip in emodb if clip.speaker not in TEST_SPEAKERS]
     torch.manual_seed(recipe.seed)
@@ -350,7 +355,7 @@ def main() -> None:
     probe = [clip.audio for clip in emodb[:16]] or [np.zeros(16_000, np.float32)]
     before = exact(probe)
     args.output.mkdir(parents=True, exist_ok=True)
-    model.half().save_pretrained(args.output)
+    model.half().save_pretrained(args.output)  # type: ignore[no-untyped-call]
     for copy in args.output.glob("*.py"):  # the package has the code; `publish` adds its copies
         copy.unlink()
     extractor.save_pretrained(args.output)
@@ -378,9 +383,7 @@ def main() -> None:
     }
     if size > MAX_BYTES:
         raise SystemExit(f"model.safetensors has {size} bytes, more than {MAX_BYTES}")
-    (args.output / "training.json").write_text(
-        json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8"
-    )
+    write_json(args.output / "training.json", report)
     (args.output / "README.md").write_text(model_card(report), encoding="utf-8")
     log.info("wrote %s (%.1f MB) in %.0f s", args.output, size / 1e6, report["wall_time_s"])
 

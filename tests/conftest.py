@@ -1,9 +1,18 @@
 """Shared fixtures: a tiny model in the shape of the real one, and where real data may be."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach for the Hub
+# What libraries keep (remote code, built data sets) is each worker's own, and gone afterwards.
+os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="emonet-voice-")
+# Threads that wait for a core of another worker's are slower than none.
+os.environ.setdefault(
+    "OMP_NUM_THREADS",
+    str(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))),
+)
 
 import numpy as np
 import pytest
@@ -20,6 +29,21 @@ from tests.support.tiny import tiny_model
 # how long an example takes says nothing here, so neither draws nor runs are timed.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Names the markers whose tests were not run, so that nobody takes them for passed."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    counts = {name: sum(name in test.keywords for test in skipped) for name in ("real", "gpu")}
+    left = [f"{name} ({count} skipped)" for name, count in counts.items() if count]
+    if "not slow" in terminalreporter.config.option.markexpr:
+        left.append("slow (`make slow`)")
+    terminalreporter.write_line(f"not run, by marker: {', '.join(left) or 'none'}")
+
+
+def pytest_unconfigure() -> None:
+    """Takes away what libraries kept."""
+    shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
 
 
 @pytest.fixture

@@ -153,8 +153,7 @@ def find_heads(
 ) -> list[HeadFile]:
     """The head files of a folder or Hub repository, in taxonomy order, with their shapes.
 
-    Raises:
-        As [`convert`].
+    Raises what [`convert`] does.
     """
     known = canonical if allow_unknown else resolve
     wanted = None if heads is None else [known(name) for name in heads]

@@ -3,8 +3,7 @@
 import math
 from typing import Any
 
-from evaluate_metrics.bench.discrimination import find_pair
-from evaluate_metrics.bench.plots.discrimination import PAPER
+from evaluate_metrics.bench.discrimination import PAPER, find_pair
 from evaluate_metrics.emonet_voice import OUTCOMES, STATISTICS
 from evaluate_metrics.published import (
     BENCH_ROWS,

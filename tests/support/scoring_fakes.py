@@ -1,13 +1,17 @@
 """A model and a feature extractor that take no time, for the tests of scoring."""
 
 import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
 import torch
 
+Samples = npt.NDArray[np.float32]
 HEADS = ("Anger", "Pleasure/Ecstasy", "Awe")
 
 
@@ -16,10 +20,12 @@ class FakeExtractor:
 
     feature_size, n_samples = 4, 480_000
 
-    def __call__(self, samples, sampling_rate, return_tensors):
+    def __call__(
+        self, samples: Samples, sampling_rate: int, return_tensors: str
+    ) -> dict[str, Samples]:
         assert (sampling_rate, return_tensors) == (16_000, "np")
         loudness = [np.abs(piece).mean() for piece in np.array_split(samples, 10)]
-        return {"input_features": np.tile(np.float32(loudness), (1, 4, 1))}
+        return {"input_features": np.tile(np.asarray(loudness, np.float32), (1, 4, 1))}
 
 
 class FakeEncoder:
@@ -27,7 +33,7 @@ class FakeEncoder:
 
     dtype = torch.float32
 
-    def __call__(self, features):
+    def __call__(self, features: torch.Tensor) -> SimpleNamespace:
         return SimpleNamespace(last_hidden_state=features)
 
 
@@ -36,13 +42,19 @@ class FakeModel:
 
     device, dtype = torch.device("cpu"), torch.float32
 
-    def __init__(self, heads=HEADS, seconds_a_batch=0.0, stop_at=None):
+    def __init__(
+        self,
+        heads: tuple[str, ...] = HEADS,
+        seconds_a_batch: float = 0.0,
+        stop_at: int | None = None,
+    ) -> None:
         specs = [{"name": name, "scale": [0.0, 4.0], "group": "emotion"} for name in heads]
         self.config = SimpleNamespace(head_names=list(heads), heads=specs)
-        self.batches, self.seconds_a_batch, self.stop_at = [], seconds_a_batch, stop_at
+        self.batches: list[int] = []
+        self.seconds_a_batch, self.stop_at = seconds_a_batch, stop_at
         self.encoder = FakeEncoder()
 
-    def __call__(self, encoder_states):
+    def __call__(self, encoder_states: torch.Tensor) -> SimpleNamespace:
         features = encoder_states
         self.batches.append(len(features))
         time.sleep(self.seconds_a_batch)
@@ -52,11 +64,13 @@ class FakeModel:
         return SimpleNamespace(logits=loudness * torch.arange(1, 1 + len(self.config.heads)))
 
 
-def fake_loader(**options):
-    """A stand-in for `loading.load_model` that gives a `FakeModel` made with the options."""
+def fake_loader(**options: Any) -> Callable[..., tuple[FakeModel, FakeExtractor, Any]]:
+    """A stand-in for `scoring.loading.load_model` that gives a `FakeModel` of these options."""
     from modeling_empathic.scoring.loading import describe
 
-    def load_model(model, *, heads, **_):
+    def load_model(
+        model: str | None, *, heads: Sequence[str], **_: Any
+    ) -> tuple[FakeModel, FakeExtractor, Any]:
         fake = FakeModel(tuple(heads) or HEADS, **options)
         return fake, FakeExtractor(), describe(fake, FakeExtractor(), model or "fake", "1")
 
@@ -72,7 +86,7 @@ def write_clip(path: Path, seconds: float = 0.5, seed: int = 0) -> Path:
     return path
 
 
-def write_clips(folder: Path, names) -> Path:
+def write_clips(folder: Path, names: Iterable[str]) -> Path:
     """A short noise of its own for each name."""
     for seed, name in enumerate(names):
         path = folder / name

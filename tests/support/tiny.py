@@ -1,5 +1,10 @@
 """A tiny model in the shape of the real one."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from modeling_empathic import EmpathicInsightModel
+
 TINY_ENCODER = {
     "d_model": 8,
     "encoder_layers": 2,
@@ -17,7 +22,7 @@ TINY_ENCODER = {
     "suppress_tokens": None,
     "begin_suppress_tokens": None,
 }
-MIXED_HEADS = [
+MIXED_HEADS: list[dict[str, Any]] = [
     {"name": "Anger"},
     {"name": "Speech Quality", "kind": "pooled", "scale": [1, 5], "group": "quality"},
     {"name": "Pleasure/Ecstasy"},
@@ -25,7 +30,7 @@ MIXED_HEADS = [
 ]
 
 
-def tiny_model(heads=MIXED_HEADS, **config):
+def tiny_model(heads: list[dict[str, Any]] = MIXED_HEADS, **config: Any) -> "EmpathicInsightModel":
     """A model with random weights whose scores differ between clips and heads."""
     import torch
 

@@ -5,13 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from evaluate_metrics.bench.discrimination import FLOOR
+from evaluate_metrics.bench.discrimination import FLOOR, PAPER
 from modeling_empathic.report.figures import DARK, GREY, bare, picture, two_digits
 from modeling_empathic.taxonomy import EMOTION_NAMES, short_name
 
 HARDEST = 10
-PAPER = ("Sadness", "Distress"), 0.63
-"""Abstract and section 5."""
 
 
 def plot_discrimination(found: dict[str, Any], path: str | Path) -> None:
