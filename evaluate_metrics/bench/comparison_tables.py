@@ -49,7 +49,7 @@ def _by_emotion(comparison: Comparison, width: int | None) -> Section:
     if smallest > ALPHA:
         notes.append(
             f"With {comparison.bootstrap.n_resamples:,} resamples no corrected p can be below "
-            f"{number(smallest)}: give more --resamples."
+            f"{number(smallest)}: give more resamples."
         )
     headers = ["Emotion", "n", "A", "B", "A - B", "95 % interval", "p", "p (Holm)"]
     return Section("A - B by emotion, Spearman's ρ", headers, rows, notes)
