@@ -75,14 +75,13 @@ def test_a_row_has_the_figures_by_emotion_their_intervals_and_why_there_are_none
 
 
 def test_an_emotion_that_is_none_of_ours_has_no_cell(store):
-    found = damaged(
-        lambda r: r["metric"]["per_emotion"].update(made=r["metric"]["per_emotion"]["Awe"])
-    )
-    assert set(row_of(merge(store(found)), SMALL)["spearman_by_emotion"]) == {
-        "Awe",
-        "Pain",
-        "Anger",
-    }
+    def add(found):
+        for by_emotion in (found["metric"], found["metric"]["intervals"]):
+            by_emotion["per_emotion"]["<b>"] = by_emotion["per_emotion"]["Awe"]
+
+    row = row_of(merge(store(damaged(add))), SMALL)
+    assert row["emotions"] == 4
+    assert set(row["spearman_by_emotion"]) == {"Awe", "Pain", "Anger"}
 
 
 def test_systems_on_one_benchmark_are_ranked_pooled_and_macro(store):

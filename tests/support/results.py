@@ -42,11 +42,6 @@ METRICS = {
     "refusing": metric(0.5, failures=6),
     "all of one refused": one_refused(),
 }
-    "good": metric(0.7),
-    "bad": metric(0.1),
-    "refusing": metric(0.5, failures=6),
-    "all of one refused": one_refused(),
-}
 
 
 def baseline(metric):
