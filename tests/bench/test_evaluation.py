@@ -112,6 +112,14 @@ def test_a_failure_is_counted_as_what_it_is_and_is_no_zero(outcome):
         assert metric[name] == pytest.approx(expected[name])
 
 
+def test_what_the_metric_refuses_is_a_mistake_of_the_user():
+    off = BENCH.set_column(2, "mean_0_10", pa.array([11.0] * len(BENCH)))
+    with pytest.raises(
+        EvaluationError, match="reference 11 .* is off the declared reference_scale"
+    ):
+        evaluated(HEARD, off)
+
+
 def test_a_figure_without_an_interval_says_why():
     single = made_bench(clips=1)
     text = as_text(sections(evaluated(heard(single), single), 80), 80)
