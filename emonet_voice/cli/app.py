@@ -15,12 +15,13 @@ from .convert import convert
 from .demo import demo
 from .evaluate import evaluate
 from .generalize import generalize
+from .leaderboard import leaderboard
 from .options import FLAG, UsageError, make_group
 from .publish import publish
 from .score import score
 
 app = make_group("emonet-voice")
-for command in (score, convert, evaluate, generalize, collect, demo):
+for command in (score, convert, evaluate, leaderboard, generalize, collect, demo):
     app.command(no_args_is_help=command is not demo)(command)
 app.add_typer(bench)
 app.add_typer(publish)
@@ -63,6 +64,8 @@ def run(arguments: list[str] | None = None) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(message)
             return 2
+    except typer.Abort:  # Ctrl-C, where a command has nothing to say about it
+        return 130
     except BrokenPipeError:  # `... --json | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -5,15 +5,35 @@ at once.
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from .options import FLAG, UsageError
+from .leaderboard import leaderboard as merge_results
+from .options import (
+    DEVICES,
+    REVISION,
+    AsJson,
+    Bench,
+    BenchConfig,
+    BenchRevision,
+    Markdown,
+    Plots,
+    ResultFile,
+    Scale,
+    UsageError,
+    check_one_format,
+    check_result_file,
+    quiet_libraries,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from evaluate_metrics.bench.predictions import Predictions
+    from evaluate_metrics.bench.result import Result
 
 SCORING = "With --model"
 
@@ -23,29 +43,14 @@ def evaluate(
         list[Path] | None,
         typer.Argument(
             metavar="PREDICTIONS",
-            help="Prediction file or score file: .parquet, .jsonl or .csv. With --leaderboard, "
-            "results of --output.",
+            help="Prediction file or score file: .parquet, .jsonl or .csv.",
             show_default=False,
         ),
     ] = None,
-    bench: Annotated[
-        str | None,
-        typer.Option(metavar="DIR|ID", help="Bench: folder of `bench build`, or Hub id."),
-    ] = None,
-    config: Annotated[
-        str, typer.Option(metavar="NAME", help="Of the Bench: default, all or unanimous.")
-    ] = "default",
-    revision: Annotated[
-        str | None, typer.Option(metavar="REV", help="Branch, tag or commit of a Bench on the Hub.")
-    ] = None,
-    scale: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SCALE",
-            help="Of a prediction file that does not say: 0-10, 0-4, 0-1 or 0-2.",
-            show_default="0-10",
-        ),
-    ] = None,
+    bench: Bench = None,
+    config: BenchConfig = "default",
+    revision: BenchRevision = None,
+    scale: Scale = None,
     system: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Name in the tables.", show_default="the file's model"),
@@ -56,15 +61,9 @@ def evaluate(
             metavar="OTHER", help="Second prediction or score file: show the differences."
         ),
     ] = None,
-    plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for pictures.")] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Result to write, .json."),
-    ] = None,
-    leaderboard: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Merge results into one table, with files for the Hub."),
-    ] = None,
+    plots: Plots = None,
+    output: ResultFile = None,
+    leaderboard: Annotated[Path | None, typer.Option(hidden=True)] = None,
     resamples: Annotated[
         int | None,
         typer.Option(
@@ -72,10 +71,8 @@ def evaluate(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the bootstrap.")] = 42,
-    as_json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON.")] = False,
-    markdown: Annotated[
-        bool, typer.Option("--markdown", metavar=FLAG, help="Print Markdown, as for a card.")
-    ] = False,
+    as_json: AsJson = False,
+    markdown: Markdown = False,
     model: Annotated[
         str | None,
         typer.Option(
@@ -85,12 +82,7 @@ def evaluate(
         ),
     ] = None,
     model_revision: Annotated[
-        str | None,
-        typer.Option(
-            metavar="REV",
-            help="Branch, tag or commit of a model on the Hub.",
-            rich_help_panel=SCORING,
-        ),
+        str | None, typer.Option(metavar="REV", help=REVISION, rich_help_panel=SCORING)
     ] = None,
     scores: Annotated[
         Path | None,
@@ -102,12 +94,7 @@ def evaluate(
         ),
     ] = None,
     device: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="auto, cpu, openvino, cuda, cuda:N or mps.",
-            rich_help_panel=SCORING,
-        ),
+        str, typer.Option(metavar="NAME", help=DEVICES, rich_help_panel=SCORING)
     ] = "auto",
     dtype: Annotated[
         str,
@@ -138,145 +125,115 @@ def evaluate(
     Example: `emonet-voice evaluate gpt.jsonl --bench bench/ --vs scores.parquet --plots plots/`
 
     Example: `emonet-voice evaluate --model laion/Empathic-Insight-Voice-Small --bench bench/`
-
-    Example: `emonet-voice evaluate small.json gpt.json --leaderboard board/`
     """
     files = predictions or []
-    if as_json and markdown:
-        raise UsageError("choose --json or --markdown")
-    _check_inputs(files, bench, model, leaderboard)
-    if output and (output.suffix != ".json" or not output.parent.is_dir()):
-        raise UsageError(f"--output {output}: choose a .json file in a folder that exists")
-    _quiet_libraries()
-    with _one_line_errors():
-        if leaderboard:
-            raise typer.Exit(_leaderboard(files, leaderboard, as_json))
-        if bench is None:
-            raise UsageError("--bench is missing: folder of `bench build`, or Hub id")
-        from evaluate_metrics.bench.comparison import N_RESAMPLES, compare
-        from evaluate_metrics.bench.evaluation import evaluate, write_result
-        from evaluate_metrics.bench.predictions import read_predictions
-        from evaluate_metrics.bench.reader import read_bench
-
-        stderr = Console(stderr=True, highlight=False)
-        with stderr.status("Reading the Bench"):
-            table = read_bench(bench, config, revision)
-        other = read_predictions(vs) if vs else None
-        n_failed = 0
-        if model:
-            scores = scores or Path(f"{_stem(model)}-{_stem(bench)}-{config}.parquet")
-            loading = {"revision": model_revision, "device": device, "dtype": dtype}
-            n_clips = len(set(table["clip_id"].to_pylist()))
-            n_failed = _score(model, loading, bench, config, revision, scores, n_clips)
-            files = [scores]
-        mine = read_predictions(files[0], scale)
-        with stderr.status("Resampling"):
-            result = evaluate(
-                mine,
-                table,
-                system=system or _name(mine.provenance, files[0]),
-                n_resamples=1000 if resamples is None else resamples,
-                seed=seed,
-            )
-            if other and vs:
-                n = N_RESAMPLES if resamples is None else resamples
-                result["comparison"] = {
-                    "system": _name(other.provenance, vs),
-                    **compare(mine, other, table, n_resamples=n, seed=seed),
-                }
-        _show(result, as_json=as_json, markdown=markdown)
-        if output:
-            write_result(result, output)
-            typer.echo(f"Written to {output}", err=True)
-        for file in _plot(result, mine, table, plots) if plots else ():
-            typer.echo(f"Written to {file}", err=True)
-    raise typer.Exit(1 if n_failed else 0)
-
-
-def _quiet_libraries() -> None:
-    """What they log, the error says too."""
-    from datasets.utils import logging as datasets_logging
-    from huggingface_hub.utils import logging as hub_logging
-
-    datasets_logging.set_verbosity(datasets_logging.CRITICAL)
-    hub_logging.set_verbosity_error()
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """What a user can put right becomes one line."""
-    from dataset_scripts.agreement import StatsError
-    from evaluate_metrics.bench.predictions import EvaluationError
-    from evaluate_metrics.emonet_voice import MetricError
-
-    try:
-        yield
-    except (EvaluationError, MetricError, StatsError) as error:
-        raise UsageError(" ".join(str(error).split())) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def _check_inputs(
-    files: list[Path], bench: str | None, model: str | None, leaderboard: Path | None
-) -> None:
     if leaderboard:
-        if bench or model or not files:
-            raise UsageError("--leaderboard takes results of --output, and no --bench or --model")
-        return
+        _merge_as_before(files, leaderboard, as_json, alone=not (bench or model))
+    check_one_format(as_json, markdown)
+    check_result_file(output)
     if model and files:
         raise UsageError("give PREDICTIONS or --model, not both")
     if not model and len(files) != 1:
         raise UsageError(f"give one file of predictions, or --model; there are {len(files)}")
+    if bench is None:
+        raise UsageError("--bench is missing: folder of `bench build`, or Hub id")
+    from datasets.utils import logging as datasets_logging
+
+    from evaluate_metrics.bench.evaluation import evaluate, write_result
+    from evaluate_metrics.bench.predictions import read_predictions
+    from evaluate_metrics.bench.reader import read_bench
+
+    quiet_libraries()
+    datasets_logging.set_verbosity(datasets_logging.CRITICAL)  # what it logs, the error says too
+    stderr = Console(stderr=True, highlight=False)
+    with stderr.status("Reading the Bench"):
+        labels = read_bench(bench, config, revision)
+    other = read_predictions(vs) if vs else None
+    n_failed = 0
+    if model:
+        scores = scores or Path(f"{_stem(model)}-{_stem(bench)}-{config}.parquet")
+        loading = {"revision": model_revision, "device": device, "dtype": dtype}
+        n_clips = len(set(labels["clip_id"].to_pylist()))
+        n_failed = _score(model, loading, (bench, config, revision), scores, n_clips)
+        files = [scores]
+    mine = read_predictions(files[0], scale)
+    with stderr.status("Resampling"):
+        result = evaluate(
+            mine,
+            labels,
+            system=system or _name(mine, files[0]),
+            n_resamples=1000 if resamples is None else resamples,
+            seed=seed,
+        )
+        if other and vs:
+            result = _compared(result, mine, other, labels, _name(other, vs), resamples, seed)
+    _show(result, as_json=as_json, markdown=markdown)
+    if output:
+        write_result(result, output)
+        typer.echo(f"Written to {output}", err=True)
+    for file in _plot(result, mine, labels, plots) if plots else ():
+        typer.echo(f"Written to {file}", err=True)
+    raise typer.Exit(1 if n_failed else 0)
+
+
+def _merge_as_before(files: list[Path], folder: Path, as_json: bool, *, alone: bool) -> None:
+    """The spelling of 0.1, until 0.3."""
+    if not files or not alone:
+        raise UsageError("--leaderboard takes results of --output, and no --bench or --model")
+    new = "emonet-voice leaderboard RESULTS --output DIR"
+    typer.echo(f"`evaluate --leaderboard` is now `{new}`", err=True)
+    merge_results(files, folder, as_json)
 
 
 def _stem(source: str) -> str:
     """The last part of a path or Hub id, as a part of a file's name."""
-    return re.sub(r"[^\w.-]", "_", Path(source).resolve().name if Path(source).is_dir()
-                  else source.rsplit("/", 1)[-1]).lstrip(".")  # fmt: skip
+    last = Path(source).resolve().name if Path(source).is_dir() else source.rsplit("/", 1)[-1]
+    return re.sub(r"[^\w.-]", "_", last).lstrip(".")
 
 
-def _name(provenance: dict[str, Any], file: Path) -> str:
-    found = provenance.get("model")
-    return found if isinstance(found, str) and found.strip() else file.stem
+def _name(predictions: "Predictions", file: Path) -> str:
+    model = predictions.provenance.get("model")
+    return model if isinstance(model, str) and model.strip() else file.stem
 
 
 def _score(
     model: str,
     loading: dict[str, Any],
-    bench: str,
-    config: str,
-    revision: str | None,
+    bench: tuple[str, str, str | None],
     scores: Path,
     n_clips: int,
 ) -> int:
-    """Scores the Bench into a score file that stays; the number of clips that failed."""
-    from transformers.utils import logging
+    """Scores the Bench into a score file that stays; the number of clips that failed.
 
+    Args:
+        model: Folder or Hub id.
+        loading: Its revision, device and dtype.
+        bench: Source, configuration and revision.
+        scores: The file.
+        n_clips: Of the Bench.
+    """
     from evaluate_metrics.bench.scoring import score_bench
     from modeling_empathic.report.progress import progress_bar
     from modeling_empathic.scoring.clips import ScoringError
     from modeling_empathic.scoring.loading import load_model
 
     stderr = Console(stderr=True, highlight=False)
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    source, config, revision = bench
+    with stderr.status("Loading the model"):
+        loaded = load_model(model, heads=[], **loading)
     try:
-        with stderr.status("Loading the model"):
-            loaded = load_model(model, heads=[], **loading)
         with progress_bar(stderr, shown=True) as progress:
             task = progress.add_task("", total=n_clips, rate="clips")
             n_failed = score_bench(
                 loaded,
-                bench,
+                source,
                 scores,
                 config=config,
                 revision=revision,
                 on_clips=lambda n: progress.advance(task, n),
             )
-    except ScoringError as error:
-        advice = str(error).replace("--output", "--scores").replace(", or --overwrite to", " or")
-        raise UsageError(" ".join(advice.split())) from None
+    except ScoringError as error:  # what it calls its output is --scores here
+        raise UsageError(f"choose another --scores than {scores}: {error}") from None
     except KeyboardInterrupt:
         stderr.print(f"stopped: clips are kept beside {scores}; run the same command to go on")
         raise typer.Exit(130) from None
@@ -284,53 +241,55 @@ def _score(
     return n_failed
 
 
-def _show(result: dict[str, Any], *, as_json: bool, markdown: bool) -> None:
-    from evaluate_metrics.bench import comparison_tables
-    from evaluate_metrics.bench import tables as evaluation_tables
+def _compared(
+    result: "Result",
+    mine: "Predictions",
+    other: "Predictions",
+    labels: "pa.Table",
+    name: str,
+    resamples: int | None,
+    seed: int,
+) -> "Result":
+    """The result with its comparison."""
+    from dataclasses import replace
+
+    from evaluate_metrics.bench.comparison import N_RESAMPLES, compare
+
+    n = N_RESAMPLES if resamples is None else resamples
+    return replace(result, comparison=compare(mine, other, labels, n, seed, system=name))
+
+
+def _show(result: "Result", *, as_json: bool, markdown: bool) -> None:
+    from evaluate_metrics.bench import comparison_tables, tables
     from evaluate_metrics.published import published_table5, published_table6
-    from modeling_empathic.report import tables as sections
+    from modeling_empathic.report import tables as report
     from modeling_empathic.report.files import as_json as to_json
 
     if as_json:
         published = {"table5": published_table5(), "table6": published_table6()}
-        typer.echo(to_json(result | {"published": published}))
+        typer.echo(to_json(result.to_json() | {"published": published}))
         return
     console = Console(highlight=False)
     width = None if markdown else console.width
-    shown = evaluation_tables.sections(result, width)
-    if comparison := result.get("comparison"):
-        names = result["system"], comparison["system"]
-        shown += comparison_tables.sections(comparison, *names, width)
+    sections = tables.sections(result, width)
+    if of := result.comparison:
+        sections += comparison_tables.sections(of, result.system, of.system, width)
     if markdown:
-        typer.echo(sections.as_markdown(shown), nl=False)
+        typer.echo(report.as_markdown(sections), nl=False)
     else:
-        sections.show(shown, console)
+        report.show(sections, console)
 
 
-def _plot(result: dict[str, Any], predictions: Any, bench: Any, folder: Path) -> list[Path]:
+def _plot(
+    result: "Result", predictions: "Predictions", labels: "pa.Table", folder: Path
+) -> list[Path]:
     from dataset_scripts.agreement import OVERALL, alpha_by_emotion
     from dataset_scripts.stats.bench import read_ratings
     from evaluate_metrics.bench.evaluation import pairs
     from evaluate_metrics.bench.plots.result import plot_all
 
     alphas = {}
-    if "ratings" in bench.column_names:
-        found = alpha_by_emotion(read_ratings(bench), n_resamples=0)
-        alphas = {name: alpha.value for name, alpha in found.items() if name != OVERALL}
-    return plot_all(result, pairs(predictions, bench), alphas, folder)
-
-
-def _leaderboard(files: list[Path], folder: Path, as_json: bool) -> int:
-    from evaluate_metrics.leaderboard.hub_files import write_hub_files
-    from evaluate_metrics.leaderboard.merge import merge, write_leaderboard
-    from modeling_empathic.report.files import as_json as to_json
-
-    table = merge(files)
-    written = [*write_leaderboard(table, folder), *write_hub_files(table, folder)]
-    if as_json:
-        typer.echo(to_json(table))
-    for rejected in table["rejected"]:
-        typer.echo(f"left out: {rejected['error']}", err=True)
-    for file in written:
-        typer.echo(f"Written to {file}", err=True)
-    return 1 if table["rejected"] else 0
+    if "ratings" in labels.column_names:
+        by_emotion = alpha_by_emotion(read_ratings(labels), n_resamples=0)
+        alphas = {name: alpha.value for name, alpha in by_emotion.items() if name != OVERALL}
+    return plot_all(result, pairs(predictions, labels), alphas, folder)

@@ -11,11 +11,12 @@ Hoerl & Kennard (1970), "Ridge regression", Technometrics 12, 55-67. Stone (1974
 choice", J. R. Stat. Soc. B 36, 111-147.
 """
 
-from typing import Any
-
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from evaluate_metrics.bench.figures import Baseline
+from evaluate_metrics.bench.typed_json import decode
 from evaluate_metrics.emonet_voice import aggregate, rows_by_emotion
 from evaluate_metrics.emonet_voice.scores import numbers
 
@@ -25,10 +26,13 @@ MIN_CLIPS = 20
 PENALTIES = np.logspace(-1, 5, 13)
 """Of standardised features: from next to none to all slopes at zero."""
 PREFIX = "acoustics_"
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+_SAME_WITHIN = "within an emotion it does not tell clips apart"
 _FOR_MEAN, _FOR_RIDGE = (2, 2), (MIN_CLIPS, 3)  # rated clips, folds that have some
 
 
-def folds(bench: pa.Table, *, seed: int = 42) -> np.ndarray:
+def folds(bench: pa.Table, *, seed: int = 42) -> Ints:
     """The fold of each row, `(rows,)` integers below `N_FOLDS`: all rows of a voice in one.
 
     Args:
@@ -59,7 +63,7 @@ def folds(bench: pa.Table, *, seed: int = 42) -> np.ndarray:
     return fold[units]
 
 
-def rater_mean_by_emotion(bench: pa.Table, *, seed: int = 42) -> np.ndarray:
+def rater_mean_by_emotion(bench: pa.Table, *, seed: int = 42) -> Floats:
     """Each row's emotion as raters see it in the other folds: their mean, `(rows,)` on 0 to 10.
 
     NaN for an emotion whose rated clips are all in one fold. See [`folds`] for the arguments.
@@ -80,7 +84,7 @@ def rater_mean_by_emotion(bench: pa.Table, *, seed: int = 42) -> np.ndarray:
     return predictions
 
 
-def acoustic_ridge(bench: pa.Table, *, seed: int = 42) -> np.ndarray | None:
+def acoustic_ridge(bench: pa.Table, *, seed: int = 42) -> Floats | None:
     """Ratings predicted from pitch, level, tempo and timbre: a ridge regression per emotion.
 
     Within the training folds: missing features take their median, all are standardised, and the
@@ -109,10 +113,12 @@ def acoustic_ridge(bench: pa.Table, *, seed: int = 42) -> np.ndarray | None:
     for rows in rows_by_emotion(bench["emotion"].to_pylist()).values():
         if not _too_few(ratings[rows], fold[rows], *_FOR_RIDGE):
             predictions[rows] = _cross_validated(features[rows], ratings[rows], fold[rows])
-    return np.clip(predictions, 0, 10)
+    return np.asarray(np.clip(predictions, 0, 10))
 
 
-def baselines(bench: pa.Table, used_rows: np.ndarray, *, seed: int = 42) -> dict[str, Any]:
+def baselines(
+    bench: pa.Table, used_rows: npt.NDArray[np.bool_], *, seed: int = 42
+) -> dict[str, Baseline]:
     """The statistics of both baselines on the rows that a system is judged by.
 
     They learn from all rated rows of the benchmark, whichever of them the system scored.
@@ -123,16 +129,14 @@ def baselines(bench: pa.Table, used_rows: np.ndarray, *, seed: int = 42) -> dict
         seed: Of the folds.
 
     Returns:
-        Of `rater_mean` and `acoustic_ridge`: what `aggregate` returns (the four statistics pooled,
-        macro and `per_emotion`; reasons under `undefined`), `n`, the rows they rest on,
-        `left_out`, the emotions without predictions and why, and a `note`. `rater_mean` has no
-        correlation within an emotion, where it says the same of every clip but for the fold.
+        `rater_mean`, and `acoustic_ridge` where there are features. `rater_mean` has no correlation
+        within an emotion, where it says the same of every clip but for the fold.
 
     Example:
         >>> table = pa.table({"clip_id": list("abcde"), "emotion": ["Awe"] * 5,
         ...                   "mean_0_10": [0.0, 0, 0, 0, 10]})
-        >>> found = baselines(table, np.full(5, True))
-        >>> list(found), found["rater_mean"]["mae"]
+        >>> learnt = baselines(table, np.full(5, True))
+        >>> list(learnt), learnt["rater_mean"].mae
         (['rater_mean'], 4.0)
     """
     used = np.asarray(used_rows, dtype=bool)
@@ -140,43 +144,42 @@ def baselines(bench: pa.Table, used_rows: np.ndarray, *, seed: int = 42) -> dict
     fold, parts = folds(bench, seed=seed), rows_by_emotion(names)
     used_parts = rows_by_emotion([name for name, kept in zip(names, used, strict=True) if kept])
 
-    def statistics(predictions: np.ndarray, needed: tuple[int, int], note: str) -> dict[str, Any]:
-        found = aggregate(predictions[used], ratings[used], used_parts)
-        reasons = {name: _too_few(ratings[parts[name]], fold[parts[name]], *needed)
-                   for name in used_parts}  # fmt: skip
-        return found | {
+    def statistics(name: str, predictions: Floats, needed: tuple[int, int], note: str) -> Baseline:
+        figures = aggregate(predictions[used], ratings[used], used_parts)
+        if name == "rater_mean":
+            for figure in ("pearson", "spearman"):
+                figures[f"macro_{figure}"] = np.nan
+                figures["undefined"][f"macro_{figure}"] = _SAME_WITHIN
+                for scores in figures["per_emotion"].values():
+                    scores[figure] = np.nan
+        reasons = {emotion: _too_few(ratings[parts[emotion]], fold[parts[emotion]], *needed)
+                   for emotion in used_parts}  # fmt: skip
+        account = {
             "n": int((used & ~np.isnan(predictions) & ~np.isnan(ratings)).sum()),
-            "left_out": {name: reason for name, reason in reasons.items() if reason},
+            "left_out": {emotion: reason for emotion, reason in reasons.items() if reason},
             "note": note,
         }
+        baseline: Baseline = decode(Baseline, figures | account, name)
+        return baseline
 
     voices = bench["voice"].to_pylist() if "voice" in bench.column_names else []
     how = f"{N_FOLDS} folds by {'voice' if any(voices) else 'clip'}"
-    rater_mean = statistics(
-        rater_mean_by_emotion(bench, seed=seed),
-        _FOR_MEAN,
-        f"mean rating of the emotion in the other folds; {how}",
-    )
-    for name in ("pearson", "spearman"):
-        rater_mean[f"macro_{name}"] = np.nan
-        rater_mean["undefined"][f"macro_{name}"] = "within an emotion it does not tell clips apart"
-        for scores in rater_mean["per_emotion"].values():
-            scores[name] = np.nan
-    found = {"rater_mean": rater_mean}
-    predictions = acoustic_ridge(bench, seed=seed)
-    if predictions is not None:
+    mean_note = f"mean rating of the emotion in the other folds; {how}"
+    mean = rater_mean_by_emotion(bench, seed=seed)
+    learnt = {"rater_mean": statistics("rater_mean", mean, _FOR_MEAN, mean_note)}
+    ridge = acoustic_ridge(bench, seed=seed)
+    if ridge is not None:
         features = _features(bench)
         n_missing = int(np.isnan(features).sum())
-        found["acoustic_ridge"] = statistics(
-            predictions,
-            _FOR_RIDGE,
+        ridge_note = (
             f"ridge regression per emotion on {features.shape[1]} acoustic features; {how}; "
-            f"{n_missing:,} of {features.size:,} values missing, replaced by medians",
+            f"{n_missing:,} of {features.size:,} values missing, replaced by medians"
         )
-    return found
+        learnt["acoustic_ridge"] = statistics("acoustic_ridge", ridge, _FOR_RIDGE, ridge_note)
+    return learnt
 
 
-def _too_few(ratings: np.ndarray, fold: np.ndarray, min_clips: int, min_folds: int) -> str:
+def _too_few(ratings: Floats, fold: Ints, min_clips: int, min_folds: int) -> str:
     """Why nothing can be learnt about an emotion, or `""`."""
     rated = fold[~np.isnan(ratings)]
     n_folds = len(np.unique(rated))
@@ -187,7 +190,7 @@ def _too_few(ratings: np.ndarray, fold: np.ndarray, min_clips: int, min_folds: i
     return ""
 
 
-def _cross_validated(features: np.ndarray, ratings: np.ndarray, fold: np.ndarray) -> np.ndarray:
+def _cross_validated(features: Floats, ratings: Floats, fold: Ints) -> Floats:
     """Predictions for one emotion, `(rows,)`, each from the other folds."""
     predictions = np.empty(len(ratings))
     rated = ~np.isnan(ratings)
@@ -203,9 +206,7 @@ def _cross_validated(features: np.ndarray, ratings: np.ndarray, fold: np.ndarray
     return predictions
 
 
-def _ridge(
-    features: np.ndarray, ratings: np.ndarray, others: np.ndarray, penalties: np.ndarray
-) -> np.ndarray:
+def _ridge(features: Floats, ratings: Floats, others: Floats, penalties: Floats) -> Floats:
     """Fits `(rows, features)` and predicts for others, `(penalties, others)`."""
     features = np.where(np.isnan(features).all(axis=0), 0, features)
     middle = np.nanmedian(features, axis=0)
@@ -215,14 +216,14 @@ def _ridge(
     center, spread = features.mean(axis=0), np.where(varies, features.std(axis=0), 1)
     u, s, axes = np.linalg.svd((features - center) / spread, full_matrices=False)
     shrunk = s / (s * s + penalties[:, None]) * (u.T @ (ratings - ratings.mean()))
-    return ratings.mean() + shrunk @ axes @ ((others - center) / spread).T
+    return np.asarray(ratings.mean() + shrunk @ axes @ ((others - center) / spread).T)
 
 
-def _features(bench: pa.Table) -> np.ndarray:
+def _features(bench: pa.Table) -> Floats:
     """The acoustic features, `(rows, features)`, NaN where missing or infinite."""
-    found = [_floats(bench, name) for name in bench.column_names if name.startswith(PREFIX)]
-    return np.stack(found, axis=1) if found else np.empty((len(bench), 0))
+    columns = [_floats(bench, name) for name in bench.column_names if name.startswith(PREFIX)]
+    return np.stack(columns, axis=1) if columns else np.empty((len(bench), 0))
 
 
-def _floats(bench: pa.Table, name: str) -> np.ndarray:
+def _floats(bench: pa.Table, name: str) -> Floats:
     return numbers(bench[name].to_pylist())

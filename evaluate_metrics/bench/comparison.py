@@ -11,10 +11,20 @@ tests of each statistic: Holm (1979), Scandinavian Journal of Statistics 6, 65-7
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from evaluate_metrics.bench.evaluation import join, on_0_10
-from evaluate_metrics.bench.predictions import EvaluationError, Predictions
+from evaluate_metrics.bench.figures import (
+    ComparedRows,
+    Comparison,
+    CorrectedDifference,
+    Difference,
+    EmotionDifferences,
+    PairedBootstrap,
+)
+from evaluate_metrics.bench.predictions import Predictions
+from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.emonet_voice import (
     STATISTICS,
     aggregate,
@@ -34,7 +44,9 @@ def compare(
     bench: pa.Table,
     n_resamples: int = N_RESAMPLES,
     seed: int = 42,
-) -> dict[str, Any]:
+    *,
+    system: str = "",
+) -> Comparison:
     """Differences A - B of all statistics, on the rows that both systems scored.
 
     Args:
@@ -43,11 +55,7 @@ def compare(
         bench: Of [`bench_reader.read_bench`].
         n_resamples: How many.
         seed: Of the bootstrap.
-
-    Returns:
-        `rows`: `common`, `only_a`, `only_b`; of each statistic and `macro_...` of it: `a`, `b`,
-        `difference`, `low`, `high`, `p`, `n_undefined`; `per_emotion`: the same and `n`, `p_holm`;
-        `bootstrap`: how they were made, and `smallest_p_holm`, the least that could come out.
+        system: Name of the other system.
 
     Raises:
         EvaluationError: There is no row that both scored.
@@ -72,44 +80,47 @@ def compare(
         bench["voice"].take(pa.array(common)).to_pylist() if "voice" in bench.schema.names else None
     )
     drawn = resample(systems, references, emotions, voices, n_resamples=n_resamples, seed=seed)
-    found: dict[str, Any] = {}
+    whole = {}
     for i, name in enumerate(STATISTICS):
-        found[name] = _difference(a[name], b[name], drawn.pooled[:, i])
+        whole[name] = Difference(**_difference(a[name], b[name], drawn.pooled[:, i]))
         macro = f"macro_{name}"
-        found[macro] = _difference(a[macro], b[macro], drawn.macro[:, i])
-    per_emotion: dict[str, dict[str, Any]] = {
-        emotion: {
-            name: _difference(
+        whole[macro] = Difference(**_difference(a[macro], b[macro], drawn.macro[:, i]))
+    by_emotion: dict[str, dict[str, CorrectedDifference]] = {emotion: {} for emotion in parts}
+    for i, name in enumerate(STATISTICS):
+        differences = [
+            _difference(
                 a["per_emotion"][emotion][name],
                 b["per_emotion"][emotion][name],
                 drawn.per_emotion[emotion][:, i],
             )
-            for i, name in enumerate(STATISTICS)
-        }
-        for emotion in parts
-    }
-    for name in STATISTICS:
-        corrected = holm([per_emotion[emotion][name]["p"] for emotion in parts])
-        for emotion, p in zip(parts, corrected, strict=True):
-            per_emotion[emotion][name]["p_holm"] = p
-    for emotion, rows in parts.items():
-        per_emotion[emotion]["n"] = len(rows)
-    only_a, only_b = int((has_a & ~has_b).sum()), int((has_b & ~has_a).sum())
-    return {
-        "rows": {"common": len(common), "only_a": only_a, "only_b": only_b},
-        **found,
-        "per_emotion": per_emotion,
-        "bootstrap": {
-            "unit": drawn.unit,
-            "n_resamples": n_resamples,
-            "seed": seed,
-            "smallest_p_holm": min(1.0, 2 * len(parts) / (n_resamples + 1)),
+            for emotion in parts
+        ]
+        corrected = holm([of["p"] for of in differences])
+        for emotion, of, p in zip(parts, differences, corrected, strict=True):
+            by_emotion[emotion][name] = CorrectedDifference(**of, p_holm=p)
+    return Comparison(
+        system=system,
+        rows=ComparedRows(
+            common=len(common),
+            only_a=int((has_a & ~has_b).sum()),
+            only_b=int((has_b & ~has_a).sum()),
+        ),
+        **whole,
+        per_emotion={
+            emotion: EmotionDifferences(**by_emotion[emotion], n=len(rows))
+            for emotion, rows in parts.items()
         },
-    }
+        bootstrap=PairedBootstrap(
+            unit=drawn.unit,
+            n_resamples=n_resamples,
+            seed=seed,
+            smallest_p_holm=min(1.0, 2 * len(parts) / (n_resamples + 1)),
+        ),
+    )
 
 
-def _difference(a: float, b: float, resampled: np.ndarray) -> dict[str, Any]:
-    """A statistic of both systems, and their difference in `(2, resamples)`."""
+def _difference(a: float, b: float, resampled: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """The fields of a `Difference`: of both systems, and of theirs in `(2, resamples)`."""
     differences = resampled[0] - resampled[1]
     interval = percentile_interval(differences)
     undefined = np.isnan(a - b)
@@ -124,7 +135,7 @@ def _difference(a: float, b: float, resampled: np.ndarray) -> dict[str, Any]:
     }
 
 
-def bootstrap_p(differences: np.ndarray) -> float:
+def bootstrap_p(differences: npt.NDArray[np.float64]) -> float:
     """Two-sided p value of no difference, from `(resamples,)` differences, NaN where undefined.
 
     Example:

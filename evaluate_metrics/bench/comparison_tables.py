@@ -1,7 +1,6 @@
 """A comparison of two systems as tables."""
 
-from typing import Any
-
+from evaluate_metrics.bench.figures import Comparison, CorrectedDifference, Difference
 from evaluate_metrics.bench.tables import COLUMNS, HEADERS
 from modeling_empathic.report.tables import THIS, Footnotes, Row, Section, number
 from modeling_empathic.taxonomy import short_name
@@ -9,72 +8,69 @@ from modeling_empathic.taxonomy import short_name
 ALPHA = 0.05
 
 
-def sections(found: dict[str, Any], a: str, b: str, width: int | None = None) -> list[Section]:
+def sections(comparison: Comparison, a: str, b: str, width: int | None = None) -> list[Section]:
     """The differences of two systems: pooled and macro, then by emotion.
 
     Args:
-        found: Of [`comparison.compare`].
+        comparison: Of [`comparison.compare`].
         a: Name of the one.
         b: Name of the other.
         width: Of the terminal in columns; None where there is room for all digits.
     """
-    rows, bootstrap, footnotes = found["rows"], found["bootstrap"], Footnotes()
+    rows, bootstrap, footnotes = comparison.rows, comparison.bootstrap, Footnotes()
     whole = []
     for prefix, label in (("", "pooled"), ("macro_", "macro")):
         for name in COLUMNS:
-            cells = _cells(found[prefix + name], footnotes, 3)
+            cells = _cells(comparison[prefix + name], footnotes, 3)
             whole.append(Row(THIS, [f"{HEADERS[name]}, {label}", *cells]))
     notes = [
         *footnotes.lines(),
-        f"A is {a}, B is {b}: {rows['common']:,} rows that both scored; {rows['only_a']:,} that "
-        f"only A scored and {rows['only_b']:,} that only B scored take no part.",
+        f"A is {a}, B is {b}: {rows.common:,} rows that both scored; {rows.only_a:,} that "
+        f"only A scored and {rows.only_b:,} that only B scored take no part.",
         "Above 0, A is better in Spearman and Pearson; below 0, in MAE and RMSE.",
-        f"Paired bootstrap, {bootstrap['n_resamples']:,} resamples of the {bootstrap['unit']}s.",
+        f"Paired bootstrap, {bootstrap.n_resamples:,} resamples of the {bootstrap.unit}s.",
     ]
     return [
         Section("A - B", ["", "A", "B", "A - B", "95 % interval", "p"], whole, notes),
-        _by_emotion(found, width),
+        _by_emotion(comparison, width),
     ]
 
 
-def _by_emotion(found: dict[str, Any], width: int | None) -> Section:
-    footnotes = Footnotes()
+def _by_emotion(comparison: Comparison, width: int | None) -> Section:
+    footnotes, per_emotion = Footnotes(), comparison.per_emotion
     digits = 2 if width is not None and width < 90 else 3
-    names = sorted(found["per_emotion"], key=lambda name: _order(found["per_emotion"][name]))
     rows = []
-    for name in names:
-        of = found["per_emotion"][name]
-        cells = _cells(of["spearman"], footnotes, digits)
-        corrected = _p(of["spearman"]["p_holm"])
-        rows.append(Row(THIS, [short_name(name), f"{of['n']:,}", *cells, corrected]))
+    for name in sorted(per_emotion, key=lambda name: _order(per_emotion[name].spearman)):
+        of = per_emotion[name]
+        cells = _cells(of.spearman, footnotes, digits)
+        rows.append(Row(THIS, [short_name(name), f"{of.n:,}", *cells, _p(of.spearman.p_holm)]))
     notes = footnotes.lines()
-    smallest = found["bootstrap"]["smallest_p_holm"]
+    smallest = comparison.bootstrap.smallest_p_holm
     if smallest > ALPHA:
         notes.append(
-            f"With {found['bootstrap']['n_resamples']:,} resamples no corrected p can be below "
-            f"{number(smallest)}: give more --resamples."
+            f"With {comparison.bootstrap.n_resamples:,} resamples no corrected p can be below "
+            f"{number(smallest)}: give more resamples."
         )
     headers = ["Emotion", "n", "A", "B", "A - B", "95 % interval", "p", "p (Holm)"]
     return Section("A - B by emotion, Spearman's ρ", headers, rows, notes)
 
 
-def _order(of: dict[str, Any]) -> tuple[bool, float]:
-    difference = of["spearman"]["difference"]
-    return (difference != difference, -difference)
+def _order(of: CorrectedDifference) -> tuple[bool, float]:
+    return (of.difference != of.difference, -of.difference)
 
 
-def _cells(of: dict[str, Any], footnotes: Footnotes, digits: int) -> list[str]:
-    undefined = of["difference"] != of["difference"]
+def _cells(of: Difference, footnotes: Footnotes, digits: int) -> list[str]:
+    undefined = of.difference != of.difference
     mark = footnotes.mark(
         "undefined for at least one of the two on these rows" if undefined else ""
     )
-    low, high = (number(of[end], digits) for end in ("low", "high"))
+    low, high = number(of.low, digits), number(of.high, digits)
     return [
-        number(of["a"]),
-        number(of["b"]),
-        number(of["difference"]) + mark,
+        number(of.a),
+        number(of.b),
+        number(of.difference) + mark,
         "" if undefined or low == "n/a" else f"[{low}, {high}]",
-        _p(of["p"]),
+        _p(of.p),
     ]
 
 

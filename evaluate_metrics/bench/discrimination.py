@@ -15,13 +15,19 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import ArrayLike
 
+from evaluate_metrics.bench.figures import Interval
+from evaluate_metrics.bench.result import Discrimination, EmotionPair, MeanSeparation
 from evaluate_metrics.emonet_voice import MetricError, percentile_interval
 from evaluate_metrics.emonet_voice.resampling import missing
 from evaluate_metrics.emonet_voice.scores import numbers, same_length
 from modeling_empathic.taxonomy import resolve
 
+Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 STATISTICS = ("accuracy", "balanced_accuracy", "auc")
 FLOOR = 0.5
 """Of AUC and balanced accuracy; the floor of plain accuracy is the share of the larger side."""
@@ -39,17 +45,17 @@ def discrimination(
     n_folds: int = 5,
     n_resamples: int = 1000,
     seed: int = 42,
-) -> dict[str, Any]:
+) -> Discrimination:
     """Accuracy and AUC of every pair of emotions, with 95 % bootstrap intervals.
 
     - `auc`: P(d of a clip of A > d of a clip of B) + P(equal) / 2, with d the score of A minus the
       score of B (Hanley & McNeil 1982, Radiology 143, 29-36). The same if A and B change places.
-    - `balanced_accuracy`: the mean of the shares of A and of B that are told right. A clip is told
-      A above the threshold with the best balanced accuracy on the other `n_folds - 1` folds.
-    - `accuracy`: the share of both together told right by the same thresholds.
+    - `balanced_accuracy`: the mean of the shares of A and of B that are judged right. A clip counts
+      as A above the threshold with the best balanced accuracy on the other `n_folds - 1` folds.
+    - `accuracy`: the share of both together judged right by the same thresholds.
 
-    The resamples of the intervals hold what each clip was told, so that the accuracies' intervals
-    know nothing of how much the thresholds themselves would vary.
+    The resamples of the intervals hold what each clip was judged to be, so that the accuracies'
+    intervals know nothing of how much the thresholds themselves would vary.
 
     Args:
         scores: `(clips,)` of each emotion, all on one scale; NaN or None where there is none.
@@ -61,20 +67,14 @@ def discrimination(
         n_resamples: 0 for no intervals.
         seed: Of folds and resamples. The order of the clips does not matter.
 
-    Returns:
-        `emotions`; `clips` of each; `mean`: the three over the pairs that are defined; `pairs`:
-        `a`, `b`, `n_a`, `n_b`, `n_missing` (clips without both scores), the three, `intervals`
-        (`low`, `high`, ...) of each, and `reason`, why they are NaN; `floor` and how it was made.
-
     Raises:
         MetricError: Columns of unequal length, fewer than two emotions or folds.
 
     Example:
         >>> targets = ["Awe"] * 6 + ["Pain"] * 6
         >>> scores = {"Awe": [3, 2, 4, 3, 2, 0] + [1] * 6, "Pain": [1] * 6 + [2, 3, 3, 2, 0, 4]}
-        >>> found = discrimination(scores, targets, n_resamples=50)
-        >>> pair = found["pairs"][0]
-        >>> pair["a"], pair["b"], round(pair["auc"], 3), round(pair["balanced_accuracy"], 3)
+        >>> pair = discrimination(scores, targets, n_resamples=50).pairs[0]
+        >>> pair.a, pair.b, round(pair.auc, 3), round(pair.balanced_accuracy, 3)
         ('Awe', 'Pain', 0.917, 0.833)
     """
     columns = {name: numbers(values) for name, values in scores.items()}
@@ -95,58 +95,59 @@ def discrimination(
     rows_of = {name: np.flatnonzero(target == name) for name in columns}
     place = {name: i for i, name in enumerate(columns)}
 
-    def pair(a: str, b: str) -> tuple[dict[str, Any], np.ndarray]:
+    def pair(a: str, b: str) -> tuple[EmotionPair, Floats]:
         rows = np.concatenate([rows_of[a], rows_of[b]])
         values = matrix[place[a], rows] - matrix[place[b], rows]
         scored = ~np.isnan(values)
         rows, values, of_a = rows[scored], values[scored], target[rows[scored]] == a
         n_a, n_b = int(of_a.sum()), int((~of_a).sum())
         reason = _why_undefined({a: n_a, b: n_b}, of_a, folds[rows], n_folds)
-        found = np.full((len(STATISTICS), counts.shape[1]), np.nan)
+        drawn = np.full((len(STATISTICS), counts.shape[1]), np.nan)
         if not reason:
-            right = _told_right(values, of_a, folds[rows])
-            found = _statistics(values, of_a, right, counts[rows])
-        sizes = {"n_a": n_a, "n_b": n_b, "n_missing": int((~scored).sum())}
-        return {"a": a, "b": b, **sizes, **_summary(found), "reason": reason}, found
+            right = _judged_right(values, of_a, folds[rows])
+            drawn = _statistics(values, of_a, right, counts[rows])
+        sizes: dict[str, Any] = {"n_a": n_a, "n_b": n_b, "n_missing": int((~scored).sum())}
+        return EmotionPair(a=a, b=b, **sizes, **_summary(drawn), reason=reason), drawn
 
     pairs = [pair(a, b) for a, b in combinations(columns, 2)]
-    defined = [found for described, found in pairs if not described["reason"]]
+    defined = [drawn for described, drawn in pairs if not described.reason]
     nothing = np.full((len(STATISTICS), counts.shape[1]), np.nan)
-    return {
-        "emotions": list(columns),
-        "clips": {name: len(rows) for name, rows in rows_of.items()},
-        "mean": _summary(np.mean(defined, axis=0) if defined else nothing)
-        | {"pairs": len(defined)},
-        "pairs": [described for described, _ in pairs],
-        "floor": FLOOR,
-        "folds": n_folds,
-        "unit": "clip" if len(units) == units.max(initial=-1) + 1 else "group",
-        "n_resamples": n_resamples,
-        "seed": seed,
-    }
+    mean = _summary(np.mean(defined, axis=0) if defined else nothing)
+    return Discrimination(
+        emotions=tuple(columns),
+        clips={name: len(rows) for name, rows in rows_of.items()},
+        mean=MeanSeparation(**mean, pairs=len(defined)),
+        pairs=tuple(described for described, _ in pairs),
+        floor=FLOOR,
+        folds=n_folds,
+        unit="clip" if len(units) == units.max(initial=-1) + 1 else "group",
+        n_resamples=n_resamples,
+        seed=seed,
+    )
 
 
-def find_pair(found: dict[str, Any], a: str, b: str) -> dict[str, Any]:
+def find_pair(pairs: Sequence[EmotionPair], a: str, b: str) -> EmotionPair:
     """The pair of two emotions, in any spelling and either order.
 
     Raises:
         MetricError: There is no such pair.
 
     Example:
-        >>> found = {"pairs": [{"a": "Sadness", "b": "Distress", "auc": 0.6}]}
-        >>> find_pair(found, "distress", "sadness")["auc"]
-        0.6
+        >>> scores = {"Sadness": [1, 2, 3], "Distress": [3, 2, 1]}
+        >>> pairs = discrimination(scores, ["Sadness"] * 3, n_resamples=0).pairs
+        >>> find_pair(pairs, "distress", "sadness").n_a
+        3
     """
     wanted = {resolve(a), resolve(b)}
-    for pair in found["pairs"]:
-        if {pair["a"], pair["b"]} == wanted:
+    for pair in pairs:
+        if {pair.a, pair.b} == wanted:
             return pair
     raise MetricError(f"{a!r} and {b!r} are no pair of these emotions")
 
 
 def _units(
-    targets: np.ndarray, groups: Sequence[Hashable] | None
-) -> tuple[np.ndarray, list[list[int]]]:
+    targets: npt.NDArray[np.object_], groups: Sequence[Hashable] | None
+) -> tuple[Ints, list[list[int]]]:
     """The unit of each clip, a clip or a group, and the units that are drawn among each other."""
     seen: dict[Hashable, int] = {}
     strata: dict[str, list[int]] = {}
@@ -163,14 +164,14 @@ def _units(
     return units, list(strata.values())
 
 
-def _folds(strata: list[list[int]], n_folds: int, rng: np.random.Generator) -> np.ndarray:
+def _folds(strata: list[list[int]], n_folds: int, rng: np.random.Generator) -> Ints:
     folds = np.empty(sum(map(len, strata)), dtype=int)
     for units in strata:
         folds[units] = rng.permutation(len(units)) % n_folds
     return folds
 
 
-def _counts(strata: list[list[int]], n_resamples: int, rng: np.random.Generator) -> np.ndarray:
+def _counts(strata: list[list[int]], n_resamples: int, rng: np.random.Generator) -> Floats:
     """How often each unit is in the sample itself and in each resample, `(units, 1 + n)`."""
     counts = np.ones((sum(map(len, strata)), 1 + n_resamples), dtype=np.float32)
     for units in strata:
@@ -179,7 +180,7 @@ def _counts(strata: list[list[int]], n_resamples: int, rng: np.random.Generator)
     return counts
 
 
-def _why_undefined(sizes: dict[str, int], of_a: np.ndarray, folds: np.ndarray, k: int) -> str:
+def _why_undefined(sizes: dict[str, int], of_a: Bools, folds: Ints, k: int) -> str:
     few = [f"{n} of {name}" for name, n in sizes.items() if n < k]
     if few:
         return f"{k} clips with both scores are needed; there are {' and '.join(few)}"
@@ -189,8 +190,8 @@ def _why_undefined(sizes: dict[str, int], of_a: np.ndarray, folds: np.ndarray, k
     return ""
 
 
-def _told_right(values: np.ndarray, of_a: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Whether each clip is told right by the threshold of the other folds, `(clips,)`."""
+def _judged_right(values: Floats, of_a: Bools, folds: Ints) -> Bools:
+    """Whether each clip is judged right by the threshold of the other folds, `(clips,)`."""
     right = np.empty(len(values), dtype=bool)
     for fold in np.unique(folds):
         held = folds == fold
@@ -199,7 +200,7 @@ def _told_right(values: np.ndarray, of_a: np.ndarray, folds: np.ndarray) -> np.n
     return right
 
 
-def _best_threshold(values: np.ndarray, of_a: np.ndarray) -> float:
+def _best_threshold(values: Floats, of_a: Bools) -> float:
     """Halfway between the two neighbours where balanced accuracy is best; infinite at the ends.
 
     Of several best places the middle one, which favours neither side.
@@ -215,9 +216,7 @@ def _best_threshold(values: np.ndarray, of_a: np.ndarray) -> float:
     return float((ends[cut] + ends[cut + 1]) / 2)
 
 
-def _statistics(
-    values: np.ndarray, of_a: np.ndarray, right: np.ndarray, counts: np.ndarray
-) -> np.ndarray:
+def _statistics(values: Floats, of_a: Bools, right: Bools, counts: Floats) -> Floats:
     """The three statistics of each column of `counts`, `(3, columns)`, NaN where undefined."""
     sides = np.stack([of_a, of_a & right, ~of_a, ~of_a & right]).astype(np.float32)
     n_a, right_a, n_b, right_b = (sides @ counts).astype(float)
@@ -231,8 +230,11 @@ def _statistics(
         return np.stack([(right_a + right_b) / (n_a + n_b), balanced, wins / (n_a * n_b)])
 
 
-def _summary(found: np.ndarray) -> dict[str, Any]:
+def _summary(drawn: Floats) -> dict[str, Any]:
     """The sample's own values, in the first column, and intervals from the others."""
-    values = {name: float(found[i, 0]) for i, name in enumerate(STATISTICS)}
-    resampled = zip(STATISTICS, found[:, 1:], strict=True)
-    return values | {"intervals": {n: percentile_interval(v)._asdict() for n, v in resampled}}
+    values = {name: float(drawn[i, 0]) for i, name in enumerate(STATISTICS)}
+    intervals = {
+        name: Interval(**percentile_interval(resampled)._asdict())
+        for name, resampled in zip(STATISTICS, drawn[:, 1:], strict=True)
+    }
+    return values | {"intervals": intervals}

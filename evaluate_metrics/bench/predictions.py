@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evaluate_metrics.bench.result import EvaluationError as EvaluationError
 from evaluate_metrics.emonet_voice import OUTCOMES, SCALES
 from modeling_empathic.report.files import sha256
 from modeling_empathic.scoring.clips import ScoringError
@@ -30,7 +31,6 @@ from modeling_empathic.taxonomy import (
     BENCH_NAMES,
     EMOTION_SCALE,
     UnknownNameError,
-    UserError,
     resolve,
 )
 
@@ -38,10 +38,6 @@ DEFAULT_SCALE = "0-10"
 NEEDED = ("clip_id", "emotion", "score")
 _TYPES = {**dict.fromkeys(("clip_id", "emotion", "outcome", "scale"), pa.string()),
           "score": pa.float64()}  # fmt: skip
-
-
-class EvaluationError(UserError):
-    """What a user can put right: a file, a column, a name, a scale."""
 
 
 class Predictions(NamedTuple):
@@ -63,7 +59,7 @@ class Predictions(NamedTuple):
 
 
 def read_predictions(file: str | Path, scale: str | None = None) -> Predictions:
-    """Reads a prediction file or a score file, told apart by their columns.
+    r"""Reads a prediction file or a score file, told apart by their columns.
 
     Of a score file, the 42 categories of Bench are taken. A clip's score is the mean over its
     windows, weighted by their length, as `emonet-voice score` shows it. Clips that could not be
@@ -81,12 +77,12 @@ def read_predictions(file: str | Path, scale: str | None = None) -> Predictions:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder, "mine.csv")
-        ...     text = "clip_id,emotion,score,outcome\\na1,Surprise,7,\\nb2,awe,,refused"
+        ...     text = "clip_id,emotion,score,outcome\na1,Surprise,7,\nb2,awe,,refused"
         ...     _ = file.write_text(text)
-        ...     found = read_predictions(file)
-        >>> found.rows.to_pylist()[0]
+        ...     said = read_predictions(file)
+        >>> said.rows.to_pylist()[0]
         {'clip_id': 'a1', 'emotion': 'Astonishment/Surprise', 'score': 7.0, 'outcome': 'scored'}
-        >>> found.rows["outcome"].to_pylist(), found.scale
+        >>> said.rows["outcome"].to_pylist(), said.scale
         (['scored', 'refused'], '0-10')
     """
     path = Path(file)
@@ -112,7 +108,8 @@ def read_predictions(file: str | Path, scale: str | None = None) -> Predictions:
 
 def described(table: pa.Table) -> dict[str, Any]:
     """What the metadata of [`Predictions`]`.rows`, or of a Bench, says of where it comes from."""
-    return json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+    about: dict[str, Any] = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+    return about
 
 
 def _read(path: Path) -> pa.Table:
@@ -139,7 +136,7 @@ def _read(path: Path) -> pa.Table:
         table = arrow_json.read_json(path, parse_options=options)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise EvaluationError(f"{path.name} cannot be read: {error}") from error
-    # The reader makes a column of every type it was told, whether the file has it or not.
+    # The reader makes a column of every type it was asked for, whether the file has it or not.
     absent = [name for name in _TYPES if name != "score" and table[name].null_count == len(table)]
     return table.drop_columns(absent)
 
@@ -222,21 +219,21 @@ def _provenance(table: pa.Table, path: Path) -> dict[str, Any]:
     if text is None and meta_path(path).is_file():
         text = meta_path(path).read_bytes()
     try:
-        found = json.loads(text or "{}")
+        provenance = json.loads(text or "{}")
     except ValueError as error:
         raise EvaluationError(f"{path.name}: its metadata is not JSON: {error}") from error
-    return found if isinstance(found, dict) else {}
+    return provenance if isinstance(provenance, dict) else {}
 
 
-def _scale(table: pa.Table, provenance: dict[str, Any], option: str | None, path: Path) -> str:
-    found = {
-        option,
+def _scale(table: pa.Table, provenance: dict[str, Any], given: str | None, path: Path) -> str:
+    said = {
+        given,
         str(provenance.get("scale") or ""),
         (table.schema.metadata or {}).get(b"scale", b"").decode(errors="replace"),
     }
     if "scale" in table.column_names:
-        found |= set(pc.unique(table["scale"].cast(pa.string())).to_pylist())
-    named = sorted(str(scale) for scale in found if scale)
+        said |= set(pc.unique(table["scale"].cast(pa.string())).to_pylist())
+    named = sorted(str(scale) for scale in said if scale)
     if len(named) > 1:
         raise EvaluationError(f"{path.name}: its scale is said to be {' and '.join(named)}")
     scale = named[0] if named else DEFAULT_SCALE
@@ -288,29 +285,29 @@ def _from_scores(path: Path) -> tuple[pa.Table, str, dict[str, Any]]:
 
 def _bench_heads(heads: list[str]) -> dict[str, str]:
     """Column -> canonical name, of the heads that are categories of Bench."""
-    found = {}
+    names = {}
     for head in heads:
         try:
             name = resolve(head)
         except UnknownNameError:
             continue  # a head of somebody's own
         if name in BENCH_NAMES:
-            found[head] = name
-    return found
+            names[head] = name
+    return names
 
 
 def _score_scale(provenance: dict[str, Any], heads: dict[str, str], path: Path) -> str:
     try:
         ranges = provenance.get("scales") or {}
-        found = {"{:g}-{:g}".format(*ranges.get(head, EMOTION_SCALE)) for head in heads}
+        scales = {"{:g}-{:g}".format(*ranges.get(head, EMOTION_SCALE)) for head in heads}
     except (AttributeError, IndexError, TypeError, ValueError):
         raise EvaluationError(f"{path.name}: the scales in its provenance are none") from None
-    if len(found) > 1 or not found <= SCALES.keys():
+    if len(scales) > 1 or not scales <= SCALES.keys():
         raise EvaluationError(
-            f"{path.name} has heads on the scales {', '.join(sorted(found))}; all must be on one "
+            f"{path.name} has heads on the scales {', '.join(sorted(scales))}; all must be on one "
             f"of {', '.join(SCALES)}"
         )
-    return found.pop()
+    return scales.pop()
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:

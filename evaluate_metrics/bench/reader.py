@@ -1,7 +1,6 @@
 """Reads a Bench, built here or on the Hub, with or without its audio."""
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataset_scripts.building.manifest import MANIFEST
-from evaluate_metrics.bench.predictions import EvaluationError, refuse_repeated
-from modeling_empathic.report.files import sha256
+from evaluate_metrics.bench.predictions import refuse_repeated
+from evaluate_metrics.bench.result import EvaluationError
+from modeling_empathic.report.files import is_hub_id, sha256
 from modeling_empathic.scoring.file import METADATA_KEY
 from modeling_empathic.taxonomy import UnknownNameError, resolve
 
@@ -23,7 +23,6 @@ OPTIONAL = (
     *("language", "voice", "voice_gender"),
 )
 LABEL_BLOCK_BYTES = 2**15
-_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 def read_bench(
@@ -126,7 +125,7 @@ def _commit(source: str | Path, config: str, revision: str | None) -> str | None
             raise EvaluationError("a revision is for a Bench on the Hub, not for a folder")
         manifest = Path(source, MANIFEST)
         return f"sha256:{sha256(manifest)}" if manifest.is_file() else None
-    if not _HUB_ID.fullmatch(str(source)):
+    if not is_hub_id(str(source)):
         raise EvaluationError(f"{source}: no such folder, and not a Hub id (owner/name)")
     from httpx2 import HTTPError
     from huggingface_hub import HfApi

@@ -1,9 +1,11 @@
 """The tables of a result: Tables 5 and 6 with the new row and column, and floors below them."""
 
 import math
-from typing import Any
+from collections.abc import Iterable
 
 from evaluate_metrics.bench.discrimination import PAPER, find_pair
+from evaluate_metrics.bench.figures import Baseline, Floor, Interval, Metric
+from evaluate_metrics.bench.result import Result, Separation
 from evaluate_metrics.emonet_voice import OUTCOMES, STATISTICS
 from evaluate_metrics.published import (
     BENCH_ROWS,
@@ -42,7 +44,7 @@ SHORT_SYSTEMS = {
 assert COLUMNS and set(COLUMNS) == set(STATISTICS)
 
 
-def sections(result: dict[str, Any], width: int | None = None) -> list[Section]:
+def sections(result: Result, width: int | None = None) -> list[Section]:
     """The tables of a result.
 
     Args:
@@ -59,12 +61,12 @@ def sections(result: dict[str, Any], width: int | None = None) -> list[Section]:
     ]
 
 
-def _rows(result: dict[str, Any]) -> Section:
-    account, join, bench = result["metric"]["outcomes"], result["join"], result["bench"]
+def _rows(result: Result) -> Section:
+    account, join, bench = result.metric.outcomes, result.join, result.bench
     whole: dict[str, list[str]] = {outcome: [] for outcome in OUTCOMES}
-    for emotion, found in result["metric"]["per_emotion"].items():
-        for outcome, n in found["outcomes"].items():
-            if n and n == sum(found["outcomes"].values()):
+    for emotion, of in result.metric.per_emotion.items():
+        for outcome, n in of.outcomes.items():
+            if n and n == sum(of.outcomes.values()):
                 whole[outcome].append(short_name(emotion))
     rows = [
         Row(
@@ -72,46 +74,43 @@ def _rows(result: dict[str, Any]) -> Section:
             [
                 outcome,
                 f"{account[outcome]:,}",
-                f"{100 * account[outcome] / max(account['rows'], 1):.1f} %",
+                f"{100 * account[outcome] / max(account.rows, 1):.1f} %",
                 "" if outcome == "scored" else ", ".join(whole[outcome]),
             ],
         )
         for outcome in OUTCOMES
     ]
-    rows.append(
-        Row(THIS, ["without prediction", f"{join['without_prediction']:,}", "left out", ""])
-    )
-    source = f"{bench.get('source', 'the benchmark')}, configuration {bench.get('config', '?')}"
-    notes = [f"{bench['rows']:,} rows (a clip and its emotion) of {source}."]
-    named = join["without_prediction_clips"]
-    if join["without_prediction"]:
-        notes.append(f"Clips without prediction: {_clips(named, join['without_prediction'])}.")
-    if join["unknown_clips"]:
-        shown = _clips(join["unknown_clips_first"], join["unknown_clips"])
+    rows.append(Row(THIS, ["without prediction", f"{join.without_prediction:,}", "left out", ""]))
+    source = f"{bench.source}, configuration {bench.config}"
+    notes = [f"{bench.rows:,} rows (a clip and its emotion) of {source}."]
+    if join.without_prediction:
+        shown = _clips(join.without_prediction_clips, join.without_prediction)
+        notes.append(f"Clips without prediction: {shown}.")
+    if join.unknown_clips:
+        shown = _clips(join.unknown_clips_first, join.unknown_clips)
         notes.append(f"Clips of the file that the benchmark does not have, left out: {shown}.")
-    if join["unmapped_emotions"]:
-        n = sum(join["unmapped_emotions"].values())
+    if join.unmapped_emotions:
+        n = sum(join.unmapped_emotions.values())
         notes.append(
             f"{n:,} rows are not in the file, which has other emotions of their clips, or nothing "
             "of their emotion: they count as unmapped."
         )
-    if account["without_reference"]:
-        notes.append(f"{account['without_reference']:,} scored rows have no rating.")
-    if account["clipped"]:
-        notes.append(f"{account['clipped']:,} scores lay outside the scale and were clipped to it.")
+    if account.without_reference:
+        notes.append(f"{account.without_reference:,} scored rows have no rating.")
+    if account.clipped:
+        notes.append(f"{account.clipped:,} scores lay outside the scale and were clipped to it.")
     return Section("Rows", ["Outcome", "Rows", "Share", "All rows of"], rows, notes, text_last=True)
 
 
-def _clips(named: list[str], n: int) -> str:
+def _clips(named: tuple[str, ...], n: int) -> str:
     shown = ", ".join(clip if len(clip) <= 12 else f"{clip[:12]}…" for clip in named)
     more = n - len(named)
     return f"{n:,} ({shown}{f' and {more:,} more' if more else ''})"
 
 
-def _pooled(result: dict[str, Any], inline: bool) -> Section:
-    metric, footnotes = result["metric"], Footnotes()
-    account = metric["outcomes"]
-    rates = [f"{100 * account[rate]:.2f} %" for rate in ("refusal_rate", "failure_rate")]
+def _pooled(result: Result, inline: bool) -> Section:
+    outcomes, footnotes = result.metric.outcomes, Footnotes()
+    rates = [f"{100 * rate:.2f} %" for rate in (outcomes.refusal_rate, outcomes.failure_rate)]
     rows = _own_rows(result, "", rates, footnotes, inline)
     for row in published_table5():
         cells = ["", f"{row['refusal_percent']:.2f} %", *(number(row[name]) for name in COLUMNS)]
@@ -128,7 +127,7 @@ def _pooled(result: dict[str, Any], inline: bool) -> Section:
     return Section("Table 5: pooled over clips", headers, rows, notes)
 
 
-def _macro(result: dict[str, Any], inline: bool) -> Section:
+def _macro(result: Result, inline: bool) -> Section:
     footnotes = Footnotes()
     rows = _own_rows(result, "macro_", [], footnotes, inline)
     macro = published_macro()
@@ -152,20 +151,20 @@ def _macro(result: dict[str, Any], inline: bool) -> Section:
 
 
 def _own_rows(
-    result: dict[str, Any], prefix: str, lead: list[str], footnotes: Footnotes, inline: bool
+    result: Result, prefix: str, lead: list[str], footnotes: Footnotes, inline: bool
 ) -> list[Row]:
     """This system's figures, and their intervals beside or below them."""
-    metric = result["metric"]
+    metric = result.metric
     cells, lows, highs = [], [], []
     for name in (prefix + statistic for statistic in COLUMNS):
-        interval = metric["intervals"][name]
-        low, high = (number(interval[end], missing="") for end in ("low", "high"))
+        interval = metric.intervals[name]
+        low, high = (number(end, missing="") for end in (interval.low, interval.high))
         reason = _reason(metric, name) or _no_interval(interval)
         cell = number(metric[name]) + footnotes.mark(reason)
         cells.append(f"{cell} [{low}, {high}]" if inline and low else cell)
         lows.append(low)
         highs.append(high)
-    rows = [Row(THIS, [result["system"], *lead, *cells])]
+    rows = [Row(THIS, [result.system, *lead, *cells])]
     if not inline and any(lows):
         blank = [""] * len(lead)
         rows.append(Row(THIS, ["  95 % interval from", *blank, *lows]))
@@ -173,34 +172,32 @@ def _own_rows(
     return rows
 
 
-def _floor_rows(
-    result: dict[str, Any], prefix: str, lead: list[str], footnotes: Footnotes
-) -> list[Row]:
+def _floor_rows(result: Result, prefix: str, lead: list[str], footnotes: Footnotes) -> list[Row]:
     rows = []
-    for name, found in (result["metric"]["floors"] | result["baselines"]).items():
+    for name, floor in result.floors.items():
         cells = []
         for statistic in COLUMNS:
-            value = found[prefix + statistic]
-            reason = _reason(found, prefix + statistic)
+            value = floor[prefix + statistic]
+            reason = _reason(floor, prefix + statistic)
             if math.isnan(value) and not reason:
-                without = result["metric"]["undefined"].get(f"{prefix}mae", "")
-                reason = without if math.isnan(found[f"{prefix}mae"]) else _CONSTANT[prefix]
+                without = result.metric.undefined[f"{prefix}mae"]
+                reason = without if math.isnan(floor[f"{prefix}mae"]) else _CONSTANT[prefix]
             cells.append(number(value) + footnotes.mark(reason))
         rows.append(Row(FLOOR, [FLOORS.get(name, name), *lead, *cells]))
     return rows
 
 
-def _reason(found: dict[str, Any], name: str) -> str:
+def _reason(of: Metric | Floor | Baseline, name: str) -> str:
     """Why a figure is undefined, or which emotions a macro figure leaves out, by short names."""
-    reason = found.get("undefined", {}).get(name, "")
-    if not reason:
+    if isinstance(of, Floor) or not of.undefined[name]:
         return ""
-    per_emotion, unlearnt = found["per_emotion"], found.get("left_out", {})
+    reason, per_emotion = of.undefined[name], of.per_emotion
+    unlearnt = of.left_out if isinstance(of, Baseline) else {}
     if unlearnt and len(unlearnt) == len(per_emotion):
         emotion, why = next(iter(unlearnt.items()))
         return f"no emotion has a value; {short_name(emotion)}: {why}"
     statistic = name.removeprefix("macro_")
-    out = [emotion for emotion, of in per_emotion.items() if math.isnan(of[statistic])]
+    out = [emotion for emotion, scores in per_emotion.items() if math.isnan(scores[statistic])]
     if name == statistic or "left out" not in reason or len(out) == len(per_emotion):
         return reason
     return f"{len(out)} of {len(per_emotion)} emotions left out: {', '.join(map(short_name, out))}"
@@ -212,16 +209,15 @@ _CONSTANT = {
 }
 
 
-def _floor_notes(result: dict[str, Any]) -> list[str]:
-    notes = [f"{FLOORS.get(name, name)}: {found['note']}"
-             for name, found in result["baselines"].items() if found.get("note")]  # fmt: skip
+def _floor_notes(result: Result) -> list[str]:
+    notes = [f"{FLOORS.get(name, name)}: {of.note}" for name, of in result.baselines.items()]
     how = "In-sample floors are made of the ratings they are judged by: a little too good"
     return [f"{note}." for note in (how, *notes)]
 
 
-def _other_rows(result: dict[str, Any]) -> list[str]:
+def _other_rows(result: Result) -> list[str]:
     """Says so where the published figures are not of the same rows."""
-    used, config = result["metric"]["outcomes"]["used"], result["bench"].get("config", "default")
+    used, config = result.metric.outcomes.used, result.bench.config
     if used == BENCH_ROWS and config == "default":
         return []
     return [
@@ -230,14 +226,11 @@ def _other_rows(result: dict[str, Any]) -> list[str]:
     ]
 
 
-def _by_emotion(result: dict[str, Any], wide: bool, full_names: bool) -> Section:
-    metric, footnotes = result["metric"], Footnotes()
+def _by_emotion(result: Result, wide: bool, full_names: bool) -> Section:
+    metric, footnotes = result.metric, Footnotes()
     table6 = published_table6()
-    acoustic = result["baselines"].get("acoustic_ridge")
-    emotions = [
-        *table6[SMALL],
-        *(name for name in metric["per_emotion"] if name not in table6[SMALL]),
-    ]
+    acoustic = result.baselines.get("acoustic_ridge")
+    emotions = dict.fromkeys([*table6[SMALL], *metric.per_emotion])
     others = [name for name in table6 if name not in (SMALL, LARGE)]
     shown = [*others, SMALL, LARGE] if wide else [SMALL, LARGE]
     macro = published_macro()
@@ -248,14 +241,15 @@ def _by_emotion(result: dict[str, Any], wide: bool, full_names: bool) -> Section
         if not wide:
             published.append(_best(table6[system].get(emotion, math.nan) for system in others))
         if acoustic:
-            published.append(acoustic["per_emotion"].get(emotion, {}).get("spearman", math.nan))
+            own_floor = acoustic.per_emotion.get(emotion)
+            published.append(own_floor.spearman if own_floor else math.nan)
         rows.append(Row(THIS, [short_name(emotion), *own, *map(_or_dash, published)]))
-    interval = metric["intervals"]["macro_spearman"]
     means = [macro[system][0] for system in shown]
     means += [] if wide else [_best(macro[system][0] for system in others)]
-    means += [acoustic["macro_spearman"]] if acoustic else []
+    means += [acoustic.macro_spearman] if acoustic else []
     mark = footnotes.mark(_reason(metric, "macro_spearman"))
-    own = ["", number(metric["macro_spearman"]) + mark, _interval(interval, 3 if wide else 2)]
+    interval = _interval(metric.intervals.macro_spearman, 3 if wide else 2)
+    own = ["", number(metric.macro_spearman) + mark, interval]
     rows.append(Row(FLOOR, ["Mean of emotions", *own, *map(_or_dash, means)]))
     headers = ["Emotion", "n", "ρ", "95 % interval"]
     headers += [system if full_names else SHORT_SYSTEMS[system] for system in shown]
@@ -263,22 +257,22 @@ def _by_emotion(result: dict[str, Any], wide: bool, full_names: bool) -> Section
     headers += ["Acoustic"] if acoustic else []
     notes = footnotes.lines()
     notes.append(
-        f"ρ is {result['system']}'s; the others are published (-: NaN there) and without intervals."
+        f"ρ is {result.system}'s; the others are published (-: NaN there) and without intervals."
         + ("" if wide else " Best other: the best of the paper's five other systems.")
         + " The floor is 0: neither a constant nor the emotion's mean can order an emotion's clips."
     )
     return Section("Table 6: Spearman's ρ by emotion", headers, rows, notes, heading=False)
 
 
-def _pairs(result: dict[str, Any]) -> list[Section]:
+def _pairs(result: Result) -> list[Section]:
     """How often scores tell two emotions apart, if the result has it."""
-    found = result.get("discrimination")
-    if not found:
+    if not result.discrimination:
         return []
-    names, paper = PAPER
-    rows = [(f"mean of {found['mean']['pairs']:,} pairs", found["mean"])]
-    if set(names) <= set(found["emotions"]):
-        rows.append((" against ".join(names), find_pair(found, *names)))
+    mean, names, paper = result.discrimination.mean, *PAPER
+    rows: list[tuple[str, Separation, str]] = [(f"mean of {mean.pairs:,} pairs", mean, "")]
+    if set(names) <= set(result.discrimination.emotions):
+        pair = find_pair(result.discrimination.pairs, *names)
+        rows.append((" against ".join(names), pair, pair.reason))
     footnotes = Footnotes()
     lines = [
         Row(
@@ -288,12 +282,12 @@ def _pairs(result: dict[str, Any]) -> list[Section]:
                 cell
                 for statistic in ("accuracy", "auc")
                 for cell in (
-                    number(of[statistic]) + footnotes.mark(of.get("reason", "")),
-                    _interval(of["intervals"][statistic], 3),
+                    number(of[statistic]) + footnotes.mark(reason),
+                    _interval(of.intervals[statistic], 3),
                 )
             ],
         )
-        for name, of in rows
+        for name, of, reason in rows
     ]
     lines.append(Row(PUBLISHED, [" against ".join(names), number(paper), "", "", ""]))
     headers = ["", "Accuracy", "95 % interval", "AUC", "95 % interval"]
@@ -301,32 +295,30 @@ def _pairs(result: dict[str, Any]) -> list[Section]:
     return [Section("Which of two emotions a clip was made for", headers, lines, notes)]
 
 
-def _own_cells(
-    metric: dict[str, Any], emotion: str, footnotes: Footnotes, digits: int
-) -> list[str]:
-    found = metric["per_emotion"].get(emotion)
-    if found is None:
+def _own_cells(metric: Metric, emotion: str, footnotes: Footnotes, digits: int) -> list[str]:
+    of = metric.per_emotion.get(emotion)
+    if of is None:
         return ["0", number(math.nan) + footnotes.mark("no row of it has a prediction"), ""]
-    reason = metric["undefined"].get("per_emotion", {}).get(emotion, {}).get("spearman", "")
-    failures = {name: n for name, n in found["outcomes"].items() if n}
+    reason = metric.undefined.of_emotion(emotion, "spearman")
+    failures = {name: n for name, n in of.outcomes.items() if n}
     if reason and len(failures) == 1 and "scored" not in failures:
         reason = f"all rows {next(iter(failures))}"
-    interval = metric["intervals"]["per_emotion"][emotion]["spearman"]
-    value = number(found["spearman"]) + footnotes.mark(reason or _no_interval(interval))
-    return [f"{found['n']:,}", value, _interval(interval, digits)]
+    interval = metric.intervals.per_emotion[emotion].spearman
+    value = number(of.spearman) + footnotes.mark(reason or _no_interval(interval))
+    return [f"{of.n:,}", value, _interval(interval, digits)]
 
 
-def _no_interval(interval: dict[str, Any]) -> str:
-    return f"no interval: {interval['reason']}" if interval["reason"] else ""
+def _no_interval(interval: Interval) -> str:
+    return f"no interval: {interval.reason}" if interval.reason else ""
 
 
-def _interval(interval: dict[str, Any], digits: int) -> str:
-    if math.isnan(interval["low"]):
+def _interval(interval: Interval, digits: int) -> str:
+    if math.isnan(interval.low):
         return ""
-    return f"[{number(interval['low'], digits)}, {number(interval['high'], digits)}]"
+    return f"[{number(interval.low, digits)}, {number(interval.high, digits)}]"
 
 
-def _best(values: Any) -> float:
+def _best(values: Iterable[float]) -> float:
     return max((value for value in values if not math.isnan(value)), default=math.nan)
 
 

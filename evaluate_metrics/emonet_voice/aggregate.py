@@ -44,11 +44,11 @@ def aggregate(
         each emotion; `undefined`: reasons, under the same names.
 
     Example:
-        >>> found = aggregate(np.array([1.0, 2, 5, 5]), np.array([0.0, 5, 0, 10]),
+        >>> figures = aggregate(np.array([1.0, 2, 5, 5]), np.array([0.0, 5, 0, 10]),
         ...                   rows_by_emotion(["Awe", "Awe", "Pain", "Pain"]))
-        >>> found["mae"], found["per_emotion"]["Awe"]["mae"], found["macro_mae"]
+        >>> figures["mae"], figures["per_emotion"]["Awe"]["mae"], figures["macro_mae"]
         (3.5, 2.0, 3.5)
-        >>> found["macro_pearson"], found["undefined"]["macro_pearson"]
+        >>> figures["macro_pearson"], figures["undefined"]["macro_pearson"]
         (1.0, '1 of 2 emotions left out: Pain')
     """
     pooled = _all_four(predictions, references)
@@ -87,7 +87,7 @@ def _reasons(pooled: dict[str, Score], by_emotion: dict[str, dict[str, Score]]) 
         emotion: {name: score.reason for name, score in scores.items() if score.reason}
         for emotion, scores in by_emotion.items()
     }
-    per_emotion = {emotion: found for emotion, found in per_emotion.items() if found}
+    per_emotion = {emotion: why for emotion, why in per_emotion.items() if why}
     return reasons | ({"per_emotion": per_emotion} if per_emotion else {})
 
 

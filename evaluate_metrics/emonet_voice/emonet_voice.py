@@ -6,8 +6,12 @@ lines one by one: one import a line, and no comment behind it.
 """
 # ruff: noqa: F401
 
+from collections.abc import Sequence
+from typing import Any
+
 import datasets
 import evaluate
+from numpy.typing import ArrayLike
 
 from .aggregate import aggregate
 from .floors import floors
@@ -64,7 +68,7 @@ Examples:
 _OPTIONAL = ("emotions", "outcomes", "groups")
 
 
-class EmonetVoice(evaluate.Metric):
+class EmonetVoice(evaluate.Metric):  # type: ignore[misc]  # the library has no types
     """The metric for `evaluate`; see `metric.compute` for what goes in and comes out.
 
     `emotions`, `outcomes` and `groups` may be left out of `add`, `add_batch` and `compute`. They
@@ -86,15 +90,23 @@ class EmonetVoice(evaluate.Metric):
             reference_urls=["https://arxiv.org/abs/2506.09827"],
         )
 
-    def add(self, *, prediction=None, reference=None, **columns):
+    def add(
+        self, *, prediction: float | None = None, reference: float | None = None, **columns: Any
+    ) -> None:
         """Adds one row; arguments as of `add_batch`, one value each."""
         row = {"predictions": prediction, "references": reference, **columns}
         absent = [name for name in _OPTIONAL if row.get(name) is None]
         self.add_batch(**{name: [row[name]] for name in row if name not in absent})
 
     def add_batch(
-        self, *, predictions=None, references=None, emotions=None, outcomes=None, groups=None
-    ):
+        self,
+        *,
+        predictions: ArrayLike | None = None,
+        references: ArrayLike | None = None,
+        emotions: Sequence[Any] | None = None,
+        outcomes: Sequence[Any] | None = None,
+        groups: Sequence[Any] | None = None,
+    ) -> None:
         """Adds rows."""
         if predictions is None or references is None:
             raise MetricError("predictions and references are both needed")
@@ -113,28 +125,36 @@ class EmonetVoice(evaluate.Metric):
         )
 
     def compute(
-        self, *, predictions=None, references=None, emotions=None, outcomes=None, groups=None,
-        **settings,
-    ):  # fmt: skip
+        self,
+        *,
+        predictions: ArrayLike | None = None,
+        references: ArrayLike | None = None,
+        emotions: Sequence[Any] | None = None,
+        outcomes: Sequence[Any] | None = None,
+        groups: Sequence[Any] | None = None,
+        **settings: Any,
+    ) -> dict[str, Any] | None:
         """Adds rows, if any are given, and computes the metric of all rows added so far."""
-        columns = {"predictions": predictions, "references": references, "emotions": emotions}
+        columns: dict[str, Any] = {"predictions": predictions, "references": references}
+        columns |= {"emotions": emotions}
         columns |= {"outcomes": outcomes, "groups": groups}
         if any(column is not None for column in columns.values()):
             self.add_batch(**columns)
-        return super().compute(**settings)
+        figures: dict[str, Any] | None = super().compute(**settings)
+        return figures
 
     def _compute(
         self,
-        predictions,
-        references,
-        emotions,
-        outcomes,
-        groups,
-        scale="0-10",
-        reference_scale="0-10",
-        n_resamples=1000,
-        seed=42,
-    ):
+        predictions: ArrayLike,
+        references: ArrayLike,
+        emotions: Sequence[Any],
+        outcomes: Sequence[Any],
+        groups: Sequence[Any],
+        scale: str = "0-10",
+        reference_scale: str = "0-10",
+        n_resamples: int = 1000,
+        seed: int = 42,
+    ) -> dict[str, Any]:
         return compute(
             predictions,
             references,

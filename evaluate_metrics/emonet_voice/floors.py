@@ -32,10 +32,10 @@ def floors(references: np.ndarray, parts: dict[str, np.ndarray]) -> dict[str, di
 
     Example:
         >>> parts = {"Awe": np.array([0, 1]), "Pain": np.array([2, 3])}
-        >>> found = floors(np.array([0.0, 0, 10, 10]), parts)
-        >>> found["constant_5"]["mae"], found["constant_0"]["mae"], found["emotion_mean"]["mae"]
+        >>> flat = floors(np.array([0.0, 0, 10, 10]), parts)
+        >>> flat["constant_5"]["mae"], flat["constant_0"]["mae"], flat["emotion_mean"]["mae"]
         (5.0, 5.0, 0.0)
-        >>> found["emotion_mean"]["pearson"], found["emotion_mean"]["macro_pearson"]
+        >>> flat["emotion_mean"]["pearson"], flat["emotion_mean"]["macro_pearson"]
         (1.0, nan)
     """
     known = references[~np.isnan(references)]
@@ -52,9 +52,9 @@ def floors(references: np.ndarray, parts: dict[str, np.ndarray]) -> dict[str, di
             rated = references[rows][~np.isnan(references[rows])]
             means[rows] = rated.mean() if rated.size else np.nan
         columns["emotion_mean"] = means
-    found = {}
+    flat = {}
     for name, column in columns.items():
         scores = aggregate(column, references, parts)
         del scores["per_emotion"], scores["undefined"]
-        found[name] = scores | {"in_sample": name in IN_SAMPLE}
-    return found
+        flat[name] = scores | {"in_sample": name in IN_SAMPLE}
+    return flat

@@ -73,15 +73,15 @@ def intervals(
         level, what was drawn (`unit`), how many there are (`n_units`), `n_resamples` and `seed`.
 
     Example:
-        >>> found = intervals(np.arange(9.0), np.array([0.0, 0, 5, 0, 5, 5, 10, 5, 10]))
-        >>> 0 < found["pearson"]["low"] < 0.87 < found["pearson"]["high"] <= 1
+        >>> bounds = intervals(np.arange(9.0), np.array([0.0, 0, 5, 0, 5, 5, 10, 5, 10]))
+        >>> 0 < bounds["pearson"]["low"] < 0.87 < bounds["pearson"]["high"] <= 1
         True
-        >>> found["bootstrap"]["unit"], found["bootstrap"]["n_units"]
+        >>> bounds["bootstrap"]["unit"], bounds["bootstrap"]["n_units"]
         ('row', 9)
     """
     held = ~(np.isnan(predictions) | np.isnan(references))
     kept = np.flatnonzero(held).tolist()
-    found = resample(
+    drawn = resample(
         predictions[kept],
         references[kept],
         None if emotions is None else [emotions[row] for row in kept],
@@ -90,26 +90,26 @@ def intervals(
         seed=seed,
     )
     return {
-        **_of_part(found.pooled, "", found),
-        **{f"macro_{name}": part for name, part in _of_part(found.macro, "", found).items()},
+        **_of_part(drawn.pooled, "", drawn),
+        **{f"macro_{name}": part for name, part in _of_part(drawn.macro, "", drawn).items()},
         "per_emotion": {
-            emotion: _of_part(found.per_emotion.get(emotion), emotion, found)
+            emotion: _of_part(drawn.per_emotion.get(emotion), emotion, drawn)
             for emotion in rows_by_emotion(emotions)
         },
         "bootstrap": {
             "level": LEVEL,
-            "unit": found.unit,
-            "n_units": found.n_units[""],
+            "unit": drawn.unit,
+            "n_units": drawn.n_units[""],
             "n_resamples": n_resamples,
             "seed": seed,
         },
     }
 
 
-def _of_part(values: np.ndarray | None, part: str, found: Resampled) -> dict[str, dict[str, Any]]:
+def _of_part(values: np.ndarray | None, part: str, drawn: Resampled) -> dict[str, dict[str, Any]]:
     """Intervals of the first system's four statistics, `(systems, 4, resamples)`."""
-    if values is None or found.n_units[part] < 2:
-        reason = f"fewer than two {found.unit}s to draw from"
+    if values is None or drawn.n_units[part] < 2:
+        reason = f"fewer than two {drawn.unit}s to draw from"
         undefined = Interval(np.nan, np.nan, 0, reason)._asdict()
         return {name: dict(undefined) for name in STATISTICS}
     return {name: percentile_interval(values[0, i])._asdict() for i, name in enumerate(STATISTICS)}

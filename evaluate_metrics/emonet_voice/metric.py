@@ -66,14 +66,14 @@ def compute(
             emotion, a reference off its scale.
 
     Example:
-        >>> found = compute(
+        >>> figures = compute(
         ...     predictions=[0.5, 3.5, None, 2.0, 1.0],
         ...     references=[0, 2, 1, 1, 0],
         ...     emotions=["Awe", "Awe", "Awe", "Pain", "Pain"],
         ...     outcomes=["scored", "scored", "refused", "scored", "scored"],
         ...     scale="0-4", reference_scale="0-2", n_resamples=100,
         ... )
-        >>> found["mae"], round(found["macro_mae"], 4), found["outcomes"]["refusal_rate"]
+        >>> figures["mae"], round(figures["macro_mae"], 4), figures["outcomes"]["refusal_rate"]
         (1.25, 1.25, 0.2)
     """
     p, r = to_0_10(predictions, scale), to_0_10(references, reference_scale)
@@ -89,9 +89,9 @@ def compute(
     p, r = np.where(used, np.clip(p, 0, 10), np.nan), np.where(used, r, np.nan)
 
     parts = rows_by_emotion(names)
-    found = aggregate(p, r, parts)
+    figures = aggregate(p, r, parts)
     for emotion, rows in parts.items():
-        found["per_emotion"][emotion]["outcomes"] = count_outcomes(status[rows])
+        figures["per_emotion"][emotion]["outcomes"] = count_outcomes(status[rows])
     counts = count_outcomes(status)
     account = {
         "rows": len(p),
@@ -102,13 +102,13 @@ def compute(
         "used": int(used.sum()),
         "clipped": int(clipped.sum()),
     }
-    undefined = found.pop("undefined")
+    undefined = figures.pop("undefined")
     return {
-        **found,
+        **figures,
         "intervals": intervals(p, r, names, groups, n_resamples=n_resamples, seed=seed),
         "outcomes": account,
         "floors": floors(r, parts),
-        "headline": _headline(found, undefined, account),
+        "headline": _headline(figures, undefined, account),
         "undefined": undefined,
     }
 
@@ -130,11 +130,13 @@ def _refuse_off_scale(references: np.ndarray, scale: str) -> None:
         )
 
 
-def _headline(found: dict, undefined: dict, account: dict) -> dict[str, float]:
-    figures = [*STATISTICS, *(f"macro_{name}" for name in STATISTICS)]
+def _headline(
+    figures: dict[str, Any], undefined: dict[str, Any], account: dict[str, Any]
+) -> dict[str, float]:
+    names = [*STATISTICS, *(f"macro_{name}" for name in STATISTICS)]
     return {
-        **{name: found[name] for name in figures},
+        **{name: figures[name] for name in names},
         **{name: account[name] for name in ("refusal_rate", "failure_rate", "rows", "used")},
-        "emotions": len(found["per_emotion"]),
+        "emotions": len(figures["per_emotion"]),
         "emotions_left_out": len(undefined.get("per_emotion", {})),
     }

@@ -81,8 +81,8 @@ def resample(
         MetricError: Columns of unequal length, missing values, or a negative `n_resamples`.
 
     Example:
-        >>> found = resample(np.array([1.0, 2, 4, 8]), np.array([0.0, 5, 0, 10]), n_resamples=100)
-        >>> found.pooled.shape, found.unit, found.n_units
+        >>> drawn = resample(np.array([1.0, 2, 4, 8]), np.array([0.0, 5, 0, 10]), n_resamples=100)
+        >>> drawn.pooled.shape, drawn.unit, drawn.n_units
         ((1, 4, 100), 'row', {'': 4})
     """
     systems = np.atleast_2d(np.asarray(predictions, dtype=float))
@@ -105,12 +105,12 @@ def resample(
     slices = {name: slice(*bounds[i : i + 2]) for i, name in enumerate(names)}
     parts = [make_part(systems, references, np.argsort(references, kind="stable"))]
     parts += [make_part(systems, references, rows) for rows in slices.values()]
-    found = _run(parts, units, n_resamples, seed)
+    statistics = _run(parts, units, n_resamples, seed)
     drawn = np.repeat(units.sizes > 1, units.sizes)
     return Resampled(
-        pooled=found[:, 0],
-        macro=_mean_defined(found[:, 1:]),
-        per_emotion={name: found[:, 1 + i] for i, name in enumerate(names)},
+        pooled=statistics[:, 0],
+        macro=_mean_defined(statistics[:, 1:]),
+        per_emotion={name: statistics[:, 1 + i] for i, name in enumerate(names)},
         unit="group" if (group >= 0).any() else "row",
         n_units={"": int(drawn.sum())}
         | {name: int(drawn[np.unique(units.of_rows[rows])].sum()) for name, rows in slices.items()},
@@ -161,11 +161,11 @@ def _draw(units: _Units, rng: np.random.Generator, n: int) -> np.ndarray:
     for row in counts:
         drawn = first + (rng.random(len(size)) * size).astype(int)
         row[:] = np.bincount(drawn, minlength=len(size))
-    return np.ascontiguousarray(counts.T)[units.of_rows]
+    return np.asarray(np.ascontiguousarray(counts.T)[units.of_rows])
 
 
 def _mean_defined(values: np.ndarray) -> np.ndarray:
     """Mean over the second axis of what is not NaN."""
     defined = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
-        return np.where(defined, values, 0).sum(axis=1) / defined.sum(axis=1)
+        return np.asarray(np.where(defined, values, 0).sum(axis=1) / defined.sum(axis=1))

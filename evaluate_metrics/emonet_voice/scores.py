@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 SCALES = {"0-10": 1.0, "0-4": 2.5, "0-1": 10.0, "0-2": 5.0}
 """Factor from each scale to 0 to 10: language models; EmpathicInsight-Voice; Hume; raters."""
+
+
+Floats = NDArray[np.float64]
 
 
 class MetricError(ValueError):
@@ -33,7 +36,7 @@ class Score(NamedTuple):
     reason: str = ""
 
 
-def to_0_10(values: ArrayLike, scale: str) -> np.ndarray:
+def to_0_10(values: ArrayLike, scale: str) -> Floats:
     """Values of a declared scale on the paper's scale of 0 to 10, `(rows,)` float64, not clipped.
 
     Raises:
@@ -48,7 +51,7 @@ def to_0_10(values: ArrayLike, scale: str) -> np.ndarray:
     return numbers(values) * SCALES[scale]
 
 
-def numbers(values: ArrayLike) -> np.ndarray:
+def numbers(values: ArrayLike) -> Floats:
     """One number a row, `(rows,)` float64, NaN where it is missing (None, NaN or infinite).
 
     Raises:
@@ -135,7 +138,7 @@ def spearman(predictions: ArrayLike, references: ArrayLike) -> Score:
 STATISTICS = {"mae": mae, "rmse": rmse, "pearson": pearson, "spearman": spearman}
 
 
-def average_ranks(values: ArrayLike) -> np.ndarray:
+def average_ranks(values: ArrayLike) -> Floats:
     """Ranks from 1, equal values sharing the mean of theirs; `(rows,)` without NaN.
 
     Kendall (1945), Biometrika 33, 239-251.
@@ -148,7 +151,7 @@ def average_ranks(values: ArrayLike) -> np.ndarray:
     return (np.cumsum(counts) - (counts - 1) / 2)[codes]
 
 
-def same_length(**columns: Sequence | np.ndarray | None) -> None:
+def same_length(**columns: Sequence[object] | Floats | None) -> None:
     """Refuses columns of unequal length; those that are None are not looked at.
 
     Raises:
@@ -156,21 +159,21 @@ def same_length(**columns: Sequence | np.ndarray | None) -> None:
     """
     lengths = {name: len(column) for name, column in columns.items() if column is not None}
     if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{n} {name}" for name, n in lengths.items())
-        raise MetricError(f"columns of unequal length: {found}")
+        counted = ", ".join(f"{n} {name}" for name, n in lengths.items())
+        raise MetricError(f"columns of unequal length: {counted}")
 
 
 _NO_ROWS = "no row has both a prediction and a reference"
 
 
-def _pairs(predictions: ArrayLike, references: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(predictions: ArrayLike, references: ArrayLike) -> tuple[Floats, Floats]:
     p, r = numbers(predictions), numbers(references)
     same_length(predictions=p, references=r)
     both = ~(np.isnan(p) | np.isnan(r))
     return p[both], r[both]
 
 
-def _why_undefined(p: np.ndarray, r: np.ndarray) -> str:
+def _why_undefined(p: Floats, r: Floats) -> str:
     if len(p) < 2:
         return "1 row; at least two are needed" if len(p) else _NO_ROWS
     still = [
@@ -181,7 +184,7 @@ def _why_undefined(p: np.ndarray, r: np.ndarray) -> str:
     return f"the {' and the '.join(still)} do not vary" if still else ""
 
 
-def _correlation(p: np.ndarray, r: np.ndarray) -> float:
+def _correlation(p: Floats, r: Floats) -> float:
     p, r = p - p.mean(), r - r.mean()
     # Squares of tiny differences would vanish.
     p, r = p / np.abs(p).max(), r / np.abs(r).max()

@@ -1,0 +1,1 @@
+"""Many results as one table, and what the Hub takes of it."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluate_metrics.emonet_voice import OUTCOMES
+from modeling_empathic.report.files import replacing
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResultEntry
@@ -61,7 +62,7 @@ def hub_model(row: dict[str, Any]) -> str | None:
 def _is_at_commit(repo_id: str | None, revision: str | None) -> bool:
     """A path may look like a repository, but has no commit."""
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     if not repo_id or not revision or not re.fullmatch(r"[0-9a-f]{40}", revision):
         return False
@@ -197,9 +198,8 @@ def write_hub_files(table: dict[str, Any], folder: str | Path) -> list[Path]:
 
 
 def _write_yaml(path: Path, content: Any) -> None:
-    from huggingface_hub.utils import yaml_dump
+    from huggingface_hub.utils import yaml_dump  # type: ignore[attr-defined]
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(yaml_dump(content, sort_keys=False), "utf-8")
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_text(yaml_dump(content, sort_keys=False), "utf-8")

@@ -10,26 +10,24 @@ from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
-from evaluate_metrics.bench.predictions import EvaluationError
+from evaluate_metrics.bench.figures import (
+    CORRELATIONS,
+    FIGURES,
+    Comparison,
+    Interval,
+    OfEmotion,
+)
+from evaluate_metrics.bench.result import EvaluationError, Result, read_result, utc
+from evaluate_metrics.bench.typed_json import FieldError, Name, decode, encode
 from evaluate_metrics.emonet_voice import OUTCOMES
-from evaluate_metrics.leaderboard.checked import CORRELATIONS, FIGURES, checked_result, utc
-from evaluate_metrics.published import published_macro, published_table5
-from modeling_empathic.report.files import as_json
-from modeling_empathic.taxonomy import EMOTION_NAMES
+from evaluate_metrics.leaderboard.table import COLUMNS, COUNTS, RANKED_BY, RATES, TEXTS, Cell, Pair
+from evaluate_metrics.published import published_macro, published_table5, published_table6
+from modeling_empathic.report.files import replacing, write_json
+from modeling_empathic.taxonomy import BENCH_NAMES, EMOTION_NAMES
 
 PAPER = "paper, Tables 5 and 6"
-RANKED_BY = ("spearman", "macro_spearman")
-"""Pooled as in Table 5, and the mean of Table 6: Small leads by the one, Large by the other."""
-
-_TEXTS = ("system", "model", "revision", "time", "package", "benchmark", "bench_source",
-          "bench_revision", "bench_config", "file", "unranked")  # fmt: skip
-_COUNTS = ("bench_rows", "rows", "used", "without_prediction", *OUTCOMES, "emotions",
-           "emotions_left_out", "older_results",
-           *(f"rank_{name}" for name in RANKED_BY))  # fmt: skip
-_ENDS = ("", "_low", "_high", "_floor")
-COLUMNS = ("published", *_TEXTS, *_COUNTS, "refusal_rate", "failure_rate",
-           *(f"{name}{end}" for name in FIGURES for end in _ENDS))  # fmt: skip
-"""Of a row. Texts, counts and ranks are None where unknown, figures NaN."""
+TOLERANCE = 1e-6
+"""Up to here two figures are the same one."""
 
 
 def merge(files: Iterable[str | Path], *, published: bool = True) -> dict[str, Any]:
@@ -43,37 +41,45 @@ def merge(files: Iterable[str | Path], *, published: bool = True) -> dict[str, A
         published: Whether the systems of the paper are in the table.
 
     Returns:
-        - `rows`: flat dictionaries of `COLUMNS`, by benchmark and rank, and under `floors` every
-          floor and baseline on the rows that the system scored. `..._floor` is the best of them:
-          lowest MAE and RMSE, highest correlation. `older_results` counts those that a row
-          replaces; `unranked` says why there is no rank.
+        - `rows`: flat dictionaries of `COLUMNS`, by benchmark and rank; under `floors` every floor
+          and baseline on the rows that the system scored, under `spearman_by_emotion` a
+          [`table.Cell`] each, as JSON has it. `..._floor` is the best floor: lowest MAE and RMSE,
+          highest correlation. `older_results` counts those that a row replaces; `unranked` says
+          why there is no rank.
         - `benchmarks`: the `systems` on each, and whether its revision is known. More than one
           means that there are figures which must not be compared.
+        - `comparisons`: [`table.Pair`]s of systems in the table, as JSON has them.
         - `rejected`: `file` and `error` of each that could not be used.
+        - `comparisons_left_out`: the same of comparisons that do not fit the table.
 
     Raises:
         EvaluationError: None of the files can be used.
     """
-    found: dict[Hashable, list[dict[str, Any]]] = {}
+    by_system: dict[Hashable, list[tuple[dict[str, Any], Comparison | None]]] = {}
     rejected = []
     for file in map(Path, files):
         try:
-            row = _row(checked_result(file), file.name)
+            result = read_result(file)
+            row = _row(result, file.name)
         except EvaluationError as error:
             rejected.append({"file": file.name, "error": str(error)})
         else:
-            found.setdefault((_key(row), row["system"]), []).append(row)
-    if not found:
+            by_system.setdefault((_key(row), row["system"]), []).append((row, result.comparison))
+    if not by_system:
         reasons = "; ".join(file["error"] for file in rejected)
         raise EvaluationError(f"there is no result to merge: {reasons or 'no files were given'}")
     rows = _published_rows() if published else []
-    for results in found.values():
-        newest = max(results, key=lambda row: (row["time"], row["file"]))
+    compared = []
+    for results in by_system.values():
+        newest, comparison = max(results, key=lambda of: (of[0]["time"], of[0]["file"]))
         rows.append(newest | {"older_results": len(results) - 1})
+        if comparison:
+            compared.append((rows[-1], comparison))
     benchmarks: dict[Hashable, list[dict[str, Any]]] = {}
     # The paper's systems first: everybody looks for them.
     for row in sorted(rows, key=lambda row: (not row["published"], row["benchmark"])):
         benchmarks.setdefault(_key(row), []).append(row)
+    pairs, left_out = _pairs(compared, benchmarks)
     return {
         "format": 1,
         "kind": "leaderboard",
@@ -88,7 +94,9 @@ def merge(files: Iterable[str | Path], *, published: bool = True) -> dict[str, A
             for of in benchmarks.values()
         ],
         "rows": [row for of in benchmarks.values() for row in _ranked(of)],
+        "comparisons": pairs,
         "rejected": rejected,
+        "comparisons_left_out": left_out,
     }
 
 
@@ -108,71 +116,147 @@ def write_leaderboard(table: dict[str, Any], folder: str | Path) -> list[Path]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     types = dict.fromkeys(COLUMNS, pa.float64()) | {"published": pa.bool_()}
-    types |= dict.fromkeys(_TEXTS, pa.string()) | dict.fromkeys(_COUNTS, pa.int64())
+    types |= dict.fromkeys(TEXTS, pa.string()) | dict.fromkeys(COUNTS, pa.int64())
     rows = [{name: None if row[name] != row[name] else row[name] for name in COLUMNS}
             for row in table["rows"]]  # fmt: skip
-    made = folder / ".leaderboard.tmp"
-    parquet.write_table(pa.Table.from_pylist(rows, pa.schema(types.items())), made)
-    made.replace(folder / "leaderboard.parquet")
-    made.write_text(as_json(table) + "\n", "utf-8")
-    made.replace(folder / "leaderboard.json")
+    with replacing(folder / "leaderboard.parquet") as temporary:
+        parquet.write_table(pa.Table.from_pylist(rows, pa.schema(types.items())), temporary)
+    write_json(folder / "leaderboard.json", table)
     return [folder / "leaderboard.parquet", folder / "leaderboard.json"]
 
 
-def _row(result: dict[str, Any], file: str) -> dict[str, Any]:
-    metric, bench = result["metric"], result["bench"]
-    provenance, outcomes = result["predictions"]["provenance"], metric["outcomes"]
-    revision = bench.get("revision")
-    where = f"{bench['source']}@{revision}" if revision else f"{bench['source']}, unknown revision"
-    floors = metric["floors"] | result["baselines"]
+def _row(result: Result, file: str) -> dict[str, Any]:
+    metric, bench, outcomes = result.metric, result.bench, result.metric.outcomes
+    revision = bench.revision
+    where = f"{bench.source}@{revision}" if revision else f"{bench.source}, unknown revision"
     row = _blank() | {
         "published": False,
-        "system": result["system"],
-        "model": provenance.get("model"),
-        "revision": provenance.get("revision"),
-        "time": utc(result["made"]["time"]).isoformat(),
-        "package": result["made"]["package"],
-        "benchmark": f"{where}, {bench['config']}, {bench['rows']:,} rows",
-        "bench_source": bench["source"],
+        "system": result.system,
+        **{name: _of_provenance(result, name, file) for name in ("model", "revision")},
+        "time": utc(result.made.time).isoformat(),
+        "package": result.made.package,
+        "benchmark": f"{where}, {bench.config}, {bench.rows:,} rows",
+        "bench_source": bench.source,
         "bench_revision": revision,
-        "bench_config": bench["config"],
-        "bench_rows": bench["rows"],
+        "bench_config": bench.config,
+        "bench_rows": bench.rows,
         "file": file,
-        "without_prediction": result["join"]["without_prediction"],
-        **{name: outcomes[name] for name in ("rows", "used", *OUTCOMES)},
-        **{name: outcomes[name] for name in ("refusal_rate", "failure_rate")},
-        "emotions": len(metric["per_emotion"]),
-        "emotions_left_out": metric["headline"]["emotions_left_out"],
-        "floors": {name: {figure: of[figure] for figure in FIGURES} for name, of in floors.items()},
+        "without_prediction": result.join.without_prediction,
+        **{name: outcomes[name] for name in ("rows", "used", *OUTCOMES, *RATES)},
+        "emotions": len(metric.per_emotion),
+        "emotions_left_out": metric.headline.emotions_left_out,
+        "floors": {
+            name: {figure: of[figure] for figure in FIGURES} for name, of in result.floors.items()
+        },
+        "spearman_by_emotion": {
+            name: encode(_cell(of, metric.intervals.per_emotion[name].spearman))
+            for name, of in metric.per_emotion.items()
+            if name in BENCH_NAMES and name in metric.intervals.per_emotion
+        },
     }
     for figure in FIGURES:
-        interval = metric["intervals"][figure]
+        interval = metric.intervals[figure]
+        floors = [of[figure] for of in result.floors.values()]
         row |= {figure: metric[figure], f"{figure}_floor": _best(figure, floors)}
-        row |= {f"{figure}_low": interval["low"], f"{figure}_high": interval["high"]}
+        row |= {f"{figure}_low": interval.low, f"{figure}_high": interval.high}
     return row
 
 
-def _best(figure: str, floors: dict[str, dict[str, float]]) -> float:
-    values = [of[figure] for of in floors.values() if not math.isnan(of[figure])]
+def _of_provenance(result: Result, name: str, file: str) -> str | None:
+    """What the prediction file says of its model; the rest of it is its maker's own."""
+    field = f"predictions.provenance.{name}"
+    try:
+        value: str | None = decode(Name | None, result.predictions.provenance.get(name), field)
+    except FieldError as error:
+        raise EvaluationError(f"{file}: {error}") from None
+    return value
+
+
+def _cell(of: OfEmotion, interval: Interval) -> Cell:
+    failed = [f"{n:,} {name}" for name, n in of.outcomes.items() if n and name != "scored"]
+    why = (", ".join(failed) or "undefined") if math.isnan(of.spearman) else ""
+    return Cell(value=of.spearman, low=interval.low, high=interval.high, why=why)
+
+
+def _pairs(
+    compared: list[tuple[dict[str, Any], Comparison]],
+    benchmarks: dict[Hashable, list[dict[str, Any]]],
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """Comparisons of systems that both stand in the table with the very results compared."""
+    pairs, left_out = [], []
+    for row, comparison in compared:
+        others = [
+            other
+            for other in benchmarks[_key(row)]
+            if other["system"] != row["system"]
+            and comparison.system in (other["system"], other["model"])
+        ]
+        if len(others) != 1:
+            why = f"is with {comparison.system!r:.80}, which is not in the table"
+        else:
+            why = _why_not_of(row, others[0], comparison)
+        if why:
+            error = f"{row['file']}: its comparison {why}"
+            left_out.append({"file": row["file"], "error": error})
+        else:
+            pair = Pair(
+                benchmark=row["benchmark"],
+                a=row["system"],
+                b=others[0]["system"],
+                comparison=comparison,
+            )
+            pairs.append(encode(pair))
+    return pairs, left_out
+
+
+def _why_not_of(a: dict[str, Any], b: dict[str, Any], comparison: Comparison) -> str:
+    """Why a comparison is of other results than those of two rows, or `""`."""
+    rows, rho = comparison.rows, comparison.spearman
+    for row, own, value in ((a, rows.only_a, rho.a), (b, rows.only_b, rho.b)):
+        if rows.common + own != row["used"]:
+            return "is not of the rows in the table"
+        if not own and not _same(value, row["spearman"]):
+            return "is of other results than the table"
+    return ""
+
+
+def _same(a: float, b: float) -> bool:
+    return (math.isnan(a) and math.isnan(b)) or abs(a - b) < TOLERANCE
+
+
+def _best(figure: str, floors: Iterable[float]) -> float:
     best = max if figure in CORRELATIONS else min
-    return best(values, default=math.nan)
+    return best((value for value in floors if not math.isnan(value)), default=math.nan)
 
 
 def _blank() -> dict[str, Any]:
-    unknown = dict.fromkeys(COLUMNS, math.nan) | dict.fromkeys((*_TEXTS, *_COUNTS))
-    return unknown | {"floors": {}, "unranked": "", "older_results": 0}
+    unknown: dict[str, Any] = dict.fromkeys(COLUMNS, math.nan) | dict.fromkeys((*TEXTS, *COUNTS))
+    tables: dict[str, Any] = {"floors": {}, "spearman_by_emotion": {}}
+    return unknown | tables | {"unranked": "", "older_results": 0}
 
 
 def _published_rows() -> list[dict[str, Any]]:
     """The systems of the paper: no intervals, no counts; its "refusal" is every kind of failure."""
-    macro, rows = published_macro(), []
-    for found in published_table5():
-        mean, n = macro[found["model"]]
-        pooled = {name: found[name] for name in FIGURES if name in found}
-        about = {"published": True, "system": found["model"], "benchmark": PAPER}
+    macro, by_emotion, rows = published_macro(), published_table6(), []
+    for published in published_table5():
+        system = published["model"]
+        mean, n = macro[system]
+        pooled = {name: published[name] for name in FIGURES if name in published}
+        about = {"published": True, "system": system, "benchmark": PAPER}
+        cells = {
+            name: encode(
+                Cell(
+                    value=rho,
+                    low=math.nan,
+                    high=math.nan,
+                    why="NaN in the paper" if math.isnan(rho) else "",
+                )
+            )
+            for name, rho in by_emotion[system].items()
+        }
         counts = {"emotions": len(EMOTION_NAMES), "emotions_left_out": len(EMOTION_NAMES) - n}
-        rates = {"failure_rate": found["refusal_percent"] / 100, "macro_spearman": mean}
-        rows.append(_blank() | about | counts | rates | pooled)
+        rates = {"failure_rate": published["refusal_percent"] / 100, "macro_spearman": mean}
+        rows.append(_blank() | about | counts | rates | pooled | {"spearman_by_emotion": cells})
     return rows
 
 

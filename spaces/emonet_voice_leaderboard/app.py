@@ -51,7 +51,7 @@ SUBMIT = """1. Score the clips. A model of this family: `emonet-voice score`, or
 
    `--vs other.parquet` adds a paired comparison with another system, which is then shown here.
 3. Open a pull request on this Space that adds `name.json` to `data/results/`. Maintainers check it
-   and write the table anew: `emonet-voice evaluate data/results/*.json --leaderboard board/`.
+   and write the table anew: `emonet-voice leaderboard data/results/*.json --output board/`.
 4. For a model on the Hub, that command also writes
    `board/models/ORG--NAME/.eval_results/emonet-voice-bench.yaml`: add it to the model's repository
    and the Hub shows the result there. Only models and benchmarks at a commit become entries.
@@ -60,7 +60,7 @@ Results are what their authors computed. Link the prediction file in the pull re
 others can compute them again."""
 
 
-def told(error: BoardError) -> gr.Error:
+def as_message(error: BoardError) -> gr.Error:
     """A user's mistake as a message, in the page and through the API."""
     return gr.Error(text(error), duration=None, print_exception=False)
 
@@ -104,8 +104,8 @@ def by_emotion(system: str) -> dict[str, Any]:
         system: Label of the system in the table.
     """
     if system not in BOARD.rows:
-        raise told(BoardError(f"there is no system {system!r:.200}"))
-    return {name: cell._asdict() for name, cell in BOARD.by_emotion.get(system, {}).items()}
+        raise as_message(BoardError(f"there is no system {system!r:.200}"))
+    return BOARD.by_emotion(system)
 
 
 def comparison(a: str, b: str) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def comparison(a: str, b: str) -> dict[str, Any]:
     try:
         return pairs.compare(BOARD, a, b)
     except BoardError as error:
-        raise told(error) from error
+        raise as_message(error) from error
 
 
 def show_tables(benchmark: str) -> tuple[str, str]:
@@ -183,16 +183,16 @@ with gr.Blocks(title="EmoNet-Voice leaderboard") as demo:
     with gr.Row(visible=False):  # for the API: functions without a place on the page
         system = gr.Dropdown(LABELS, value=LABELS[0])
         numbers = gr.JSON()
-        doors = [gr.Button() for _ in range(3)]
+        buttons = [gr.Button() for _ in range(3)]
 
     page: dict[str, Any] = {"api_visibility": "undocumented", "queue": False}
     benchmark.input(show_tables, benchmark, [table, accounts], api_name="show_tables", **page)
     for chosen in (first, second):
         chosen.input(show_comparison, [first, second], compared, api_name="show_comparison", **page)
     dark.click(None, js=DARK, api_visibility="private")
-    doors[0].click(leaderboard, benchmark, numbers, api_name="leaderboard")
-    doors[1].click(by_emotion, system, numbers, api_name="by_emotion")
-    doors[2].click(comparison, [first, second], numbers, api_name="comparison")
+    buttons[0].click(leaderboard, benchmark, numbers, api_name="leaderboard")
+    buttons[1].click(by_emotion, system, numbers, api_name="by_emotion")
+    buttons[2].click(comparison, [first, second], numbers, api_name="comparison")
 
 if __name__ == "__main__":
     demo.queue(max_size=64).launch(

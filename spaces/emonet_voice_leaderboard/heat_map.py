@@ -1,6 +1,8 @@
 """Systems by emotions: Spearman's ρ as a map of colours with its figures in it."""
 
-from board import ORDER, Board, Cell, benchmarks, on
+from typing import Any
+
+from board import ORDER, Board, benchmarks, on
 from markup import box, brief, group_row, name_cell, number, section, short, text
 
 TOP = 0.7
@@ -21,8 +23,8 @@ def heat_map(board: Board) -> str:
     for benchmark in benchmarks(board):
         lines = ""
         for label, row in on(board, benchmark).items():
-            if label in board.by_emotion:
-                cells = "".join(_cell(board.by_emotion[label].get(name), name) for name in ORDER)
+            if by_emotion := board.by_emotion(label):
+                cells = "".join(_cell(by_emotion.get(name), name) for name in ORDER)
                 lines += f"<tr>{name_cell(label, row)}{cells}</tr>"
         if lines:
             title = group_row(text(brief(benchmark)), len(ORDER) + 1)
@@ -36,23 +38,24 @@ def heat_map(board: Board) -> str:
         '<table class="heat key"><tr><th scope="row">ρ</th><td class="below">&lt; 0</td>'
         f'{steps}<td class="none">n/a</td><th>no figure</th></tr></table>'
     )
-    missing = [label for label in board.rows if label not in board.by_emotion]
+    missing = [label for label in board.rows if not board.by_emotion(label)]
     note = ""
     if missing:
         names = ", ".join(text(label) for label in missing)
-        note = f"<p class=note>Without a result file, so without figures by emotion: {names}.</p>"
+        note = f"<p class=note>Without figures by emotion: {names}.</p>"
     return section(legend, box("Heat map of systems and emotions", table), note)
 
 
-def _cell(cell: Cell | None, emotion: str) -> str:
-    if cell is None or cell.value is None:
-        why = cell.why if cell else "not in the result"
+def _cell(cell: dict[str, Any] | None, emotion: str) -> str:
+    if cell is None or cell["value"] is None:
+        why = cell["why"] if cell else "not in the result"
         return f'<td class="none" title="{text(f"{emotion}: {why}")}">n/a</td>'
-    title = f"{emotion}: {number(cell.value)}"
-    if cell.low is not None and cell.high is not None:
-        title += f" ({number(cell.low)} to {number(cell.high)})"
-    shown = number(cell.value, 2).replace("0.", ".", 1)
-    return f'<td {_colour(cell.value)} title="{text(title)}">{shown}</td>'
+    value, low, high = cell["value"], cell["low"], cell["high"]
+    title = f"{emotion}: {number(value)}"
+    if low is not None and high is not None:
+        title += f" ({number(low)} to {number(high)})"
+    shown = number(value, 2).replace("0.", ".", 1)
+    return f'<td {_colour(value)} title="{text(title)}">{shown}</td>'
 
 
 def _colour(value: float) -> str:

@@ -1,13 +1,16 @@
 """Two systems against each other: paired where somebody has compared them, else side by side.
 
 A result has figures and intervals, not the predictions, so nothing can be resampled here. What
-`emonet-voice evaluate --vs` found is in the result that it wrote.
+`emonet-voice evaluate --vs` found is in the result that it wrote, and in the table made of it.
 """
 
 from typing import Any
 
-from board import ALL, FIGURES, ORDER, Board, BoardError, Cell
+from board import ALL, FIGURES, ORDER, Board, BoardError
 from markup import box, interval, number, section, short, text
+
+from evaluate_metrics.bench.figures import Comparison, CorrectedDifference, Difference
+from evaluate_metrics.bench.typed_json import encode
 
 PAIRED, ALONE, APART = "paired", "not paired", "different benchmarks"
 _ABOUT = {
@@ -52,73 +55,80 @@ def compare(board: Board, a: str, b: str) -> dict[str, Any]:
     same = one["benchmark"] == two["benchmark"]
     kind = ALONE if same else APART
 
-    def cells(row: dict[str, Any], name: str) -> Cell:
-        return Cell(row[name], row[f"{name}_low"], row[f"{name}_high"])
+    def cell(row: dict[str, Any], name: str) -> dict[str, Any]:
+        return {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]}
 
-    first, second = (board.by_emotion.get(label, {}) for label in (a, b))
-    none = Cell(None)
+    first, second = board.by_emotion(a), board.by_emotion(b)
+    none = dict.fromkeys(("value", "low", "high"))
     return {
         "a": a, "b": b, "kind": kind, "about": _ABOUT[kind],
-        "figures": {name: _entry(cells(one, name), cells(two, name), same) for name in ALL},
+        "figures": {name: _entry(cell(one, name), cell(two, name), same) for name in ALL},
         "by_emotion": {
             name: _entry(first.get(name, none), second.get(name, none), same) for name in ORDER
         } if first or second else {},
     }  # fmt: skip
 
 
-def _entry(a: Cell, b: Cell, same: bool) -> dict[str, Any]:
-    known = same and a.value is not None and b.value is not None
+def _entry(a: dict[str, Any], b: dict[str, Any], same: bool) -> dict[str, Any]:
+    known = same and a["value"] is not None and b["value"] is not None
     return {
-        "a": a.value, "a_low": a.low, "a_high": a.high,
-        "b": b.value, "b_low": b.low, "b_high": b.high,
-        "difference": a.value - b.value if known else None,  # type: ignore[operator]
+        "a": a["value"], "a_low": a["low"], "a_high": a["high"],
+        "b": b["value"], "b_low": b["low"], "b_high": b["high"],
+        "difference": a["value"] - b["value"] if known else None,
     }  # fmt: skip
 
 
-def _paired(a: str, b: str, stored: dict[str, Any], sign: int) -> dict[str, Any]:
-    def entry(found: dict[str, float | None]) -> dict[str, float | None]:
+def _paired(a: str, b: str, stored: Comparison, sign: int) -> dict[str, Any]:
+    def entry(of: Difference) -> dict[str, float | None]:
+        values = encode(of)
+        p = "p_holm" if isinstance(of, CorrectedDifference) else "p"
+        plain = {name: values[name] for name in ("a", "b", "difference", "low", "high")}
+        plain["p"] = values[p]
         if sign > 0:
-            return found
-        flipped = {"a": "b", "b": "a", "low": "high", "high": "low", "p": "p"}
-        swapped = {name: found[flipped.get(name, name)] for name in found}
+            return plain
+        flipped = {"a": "b", "b": "a", "low": "high", "high": "low"}
+        swapped = {name: plain[flipped.get(name, name)] for name in plain}
         for name in ("difference", "low", "high"):
             value = swapped[name]
             swapped[name] = None if value is None else -value
         return swapped
 
-    n = stored["n_resamples"]
     return {
         "a": a, "b": b, "kind": PAIRED,
         "about": (
-            f"Paired bootstrap on the {stored['rows']:,} rows that both scored"
-            f"{'' if n is None else f', {n:,.0f} resamples'}; p is two-sided, by emotion corrected "
+            f"Paired bootstrap on the {stored.rows.common:,} rows that both scored, "
+            f"{stored.bootstrap.n_resamples:,} resamples; p is two-sided, by emotion corrected "
             "after Holm."
         ),
-        "figures": {name: entry(found) for name, found in stored["figures"].items()},
-        "by_emotion": {name: entry(found) for name, found in stored["by_emotion"].items()},
+        "figures": {name: entry(stored[name]) for name in ALL},
+        "by_emotion": {
+            name: entry(stored.per_emotion[name].spearman)
+            for name in ORDER
+            if name in stored.per_emotion
+        },
     }  # fmt: skip
 
 
-def shown(found: dict[str, Any]) -> str:
+def shown(compared: dict[str, Any]) -> str:
     """A comparison for the page.
 
     Args:
-        found: Of [`compare`].
+        compared: Of [`compare`].
     """
-    kind = found["kind"]
-    verdict = f'<p><span class="tag {kind.split()[0]}">{kind}</span> {text(found["about"])}</p>'
+    kind = compared["kind"]
+    verdict = f'<p><span class="tag {kind.split()[0]}">{kind}</span> {text(compared["about"])}</p>'
     key = (
         '<ul class="legend names"><li><i class="mark a"></i><span>A: <bdi>'
-        f'{text(found["a"])}</bdi></span></li><li><i class="mark b"></i><span>B: <bdi>'
-        f"{text(found['b'])}</bdi></span></li></ul>"
+        f'{text(compared["a"])}</bdi></span></li><li><i class="mark b"></i><span>B: <bdi>'
+        f"{text(compared['b'])}</bdi></span></li></ul>"
     )
     figures = {
         f"{FIGURES[name.removeprefix('macro_')]}, {'macro' if 'macro' in name else 'pooled'}": entry
-        for name, entry in found["figures"].items()
+        for name, entry in compared["figures"].items()
     }
     by_emotion = dict(
         sorted(
-            ((short(name), entry) for name, entry in found["by_emotion"].items()),
+            ((short(name), entry) for name, entry in compared["by_emotion"].items()),
             key=lambda item: -(item[1]["difference"] or 0),
         )
     )
@@ -166,11 +176,11 @@ _PICTURES = {
 def _scale(entries: Any, kind: str) -> tuple[float, float]:
     names = ("difference", "low", "high") if kind == PAIRED else (
         "a", "a_low", "a_high", "b", "b_low", "b_high")  # fmt: skip
-    found = [entry[name] for entry in entries for name in names if entry.get(name) is not None]
+    ends = [entry[name] for entry in entries for name in names if entry.get(name) is not None]
     if kind == PAIRED:
-        most = max(map(abs, found), default=1.0) or 1.0
+        most = max(map(abs, ends), default=1.0) or 1.0
         return -most, most
-    return min(found, default=0.0), max(found, default=1.0)
+    return min(ends, default=0.0), max(ends, default=1.0)
 
 
 def _picture(entry: dict[str, Any], kind: str, scale: tuple[float, float]) -> str:

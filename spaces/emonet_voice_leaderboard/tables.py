@@ -83,9 +83,9 @@ def _groups(board: Board, benchmark: str) -> Iterator[tuple[str | None, dict[str
 
 
 def _ranked_title(benchmark: str, rows: dict[str, dict[str, Any]]) -> str:
-    label, found = floors(rows)
+    label, having = floors(rows)
     title = f"Ranked: {text(brief(benchmark))}"
-    if found:
+    if having:
         title += f". Floors are of the rows that {text(label)} scored."
     return title
 
@@ -95,11 +95,11 @@ def _body(title: str | None, rows: dict[str, dict[str, Any]], ranked: bool, span
     for label, row in rows.items():
         cells = "".join(_figure(row, name, ranked, span) for name in ALL)
         lines.append((row, f"<tr>{name_cell(label, row, _tags(row, ranked))}{cells}</tr>"))
-    for name, found in floors(rows)[1].items():
+    for name, floor in floors(rows)[1].items():
         shown = text(name.replace("_", " "))
         head = f'<th scope="row" data-v="{shown}">{shown}{tag("floor", "floor")}</th>'
-        cells = "".join(_figure(found, figure, False, span) for figure in ALL)
-        lines.append((found, f"<tr class=floor>{head}{cells}</tr>"))
+        cells = "".join(_figure(floor, figure, False, span) for figure in ALL)
+        lines.append((floor, f"<tr class=floor>{head}{cells}</tr>"))
     lines.sort(key=lambda line: -2 if line[0][RANKED[0]] is None else line[0][RANKED[0]],
                reverse=True)  # fmt: skip
     body = "".join(line for _, line in lines)
@@ -141,14 +141,14 @@ def _span(rows: Iterable[dict[str, Any]]) -> dict[str, tuple[float, float]]:
     rows = list(rows)
     spans = {}
     for name in FIGURES:
-        found = [
+        values = [
             value
             for row in rows
             for prefix in ("", "macro_")
             for end in ("", "_low", "_high")
             if (value := row.get(prefix + name + end)) is not None
         ]
-        spans[name] = (min(found, default=0.0), max(found, default=1.0))
+        spans[name] = (min(values, default=0.0), max(values, default=1.0))
     return spans
 
 
@@ -159,8 +159,8 @@ def _account(label: str, row: dict[str, Any]) -> str:
         if failed is None:
             return f"<tr>{head}<td colspan={len(OUTCOMES) + 3}>not known</td></tr>"
         bar = _bar({"scored": 1 - failed, UNKNOWN: failed})
-        told = f"{100 * failed:.2f} % without a score; the paper does not tell the kinds apart"
-        return f"<tr>{head}{bar}<td class=told colspan={len(OUTCOMES) + 2}>{told}</td></tr>"
+        share = f"{100 * failed:.2f} % without a score; the paper does not tell the kinds apart"
+        return f"<tr>{head}{bar}<td class=unknown colspan={len(OUTCOMES) + 2}>{share}</td></tr>"
     of = row["rows"] or 1
     cells = f"<td>{row['rows']:,}</td>"
     for name in OUTCOMES:

@@ -18,6 +18,7 @@ from evaluate_metrics.bench.baselines import (
     folds,
     rater_mean_by_emotion,
 )
+from evaluate_metrics.bench.typed_json import encode
 from evaluate_metrics.emonet_voice import aggregate, rows_by_emotion
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
@@ -147,8 +148,8 @@ def test_the_statistics_are_those_of_the_metric_on_the_rows_used():
     expected = aggregate(
         acoustic_ridge(bench)[used], array(bench, "mean_0_10")[used], rows_by_emotion(names)
     )
-    assert {name: found[name] for name in expected} == expected
-    assert (found["n"], found["left_out"]) == (used.sum(), {})
+    assert {name: encode(found)[name] for name in expected} == expected
+    assert (found.n, found.left_out) == (used.sum(), {})
 
 
 # --- What must not be seen ------------------------------------------------------------------------
@@ -200,17 +201,17 @@ def test_an_emotion_with_few_rated_clips_is_left_out_with_a_reason():
     bench, rare = made(), MIN_CLIPS - 1
     bench = bench.slice(0, 60 + rare)
     found = baselines(bench, np.full(len(bench), True))["acoustic_ridge"]
-    assert found["left_out"] == {PAIN: f"{rare} rated clips; at least {MIN_CLIPS} are needed"}
-    assert found["n"] == found["per_emotion"][AWE]["n"] == 60
-    assert np.isnan(found["per_emotion"][PAIN]["mae"])
+    assert found.left_out == {PAIN: f"{rare} rated clips; at least {MIN_CLIPS} are needed"}
+    assert found.n == found.per_emotion[AWE].n == 60
+    assert np.isnan(found.per_emotion[PAIN]["mae"])
     assert not np.isnan(found["mae"])
 
 
 def test_a_single_voice_leaves_nothing_to_learn_from():
     bench = changed(made(), voice=["the voice"] * 120)
     for found in baselines(bench, np.full(120, True)).values():
-        assert found["n"] == 0 and np.isnan(found["mae"])
-        assert "rated clips in 1 of 5 folds" in found["left_out"][AWE]
+        assert found.n == 0 and np.isnan(found["mae"])
+        assert "rated clips in 1 of 5 folds" in found.left_out[AWE]
 
 
 def test_the_rater_mean_has_pooled_correlations_and_none_within_emotions():
@@ -219,8 +220,8 @@ def test_the_rater_mean_has_pooled_correlations_and_none_within_emotions():
     ratings[60:] = np.maximum(ratings[60:], 5)
     found = baselines(changed(bench, mean_0_10=ratings), np.full(120, True))["rater_mean"]
     assert found["pearson"] > 0.1
-    assert np.isnan([found["macro_spearman"], found["per_emotion"][AWE]["pearson"]]).all()
-    assert "does not tell clips apart" in found["undefined"]["macro_pearson"]
+    assert np.isnan([found["macro_spearman"], found.per_emotion[AWE]["pearson"]]).all()
+    assert "does not tell clips apart" in found.undefined["macro_pearson"]
     assert not np.isnan(found["macro_mae"])
 
 
@@ -232,11 +233,11 @@ def test_without_acoustic_columns_there_is_no_ridge():
 
 def test_the_note_says_how_folds_were_made_and_what_was_missing():
     bench = changed(made(n_voices=9), acoustics_0=[None] * 30 + [1.0] * 90)
-    note = baselines(bench, np.full(120, True))["acoustic_ridge"]["note"]
+    note = baselines(bench, np.full(120, True))["acoustic_ridge"].note
     assert "4 acoustic features; 5 folds by voice; 30 of 480 values missing" in note
 
 
 def test_a_bench_without_rows_has_undefined_baselines():
     bench = made().slice(0, 0)
     for found in baselines(bench, np.empty(0, bool)).values():
-        assert found["n"] == 0 and np.isnan(found["mae"])
+        assert found.n == 0 and np.isnan(found["mae"])

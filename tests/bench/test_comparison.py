@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluate_metrics.bench.comparison import bootstrap_p, compare, holm
+from evaluate_metrics.bench.comparison import bootstrap_p, compare
 from evaluate_metrics.bench.comparison_tables import sections
-from evaluate_metrics.bench.predictions import EvaluationError
+from evaluate_metrics.bench.figures import ComparedRows
+from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.emonet_voice import STATISTICS, resample
+from modeling_empathic.report.statistics import holm
 from modeling_empathic.report.tables import as_text
 from tests.support.evaluation_maker import FEW, heard, made_bench, of, with_outcome
 
@@ -78,22 +80,22 @@ def test_a_system_does_not_differ_from_itself():
     found = compare(same, same, bench, n_resamples=50)
     for name in STATISTICS:
         for of_one in (found[name], found[f"macro_{name}"]):
-            assert (of_one["difference"], of_one["low"], of_one["high"]) == (0, 0, 0)
-            assert of_one["p"] == 1
-    assert {row["spearman"]["p_holm"] for row in found["per_emotion"].values()} == {1}
+            assert (of_one.difference, of_one.low, of_one.high) == (0, 0, 0)
+            assert of_one.p == 1
+    assert {row.spearman.p_holm for row in found.per_emotion.values()} == {1}
 
 
 def test_the_better_system_is_found_and_the_worse_one_mirrors_it():
     bench = made_bench(clips=60)
     good, bad = of(heard(bench, noise=1.5)), of(heard(bench, noise=8, seed=2))
     found, mirrored = compare(good, bad, bench, 500), compare(bad, good, bench, 500)
-    assert found["spearman"]["low"] > 0 > found["mae"]["high"]
-    assert found["spearman"]["p"] < 0.05
+    assert found.spearman.low > 0 > found.mae.high
+    assert found.spearman.p < 0.05
     for name in STATISTICS:
-        assert found[name]["difference"] == pytest.approx(-mirrored[name]["difference"])
-    for row in found["per_emotion"].values():
-        assert row["spearman"]["p"] <= row["spearman"]["p_holm"]
-        assert row["n"] == 60
+        assert found[name].difference == pytest.approx(-mirrored[name].difference)
+    for row in found.per_emotion.values():
+        assert row.spearman.p <= row.spearman.p_holm
+        assert row.n == 60
 
 
 def test_pairing_narrows_the_interval_of_systems_that_err_alike():
@@ -101,9 +103,9 @@ def test_pairing_narrows_the_interval_of_systems_that_err_alike():
     rows = heard(bench)
     shifted = pa.array(np.clip(rows["score"].to_numpy() + 0.3, 0, 10))
     alike = rows.set_column(2, "score", shifted)
-    close = compare(of(alike), of(rows), bench, 300)["mae"]
-    far = compare(of(heard(bench, seed=9)), of(rows), bench, 300)["mae"]
-    assert close["high"] - close["low"] < 0.5 * (far["high"] - far["low"])
+    close = compare(of(alike), of(rows), bench, 300).mae
+    far = compare(of(heard(bench, seed=9)), of(rows), bench, 300).mae
+    assert close.high - close.low < 0.5 * (far.high - far.low)
 
 
 def test_only_rows_that_both_scored_take_part():
@@ -112,11 +114,11 @@ def test_only_rows_that_both_scored_take_part():
     a = with_outcome(heard(bench), lambda row: row["clip_id"] in clips[:3], "refused")
     b = heard(bench, seed=3).filter(pa.compute.is_in(a["clip_id"], pa.array(clips[:50])))
     found = compare(of(a), of(b), bench, n_resamples=20)
-    assert found["rows"] == {"common": 47, "only_a": 10, "only_b": 3}
+    assert found.rows == ComparedRows(common=47, only_a=10, only_b=3)
     held = [row for row in bench.to_pylist() if row["clip_id"] in clips[3:50]]
     score = {(r["clip_id"], r["emotion"]): r["score"] for r in a.to_pylist()}
     errors = [abs(score[r["clip_id"], r["emotion"]] - r["mean_0_10"]) for r in held]
-    assert found["mae"]["a"] == pytest.approx(np.mean(errors))
+    assert found.mae.a == pytest.approx(np.mean(errors))
 
 
 def test_other_scales_are_brought_together():
@@ -124,7 +126,7 @@ def test_other_scales_are_brought_together():
     rows = heard(bench)
     quarter = rows.set_column(2, "score", pa.array(rows["score"].to_numpy() / 2.5))
     found = compare(of(quarter, "0-4"), of(rows), bench, n_resamples=20)
-    assert found["mae"]["difference"] == pytest.approx(0, abs=1e-12)
+    assert found.mae.difference == pytest.approx(0, abs=1e-12)
 
 
 def test_what_is_undefined_for_one_has_no_difference_and_is_no_test():
@@ -138,11 +140,13 @@ def test_what_is_undefined_for_one_has_no_difference_and_is_no_test():
     ]
     constant = constant.set_column(2, "score", pa.array(fives))
     found = compare(of(constant), of(heard(bench, seed=5)), bench, n_resamples=100)
-    awe = found["per_emotion"]["Awe"]["spearman"]
-    assert all(math.isnan(awe[key]) for key in ("a", "difference", "low", "high", "p", "p_holm"))
-    others = [found["per_emotion"][name]["spearman"] for name in FEW if name != "Awe"]
-    smaller = min(others, key=lambda row: row["p"])
-    assert smaller["p_holm"] == pytest.approx(min(1, 2 * smaller["p"]))
+    awe = found.per_emotion["Awe"].spearman
+    assert all(
+        math.isnan(getattr(awe, key)) for key in ("a", "difference", "low", "high", "p", "p_holm")
+    )
+    others = [found.per_emotion[name].spearman for name in FEW if name != "Awe"]
+    smaller = min(others, key=lambda row: row.p)
+    assert smaller.p_holm == pytest.approx(min(1, 2 * smaller.p))
     text = as_text(sections(found, "a", "b", 80), 80)
     assert "n/a¹" in text
     assert "¹ undefined for at least one of the two" in text
@@ -151,7 +155,7 @@ def test_what_is_undefined_for_one_has_no_difference_and_is_no_test():
 def test_too_few_resamples_for_the_correction_are_said():
     bench = made_bench()
     found = compare(of(heard(bench)), of(heard(bench, seed=2)), bench, n_resamples=99)
-    assert found["bootstrap"]["smallest_p_holm"] == pytest.approx(2 * 3 / 100)
+    assert found.bootstrap.smallest_p_holm == pytest.approx(2 * 3 / 100)
     text = as_text(sections(found, "a", "b", 80), 80)
     assert "no corrected p can be below 0.060" in " ".join(text.split())
 

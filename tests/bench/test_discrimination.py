@@ -41,7 +41,7 @@ def test_auc_is_that_of_scikit_learn_with_and_without_ties(digits):
     from sklearn.metrics import roc_auc_score
 
     scores, targets = made(0.7, digits=digits)
-    for pair in discrimination(scores, targets, n_resamples=0)["pairs"]:
+    for pair in discrimination(scores, targets, n_resamples=0).pairs:
         difference, of_a = values(scores, targets, pair["a"], pair["b"])
         assert pair["auc"] == pytest.approx(roc_auc_score(of_a, difference), abs=1e-12)
 
@@ -94,7 +94,7 @@ def test_a_threshold_is_tried_on_clips_it_was_not_learnt_from():
     for seed in range(20):
         scores, targets = made(0.0, seed=seed, names=NAMES[:2])
         found = discrimination(scores, targets, n_resamples=0)
-        held_out.append(found["mean"]["balanced_accuracy"])
+        held_out.append(found.mean["balanced_accuracy"])
         difference, of_a = values(scores, targets, *NAMES[:2])
         in_sample.append(naive_gain(difference, of_a, _best_threshold(difference, of_a)))
     # Nothing is to be found: only who looks at the answers finds something.
@@ -104,20 +104,20 @@ def test_a_threshold_is_tried_on_clips_it_was_not_learnt_from():
 def test_a_perfect_model_is_perfect_and_an_inverted_one_is_worse_than_chance():
     for shift, accuracy, auc in ((50, 1.0, 1.0), (-50, 0.5, 0.0)):
         scores, targets = made(shift)
-        for pair in discrimination(scores, targets, n_resamples=0)["pairs"]:
+        for pair in discrimination(scores, targets, n_resamples=0).pairs:
             assert pair["auc"] == auc
             assert pair["balanced_accuracy"] <= accuracy
-    assert all(p["accuracy"] == 1 for p in discrimination(*made(50), n_resamples=0)["pairs"])
+    assert all(p["accuracy"] == 1 for p in discrimination(*made(50), n_resamples=0).pairs)
 
 
 def test_a_constant_model_is_at_the_floor():
     targets = ["Sadness"] * 30 + ["Distress"] * 30
     found = discrimination({"Sadness": [1.0] * 60, "Distress": [2.0] * 60}, targets)
-    pair = found["pairs"][0]
-    assert (pair["auc"], pair["balanced_accuracy"]) == (found["floor"], found["floor"])
+    pair = found.pairs[0]
+    assert (pair["auc"], pair["balanced_accuracy"]) == (found.floor, found.floor)
     # Every resample has thirty clips of each, or else the share told right would vary.
-    for interval in pair["intervals"].values():
-        assert interval["low"] == interval["high"] == 0.5
+    for interval in pair.intervals.values():
+        assert interval.low == interval.high == 0.5
 
 
 def test_what_raises_every_score_of_a_clip_does_not_matter():
@@ -125,7 +125,7 @@ def test_what_raises_every_score_of_a_clip_does_not_matter():
     louder = np.random.default_rng(5).integers(0, 4, len(targets)) * 0.25
     raised = {name: np.round(column * 16) / 16 + louder for name, column in scores.items()}
     exact = {name: np.round(column * 16) / 16 for name, column in scores.items()}
-    plain, moved = (discrimination(s, targets, n_resamples=0)["pairs"] for s in (exact, raised))
+    plain, moved = (discrimination(s, targets, n_resamples=0).pairs for s in (exact, raised))
     assert [p["auc"] for p in plain] == [p["auc"] for p in moved]
 
 
@@ -139,27 +139,27 @@ def test_the_order_of_clips_does_not_matter():
 
 def test_auc_and_sizes_survive_a_change_of_places():
     scores, targets = made(0.8)
-    forth = find_pair(discrimination(scores, targets, n_resamples=0), "anger", "sadness")
+    forth = find_pair(discrimination(scores, targets, n_resamples=0).pairs, "anger", "sadness")
     turned = dict(reversed(scores.items()))
-    back = find_pair(discrimination(turned, targets, n_resamples=0), "Sadness", "Anger")
+    back = find_pair(discrimination(turned, targets, n_resamples=0).pairs, "Sadness", "Anger")
     assert forth["auc"] == pytest.approx(back["auc"]) and forth["a"] == back["b"]
 
 
 def test_intervals_bracket_the_value_and_repeat_with_the_seed():
     scores, targets = made(0.8)
     first, again, other = (
-        discrimination(scores, targets, n_resamples=200, seed=seed)["pairs"] for seed in (1, 1, 2)
+        discrimination(scores, targets, n_resamples=200, seed=seed).pairs for seed in (1, 1, 2)
     )
     assert first == again != other
     for pair in first:
-        for name, interval in pair["intervals"].items():
-            assert interval["low"] < pair[name] < interval["high"]
+        for name, interval in pair.intervals.items():
+            assert interval.low < pair[name] < interval.high
 
 
 def test_the_width_of_an_interval_is_the_spread_over_new_clips():
-    found = [discrimination(*made(0.8, seed=s), n_resamples=200)["pairs"][0] for s in range(60)]
+    found = [discrimination(*made(0.8, seed=s), n_resamples=200).pairs[0] for s in range(60)]
     spread = np.std([pair["auc"] for pair in found])
-    widths = [pair["intervals"]["auc"]["high"] - pair["intervals"]["auc"]["low"] for pair in found]
+    widths = [pair.intervals["auc"].high - pair.intervals["auc"].low for pair in found]
     assert np.mean(widths) / (2 * 1.96) == pytest.approx(spread, rel=0.35)
 
 
@@ -172,9 +172,9 @@ def test_clips_that_resemble_each_other_widen_the_interval_when_drawn_by_group()
     widths = []
     for label in (None, groups):
         found = discrimination(scores, targets, label, n_resamples=300)
-        interval = found["pairs"][0]["intervals"]["auc"]
-        widths.append(interval["high"] - interval["low"])
-        assert found["unit"] == ("clip" if label is None else "group")
+        interval = found.pairs[0]["intervals"]["auc"]
+        widths.append(interval.high - interval.low)
+        assert found.unit == ("clip" if label is None else "group")
     assert widths[1] > 2 * widths[0]
 
 
@@ -183,7 +183,7 @@ def test_a_voice_is_in_one_fold():
     targets = ["Sadness", "Distress"] * 60
     groups = [f"voice {i // 2}" for i in range(120)]
     scores = {"Sadness": np.arange(120.0) // 2 + np.tile([0.1, 0], 60), "Distress": np.zeros(120)}
-    pair = discrimination(scores, targets, groups, n_resamples=0)["pairs"][0]
+    pair = discrimination(scores, targets, groups, n_resamples=0).pairs[0]
     assert pair["balanced_accuracy"] == pytest.approx(0.5, abs=0.05)
 
 
@@ -191,26 +191,25 @@ def test_clips_without_both_scores_are_counted_and_left_out():
     scores, targets = made(0.8)
     scores["Anger"][:7] = np.nan
     found = discrimination(scores, targets, n_resamples=0)
-    assert find_pair(found, "Sadness", "Anger")["n_missing"] == 7
-    assert find_pair(found, "Sadness", "Anger")["n_a"] == 53
-    assert find_pair(found, "Sadness", "Distress")["n_missing"] == 0
+    assert find_pair(found.pairs, "Sadness", "Anger").n_missing == 7
+    assert find_pair(found.pairs, "Sadness", "Anger").n_a == 53
+    assert find_pair(found.pairs, "Sadness", "Distress").n_missing == 0
 
 
 def test_too_few_clips_or_groups_are_nan_with_a_reason():
     scores, targets = made(0.8, n=10)
     scores["Anger"][:] = np.nan
     found = discrimination(scores, targets, n_resamples=10)
-    pair = find_pair(found, "Anger", "Sadness")
-    assert np.isnan(pair["auc"]) and np.isnan(pair["intervals"]["auc"]["low"])
+    pair = find_pair(found.pairs, "Anger", "Sadness")
+    assert np.isnan(pair["auc"]) and np.isnan(pair.intervals["auc"].low)
     assert (
-        pair["reason"]
-        == "5 clips with both scores are needed; there are 0 of Sadness and 0 of Anger"
+        pair.reason == "5 clips with both scores are needed; there are 0 of Sadness and 0 of Anger"
     )
-    assert found["mean"]["pairs"] == 1 and not np.isnan(found["mean"]["auc"])
+    assert found.mean.pairs == 1 and not np.isnan(found.mean["auc"])
     scores, targets = made(0.8, n=10)
     found = discrimination(scores, targets, targets, n_resamples=10)
-    assert found["pairs"][0]["reason"] == "all clips of Sadness are in one fold: too few groups"
-    assert np.isnan(found["mean"]["auc"])
+    assert found.pairs[0].reason == "all clips of Sadness are in one fold: too few groups"
+    assert np.isnan(found.mean["auc"])
 
 
 def test_clips_of_other_categories_are_left_out():
@@ -226,7 +225,7 @@ def test_what_makes_no_sense_is_refused():
     with pytest.raises(MetricError, match="1 emotions, 5 folds; at least two are needed"):
         discrimination({"Awe": [1]}, ["Awe"])
     with pytest.raises(MetricError, match="'Awe' and 'Pain' are no pair of these emotions"):
-        find_pair({"pairs": []}, "Awe", "Pain")
+        find_pair([], "Awe", "Pain")
 
 
 def test_the_picture_names_emotions_in_the_papers_order_and_the_papers_pair(tmp_path):
@@ -235,7 +234,7 @@ def test_the_picture_names_emotions_in_the_papers_order_and_the_papers_pair(tmp_
     plot_discrimination(found, tmp_path / "pairs.svg")
     text = (tmp_path / "pairs.svg").read_text()
     assert text.index(">Distress<") < text.index(">Sadness<") < text.index(">Anger<")
-    rate = two_digits(find_pair(found, "Sadness", "Distress")["balanced_accuracy"])
+    rate = two_digits(find_pair(found.pairs, "Sadness", "Distress")["balanced_accuracy"])
     assert f"Sadness / Distress  {rate}" in text and "(paper: 0.63)" in text
 
 

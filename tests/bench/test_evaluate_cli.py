@@ -1,29 +1,30 @@
 """`emonet-voice evaluate` at the command line, on a small Bench that was built."""
 
+import io
 import json
+import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from typing import NamedTuple
+from unittest import mock
 
 import pytest
-import typer
 from pyarrow import parquet
-from typer.testing import CliRunner
 
 from dataset_scripts.building.build import build
-from emonet_voice.cli.evaluate import evaluate
-from evaluate_metrics.bench.evaluation import read_result
+from emonet_voice.cli import app as cli
+from evaluate_metrics.bench import reader
 from evaluate_metrics.bench.plots import result as plots
-from evaluate_metrics.bench.predictions import EvaluationError, described
+from evaluate_metrics.bench.predictions import described
 from evaluate_metrics.bench.reader import iter_audio, read_bench
+from evaluate_metrics.bench.result import EvaluationError, read_result
 from evaluate_metrics.bench.scoring import score_bench
 from modeling_empathic.scoring import loading as score_model
 from tests.support.evaluation_maker import heard, with_outcome, write
 from tests.support.places import REPOSITORY
 from tests.support.raw_release_maker import make_raw_release, rewrite
 from tests.support.scoring_fakes import fake_loader
-
-app = typer.Typer(pretty_exceptions_enable=False)
-app.command()(evaluate)
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +48,22 @@ def mine(labels, tmp_path, monkeypatch):
     return write(heard(labels), tmp_path / "mine.parquet", model="me/mine", scale="0-10")
 
 
-def run(*arguments, width=80):
-    result = CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": str(width)})
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
+class Ran(NamedTuple):
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self):
+        return self.stdout + self.stderr
+
+
+def run(*arguments, width=80, command="evaluate"):
+    out, err = io.StringIO(), io.StringIO()
+    wide = mock.patch.dict(os.environ, COLUMNS=str(width))
+    with redirect_stdout(out), redirect_stderr(err), wide:
+        code = cli.run([command, *map(str, arguments)])
+    return Ran(code, out.getvalue(), err.getvalue())
 
 
 FAST = ("--resamples", 20)
@@ -126,8 +139,8 @@ def test_the_result_is_written_as_it_is_shown(bench, mine, tmp_path):
     assert found.stdout.startswith("### ")
     assert "Written to" in found.stderr
     result = read_result(tmp_path / "r.json")
-    assert f"| {result['metric']['outcomes']['scored']:,} |" in found.stdout
-    assert result["predictions"]["provenance"]["model"] == "me/mine"
+    assert f"| {result.metric.outcomes.scored:,} |" in found.stdout
+    assert result.predictions.provenance["model"] == "me/mine"
 
 
 def test_the_difference_of_two_files_is_shown(bench, labels, mine, tmp_path):
@@ -150,7 +163,7 @@ def test_pictures_get_the_result_pairs_and_alphas(bench, labels, mine, monkeypat
     monkeypatch.setattr(plots, "plot_all", plot_all)
     found = run(mine, "--bench", bench, *FAST, "--plots", "drawn")
     assert "Written to drawn/emotions.png" in found.stderr
-    assert drawn["result"]["system"] == "me/mine"
+    assert drawn["result"].system == "me/mine"
     assert sum(len(p) for p, _ in drawn["pairs"].values()) == len(labels)
     assert set(drawn["alphas"]) == set(drawn["pairs"])
 
@@ -160,21 +173,50 @@ def test_results_become_a_leaderboard(bench, labels, mine, tmp_path):
     for file in (mine, write(refusing, tmp_path / "other.parquet", model="me/other")):
         run(file, "--bench", bench, *FAST, "--output", file.with_suffix(".json"))
     board = tmp_path / "board"
-    found = run("mine.json", "other.json", "--leaderboard", board)
+    found = run("mine.json", "other.json", "--output", board, command="leaderboard")
     assert found.exit_code == 0, found.output
     systems = parquet.read_table(board / "leaderboard.parquet")["system"].to_pylist()
     assert {"me/mine", "me/other"} <= set(systems)
     (tmp_path / "broken.json").write_text("{}")
-    found = run("mine.json", "broken.json", "--leaderboard", board)
+    found = run("mine.json", "broken.json", "--output", board, command="leaderboard")
     assert found.exit_code == 1
     assert "left out: broken.json is no result of" in found.stderr
+    written = (board / "leaderboard.json").read_bytes()
+    before = run("mine.json", "broken.json", "--leaderboard", tmp_path / "same")
+    assert before.exit_code == 1
+    new = "is now `emonet-voice leaderboard RESULTS --output DIR`"
+    assert new in before.stderr and new not in found.stderr
+    assert (tmp_path / "same" / "leaderboard.json").read_bytes() == written
+    shown = run("mine.json", "--output", board, "--json", command="leaderboard")
+    assert json.loads(shown.stdout) == json.loads((board / "leaderboard.json").read_text())
+
+
+def test_the_old_spelling_of_leaderboard_is_not_in_the_help():
+    assert "--leaderboard" not in run("--help").stdout
+    assert "leaderboard" in run("--help", command="leaderboard").stdout
+
+
+def test_a_comparison_that_does_not_fit_is_named_and_the_code_is_0(bench, labels, mine, tmp_path):
+    other = write(heard(labels, noise=9, seed=4), tmp_path / "other.parquet")
+    run(mine, "--bench", bench, "--vs", other, *FAST, "--output", "mine.json")
+    found = run("mine.json", "--output", "board", command="leaderboard")
+    assert found.exit_code == 0
+    assert "left out: mine.json: its comparison is with 'other'" in found.stderr
+
+
+def test_a_stop_while_the_bench_is_read_ends_with_130_and_no_traceback(bench, mine, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reader, "read_bench", stop)
+    assert run(mine, "--bench", bench).exit_code == 130
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["mine.parquet"], "--bench is missing"),
-        ([], "give one file of predictions, or --model; there are 0"),
+        (["--bench", "{bench}"], "give one file of predictions, or --model; there are 0"),
         (["mine.parquet", "mine.parquet", "--bench", "{bench}"], "there are 2"),
         (["mine.parquet", "--bench", "nowhere"], "nowhere: no such folder, and not a Hub id"),
         (["gone.csv", "--bench", "{bench}"], "gone.csv: no such file"),
@@ -208,13 +250,13 @@ def test_a_model_scores_the_clips_first_and_its_file_stays(bench, mine, fake_mod
     assert found.exit_code == 0, found.output
     assert "Scores are in fake-bench-default.parquet" in found.stderr
     result = read_result(tmp_path / "r.json")
-    assert result["join"]["matched"] == 9  # three heads
-    assert result["metric"]["outcomes"]["unmapped"] == 111
+    assert result.join.matched == 9  # three heads
+    assert result.metric.outcomes.unmapped == 111
     assert len(parquet.read_table("fake-bench-default.parquet")) == 120
     assert not list(tmp_path.glob(".*"))
     again = run("fake-bench-default.parquet", "--bench", bench, *FAST, "--output", "s.json")
     assert again.exit_code == 0
-    assert read_result(tmp_path / "s.json")["metric"] == result["metric"]
+    assert read_result(tmp_path / "s.json").to_json()["metric"] == result.to_json()["metric"]
 
 
 def test_only_the_next_few_clips_are_on_disk(bench, tmp_path):

@@ -1,6 +1,7 @@
 """Predictions meet the benchmark: by clip and emotion, failures counted, nothing made up."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from evaluate_metrics.bench.comparison import compare
-from evaluate_metrics.bench.evaluation import evaluate, join, pairs, read_result, write_result
-from evaluate_metrics.bench.predictions import EvaluationError, read_predictions
+from evaluate_metrics.bench.evaluation import evaluate, join, pairs, write_result
+from evaluate_metrics.bench.predictions import read_predictions
+from evaluate_metrics.bench.result import EvaluationError, read_result
 from evaluate_metrics.bench.tables import sections
 from evaluate_metrics.emonet_voice import OUTCOMES
 from evaluate_metrics.published import published_table5, published_table6, published_table7
@@ -38,8 +40,8 @@ def evaluated(rows, bench=BENCH, **options):
 def test_the_order_of_rows_does_not_matter(seed):
     mixed = np.random.default_rng(seed).permutation(len(HEARD))
     a, b = evaluated(HEARD, n_resamples=0), evaluated(HEARD.take(mixed), n_resamples=0)
-    assert a["metric"]["per_emotion"] == b["metric"]["per_emotion"]
-    assert a["join"] == b["join"]
+    assert a.metric.per_emotion == b.metric.per_emotion
+    assert a.join == b.join
 
 
 def test_each_row_gets_the_score_of_its_own_emotion():
@@ -47,36 +49,36 @@ def test_each_row_gets_the_score_of_its_own_emotion():
     score = {(r["clip_id"], r["emotion"]): r["score"] for r in HEARD.to_pylist()}
     expected = [score[r["clip_id"], r["emotion"]] for r in BENCH.to_pylist()]
     assert found.scores.tolist() == expected
-    assert found.account["matched"] == len(BENCH) == 60
+    assert found.account.matched == len(BENCH) == 60
 
 
 def test_the_same_audio_under_two_emotions_is_two_rows():
     bench = BENCH.set_column(0, "clip_id", pa.array([f"{i % 20:064x}" for i in range(60)]))
     found = evaluated(heard(bench.slice(0, 20)), bench)
-    assert found["bench"]["clips"] == 20
-    assert found["metric"]["outcomes"]["used"] == 60
+    assert found.bench.clips == 20
+    assert found.metric.outcomes.used == 60
 
 
 def test_figures_are_those_of_scipy():
-    metric = evaluated(HEARD)["metric"]
+    metric = evaluated(HEARD).metric
     for name, (p, r) in pairs(of(HEARD), BENCH).items():
-        found = metric["per_emotion"][name]
+        found = metric.per_emotion[name]
         assert found["spearman"] == pytest.approx(stats.spearmanr(p, r).statistic)
         assert found["pearson"] == pytest.approx(stats.pearsonr(p, r).statistic)
         assert found["mae"] == pytest.approx(np.abs(p - r).mean())
-    assert metric["macro_spearman"] == pytest.approx(
-        np.mean([metric["per_emotion"][name]["spearman"] for name in FEW])
+    assert metric.macro_spearman == pytest.approx(
+        np.mean([metric.per_emotion[name].spearman for name in FEW])
     )
 
 
 def test_clips_that_the_file_does_not_have_are_counted_named_and_left_out():
     some = HEARD.filter(pa.compute.is_in(HEARD["clip_id"], pa.array(CLIPS[25:])))
     found = evaluated(some)
-    account = found["join"]
-    assert (account["matched"], account["without_prediction"]) == (35, 25)
-    assert account["without_prediction_clips"] == CLIPS[:20]
-    assert found["metric"]["outcomes"]["rows"] == 35
-    assert "Anger" not in found["metric"]["per_emotion"]
+    account = found.join
+    assert (account.matched, account.without_prediction) == (35, 25)
+    assert list(account.without_prediction_clips) == CLIPS[:20]
+    assert found.metric.outcomes.rows == 35
+    assert "Anger" not in found.metric.per_emotion
     text = " ".join(as_text(sections(found, 80), 80).split())
     assert "without prediction 25 left out" in text
     assert f"Clips without prediction: 25 ({CLIPS[0][:12]}…" in text
@@ -86,8 +88,8 @@ def test_clips_that_the_file_does_not_have_are_counted_named_and_left_out():
 
 def test_clips_that_the_benchmark_does_not_have_are_counted_and_named():
     found = evaluated(HEARD, BENCH.slice(2))
-    assert found["join"]["unknown_clips"] == 2
-    assert found["join"]["unknown_clips_first"] == CLIPS[:2]
+    assert found.join.unknown_clips == 2
+    assert list(found.join.unknown_clips_first) == CLIPS[:2]
 
 
 def test_no_common_clip_is_an_error_that_shows_an_id_of_each():
@@ -102,12 +104,20 @@ def test_no_common_clip_is_an_error_that_shows_an_id_of_each():
 def test_a_failure_is_counted_as_what_it_is_and_is_no_zero(outcome):
     failed = with_outcome(HEARD, lambda row: row["clip_id"] in CLIPS[:5], outcome)
     without = BENCH.slice(5)
-    metric, expected = evaluated(failed)["metric"], evaluated(HEARD, without)["metric"]
-    assert {name: metric["outcomes"][name] for name in OUTCOMES} == {
+    metric, expected = evaluated(failed).metric, evaluated(HEARD, without).metric
+    assert {name: metric.outcomes[name] for name in OUTCOMES} == {
         **dict.fromkeys(OUTCOMES, 0), "scored": 55, outcome: 5,
     }  # fmt: skip
     for name in ("mae", "rmse", "pearson", "spearman", "macro_mae", "macro_spearman"):
         assert metric[name] == pytest.approx(expected[name])
+
+
+def test_what_the_metric_refuses_is_a_mistake_of_the_user():
+    off = BENCH.set_column(2, "mean_0_10", pa.array([11.0] * len(BENCH)))
+    with pytest.raises(
+        EvaluationError, match="reference 11 .* is off the declared reference_scale"
+    ):
+        evaluated(HEARD, off)
 
 
 def test_a_figure_without_an_interval_says_why():
@@ -121,14 +131,14 @@ def test_rows_without_a_score_are_in_no_pair_and_no_floor():
     some = with_outcome(some, lambda row: row["clip_id"] == CLIPS[0], "refused")
     found = {name: len(p) for name, (p, _) in pairs(of(some), BENCH).items()}
     assert found == {"Anger": 19, "Pleasure/Ecstasy": 20}
-    assert evaluated(some)["baselines"]["rater_mean"]["n"] == 39
-    assert compare(of(some), of(HEARD), BENCH, 10)["rows"]["common"] == 39
+    assert evaluated(some).baselines["rater_mean"].n == 39
+    assert compare(of(some), of(HEARD), BENCH, 10).rows.common == 39
 
 
 def test_only_failures_give_no_figures_but_reasons():
     found = evaluated(with_outcome(HEARD, lambda row: True, "refused"))
-    assert math.isnan(found["metric"]["mae"])
-    assert found["metric"]["outcomes"]["refusal_rate"] == 1
+    assert math.isnan(found.metric.mae)
+    assert found.metric.outcomes.refusal_rate == 1
     text = as_text(sections(found, 80), 80)
     assert "n/a¹" in text
     assert "¹ no row has both a prediction and a reference" in text
@@ -153,14 +163,14 @@ def gpt(tmp_path_factory):
 
 
 def test_labels_that_a_join_drops_are_unmapped_and_refusals_stay_refusals(gpt):
-    outcomes = gpt["metric"]["outcomes"]
-    assert (outcomes["unmapped"], outcomes["refused"], outcomes["scored"]) == (28, 66, 66)
-    assert outcomes["refusal_rate"] == 66 / 160
-    assert gpt["join"]["unmapped_emotions"] == dict.fromkeys(SLASHED, 4)
-    for name, found in gpt["metric"]["per_emotion"].items():
+    outcomes = gpt.metric.outcomes
+    assert (outcomes.unmapped, outcomes.refused, outcomes.scored) == (28, 66, 66)
+    assert outcomes.refusal_rate == 66 / 160
+    assert gpt.join.unmapped_emotions == dict.fromkeys(SLASHED, 4)
+    for name, found in gpt.metric.per_emotion.items():
         expected = {"unmapped": 4} if name in SLASHED else {"refused": 2, "scored": 2}
-        assert {key: n for key, n in found["outcomes"].items() if n} == expected
-        assert math.isnan(found["spearman"]) >= (name in SLASHED)
+        assert {key: n for key, n in found.outcomes.items() if n} == expected
+        assert math.isnan(found.spearman) >= (name in SLASHED)
 
 
 def test_the_tables_say_which_emotions_are_unmapped(gpt):
@@ -180,8 +190,8 @@ def test_an_emotion_that_the_file_never_answers_is_unmapped_for_unknown_clips_to
         for row in HEARD.to_pylist()
     ]))  # fmt: skip
     account = evaluated(targets)
-    assert account["join"]["without_prediction"] == 0
-    assert account["metric"]["outcomes"]["unmapped"] == 20
+    assert account.join.without_prediction == 0
+    assert account.metric.outcomes.unmapped == 20
 
 
 # --- both kinds of files --------------------------------------------------------------------------
@@ -201,19 +211,19 @@ def test_a_score_file_and_the_same_predictions_give_the_same_numbers(tmp_path):
     rows = HEARD.set_column(2, "score", pa.array(quarters))
     mine = read_predictions(write(rows, tmp_path / "mine.parquet", scale="0-4"))
     a, b = (evaluate(some, BENCH, system="x", n_resamples=50) for some in (scores, mine))
-    np.testing.assert_equal(a["metric"], b["metric"])
-    np.testing.assert_equal(a["discrimination"], b["discrimination"])
-    assert a["metric"]["spearman"] == pytest.approx(
-        evaluated(HEARD)["metric"]["spearman"], abs=1e-3
-    )
+    one, other = a.to_json(), b.to_json()
+    assert one["metric"] == other["metric"]
+    assert one["discrimination"] == other["discrimination"]
+    assert a.metric.spearman == pytest.approx(evaluated(HEARD).metric.spearman, abs=1e-3)
 
 
 def test_a_result_survives_its_file(tmp_path, gpt):
     write_result(gpt, tmp_path / "gpt.json")
     assert "NaN" not in (tmp_path / "gpt.json").read_text()
     found = read_result(tmp_path / "gpt.json")
-    np.testing.assert_equal(found["metric"], gpt["metric"])
-    assert found["bench"]["revision"] is None
+    assert found.to_json() == gpt.to_json()
+    assert math.isnan(found.metric.per_emotion[SLASHED[0]].mae)
+    assert found.bench.revision is None
     assert as_markdown(sections(found)) == as_markdown(sections(gpt))
     for text, message in (("{", "is not JSON"), ("[]", "is no result of")):
         (tmp_path / "other.json").write_text(text)
@@ -245,7 +255,7 @@ def test_published_tables_have_every_emotion_once():
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_every_line_fits_the_terminal(gpt, width):
-    text = as_text(sections(gpt | {"system": "a system with a name " * 4}, width), width)
+    text = as_text(sections(replace(gpt, system="a system with a name " * 4), width), width)
     assert max(map(len, text.splitlines())) <= width
     for name in ("Table 5", "Table 6", "Macro", "Floors", "Published", "always 5", "other way"):
         assert name in text
@@ -260,7 +270,7 @@ def test_published_and_floor_rows_are_marked_and_have_no_intervals(gpt):
 
 
 def test_markdown_has_tables_of_one_width_and_escapes_names(gpt):
-    card = as_markdown(sections(gpt | {"system": "a|b*[x]\x1b"}))
+    card = as_markdown(sections(replace(gpt, system="a|b*[x]\x1b")))
     assert "\x1b" not in card
     assert "a\\|b\\*\\[x\\]�" in card
     for block in card.split("\n\n"):

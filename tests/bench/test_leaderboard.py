@@ -10,11 +10,17 @@ from huggingface_hub import ModelCardData, parse_eval_result_entries
 from huggingface_hub.repocard_data import model_index_to_eval_results
 from pyarrow import parquet
 
-from evaluate_metrics.bench.evaluation import write_result
-from evaluate_metrics.bench.predictions import EvaluationError
+from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.leaderboard.hub_files import TASKS, eval_yaml, write_hub_files
-from evaluate_metrics.leaderboard.merge import COLUMNS, PAPER, merge, write_leaderboard
-from tests.support.results import BENCH, METRICS, SMALL, result
+from evaluate_metrics.leaderboard.merge import PAPER, merge, write_leaderboard
+from evaluate_metrics.leaderboard.table import COLUMNS
+from evaluate_metrics.published import published_table6
+from modeling_empathic.report.files import write_json
+from tests.support.board_maker import HOSTILE
+from tests.support.places import REPOSITORY
+from tests.support.results import BENCH, JOIN, METRICS, SMALL, result
+
+STORED = REPOSITORY / "tests" / "bench" / "data" / "result_format_1.json"
 
 
 @pytest.fixture
@@ -24,7 +30,7 @@ def store(tmp_path):
     def write(*results):
         files = [tmp_path / f"{i}.json" for i in range(len(results))]
         for file, found in zip(files, results, strict=True):
-            write_result(found, file)
+            write_json(file, found)
         return files
 
     return write
@@ -46,7 +52,36 @@ def test_a_row_has_the_figures_intervals_counts_and_best_floor_of_its_result(sto
     assert row["mae_floor"] == min(floor["mae"] for floor in floors)
     assert row["spearman_floor"] == np.nanmax([floor["spearman"] for floor in floors])
     assert (row["used"], row["refused"], row["revision"]) == (60, 0, "a" * 40)
-    assert set(row) == {*COLUMNS, "floors"}
+    assert set(row) == {*COLUMNS, "floors", "spearman_by_emotion"}
+
+
+def test_a_row_has_the_figures_by_emotion_their_intervals_and_why_there_are_none(store):
+    table = merge(store(result("shy", "all of one refused")))
+    cells, metric = row_of(table, "shy")["spearman_by_emotion"], METRICS["all of one refused"]
+    ends = metric["intervals"]["per_emotion"]["Awe"]["spearman"]
+    assert cells["Awe"] == {
+        "value": metric["per_emotion"]["Awe"]["spearman"],
+        "low": ends["low"],
+        "high": ends["high"],
+        "why": "",
+    }
+    assert cells["Pain"] == {"value": None, "low": None, "high": None, "why": "20 refused"}
+    paper = row_of(table, "GPT-4o Audio")["spearman_by_emotion"]
+    assert paper["Teasing"]["value"] == published_table6()["GPT-4o Audio"]["Teasing"]
+    assert (paper["Pleasure/Ecstasy"]["value"], paper["Pleasure/Ecstasy"]["why"]) == (
+        None,
+        "NaN in the paper",
+    )
+
+
+def test_an_emotion_that_is_none_of_ours_has_no_cell(store):
+    def add(found):
+        for by_emotion in (found["metric"], found["metric"]["intervals"]):
+            by_emotion["per_emotion"]["<b>"] = by_emotion["per_emotion"]["Awe"]
+
+    row = row_of(merge(store(damaged(add))), SMALL)
+    assert row["emotions"] == 4
+    assert set(row["spearman_by_emotion"]) == {"Awe", "Pain", "Anger"}
 
 
 def test_systems_on_one_benchmark_are_ranked_pooled_and_macro(store):
@@ -82,7 +117,7 @@ def test_the_newest_of_a_systems_results_counts_whatever_their_order_or_time_zon
 
 
 def test_a_result_that_lacks_clips_has_a_row_and_no_rank(store):
-    part = result("part") | {"join": {"matched": 50, "without_prediction": 10}}
+    part = result("part") | {"join": JOIN | {"matched": 50, "without_prediction": 10}}
     table = merge(store(part, result("whole", "bad")))
     assert row_of(table, "part")["rank_spearman"] is None
     assert row_of(table, "part")["unranked"] == "10 rows of the benchmark have no answer"
@@ -131,14 +166,35 @@ def damaged(change):
         (lambda r: r["bench"].update(rows=-1), "bench.rows is -1, not a count"),
         (lambda r: r["bench"].update(rows=True), "bench.rows is True, not a count"),
         (lambda r: r["bench"].update(revision=7), "bench.revision is 7, not a text"),
-        (lambda r: r["metric"].update(mae="0.1"), "mae of metric is '0.1', not a number from 0 to"),
+        (lambda r: r["metric"].update(mae="0.1"), "metric.mae is '0.1', not a number"),
         (
             lambda r: r["metric"].update(spearman=1.5),
-            "spearman of metric is 1.5, not a number from",
+            "metric.spearman is 1.5, not a number from -1 to 1",
         ),
         (lambda r: r["metric"]["intervals"].pop("mae"), r"metric\.intervals\.mae is None"),
         (lambda r: r["metric"]["floors"].update(odd=3), "odd is 3, not a table"),
         (lambda r: r["metric"]["outcomes"].update(refused=1), "do not add up to their 60 rows"),
+        (
+            lambda r: r["metric"]["per_emotion"]["Awe"].update(spearman="x"),
+            "metric.per_emotion.Awe.spearman is 'x', not a number",
+        ),
+        (
+            lambda r: r["metric"]["per_emotion"]["Awe"].update(spearman=7),
+            "metric.per_emotion.Awe.spearman is 7.0, not a number from -1 to 1",
+        ),
+        (
+            lambda r: r["metric"]["per_emotion"].update({"a\x1b": {}}),
+            "a name in metric.per_emotion",
+        ),
+        (
+            lambda r: r["metric"]["intervals"]["pearson"].update(low=-1.1),
+            "metric.intervals.pearson.low is -1.1, not a number from -1 to 1",
+        ),
+        (lambda r: r["join"].update(matched=10**400), "join.matched is 1000.*, not a count"),
+        (
+            lambda r: r["predictions"]["provenance"].update(model="a\x1b"),
+            r"predictions.provenance.model is 'a\\x1b', not a text",
+        ),
     ],
 )
 def test_a_file_with_a_wrong_field_is_named_and_the_others_are_merged(store, change, error):
@@ -148,6 +204,62 @@ def test_a_file_with_a_wrong_field_is_named_and_the_others_are_merged(store, cha
     assert [found["file"] for found in table["rejected"]] == ["0.json"]
     with pytest.raises(EvaluationError, match=error):
         merge(files[:1])
+
+
+def compared(change=lambda comparison: None):
+    """The stored comparison of Small with `other`, and the result it is of."""
+    stored = json.loads(STORED.read_text())
+    change(stored["comparison"])
+    return stored
+
+
+def other_of(stored):
+    """A result of the other system, as far as the comparison tells."""
+    found = json.loads(json.dumps(stored)) | {"system": "other"}
+    del found["comparison"]
+    outcomes = found["metric"]["outcomes"]
+    outcomes.update(used=24, scored=24, refused=0)
+    return found
+
+
+def test_a_comparison_of_two_systems_in_the_table_is_in_it(store):
+    stored = compared()
+    table = merge(store(stored, other_of(stored)), published=False)
+    (pair,) = table["comparisons"]
+    assert (pair["a"], pair["b"]) == ("Small", "other") and table["comparisons_left_out"] == []
+    assert pair["benchmark"] == table["rows"][0]["benchmark"]
+    assert pair["comparison"] == stored["comparison"]
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda c: c.update(system="nobody"), "is with 'nobody', which is not in the table"),
+        (lambda c: c.update(system=HOSTILE), "is with '<img src=x"),
+        (lambda c: c["rows"].update(common=3), "is not of the rows in the table"),
+        (lambda c: c["spearman"].update(a=0.9), "is of other results than the table"),
+    ],
+)
+def test_a_comparison_that_does_not_fit_is_named_and_its_result_stays(store, change, error):
+    stored = compared(change)
+    table = merge(store(stored, other_of(stored)), published=False)
+    assert table["comparisons"] == [] and len(table["rows"]) == 2 and table["rejected"] == []
+    (left_out,) = table["comparisons_left_out"]
+    assert left_out["error"].startswith(f"0.json: its comparison {error}")
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda c: c["rows"].update(only_a=10**400), "comparison.rows.only_a is 1000"),
+        (lambda c: c["mae"].update(low=-1e9), "comparison.mae.low is -1000000000.0, not a number"),
+        (lambda c: c.pop("bootstrap"), "comparison.bootstrap is None, not a table"),
+        (lambda c: c.update(per_emotion=[1]), r"comparison.per_emotion is \[1\], not a table"),
+    ],
+)
+def test_a_comparison_with_a_wrong_field_is_named_by_file_and_field(store, change, error):
+    with pytest.raises(EvaluationError, match=f"0.json: {error}"):
+        merge(store(compared(change)))
 
 
 def test_files_that_are_no_json_or_not_there_are_named(tmp_path, store):
@@ -233,7 +345,7 @@ def test_what_is_not_pinned_on_the_hub_makes_no_entry_and_no_path(tmp_path, stor
 
 
 def test_a_result_that_lacks_clips_makes_no_entry(tmp_path, store):
-    part = result() | {"join": {"matched": 50, "without_prediction": 10}}
+    part = result() | {"join": JOIN | {"matched": 50, "without_prediction": 10}}
     assert len(write_hub_files(merge(store(part)), tmp_path)) == 1
 
 

@@ -4,6 +4,7 @@ import csv
 import math
 import re
 import xml.etree.ElementTree
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,10 +16,10 @@ from evaluate_metrics.bench.plots import result as plots
 from evaluate_metrics.bench.plots.alpha import plot_alpha, rank_correlation
 from evaluate_metrics.bench.plots.pairs import calibration, plot_calibration, plot_scatter
 from evaluate_metrics.bench.plots.result import plot_all, plot_emotions, plot_heat
-from evaluate_metrics.bench.predictions import EvaluationError
 from evaluate_metrics.emonet_voice import compute
 from evaluate_metrics.published import LARGE, published_table6
-from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTIONS, resolve
+from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTIONS, UserError, resolve
+from tests.support.results import typed
 
 LABELS = [emotion.bench_label for emotion in EMOTIONS]
 
@@ -37,10 +38,7 @@ def made(names=EMOTION_NAMES, n=30, seed=0):
 def result_of(pairs, system="nano", n_resamples=50, outcomes=None):
     columns = [np.concatenate(side) for side in zip(*pairs.values(), strict=True)]
     names = [name for name, (p, _) in pairs.items() for _ in p]
-    return {
-        "system": system,
-        "metric": compute(*columns, names, outcomes, n_resamples=n_resamples),
-    }
+    return typed(compute(*columns, names, outcomes, n_resamples=n_resamples), system)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +76,7 @@ def test_there_is_no_picture_of_alpha_without_alphas(tmp_path, monkeypatch):
     monkeypatch.setattr(plots, "published_table6", dict)
     few = made(EMOTION_NAMES[:2])
     pair = discrimination({name: of[0] for name, of in few.items()}, [*few] * 15, n_resamples=9)
-    found = result_of(few) | {"discrimination": pair}
+    found = replace(result_of(few), discrimination=pair)
     files = [file.stem for file in plot_all(found, few, {}, tmp_path)]
     assert files == ["emotions", "heat", "calibration", "scatter", "discrimination"]
     assert sorted(file.stem for file in tmp_path.iterdir()) == sorted(files)
@@ -87,11 +85,11 @@ def test_there_is_no_picture_of_alpha_without_alphas(tmp_path, monkeypatch):
 def test_bars_stand_in_order_with_the_mean_the_floor_and_the_counts(tmp_path, result):
     plot_emotions(result, tmp_path / "bars.svg")
     text = words(tmp_path / "bars.svg")
-    found = result["metric"]["per_emotion"]
-    names = sorted(found, key=lambda name: -found[name]["spearman"])
+    found = result.metric.per_emotion
+    names = sorted(found, key=lambda name: -found[name].spearman)
     shown = [word for word in text if word in LABELS]
     assert shown == [LABELS[EMOTION_NAMES.index(name)] for name in names]
-    mean = result["metric"]["macro_spearman"]
+    mean = result.metric.macro_spearman
     assert any(word.startswith(f"mean of emotions {mean:.2f} [") for word in text)
     assert text.count("30") == 40 and any("floor: 0" in word for word in text)
 
@@ -174,8 +172,7 @@ def test_alpha_and_spearman_of_the_published_large_model_correlate_as_was_found(
     with (shared / "tables" / "table10_cronbach_alpha.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["emotion"] != "Overall"]
     alphas = {resolve(row["emotion"]): float(row["alpha"]) for row in rows}
-    rhos = {name: {"spearman": rho} for name, rho in published_table6()[LARGE].items()}
-    found = rank_correlation({"metric": {"per_emotion": rhos}}, alphas)
+    found = rank_correlation(published_table6()[LARGE], alphas)
     assert found["n"] == 40 and round(found["value"], 2) == 0.72
     assert 0.4 < found["low"] < 0.72 < found["high"] < 0.9
 
@@ -185,7 +182,7 @@ def test_the_picture_of_alpha_prints_the_rank_correlation_and_names_every_point(
     alphas["Awe"] = math.nan
     plot_alpha(result, alphas, tmp_path / "alpha.svg")
     text = words(tmp_path / "alpha.svg")
-    rhos = [result["metric"]["per_emotion"][n]["spearman"] for n in EMOTION_NAMES if n != "Awe"]
+    rhos = [result.metric.per_emotion[n].spearman for n in EMOTION_NAMES if n != "Awe"]
     expected = spearmanr([alphas[n] for n in EMOTION_NAMES if n != "Awe"], rhos).statistic
     assert any(f"α and ρ {expected:.2f} [" in word and "39 emotions" in word for word in text)
     assert sorted(word for word in text if word in LABELS) == sorted({*LABELS} - {"Awe"})
@@ -217,8 +214,10 @@ def test_the_same_result_gives_the_same_svg(tmp_path):
 
 
 def test_a_picture_of_another_format_is_refused_and_a_failed_one_leaves_nothing(tmp_path, result):
-    with pytest.raises(EvaluationError, match=r"x\.pdf: choose a name that ends in \.png or \.svg"):
+    with pytest.raises(UserError, match=r"x\.pdf: choose a name that ends in \.png or \.svg"):
         plot_emotions(result, tmp_path / "x.pdf")
+    without = replace(result.metric.per_emotion["Awe"], outcomes={})
+    metric = replace(result.metric, per_emotion=result.metric.per_emotion | {"Awe": without})
     with pytest.raises(KeyError):
-        plot_emotions({"metric": result["metric"]}, tmp_path / "x.png")
+        plot_emotions(replace(result, metric=metric), tmp_path / "x.png")
     assert not list(tmp_path.iterdir())

@@ -39,7 +39,8 @@ def test_the_table_that_is_shipped_is_the_one_that_the_command_writes_of_the_pap
         name: [found for found in table[name] if found["published"]]
         for name in ("benchmarks", "rows")
     }
-    expected = as_json(table | only | {"rejected": []}) + "\n"
+    empty = {"comparisons": [], "rejected": [], "comparisons_left_out": []}
+    expected = as_json(table | only | empty) + "\n"
     assert (SPACE / "data" / "leaderboard.json").read_text() == expected
 
 
@@ -49,18 +50,18 @@ def test_what_is_shipped_shows_the_papers_systems_and_their_order_both_ways():
     small, large = board.rows[SMALL], board.rows[LARGE]
     assert (small["rank_spearman"], large["rank_spearman"]) == (1, 3)
     assert small["rank_macro_spearman"] > large["rank_macro_spearman"] == 1
-    missing = [n for n, cell in board.by_emotion["GPT-4o Audio"].items() if cell.value is None]
+    missing = [n for n, cell in board.by_emotion("GPT-4o Audio").items() if cell["value"] is None]
     assert len(missing) == 7 and all("/" in name for name in missing)
 
 
-def test_results_bring_figures_by_emotion_and_why_there_are_none(made):
+def test_the_table_has_figures_by_emotion_and_why_there_are_none(made):
     board = load(made)
     assert main_benchmark(board).startswith("laion/emonet-voice-bench@bbbb")
     assert len(benchmarks(board)) == 3
     label = next(label for label in on(board, main_benchmark(board)) if "refuses" in label)
-    cells = board.by_emotion[label]
-    assert cells["Anger"].value is None and cells["Anger"].why == "6 refused"
-    assert cells["Awe"].low <= cells["Awe"].value <= cells["Awe"].high
+    cells = board.by_emotion(label)
+    assert cells["Anger"]["value"] is None and cells["Anger"]["why"] == "6 refused"
+    assert cells["Awe"]["low"] <= cells["Awe"]["value"] <= cells["Awe"]["high"]
     assert any("bad.json" in problem for problem in board.left_out)
 
 
@@ -105,27 +106,52 @@ def test_a_system_is_not_compared_with_itself_or_nobody(made, a, b):
         compare(load(made), a, b)
 
 
+def first_cell(table):
+    row = next(row for row in table["rows"] if row["system"] == "made/good")
+    return row["spearman_by_emotion"]["Awe"]
+
+
 SPOILT = {
-    "was changed later": (lambda r: r["metric"].update(spearman=0.99), "has changed since"),
-    "is no number": (lambda r: r["metric"]["per_emotion"]["Awe"].update(spearman="x"), "'x'"),
-    "is off its scale": (lambda r: r["metric"]["per_emotion"]["Awe"].update(spearman=7), "is no"),
-    "compares with nobody": (lambda r: r["comparison"].update(system="nobody"), "'nobody'"),
-    "compares other rows": (lambda r: r["comparison"]["rows"].update(common=3), "not of the rows"),
-    "compares other results": (lambda r: r["comparison"]["spearman"].update(b=0.9), "of other"),
-    "has a huge number": (lambda r: r["comparison"]["rows"].update(only_a=10**400), "not a number"),
-    "has huge differences": (lambda r: r["comparison"]["mae"].update(low=-1e9), "mae is -1e+09"),
-    "was never merged": (lambda r: r.update(system="else"), "is not in leaderboard.json"),
+    "with no number": (lambda t: first_cell(t).update(value="x"), "Awe.value is 'x'"),
+    "off its scale": (lambda t: first_cell(t).update(value=7), "not a number from -1 to 1"),
+    "with an odd reason": (lambda t: first_cell(t).update(why=["<b>"]), "not a text"),
+    "with huge numbers": (
+        lambda t: t["comparisons"][0]["comparison"]["rows"].update(only_a=10**400),
+        "comparisons.0.comparison.rows.only_a is 1000",
+    ),
+    "with huge differences": (
+        lambda t: t["comparisons"][0]["comparison"]["mae"].update(low=-1e9),
+        "comparison.mae.low is -1000000000.0",
+    ),
+    "with odd comparisons": (lambda t: t.update(comparisons={"a": 1}), "not a list"),
 }
 
 
 @pytest.mark.parametrize("what", SPOILT)
-def test_a_result_that(what, copied):
+def test_a_table(what, copied):
     edit, message = SPOILT[what]
-    change(copied / "results" / "0.json", edit)
+    change(copied / "leaderboard.json", edit)
+    with pytest.raises(BoardError, match=f"leaderboard.json: .*{message}"):
+        load(copied)
+
+
+def test_a_comparison_with_nobody_is_left_out_and_the_table_shown(copied):
+    change(copied / "leaderboard.json", lambda t: t["comparisons"][0].update(b="nobody"))
     board = load(copied)
-    assert any("0.json" in found and message in found for found in board.left_out)
-    assert ("made/good", HOSTILE) not in board.comparisons
+    assert board.comparisons == {} and any("'nobody'" in problem for problem in board.left_out)
     assert "made/good" in figures(board, main_benchmark(board))
+
+
+def test_a_table_of_an_earlier_version_has_no_figures_by_emotion_and_is_shown(copied):
+    def as_before(table):
+        del table["comparisons"], table["comparisons_left_out"]
+        for row in table["rows"]:
+            del row["spearman_by_emotion"]
+
+    change(copied / "leaderboard.json", as_before)
+    board = load(copied)
+    assert board.by_emotion("made/good") == {} and board.comparisons == {}
+    assert "Without figures by emotion" in heat_map(board)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"kind": "bench"}', "[" * 100_000])
@@ -146,13 +172,14 @@ def test_a_row_of_another_kind_is_an_error(copied, field, value):
         load(copied)
 
 
-def test_a_file_name_in_the_table_is_never_opened(copied):
+def test_nothing_but_the_table_is_read(copied):
+    shutil.rmtree(copied / "results")
     change(
         copied / "leaderboard.json",
         lambda table: [row.update(file="../../../etc/passwd") for row in table["rows"]],
     )
     board = load(copied)
-    assert set(board.by_emotion) == {label for label, r in board.rows.items() if r["published"]}
+    assert all(board.by_emotion(label) for label in board.rows)
 
 
 def test_names_open_no_tag(made):

@@ -1,5 +1,7 @@
 """A leaderboard's folder with made systems, one of them with a hostile name."""
 
+from dataclasses import replace
+
 from evaluate_metrics.bench.comparison import compare as paired
 from evaluate_metrics.bench.evaluation import evaluate, write_result
 from evaluate_metrics.leaderboard.merge import merge, write_leaderboard
@@ -27,13 +29,13 @@ def write_folder(folder):
     for number, (system, rows) in enumerate(scores.items()):
         result = evaluate(of(rows), bench, system=system, n_resamples=40)
         at = {"source": "laion/emonet-voice-bench", "config": "default"}
-        result["bench"] |= at | {"revision": "b" * 40}
+        result = replace(result, bench=replace(result.bench, **at, revision="b" * 40))
         if number == 0:
-            found = paired(of(rows), of(scores[HOSTILE]), bench, n_resamples=60)
-            result["comparison"] = {"system": HOSTILE} | found
+            compared = paired(of(rows), of(scores[HOSTILE]), bench, 60, system=HOSTILE)
+            result = replace(result, comparison=compared)
         files.append(folder / "results" / f"{number}.json")
         write_result(result, files[-1])
-    result["bench"] |= {"revision": OTHER, "config": CONFIG}
+    result = replace(result, bench=replace(result.bench, revision=OTHER, config=CONFIG))
     files.append(folder / "results" / "other.json")
     write_result(result, files[-1])
     (folder / "bad.json").write_text("{")

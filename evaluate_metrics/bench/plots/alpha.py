@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from evaluate_metrics.bench.result import Result
 from evaluate_metrics.emonet_voice import intervals, spearman
 from modeling_empathic.report.figures import DARK, GREY, ORANGE, picture, two_digits
 from modeling_empathic.taxonomy import short_name
 
+Floats = npt.NDArray[np.float64]
 # Where a name may stand about its point, in points; the first free place is taken.
 _PLACES = [
     (
@@ -23,7 +26,11 @@ _PLACES = [
 
 
 def rank_correlation(
-    result: dict[str, Any], alphas: Mapping[str, float], *, n_resamples: int = 1000, seed: int = 42
+    rhos: Mapping[str, float],
+    alphas: Mapping[str, float],
+    *,
+    n_resamples: int = 1000,
+    seed: int = 42,
 ) -> dict[str, Any]:
     """Spearman's rank correlation between emotions' α and a system's ρ in them.
 
@@ -32,7 +39,7 @@ def rank_correlation(
     nothing of how uncertain each α and ρ is.
 
     Args:
-        result: Of one system.
+        rhos: Spearman's ρ of each emotion.
         alphas: Cronbach's α of each emotion.
         n_resamples: Of the bootstrap over emotions.
         seed: Of the bootstrap.
@@ -41,19 +48,18 @@ def rank_correlation(
         `value`, `low`, `high`, `n` (emotions with both) and `reason`, why it is NaN.
 
     Example:
-        >>> rhos = {"Awe": {"spearman": 0.1}, "Pain": {"spearman": 0.4}, "Fear": {"spearman": 0.3}}
-        >>> result = {"metric": {"per_emotion": rhos}}
-        >>> rank_correlation(result, {"Awe": 0.0, "Pain": 0.3, "Fear": 0.2, "Relief": 0.1})["value"]
+        >>> rhos = {"Awe": 0.1, "Pain": 0.4, "Fear": 0.3}
+        >>> rank_correlation(rhos, {"Awe": 0.0, "Pain": 0.3, "Fear": 0.2, "Relief": 0.1})["value"]
         1.0
     """
-    names, alpha, rho = _shared(result, alphas)
-    found = spearman(alpha, rho)
+    names, alpha, rho = _shared(rhos, alphas)
+    correlation = spearman(alpha, rho)
     interval = intervals(alpha, rho, n_resamples=n_resamples, seed=seed)["spearman"]
-    return {"value": found.value, "low": interval["low"], "high": interval["high"],
-            "n": len(names), "reason": found.reason}  # fmt: skip
+    return {"value": correlation.value, "low": interval["low"], "high": interval["high"],
+            "n": len(names), "reason": correlation.reason}  # fmt: skip
 
 
-def plot_alpha(result: dict[str, Any], alphas: Mapping[str, float], path: str | Path) -> None:
+def plot_alpha(result: Result, alphas: Mapping[str, float], path: str | Path) -> None:
     """Draws each emotion's ρ over its α, every emotion named, with their rank correlation.
 
     Args:
@@ -62,23 +68,24 @@ def plot_alpha(result: dict[str, Any], alphas: Mapping[str, float], path: str | 
         path: PNG or SVG to write, by its suffix.
 
     Raises:
-        EvaluationError: Another suffix.
+        UserError: Another suffix.
     """
-    names, alpha, rho = _shared(result, alphas)
-    bars = result["metric"]["intervals"]["per_emotion"]
+    rhos = {name: of.spearman for name, of in result.metric.per_emotion.items()}
+    names, alpha, rho = _shared(rhos, alphas)
+    bars = [result.metric.intervals.per_emotion[name].spearman for name in names]
     with picture(path, 9, 7.5) as figure:
         axes = figure.add_subplot()
         axes.axhline(0, color=DARK, linewidth=0.8)
         axes.axvline(0, color=DARK, linewidth=0.8)
-        low, high = ([bars[name]["spearman"][end] for name in names] for end in ("low", "high"))
+        low, high = [bar.low for bar in bars], [bar.high for bar in bars]
         axes.vlines(alpha, low, high, color=GREY, linewidth=1.2, zorder=0)
         axes.plot(alpha, rho, "o", color=ORANGE, markersize=5, mec="white", mew=0.5)
         axes.margins(0.08)
-        found = rank_correlation(result, alphas)
-        between = f"[{two_digits(found['low'])}, {two_digits(found['high'])}]"
+        rank = rank_correlation(rhos, alphas)
+        between = f"[{two_digits(rank['low'])}, {two_digits(rank['high'])}]"
         axes.set_title(
-            f"{result['system']}: rank correlation of α and ρ {two_digits(found['value'])} "
-            f"{between} over {found['n']} emotions", loc="left", parse_math=False,
+            f"{result.system}: rank correlation of α and ρ {two_digits(rank['value'])} "
+            f"{between} over {rank['n']} emotions", loc="left", parse_math=False,
         )  # fmt: skip
         axes.set_xlabel("Cronbach's α: how far raters agree about the emotion")
         axes.set_ylabel("Spearman's ρ of the system, 95 % interval")
@@ -87,25 +94,24 @@ def plot_alpha(result: dict[str, Any], alphas: Mapping[str, float], path: str | 
 
 
 def _shared(
-    result: dict[str, Any], alphas: Mapping[str, float]
-) -> tuple[list[str], np.ndarray, np.ndarray]:
+    rhos: Mapping[str, float], alphas: Mapping[str, float]
+) -> tuple[list[str], Floats, Floats]:
     """Emotions with both, their α and their ρ."""
-    found = result["metric"]["per_emotion"]
     names = [
         name
-        for name in found
-        if not math.isnan(found[name]["spearman"]) and not math.isnan(alphas.get(name, math.nan))
+        for name, rho in rhos.items()
+        if not math.isnan(rho) and not math.isnan(alphas.get(name, math.nan))
     ]
     alpha = np.array([alphas[name] for name in names], dtype=float)
-    return names, alpha, np.array([found[name]["spearman"] for name in names], dtype=float)
+    return names, alpha, np.array([rhos[name] for name in names], dtype=float)
 
 
-def _name_points(figure: Any, axes: Any, names: list[str], x: np.ndarray, y: np.ndarray) -> None:
+def _name_points(figure: Any, axes: Any, names: list[str], x: Floats, y: Floats) -> None:
     """Writes each name beside its point where it hides neither a point nor another name."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
 
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     figure.set_layout_engine("none")  # nothing may move from here on
     points = axes.transData.transform(np.column_stack([x, y])).reshape(-1, 2) * 72 / figure.dpi
@@ -129,5 +135,5 @@ def _name_points(figure: Any, axes: Any, names: list[str], x: np.ndarray, y: np.
         taken.append(box)
 
 
-def _overlap(a: np.ndarray, b: np.ndarray) -> bool:
+def _overlap(a: Floats, b: Floats) -> bool:
     return bool(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3])

@@ -1,40 +1,40 @@
 """The picture of all pairs: which emotions a model's scores tell apart, and which they do not."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from evaluate_metrics.bench.discrimination import FLOOR, PAPER
+from evaluate_metrics.bench.result import Discrimination, EmotionPair, Separation
 from modeling_empathic.report.figures import DARK, GREY, bare, picture, two_digits
 from modeling_empathic.taxonomy import EMOTION_NAMES, short_name
 
 HARDEST = 10
 
 
-def plot_discrimination(found: dict[str, Any], path: str | Path) -> None:
+def plot_discrimination(discrimination: Discrimination, path: str | Path) -> None:
     """Draws balanced accuracy of every pair, a triangle in the order of the paper's A.1.
 
     Orange is told apart, white is chance, purple worse than chance; a dot where the interval holds
     chance, grey where there is no value. Beside it the pairs that are told apart worst.
 
     Args:
-        found: Of [`evaluate_metrics.bench.discrimination.discrimination`].
+        discrimination: Of [`evaluate_metrics.bench.discrimination.discrimination`].
         path: PNG or SVG to write, by its suffix.
 
     Raises:
-        EvaluationError: Another suffix.
+        UserError: Another suffix.
     """
     known = {name: i for i, name in enumerate(EMOTION_NAMES)}
-    names = sorted(found["emotions"], key=lambda name: known.get(name, len(known)))
+    names = sorted(discrimination.emotions, key=lambda name: known.get(name, len(known)))
     place = {name: i for i, name in enumerate(names)}
     values = np.full((len(names), len(names)), np.nan)
     chance = []
-    for pair in found["pairs"]:
-        column, row = sorted((place[pair["a"]], place[pair["b"]]))
-        values[row, column] = pair["balanced_accuracy"]
-        interval = pair["intervals"]["balanced_accuracy"]
-        if interval["low"] <= FLOOR <= interval["high"]:
+    for pair in discrimination.pairs:
+        column, row = sorted((place[pair.a], place[pair.b]))
+        values[row, column] = pair.balanced_accuracy
+        interval = pair.intervals["balanced_accuracy"]
+        if interval.low <= FLOOR <= interval.high:
             chance.append((column, row))
     drawn = np.tril(np.ones(values.shape, dtype=bool), -1)
     limit = np.ceil(10 * np.nanmax(np.abs(values - FLOOR), initial=0.05)) / 10
@@ -67,19 +67,20 @@ def plot_discrimination(found: dict[str, Any], path: str | Path) -> None:
             "balanced accuracy at a cross-validated threshold\n"
             f"{FLOOR}: chance; dot: the 95 % interval holds it; grey: too few clips"
         )
-        axes.text(0.98, 0.98, "\n".join(_lines(found)), transform=axes.transAxes, ha="right",
-                  va="top", color=DARK, linespacing=1.35, parse_math=False)  # fmt: skip
+        lines = "\n".join(_lines(discrimination))
+        axes.text(0.98, 0.98, lines, transform=axes.transAxes, ha="right", va="top", color=DARK,
+                  linespacing=1.35, parse_math=False)  # fmt: skip
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
+def _lines(discrimination: Discrimination) -> list[str]:
     """The mean, the paper's pair and the hardest pairs, in words."""
-    mean = found["mean"]
-    defined = [pair for pair in found["pairs"] if not pair["reason"]]
-    defined.sort(key=lambda pair: pair["balanced_accuracy"])
-    lines = [f"mean of {mean['pairs']:,} pairs  {_with_interval(mean)}"]
+    mean = discrimination.mean
+    defined = [pair for pair in discrimination.pairs if not pair.reason]
+    defined.sort(key=lambda pair: pair.balanced_accuracy)
+    lines = [f"mean of {mean.pairs:,} pairs  {_with_interval(mean)}"]
     names, paper = PAPER
     for pair in defined:
-        if {pair["a"], pair["b"]} == set(names):
+        if {pair.a, pair.b} == set(names):
             lines.append(f"{_pair(pair)}  {_with_interval(pair)}  (paper: {paper})")
     if defined:
         lines += ["", "told apart worst"]
@@ -87,13 +88,13 @@ def _lines(found: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _pair(pair: dict[str, Any]) -> str:
-    return f"{short_name(pair['a'])} / {short_name(pair['b'])}"
+def _pair(pair: EmotionPair) -> str:
+    return f"{short_name(pair.a)} / {short_name(pair.b)}"
 
 
-def _with_interval(pair: dict[str, Any]) -> str:
-    interval = pair["intervals"]["balanced_accuracy"]
-    value = two_digits(pair["balanced_accuracy"])
-    if interval["low"] != interval["low"]:
+def _with_interval(of: Separation) -> str:
+    interval = of.intervals["balanced_accuracy"]
+    value = two_digits(of.balanced_accuracy)
+    if interval.low != interval.low:
         return value
-    return f"{value} [{two_digits(interval['low'])}, {two_digits(interval['high'])}]"
+    return f"{value} [{two_digits(interval.low)}, {two_digits(interval.high)}]"

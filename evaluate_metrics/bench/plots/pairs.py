@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from evaluate_metrics.emonet_voice import spearman
 from modeling_empathic.report.figures import DARK, GREY, ORANGE, PURPLE, picture, two_digits
 from modeling_empathic.taxonomy import short_name
 
-Pairs = Mapping[str, tuple[np.ndarray, np.ndarray]]
+Floats = npt.NDArray[np.float64]
+Pairs = Mapping[str, tuple[Floats, Floats]]
 """Predictions and references of each emotion, `(clips,)` on 0 to 10; NaN where there is none."""
 
 N_BINS = 5
@@ -31,10 +33,10 @@ def plot_calibration(pairs: Pairs, path: str | Path) -> None:
         path: PNG or SVG to write, by its suffix.
 
     Raises:
-        EvaluationError: Another suffix.
+        UserError: Another suffix.
     """
 
-    def draw(axes: Any, predictions: np.ndarray, references: np.ndarray) -> None:
+    def draw(axes: Any, predictions: Floats, references: Floats) -> None:
         bins = calibration(predictions, references)
         axes.axhline(references.mean(), color=PURPLE, linewidth=0.8)
         axes.errorbar(
@@ -48,7 +50,7 @@ def plot_calibration(pairs: Pairs, path: str | Path) -> None:
 
 
 def calibration(
-    predictions: np.ndarray, references: np.ndarray, n_bins: int = N_BINS
+    predictions: Floats, references: Floats, n_bins: int = N_BINS
 ) -> list[dict[str, float]]:
     """Means of predictions and references in groups of clips with similar predictions.
 
@@ -92,11 +94,11 @@ def plot_scatter(pairs: Pairs, path: str | Path) -> None:
         path: PNG or SVG to write, by its suffix.
 
     Raises:
-        EvaluationError: Another suffix.
+        UserError: Another suffix.
     """
     rng = np.random.default_rng(0)
 
-    def draw(axes: Any, predictions: np.ndarray, references: np.ndarray) -> None:
+    def draw(axes: Any, predictions: Floats, references: Floats) -> None:
         moved = references + rng.uniform(-0.3, 0.3, len(references))
         axes.plot(predictions, moved, ".", color=PURPLE, alpha=0.5, markersize=4, mew=0)
 

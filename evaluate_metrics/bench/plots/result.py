@@ -1,7 +1,6 @@
 """Pictures of a result: per emotion with intervals, beside the published systems, against α.
 
-`result` is what [`evaluate_metrics.bench.evaluation.evaluate`] returns, or what was read back from
-its JSON. [`plot_all`] draws every picture that a result has the numbers for.
+[`plot_all`] draws every picture that a result has the numbers for.
 """
 
 import math
@@ -10,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from evaluate_metrics.bench.figures import Interval, Metric, OfEmotion
 from evaluate_metrics.bench.plots.alpha import plot_alpha
 from evaluate_metrics.bench.plots.discrimination import plot_discrimination
 from evaluate_metrics.bench.plots.pairs import Pairs, plot_calibration, plot_scatter
+from evaluate_metrics.bench.result import Result
 from evaluate_metrics.emonet_voice.aggregate import mean_defined
 from evaluate_metrics.published import published_table6
 from modeling_empathic.report.figures import DARK, GREY, ORANGE, PURPLE, bare, picture, two_digits
@@ -21,7 +23,7 @@ from modeling_empathic.taxonomy import short_name
 
 
 def plot_all(
-    result: dict[str, Any],
+    result: Result,
     pairs: Pairs,
     alphas: Mapping[str, float],
     folder: str | Path,
@@ -52,14 +54,14 @@ def plot_all(
         plot_alpha(result, alphas, files["alpha"])
     else:
         del files["alpha"]
-    if result.get("discrimination"):
-        plot_discrimination(result["discrimination"], files["discrimination"])
+    if result.discrimination:
+        plot_discrimination(result.discrimination, files["discrimination"])
     else:
         del files["discrimination"]
     return list(files.values())
 
 
-def plot_emotions(result: dict[str, Any], path: str | Path) -> None:
+def plot_emotions(result: Result, path: str | Path) -> None:
     """Draws Spearman's ρ of each emotion with its 95 % interval, highest first.
 
     The floor is 0: what does not hear the clip cannot order the clips of an emotion. Failures of
@@ -70,16 +72,13 @@ def plot_emotions(result: dict[str, Any], path: str | Path) -> None:
         path: PNG or SVG to write, by its suffix.
 
     Raises:
-        EvaluationError: Another suffix.
+        UserError: Another suffix.
     """
-    metric = result["metric"]
-    found = metric["per_emotion"]
-    names = sorted(found, key=lambda name: (math.isnan(found[name]["spearman"]),
-                                            -found[name]["spearman"]))  # fmt: skip
-    intervals = [metric["intervals"]["per_emotion"][name]["spearman"] for name in names]
-    reasons = metric["undefined"].get("per_emotion", {})
-    values = np.array([found[name]["spearman"] for name in names])
-    ends = np.array([[i["low"], i["high"]] for i in intervals]).reshape(-1, 2).T
+    metric, of = result.metric, result.metric.per_emotion
+    names = sorted(of, key=lambda name: (math.isnan(of[name].spearman), -of[name].spearman))
+    intervals = [metric.intervals.per_emotion[name].spearman for name in names]
+    values = np.array([of[name].spearman for name in names])
+    ends = np.array([[i.low, i.high] for i in intervals]).reshape(-1, 2).T
     heights = list(range(len(names)))
     with picture(path, 8, 1.4 + 0.23 * len(names)) as figure:
         axes = figure.add_subplot()
@@ -95,26 +94,26 @@ def plot_emotions(result: dict[str, Any], path: str | Path) -> None:
         axes.set_xlim(min(low, -0.02) * 1.05, high * 1.05)
         for height, name, value in zip(heights, names, values, strict=True):
             if math.isnan(value):
-                why = reasons.get(name, {}).get("spearman", "")
+                why = metric.undefined.of_emotion(name, "spearman")
                 axes.text(0.005, height, f"no value: {why}", va="center", color=DARK,
                           parse_math=False)  # fmt: skip
         axes.set_yticks(heights, [short_name(name) for name in names], parse_math=False)
         axes.set_ylim(len(names) - 0.4, -0.6)
-        _numbers(axes, names, found)
+        _numbers(axes, names, of)
         axes.set_xlabel(
             "Spearman's ρ with the raters, 95 % interval\n"
             "floor: 0, a system that does not hear the clip; grey: the interval holds it"
         )
         bare(axes)
-        axes.set_title(result["system"], loc="left", parse_math=False, pad=22)
+        axes.set_title(result.system, loc="left", parse_math=False, pad=22)
 
 
-def _macro(axes: Any, metric: dict[str, Any]) -> None:
-    mean, interval = metric["macro_spearman"], metric["intervals"]["macro_spearman"]
+def _macro(axes: Any, metric: Metric) -> None:
+    mean, interval = metric.macro_spearman, metric.intervals.macro_spearman
     if math.isnan(mean):
         return
     axes.axvline(mean, color=PURPLE, linewidth=1.2, linestyle="--")
-    axes.axvspan(interval["low"], interval["high"], color=PURPLE, alpha=0.15, linewidth=0)
+    axes.axvspan(interval.low, interval.high, color=PURPLE, alpha=0.15, linewidth=0)
     axes.annotate(
         f"mean of emotions {_with_interval(mean, interval)}", (mean, 1),
         xycoords=axes.get_xaxis_transform(), xytext=(0, 4), textcoords="offset points",
@@ -122,12 +121,12 @@ def _macro(axes: Any, metric: dict[str, Any]) -> None:
     )  # fmt: skip
 
 
-def _numbers(axes: Any, names: Sequence[str], found: dict[str, Any]) -> None:
+def _numbers(axes: Any, names: Sequence[str], of: Mapping[str, OfEmotion]) -> None:
     """Clips with a score, and those that failed, at the right of the bars."""
     cells = [("clips", "failed")]
     for name in names:
-        outcomes = found[name]["outcomes"]
-        cells.append((f"{found[name]['n']:,}", f"{sum(outcomes.values()) - outcomes['scored']:,}"))
+        outcomes = of[name].outcomes
+        cells.append((f"{of[name].n:,}", f"{sum(outcomes.values()) - outcomes['scored']:,}"))
     for height, line in zip(range(-1, len(names)), cells, strict=True):
         for column, cell in enumerate(line):
             axes.annotate(
@@ -137,14 +136,14 @@ def _numbers(axes: Any, names: Sequence[str], found: dict[str, Any]) -> None:
             )  # fmt: skip
 
 
-def _with_interval(value: float, interval: dict[str, float]) -> str:
-    if math.isnan(interval["low"]):
+def _with_interval(value: float, interval: Interval) -> str:
+    if math.isnan(interval.low):
         return two_digits(value)
-    return f"{two_digits(value)} [{two_digits(interval['low'])}, {two_digits(interval['high'])}]"
+    return f"{two_digits(value)} [{two_digits(interval.low)}, {two_digits(interval.high)}]"
 
 
 def plot_heat(
-    results: Sequence[dict[str, Any]],
+    results: Sequence[Result],
     published: Mapping[str, Mapping[str, float]],
     path: str | Path,
 ) -> None:
@@ -160,12 +159,12 @@ def plot_heat(
         path: PNG or SVG to write, by its suffix.
 
     Raises:
-        EvaluationError: Another suffix.
+        UserError: Another suffix.
     """
     columns = [(name, dict(by_emotion)) for name, by_emotion in published.items()]
     for result in results:
-        found = result["metric"]["per_emotion"]
-        columns.append((result["system"], {name: of["spearman"] for name, of in found.items()}))
+        rhos = {name: of.spearman for name, of in result.metric.per_emotion.items()}
+        columns.append((result.system, rhos))
     emotions = list(dict.fromkeys(name for _, by_emotion in columns for name in by_emotion))
     values = np.array([[of.get(name, math.nan) for _, of in columns] for name in emotions])
     values = np.column_stack([values, [mean_defined(row) for row in values]])
@@ -201,7 +200,7 @@ def plot_heat(
         )
 
 
-def _style(row: np.ndarray, value: float) -> dict[str, Any]:
+def _style(row: npt.NDArray[np.float64], value: float) -> dict[str, Any]:
     """Bold for the best of a row and italic for the second, as printed."""
     best = sorted({round(x, 2) for x in row[~np.isnan(row)]}, reverse=True)
     if len(row) < 2:

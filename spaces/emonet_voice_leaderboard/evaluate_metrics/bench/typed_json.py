@@ -1,0 +1,1 @@
+../../../../evaluate_metrics/bench/typed_json.py
