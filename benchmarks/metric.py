@@ -212,8 +212,8 @@ def metric_table(results: dict[str, Any]) -> str:
         note = (
             f"{coverage['rows'][0]['benches']} made Benches of {EMOTIONS} × {CLIPS} rows, "
             f"{coverage['rows'][0]['resamples']} resamples; ± the standard error of that many. "
-            "Width: of the intervals, against 3.92 standard deviations of the estimates. Clips of a group "
-            f"share {SHARED:.0%} of the variance of what is felt and of what is predicted."
+            "Width: of the intervals, against 3.92 standard deviations of the estimates. Clips of "
+            f"a group share {SHARED:.0%} of the variance of what is felt and of what is predicted."
         )
         blocks += [f"{describe(coverage['machine'])} {note}", _coverage_table(coverage["rows"])]
     return "\n\n".join(blocks)

@@ -93,7 +93,7 @@ def write_whisper(folder: Path, seed: int = 0) -> None:
         decoder_ffn_dim=3072,
     )
     WhisperForConditionalGeneration(config).save_pretrained(folder)
-    WhisperFeatureExtractor().save_pretrained(folder)  # type: ignore[no-untyped-call]
+    WhisperFeatureExtractor().save_pretrained(folder)
 
 
 def load_public_head(path: Path, size: str = "small") -> PublicHead:

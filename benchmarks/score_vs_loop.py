@@ -325,7 +325,7 @@ def load_loop(
     dtype = getattr(torch, name)
     extractor = WhisperFeatureExtractor.from_pretrained(work / "whisper")
     whisper = WhisperForConditionalGeneration.from_pretrained(work / "whisper", dtype=dtype)
-    encoder = whisper.eval().to(torch.device(device)).get_encoder()  # type: ignore[no-untyped-call]
+    encoder = whisper.eval().to(torch.device(device)).get_encoder()
     files = [work / "release" / emotion.file_name for emotion in emotions]
     heads = [load_public_head(file).to(device, dtype) for file in files]
 

@@ -125,7 +125,7 @@ def distil(
         alike = mse_loss(to_teacher(seen), wanted)
         right = mse_loss(to_targets(pool(seen)), targets[index])
         optimizer.zero_grad()
-        (alike + TARGET_LOSS * right).backward()  # type: ignore[no-untyped-call]
+        (alike + TARGET_LOSS * right).backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()

@@ -92,7 +92,7 @@ SMOKE = Recipe(
 
 def load_teacher(name: str) -> tuple[WhisperEncoder, WhisperFeatureExtractor]:
     """The encoder of a Whisper checkpoint (folder or Hub id) and its log-mel extractor."""
-    teacher = WhisperModel.from_pretrained(name, dtype=torch.float32).encoder.eval()  # type: ignore[no-untyped-call]
+    teacher = WhisperModel.from_pretrained(name, dtype=torch.float32).encoder.eval()
     return teacher, WhisperFeatureExtractor.from_pretrained(name)
 
 
@@ -101,8 +101,8 @@ def smoke_teacher() -> tuple[WhisperEncoder, WhisperFeatureExtractor]:
     config = WhisperConfig(
         d_model=32, encoder_layers=3, encoder_attention_heads=1, encoder_ffn_dim=64
     )
-    extractor = WhisperFeatureExtractor()  # type: ignore[no-untyped-call]
-    return WhisperEncoder(config).eval(), extractor  # type: ignore[no-untyped-call]
+    extractor = WhisperFeatureExtractor()
+    return WhisperEncoder(config).eval(), extractor
 
 
 def new_model(recipe: Recipe) -> EmpathicInsightModel:
@@ -334,7 +334,7 @@ def main() -> None:
     start = time.monotonic()
     recipe = replace(SMOKE if args.smoke else Recipe(), seed=args.seed)
     # The stock one: 80 mel bins, 30 s.
-    extractor = WhisperFeatureExtractor()  # type: ignore[no-untyped-call]
+    extractor = WhisperFeatureExtractor()
     emodb = read_emodb(args.emodb) if args.emodb else []
     learn = [clip for clip in emodb if clip.speaker not in TEST_SPEAKERS]
     torch.manual_seed(recipe.seed)

@@ -1,0 +1,1 @@
+"""The command `emonet-voice`, one file a command; `app.py` registers them."""

@@ -14,8 +14,10 @@ makes every row's bytes its own.
 import argparse
 import io
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -78,7 +80,7 @@ def make_raw_release(
     return folder
 
 
-def rewrite(folder: Path, change) -> None:
+def rewrite(folder: Path, change: Callable[..., Any]) -> None:
     """Changes the rows of the second shard; `change` may return another schema for them."""
     file = sorted((folder / "data").glob("*.parquet"))[1]
     table = parquet.read_table(file)
@@ -112,7 +114,7 @@ def make_rows(scale: float, rng: Random) -> list[tuple[str, str, int]]:
     return rows
 
 
-def shares(weights, total: int) -> list[int]:
+def shares(weights: Iterable[float], total: int) -> list[int]:
     """Whole numbers in proportion to the weights, with this sum (largest remainders)."""
     weights = list(weights)
     exact = [total * weight / sum(weights) for weight in weights]
