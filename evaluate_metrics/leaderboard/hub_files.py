@@ -62,7 +62,7 @@ def hub_model(row: dict[str, Any]) -> str | None:
 def _is_at_commit(repo_id: str | None, revision: str | None) -> bool:
     """A path may look like a repository, but has no commit."""
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+    from huggingface_hub.utils import validate_repo_id
 
     if not repo_id or not revision or not re.fullmatch(r"[0-9a-f]{40}", revision):
         return False
@@ -198,7 +198,7 @@ def write_hub_files(table: dict[str, Any], folder: str | Path) -> list[Path]:
 
 
 def _write_yaml(path: Path, content: Any) -> None:
-    from huggingface_hub.utils import yaml_dump  # type: ignore[attr-defined]
+    from huggingface_hub.utils import yaml_dump
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
