@@ -5,13 +5,11 @@ A door only: the arithmetic is in the files beside this one, which need numpy an
 lines one by one: one import a line, and no comment behind it.
 """
 # ruff: noqa: F401
-
-from collections.abc import Sequence
-from typing import Any
+# No types of arguments: they would be imports too.
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-subclassing-any
 
 import datasets
 import evaluate
-from numpy.typing import ArrayLike
 
 from .aggregate import aggregate
 from .floors import floors
@@ -68,7 +66,7 @@ Examples:
 _OPTIONAL = ("emotions", "outcomes", "groups")
 
 
-class EmonetVoice(evaluate.Metric):  # type: ignore[misc]  # the library has no types
+class EmonetVoice(evaluate.Metric):
     """The metric for `evaluate`; see `metric.compute` for what goes in and comes out.
 
     `emotions`, `outcomes` and `groups` may be left out of `add`, `add_batch` and `compute`. They
@@ -90,23 +88,15 @@ class EmonetVoice(evaluate.Metric):  # type: ignore[misc]  # the library has no 
             reference_urls=["https://arxiv.org/abs/2506.09827"],
         )
 
-    def add(
-        self, *, prediction: float | None = None, reference: float | None = None, **columns: Any
-    ) -> None:
+    def add(self, *, prediction=None, reference=None, **columns):
         """Adds one row; arguments as of `add_batch`, one value each."""
         row = {"predictions": prediction, "references": reference, **columns}
         absent = [name for name in _OPTIONAL if row.get(name) is None]
         self.add_batch(**{name: [row[name]] for name in row if name not in absent})
 
     def add_batch(
-        self,
-        *,
-        predictions: ArrayLike | None = None,
-        references: ArrayLike | None = None,
-        emotions: Sequence[Any] | None = None,
-        outcomes: Sequence[Any] | None = None,
-        groups: Sequence[Any] | None = None,
-    ) -> None:
+        self, *, predictions=None, references=None, emotions=None, outcomes=None, groups=None
+    ):
         """Adds rows."""
         if predictions is None or references is None:
             raise MetricError("predictions and references are both needed")
@@ -125,36 +115,28 @@ class EmonetVoice(evaluate.Metric):  # type: ignore[misc]  # the library has no 
         )
 
     def compute(
-        self,
-        *,
-        predictions: ArrayLike | None = None,
-        references: ArrayLike | None = None,
-        emotions: Sequence[Any] | None = None,
-        outcomes: Sequence[Any] | None = None,
-        groups: Sequence[Any] | None = None,
-        **settings: Any,
-    ) -> dict[str, Any] | None:
+        self, *, predictions=None, references=None, emotions=None, outcomes=None, groups=None,
+        **settings,
+    ):  # fmt: skip
         """Adds rows, if any are given, and computes the metric of all rows added so far."""
-        columns: dict[str, Any] = {"predictions": predictions, "references": references}
-        columns |= {"emotions": emotions}
+        columns = {"predictions": predictions, "references": references, "emotions": emotions}
         columns |= {"outcomes": outcomes, "groups": groups}
         if any(column is not None for column in columns.values()):
             self.add_batch(**columns)
-        figures: dict[str, Any] | None = super().compute(**settings)
-        return figures
+        return super().compute(**settings)
 
     def _compute(
         self,
-        predictions: ArrayLike,
-        references: ArrayLike,
-        emotions: Sequence[Any],
-        outcomes: Sequence[Any],
-        groups: Sequence[Any],
-        scale: str = "0-10",
-        reference_scale: str = "0-10",
-        n_resamples: int = 1000,
-        seed: int = 42,
-    ) -> dict[str, Any]:
+        predictions,
+        references,
+        emotions,
+        outcomes,
+        groups,
+        scale="0-10",
+        reference_scale="0-10",
+        n_resamples=1000,
+        seed=42,
+    ):
         return compute(
             predictions,
             references,

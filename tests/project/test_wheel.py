@@ -110,7 +110,7 @@ def test_score_works_with_no_other_file_of_the_project(command, installed):
 
 def test_the_wheel_stages_the_same_bytes_as_a_checkout(command, tmp_path):
     program, options = command
-    run(program, "publish", "--stage", tmp_path / "wheel", **options)
+    run(program, "publish", "stage", tmp_path / "wheel", **options)
     here = stage(tmp_path / "here").folder
     assert (tmp_path / "wheel" / MANIFEST).read_text() == (here / MANIFEST).read_text()
 
