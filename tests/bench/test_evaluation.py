@@ -114,13 +114,7 @@ def test_a_failure_is_counted_as_what_it_is_and_is_no_zero(outcome):
 
 def test_what_the_metric_refuses_is_a_mistake_of_the_user():
     off = BENCH.set_column(2, "mean_0_10", pa.array([11.0] * len(BENCH)))
-<<<<<<< HEAD
-    with pytest.raises(
-        EvaluationError, match=r"reference 11 .* is off the declared reference_scale"
-    ):
-=======
     with pytest.raises(EvaluationError, match=r"reference 11 .* is off the declared"):
->>>>>>> hC
         evaluated(HEARD, off)
 
 
