@@ -32,7 +32,7 @@ from .push import Plan, make_plans, push, push_collection, sign_in
 from .stage import Staged
 
 Row = dict[str, Any]
-START_S = 180  # for a Space to answer
+START_S = 900  # for a Space to answer, however busy the machine; one that ends is not waited for
 PORTS = 3  # that a Space tries
 PROCESS_S = 3_600  # for a process that makes calls
 NOWHERE = "http://127.0.0.1:9"  # discard: no server listens there
