@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nano_data import SAMPLING_RATE, Clip, add_noise, read_corpus, telephone
+from nano_data import CLASS_EMOTION, SAMPLING_RATE, Clip, add_noise, read_corpus, telephone
 from nano_train import CLASSES, MEMBERS
 from scipy.stats import mannwhitneyu, spearmanr
 
-from modeling_empathic.taxonomy import EMOTION_NAMES
+from modeling_empathic.audio import load_audio
+from modeling_empathic.reference_scores import Reference, z_scores
+from modeling_empathic.taxonomy import EMOTION_NAMES, resolve
 
 _MAPPED = sorted(i for members in MEMBERS for i in members)
 CONDITIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -74,6 +76,27 @@ def measure(
             ),
         }
     return result
+
+
+def measure_examples(
+    score: Callable[[list[np.ndarray]], np.ndarray], folder: Path, reference: Reference
+) -> dict[str, int]:
+    """Of each example clip, how unusual its acted emotion is among its 40 scores; 1 is the most.
+
+    Args:
+        score: From 16 kHz clips to `(clips, 40)` scores.
+        folder: Of clips `<language>_<emotion>.flac`; a neutral one stands under Concentration.
+        reference: What is usual.
+    """
+    ranks = {}
+    for file in sorted(folder.glob("*.flac")):
+        acted = file.stem.partition("_")[2]
+        emotion = CLASS_EMOTION["neutral"] if acted == "neutral" else resolve(acted)
+        scores = score([load_audio(file)])[0]
+        unusual = z_scores(dict(zip(EMOTION_NAMES, scores, strict=True)), reference)
+        order = sorted(EMOTION_NAMES, key=lambda name: -float(unusual[name]))
+        ranks[file.stem] = order.index(emotion) + 1
+    return ranks
 
 
 def coarse_probabilities(scores: np.ndarray, reduce: str = "max") -> np.ndarray:

@@ -31,14 +31,18 @@ from transformers import WhisperFeatureExtractor
 sys.path.insert(0, str(Path(__file__).parent))
 from nano_card import model_card
 from nano_data import TEST_SPEAKERS, Clip, acted_clip, no_speech, read_emodb, vary
-from nano_measure import measure
+from nano_measure import measure, measure_examples
 from nano_train import CLASSES, Recipe, Taught, fit_heads, log, new_model, statistics
 
 from dataset_scripts.synthesis.acted import acted_corpus
 from modeling_empathic.modeling_empathic import EmpathicInsightModel
+from modeling_empathic.reference_scores import make_reference, write_reference
 from modeling_empathic.report.files import sha256, write_json
+from modeling_empathic.scoring.loading import NANO_NAME, fingerprint
+from modeling_empathic.taxonomy import EMOTION_NAMES
 
 NANO = Path(__file__).parents[1] / "modeling_empathic" / "nano"
+CLIPS = Path(__file__).parent / "clips"
 MAX_BYTES = 10_000_000
 SMOKE = Recipe(
     emodb_views=1,
@@ -53,8 +57,8 @@ SMOKE = Recipe(
 
 def teach(
     model: EmpathicInsightModel, learn: list[Clip], recipe: Recipe
-) -> tuple[Taught, dict[str, Any]]:
-    """What the heads learn from, and how much of it there is.
+) -> tuple[Taught, torch.Tensor, dict[str, Any]]:
+    """What the heads learn from, which rows of it are clips as they are, and how much there is.
 
     Args:
         model: Its encoder is used.
@@ -81,14 +85,20 @@ def teach(
         if calm.any():
             neutral[own] = inputs[calm].mean(0)
     targets = torch.from_numpy(np.stack([clip.targets for clip, _ in pairs]))
-    return Taught(inputs, targets, classes, neutral), {
-        "emodb_clips": len(learn),
-        "emodb_speakers": sorted({clip.speaker for clip in learn}),
-        "acted_clips": len(acted),
-        "acted_hours": round(sum(len(c.audio) for c in acted) / 16_000 / 3600, 3),
-        "no_speech_clips": len(empty),
-        "taught_clips": len(pairs),
-    }
+    first = len(learn) * (1 + recipe.emodb_views)  # of the acted clips
+    plain = torch.tensor([*range(len(learn)), *range(first, first + len(acted))])
+    return (
+        Taught(inputs, targets, classes, neutral),
+        plain,
+        {
+            "emodb_clips": len(learn),
+            "emodb_speakers": sorted({clip.speaker for clip in learn}),
+            "acted_clips": len(acted),
+            "acted_hours": round(sum(len(c.audio) for c in acted) / 16_000 / 3600, 3),
+            "no_speech_clips": len(empty),
+            "taught_clips": len(pairs),
+        },
+    )
 
 
 def scorer(model: EmpathicInsightModel) -> Callable[[list[np.ndarray]], np.ndarray]:
@@ -164,7 +174,7 @@ def main() -> None:
     emodb = read_emodb(args.emodb) if args.emodb else []
     learn = [clip for clip in emodb if clip.speaker not in TEST_SPEAKERS]
     model = new_model(args.encoder, recipe)
-    taught, training = teach(model, learn, recipe)
+    taught, plain, training = teach(model, learn, recipe)
     fit_heads(model, taught, recipe)
     probe = [clip.audio for clip in emodb[:16]] or [np.zeros(16_000, np.float32)]
     before = scorer(model)(probe)
@@ -173,6 +183,19 @@ def main() -> None:
     # What is measured is what is shipped: the folder, read back.
     shipped = EmpathicInsightModel.from_pretrained(args.output).eval()
     score = scorer(shipped)
+    with torch.inference_mode():
+        usual = shipped.heads["pooled"](taught.inputs[plain])[0]
+    what = (
+        f"{len(learn)} EmoDB clips of the speakers that Nano was taught, and "
+        f"{training['acted_clips']} acted clips of all emotions in four languages."
+    )
+    reference = make_reference(
+        {name: usual[:, i] for i, name in enumerate(EMOTION_NAMES)},
+        clips=what,
+        model=NANO_NAME,
+        revision="",
+        clip_ids=[clip.clip_id for clip in learn],
+    )
     held_out = [clip for clip in emodb if clip.speaker in TEST_SPEAKERS]
     acted = [
         acted_clip(c) for c in acted_corpus(recipe.acted_test_per_emotion, "test", recipe.seed)
@@ -184,6 +207,7 @@ def main() -> None:
         "training": training,
         "measured": {
             **measure(score, held_out, acted, args.unseen),
+            "examples_rank_of_the_acted_emotion": measure_examples(score, CLIPS, reference),
             "saved_against_trained_max_error": round(float(np.abs(score(probe) - before).max()), 7),
         },
         "parameters": shipped.num_parameters(),
@@ -195,6 +219,8 @@ def main() -> None:
     if report["model_bytes"] > MAX_BYTES:
         raise SystemExit(f"Nano is too large: {report['model_bytes']} > {MAX_BYTES} bytes")
     write_json(args.output / "training.json", report, indent=1)
+    reference = reference._replace(revision=fingerprint(args.output))
+    write_reference(reference, args.output / "reference_scores.json")
     if not args.smoke:
         (args.output / "README.md").write_text(model_card(report), encoding="utf-8")
     log.info("wrote %s, %.0f s", args.output, report["wall_time_s"])

@@ -26,7 +26,7 @@ from .facts import bench_facts, repository_facts
 
 MANIFEST = "staging.json"
 COLLECTION = Path("collection", "README.md")
-MODEL_FILES = ("*.json", "*.safetensors")
+MODEL_FILES = ("*.json", "*.safetensors", "LICENSE*")
 # What running a Space leaves in its folder, answers of raters among it.
 _LEFTOVERS = {"__pycache__", "annotation_data", "flagged"}
 
