@@ -38,6 +38,7 @@ AUDIO_SUFFIXES = (
 # recordings one or two are held at a time while short clips queue up by the dozen. It counts bytes
 # on disk: what a file decodes to is bounded by MAX_DURATION_S alone.
 AHEAD_BYTES = 64 * 2**20
+SHORTEST = SAMPLE_RATE // 10  # samples: what a spectrogram needs, and no speech is shorter
 
 Row = dict[str, Any]
 AnyPath = str | os.PathLike[str]
@@ -175,6 +176,7 @@ def score_groups(
         feature_extractor=feature_extractor,
         heads=model.config.head_names,
         done=done or {},
+        cut=getattr(model.config, "cut_to_speech", False),
     )
     ahead = workers + 2 * batch_size  # the next batch is ready while this one runs
 
@@ -204,8 +206,13 @@ def prepare_clip(
     feature_extractor: Any,
     heads: Sequence[str],
     done: Mapping[str, str | None],
+    cut: bool = False,
 ) -> PreparedClip | None:
-    """Reads one clip: its SHA-256, its windows and their features; `None` if it is done."""
+    """Reads one clip: its SHA-256, its windows and their features; `None` if it is done.
+
+    Features fill the extractor's 30 s, unless the model is cut to speech: the spectrogram of 27 s
+    of padding would take longer than all the rest.
+    """
     name = printable(path)
     clip_id = None
     try:
@@ -222,11 +229,15 @@ def prepare_clip(
     duration_s = len(samples) / SAMPLE_RATE
     clip = PreparedClip([])
     for span in windows(len(samples), feature_extractor.n_samples / SAMPLE_RATE):
-        features = feature_extractor(samples[span], sampling_rate=SAMPLE_RATE, return_tensors="np")
+        window = samples[span]
+        length = {"max_length": max(len(window), SHORTEST)} if cut else {}
+        features = feature_extractor(
+            window, sampling_rate=SAMPLE_RATE, return_tensors="np", **length
+        )
         clip.features.append(features["input_features"][0])
         start_s, end_s = span.start / SAMPLE_RATE, span.stop / SAMPLE_RATE
         times = (start_s, end_s, duration_s)
-        clip.rows.append(_row(name, clip_id, heads, *times, quality=judge(samples[span])))
+        clip.rows.append(_row(name, clip_id, heads, *times, quality=judge(window)))
     return clip
 
 
@@ -336,12 +347,23 @@ def encode_windows(model: Any, features: Any) -> Any:
         return torch.cat([model.encoder(part).last_hidden_state for part in parts])
 
 
+def _stacked(features: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """Features as one array; shorter ones end in silence."""
+    frames = max(part.shape[1] for part in features)
+    return np.stack(
+        [
+            np.pad(part, ((0, 0), (0, frames - part.shape[1])), constant_values=part.min())
+            for part in features
+        ]
+    )
+
+
 def _score_batch(
     batch: list[tuple[Row, npt.NDArray[np.float32]]], model: Any, names: list[str]
 ) -> None:
     import torch
 
-    features = torch.from_numpy(np.stack([features for _, features in batch]))
+    features = torch.from_numpy(_stacked([features for _, features in batch]))
     if model.device.type == "cuda":
         features = features.pin_memory()
     try:
