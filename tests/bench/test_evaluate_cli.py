@@ -298,7 +298,7 @@ def test_scores_of_another_model_are_not_gone_on_with(bench, mine, monkeypatch):
     assert found.exit_code == 2
     text = " ".join(found.output.replace("│", " ").split())
     assert "model: me/fake, now me/else" in text
-    assert "choose another --scores" in text
+    assert "s.parquet has scores" in text and "choose another file" in text
 
 
 def test_help_shows_examples_without_heavy_imports():

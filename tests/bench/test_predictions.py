@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
 
-from evaluate_metrics.bench.predictions import EvaluationError, described, read_predictions
+from evaluate_metrics.bench.predictions import described, read_predictions
+from evaluate_metrics.bench.result import EvaluationError
 from modeling_empathic.scoring.file import METADATA_KEY, score_schema, write_scores
 
 ROWS = [
