@@ -8,7 +8,7 @@ import pytest
 
 from evaluate_metrics.published import LARGE, SMALL
 from tests.support.board_maker import HOSTILE, SPACE
-from tests.support.browser_fixture import PHONE, chromium, running_space, screenshot
+from tests.support.browser_fixture import PHONE, chromium, new_page, running_space, screenshot
 
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -30,12 +30,11 @@ def browser():
 @pytest.fixture
 def visit(browser):
     """Opens the page; whatever it fetches from elsewhere, throws or asks fails the test."""
-    contexts, wrong = [], []
+    pages, wrong = [], []
 
     def opened(address):
-        contexts.append(browser.new_context(viewport={"width": 1280, "height": 900}))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(30_000)
+        page = new_page(browser, viewport={"width": 1280, "height": 900})
+        pages.append(page)
         here = (address, "data:", "blob:")
         page.on("request", lambda r: None if r.url.startswith(here) else wrong.append(r.url))
         page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -45,8 +44,8 @@ def visit(browser):
         return page
 
     yield opened
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.context.close()
     assert wrong == []
 
 
@@ -122,8 +121,7 @@ def test_dark_and_on_a_phone_only_the_boxes_scroll(visit, url):
     assert "dark" in page.locator("body").get_attribute("class")
     screenshot(page, "leaderboard_dark")
     page.set_viewport_size(PHONE)
-    page.wait_for_timeout(300)
-    assert page.evaluate(WIDER) <= 0
+    page.wait_for_function(f"{WIDER} <= 0")
     screenshot(page, "leaderboard_phone_dark")
     page.get_by_role("button", name="Light or dark").click()
     heat = page.get_by_role("region", name="Heat map of systems and emotions")

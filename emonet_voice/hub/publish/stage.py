@@ -80,6 +80,7 @@ def stage(
     Raises:
         PublishError: A repository of `only` that cannot be made, a card whose figures are not of
             its artefact, or what [`validate.validate`] finds.
+        BuildError: A corpus that is not as it was built.
     """
     from .validate import validate
 
