@@ -26,6 +26,7 @@ CODE_FILES = (
     "pipeline_empathic.py",
     "saving_empathic.py",
     "source_empathic.py",
+    "speech_empathic.py",
     "taxonomy.py",
 )
 AUTO_MAP = {

@@ -25,6 +25,8 @@ from modeling_empathic.audio import SAMPLE_RATE, AudioError, load_audio, windows
 from modeling_empathic.report.files import sha256
 from modeling_empathic.taxonomy import UserError
 
+from .quality import judge
+
 # A few kilobytes of near-silence decode to hours of samples, 230 MB an hour at 16 kHz.
 MAX_DURATION_S = 4 * 3600
 DEFAULT_BATCH_SIZE = 8
@@ -129,7 +131,8 @@ def score_files(
 
     Yields:
         Rows as in the score file: `path`, `clip_id` (SHA-256 of the file), `start_s` and `end_s`
-        of the window, `duration_s` of the clip, one score a head on its native scale, `outcome`
+        of the window, `duration_s` of the clip, one score a head on its native scale, `quality`
+        (what makes them doubtful, see `quality.judge`; `""` if nothing does), `outcome`
         (`"scored"` or `"decode_error"`) and `error`.
 
     Raises:
@@ -222,7 +225,8 @@ def prepare_clip(
         features = feature_extractor(samples[span], sampling_rate=SAMPLE_RATE, return_tensors="np")
         clip.features.append(features["input_features"][0])
         start_s, end_s = span.start / SAMPLE_RATE, span.stop / SAMPLE_RATE
-        clip.rows.append(_row(name, clip_id, heads, start_s, end_s, duration_s))
+        times = (start_s, end_s, duration_s)
+        clip.rows.append(_row(name, clip_id, heads, *times, quality=judge(samples[span])))
     return clip
 
 
@@ -233,11 +237,13 @@ def _row(
     start_s: float | None = None,
     end_s: float | None = None,
     duration_s: float | None = None,
+    quality: str | None = None,
     error: str | None = None,
 ) -> Row:
     """A row without scores, keys in the order of the score file's columns."""
     row: Row = {"path": path, "clip_id": clip_id, "start_s": start_s, "end_s": end_s}
     row |= {"duration_s": duration_s, **dict.fromkeys(heads)}
+    row["quality"] = quality
     return row | {"outcome": "scored" if error is None else "decode_error", "error": error}
 
 

@@ -39,7 +39,7 @@ def score_schema(provenance: dict[str, Any]) -> pa.Schema:
     columns = [("path", pa.string()), ("clip_id", pa.string())]
     columns += [(name, pa.float64()) for name in ("start_s", "end_s", "duration_s")]
     columns += [(name, pa.float32()) for name in provenance["heads"]]
-    columns += [("outcome", pa.string()), ("error", pa.string())]
+    columns += [(name, pa.string()) for name in ("quality", "outcome", "error")]
     return pa.schema(columns, {METADATA_KEY: json.dumps(provenance, sort_keys=True)})
 
 
@@ -77,6 +77,9 @@ def read_scores(path: Path) -> pa.Table:
             table = arrow_json.read_json(
                 path, parse_options=arrow_json.ParseOptions(explicit_schema=schema)
             )
+        if "quality" not in table.column_names:  # written before scores were judged
+            nothing = pa.nulls(len(table), pa.string())
+            table = table.append_column("quality", nothing)
         return table.select(schema.names).cast(schema)
     except (pa.ArrowInvalid, KeyError) as error:
         raise ScoringError(f"{path} is not a whole score file: {error}") from error
