@@ -312,6 +312,7 @@ TABLES = {
     "drift": drift,
     "generalization": _elsewhere("generalization", "generalization_table"),
     "head_layout": head_layout,
+    "house": _elsewhere("house", "house_table"),
     "metric": _elsewhere("metric", "metric_table"),
     "parity": parity,
     "rehearsal": _elsewhere("rehearsal", "rehearsal_table"),

@@ -85,23 +85,28 @@ def read_scores(path: Path) -> pa.Table:
         raise ScoringError(f"{path} is not a whole score file: {error}") from error
 
 
-def read_provenance(path: Path) -> dict[str, Any]:
-    """Model, revision, heads and the rest of what a score file was made with.
-
-    Raises:
-        ScoringError: The file has no provenance, so it is not one of ours.
-    """
-    provenance: Any = None
+def stored_provenance(path: Path) -> dict[str, Any]:
+    """What a file of one of the formats says of how it was made; nothing if it does not say."""
     try:
         if path.suffix.lower() == ".parquet":
             from pyarrow import parquet
 
             provenance = json.loads((parquet.read_schema(path).metadata or {})[METADATA_KEY])
         else:
-            provenance = json.loads(meta_path(path).read_text("utf-8"))
+            provenance = json.loads(meta_path(path).read_bytes())
     except (pa.ArrowInvalid, KeyError, ValueError, FileNotFoundError):
-        provenance = None
-    if not isinstance(provenance, dict) or not isinstance(provenance.get("heads"), list):
+        return {}
+    return provenance if isinstance(provenance, dict) else {}
+
+
+def read_provenance(path: Path) -> dict[str, Any]:
+    """Model, revision, heads and the rest of what a score file was made with.
+
+    Raises:
+        ScoringError: The file has no provenance, so it is not one of ours.
+    """
+    provenance = stored_provenance(path)
+    if not isinstance(provenance.get("heads"), list):
         raise ScoringError(
             f"{path} exists and is not a score file with its provenance; choose another "
             "file, or overwrite (delete) it"
