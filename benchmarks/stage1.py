@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--whisper", type=Path, required=True, help="Whisper with its decoder")
     parser.add_argument("--work", type=Path, required=True, help="folder for the trained encoder")
     parser.add_argument("--clips", type=int, default=60, help="of each emotion, to learn from")
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=180)
     arguments = parser.parse_args()
     train(arguments.whisper, arguments.work, arguments.clips, arguments.steps)
 
@@ -46,8 +46,8 @@ def train(whisper: Path, work: Path, clips: int, steps: int) -> None:
     if (work / "encoder").exists():
         return
     settings = EncoderSettings(
-        model=str(whisper), window_s=4, steps=steps, batch_size=16, learning_rate=1e-4, bf16=True,
-        device="cpu", save_steps=75,
+        model=str(whisper), window_s=2, steps=steps, batch_size=16, learning_rate=1e-4, bf16=True,
+        device="cpu", save_steps=60, eval_clips=48,
     )  # fmt: skip
 
     def show(step: int, of: int, figures: dict[str, float]) -> None:

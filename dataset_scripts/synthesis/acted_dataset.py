@@ -16,7 +16,7 @@ def acted_dataset(
     seed: int = 0,
     emotions: Collection[str] = EMOTION_NAMES,
 ) -> Any:
-    """A `datasets.Dataset` of `acted_corpus`: `audio` (FLAC), `emotion_scores`, and how it was made.
+    """A `datasets.Dataset` of `acted_corpus`: `audio` (FLAC), `emotion_scores`, how it was made.
 
     Args:
         clips_per_emotion: Of each emotion.
@@ -36,11 +36,7 @@ def acted_dataset(
     from datasets import Audio, Dataset
 
     wanted = {resolve(name) for name in emotions}
-    rows = [
-        _row(clip)
-        for clip in acted_corpus(clips_per_emotion, split, seed)
-        if clip.emotion in wanted
-    ]
+    rows = [_row(clip) for clip in acted_corpus(clips_per_emotion, split, seed, wanted)]
     return Dataset.from_list(rows).cast_column("audio", Audio(decode=False))
 
 

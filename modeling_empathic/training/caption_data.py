@@ -28,13 +28,19 @@ class DataError(UserError):
 
 
 def load_clips(
-    source: str | Path, split: str, *, revision: str | None = None, streaming: bool = False
+    source: str | Path,
+    split: str,
+    *,
+    config: str | None = None,
+    revision: str | None = None,
+    streaming: bool = False,
 ) -> Any:
     """One split of a data set, its audio not decoded.
 
     Args:
         source: Folder (of `save_to_disk`, of Parquet, or of audio with a metadata.csv) or Hub id.
         split: Its name; of a data set that is not streamed also a part: `"train[:90%]"`.
+        config: Its configuration, where it has several.
         revision: Branch, tag or commit on the Hub.
         streaming: Whether to read it while it is used instead of storing it first.
 
@@ -51,14 +57,17 @@ def load_clips(
         raise DataError(f"data {source}: no such folder, and not a Hub id (owner/name)")
     try:
         if (folder / "dataset_dict.json").is_file():
-            saved = datasets.load_from_disk(str(folder))
-            if split not in saved:
-                raise DataError(f"split {split!r}: {source} has {', '.join(saved)}")
-            clips = saved[split].to_iterable_dataset() if streaming else saved[split]
+            names = json.loads((folder / "dataset_dict.json").read_text("utf-8"))["splits"]
+            if split not in names:
+                raise DataError(f"split {split!r}: {folder.name} has {', '.join(names)}")
+            clips = datasets.load_from_disk(str(folder / split))
+            clips = clips.to_iterable_dataset() if streaming else clips
         else:
             clips = datasets.load_dataset(
-                str(source), split=split, revision=revision, streaming=streaming
+                str(source), config, split=split, revision=revision, streaming=streaming
             )
+    except IndexError:  # what datasets says of a stored split without a row
+        raise DataError(f"split {split!r} is empty") from None
     except (ValueError, FileNotFoundError, ConnectionError) as error:
         if isinstance(error, DataError):
             raise
@@ -77,6 +86,19 @@ def _checked(clips: Any, split: str) -> Any:
     if "audio" not in columns:
         raise DataError(f"column 'audio' is missing; there are {', '.join(columns)}")
     return clips.cast_column("audio", datasets.Audio(decode=False))
+
+
+def hold_out(clips: Any, count: int) -> tuple[Any, Any]:
+    """The first `count` clips, and the others.
+
+    Raises:
+        DataError: There are no others.
+    """
+    if streaming(clips):
+        return clips.take(count), clips.skip(count)
+    if len(clips) <= count:
+        raise DataError(f"{len(clips)} clips: holding out {count} leaves none to learn from")
+    return clips.select(range(count)), clips.select(range(count, len(clips)))
 
 
 def streaming(clips: Any) -> bool:

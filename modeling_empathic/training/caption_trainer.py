@@ -30,7 +30,8 @@ class CaptionTrainer(Seq2SeqTrainer):
         """As the parent's."""
         result = super().compute_loss(*arguments, **named)
         loss = result[0] if isinstance(result, tuple) else result
-        if self.model.training and not torch.isfinite(loss):
+        training = self.model is not None and self.model.training
+        if training and not torch.isfinite(loss):
             raise LossError(
                 f"the loss is {loss.item()} at step {self.state.global_step + 1}: lower "
                 f"learning_rate={self.args.learning_rate:g}"
@@ -39,7 +40,7 @@ class CaptionTrainer(Seq2SeqTrainer):
         return result
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        clips = self.train_dataset if train_dataset is None else train_dataset
+        clips: Any = self.train_dataset if train_dataset is None else train_dataset
         if streaming(clips):
             return None
         # The parent's sampler draws from the global generator, which a resumed run finds elsewhere.

@@ -94,8 +94,8 @@ def make_caption(scores: ArrayLike, seed: int | Sequence[int] = 0) -> str:
 def parse_caption(caption: str) -> Levels:
     """The levels that a caption states, `(40,)`; what it does not name is 0.
 
-    The inverse of [`make_caption`]. It reads other sentences too, paraphrases or what a model wrote,
-    as long as each emotion they name stands behind one of `INTENSITIES`.
+    The inverse of [`make_caption`]. It reads other sentences too, paraphrases or what a model
+    wrote, as long as each emotion they name stands behind one of `INTENSITIES`.
 
     Raises:
         CaptionError: No emotion and not `NOTHING`, both, an emotion without an intensity, or one

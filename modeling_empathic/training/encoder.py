@@ -124,7 +124,7 @@ def train_encoder(
             ids = tokenizer(f" {caption}", add_special_tokens=False)["input_ids"]
             return [*ids[: limit - 1], model.config.eos_token_id]
 
-        named = {"seed": settings.seed, "caption_column": settings.caption_column}
+        named: dict[str, Any] = {"seed": settings.seed, "caption_column": settings.caption_column}
         learned = with_captions(train, tokens, **named)
         heard = with_captions(evaluation, tokens, **named, most=settings.eval_clips)
         record = {
@@ -140,9 +140,7 @@ def train_encoder(
         from .caption_trainer import make_trainer  # transformers' Trainer takes a second
 
         collator = Collator(extractor, work / "unreadable.jsonl")
-        trainer = make_trainer(
-            model, tokenizer, learned, heard, collator, work, settings, progress
-        )
+        trainer = make_trainer(model, tokenizer, learned, heard, collator, work, settings, progress)
         result = _run(trainer, last, settings)
         if first:
             history = [entry for entry in trainer.state.log_history if "train_runtime" not in entry]
@@ -185,7 +183,8 @@ def _whisper(settings: EncoderSettings) -> tuple[Any, Any, Any]:
         WhisperForConditionalGeneration,
     )
 
-    name, hub = settings.model, {"revision": settings.revision} if settings.revision else {}
+    name = settings.model
+    hub: dict[str, Any] = {"revision": settings.revision} if settings.revision else {}
     if not Path(name).is_dir() and not is_hub_id(name):
         raise TrainingError(f"model {name}: no such folder, and not a Hub id (owner/name)")
     try:
@@ -298,5 +297,3 @@ def _lines(path: Path) -> list[str]:
 
     text = path.read_text("utf-8") if path.is_file() else ""
     return sorted({json.loads(line)["error"] for line in text.splitlines()})
-
-
