@@ -9,9 +9,9 @@ from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, TrainerCallba
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_pt_utils import DistributedLengthGroupedSampler
 
-from ..taxonomy import UserError
 from .caption_data import IGNORED, SHUFFLE_BUFFER, Captioned, Collator, streaming
 from .read_back import read_back
+from .record import TrainingError
 
 if TYPE_CHECKING:
     from .encoder import EncoderSettings, Progress
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MORE_TOKENS = 16  # a generated caption may be longer than the longest true one by these
 
 
-class LossError(UserError):
+class LossError(TrainingError):
     """A loss that is not finite."""
 
 
@@ -30,10 +30,9 @@ class CaptionTrainer(Seq2SeqTrainer):
         """As the parent's."""
         result = super().compute_loss(*arguments, **named)
         loss = result[0] if isinstance(result, tuple) else result
-        training = self.model is not None and self.model.training
-        if training and not torch.isfinite(loss):
+        if not torch.isfinite(loss):
             raise LossError(
-                f"the loss is {loss.item()} at step {self.state.global_step + 1}: lower "
+                f"the loss is {loss.item()} after {self.state.global_step} steps: lower "
                 f"learning_rate={self.args.learning_rate:g}"
                 + (", or compute without bf16" if self.args.bf16 else "")
             )

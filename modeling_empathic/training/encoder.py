@@ -14,16 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ..report.files import is_hub_id, locked_folder, sha256, write_json
-from ..taxonomy import UserError
 from .caption_data import Collator, streaming, with_captions
-from .record import origin, surroundings
+from .record import TrainingError, origin, surroundings
 
 POSITIONS_PER_S = 50  # of Whisper's encoder: two mel frames of 10 ms each
 Progress = Callable[[int, int, dict[str, float]], None]
-
-
-class TrainingError(UserError):
-    """A run that cannot start or go on; the message says which argument to change."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +124,8 @@ def train_encoder(
         heard = with_captions(evaluation, tokens, **named, most=settings.eval_clips)
         record = {
             "stage": "encoder",
-            "arguments": asdict(settings),
-            "model": origin(settings.model, settings.revision) | _identity(settings, model),
+            "arguments": asdict(settings) | {"model": origin(settings.model)["name"]},
+            "model": _identity(settings, model),
             "data": {"source": source, "train": learned.facts, "evaluation": heard.facts},
             "starts": [],
         }
@@ -217,6 +212,7 @@ def _whisper(settings: EncoderSettings) -> tuple[Any, Any, Any]:
         eos_token_id=config.eos_token_id,
         pad_token_id=config.pad_token_id,
         max_length=config.max_target_positions,
+        begin_suppress_tokens=sorted({config.pad_token_id, config.eos_token_id}),  # never empty
     )
     return model, extractor, tokenizer
 

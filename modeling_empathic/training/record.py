@@ -6,8 +6,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ..taxonomy import UserError
+
 _PACKAGES = ("torch", "transformers", "accelerate", "datasets", "numpy", "librosa")
 _CODE = Path(__file__).parents[1]
+
+
+class TrainingError(UserError):
+    """A run that cannot start or go on; the message says which argument to change."""
 
 
 def surroundings() -> dict[str, Any]:
