@@ -106,6 +106,11 @@ def encoder(
     from modeling_empathic.training.record import origin
 
     options.quiet_libraries()
+    stderr = Console(stderr=True, highlight=False)
+    if not stderr.is_terminal:
+        from datasets import disable_progress_bars
+
+        disable_progress_bars()
     settings = EncoderSettings(
         model=model,
         revision=revision,
@@ -142,7 +147,6 @@ def encoder(
             test = load_clips(data, eval_split, streaming=streaming, **where)
         source = {**origin(data, data_revision), "config": config, "split": split}
         source |= {"eval_split": eval_split, "streaming": streaming}
-    stderr = Console(stderr=True, highlight=False)
     try:
         with progress_bar(stderr, verb="Training") as bar:
             task = bar.add_task("", total=None, rate="")

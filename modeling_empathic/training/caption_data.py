@@ -8,7 +8,7 @@ captions, where it has any, are used as they are: the paper's are paraphrases (3
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +243,32 @@ def _fingerprint(audio: Any, made: list[dict[str, Any]], scores: np.ndarray) -> 
     return digest.hexdigest()
 
 
+def note_unreadable(file: Path, error: AudioError) -> None:
+    """Adds a line about a clip that cannot be read."""
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps({"error": str(error)}) + "\n")
+
+
+def readable(captioned: Captioned, unreadable: Path) -> Captioned:
+    """Without the clips that cannot be read, which get their lines: for an evaluation.
+
+    Raises:
+        DataError: None can be read.
+    """
+    assert captioned.scores is not None
+    kept = []
+    for index, row in enumerate(captioned.clips):
+        try:
+            load_audio(row["audio"])
+        except AudioError as error:
+            note_unreadable(unreadable, error)
+        else:
+            kept.append(index)
+    if not kept:
+        raise DataError("none of the clips to evaluate on can be read")
+    return replace(captioned, clips=captioned.clips.select(kept), scores=captioned.scores[kept])
+
+
 class Collator:
     """Rows to a batch: decoded, cut to the window, log-mel; captions padded.
 
@@ -269,14 +295,8 @@ class Collator:
                 sounds.append(load_audio(row["audio"])[: self.extractor.n_samples])
             except AudioError as error:
                 sounds.append(np.zeros(SAMPLE_RATE, np.float32))
-                self._note(str(error))
+                note_unreadable(self.unreadable, error)
                 continue
             target[: len(row["labels"])] = torch.as_tensor(row["labels"])
-        if (labels == IGNORED).all():
-            raise DataError("none of the clips of a batch can be read; see unreadable.jsonl")
         features = self.extractor(sounds, sampling_rate=SAMPLE_RATE, return_tensors="pt")
         return {"input_features": features["input_features"], "labels": labels}
-
-    def _note(self, reason: str) -> None:
-        with self.unreadable.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"error": reason}) + "\n")

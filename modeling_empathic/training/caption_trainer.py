@@ -27,7 +27,10 @@ class CaptionTrainer(Seq2SeqTrainer):
     """Stops at a loss that is not finite; orders clips by seed and epoch alone."""
 
     def compute_loss(self, *arguments: Any, **named: Any) -> Any:
-        """As the parent's."""
+        """As the parent's; of a batch in which no clip can be read there is nothing to learn."""
+        inputs = arguments[1] if len(arguments) > 1 else named["inputs"]
+        if (inputs["labels"] == IGNORED).all():
+            return 0.0 * arguments[0](**inputs).logits.sum()
         result = super().compute_loss(*arguments, **named)
         loss = result[0] if isinstance(result, tuple) else result
         if not torch.isfinite(loss):
@@ -126,11 +129,10 @@ def make_trainer(
     )
 
     def figures(predicted: Any) -> dict[str, Any]:
-        told = (predicted.label_ids != IGNORED).any(axis=1)  # the others could not be read
         ids = np.where(predicted.predictions < 0, tokenizer.pad_token_id, predicted.predictions)
-        captions = tokenizer.batch_decode(ids[told], skip_special_tokens=True)
+        captions = tokenizer.batch_decode(ids, skip_special_tokens=True)
         assert evaluation.scores is not None
-        return {**read_back(captions, evaluation.scores[told]), "captions": captions[:8]}
+        return {**read_back(captions, evaluation.scores), "captions": captions[:8]}
 
     clips = train.clips
     if streaming(clips):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..report.files import is_hub_id, locked_folder, sha256, write_json
-from .caption_data import Collator, streaming, with_captions
+from .caption_data import Collator, readable, streaming, with_captions
 from .record import TrainingError, origin, surroundings
 
 POSITIONS_PER_S = 50  # of Whisper's encoder: two mel frames of 10 ms each
@@ -122,6 +122,7 @@ def train_encoder(
         named: dict[str, Any] = {"seed": settings.seed, "caption_column": settings.caption_column}
         learned = with_captions(train, tokens, **named)
         heard = with_captions(evaluation, tokens, **named, most=settings.eval_clips)
+        heard = readable(heard, work / "unreadable.jsonl")
         record = {
             "stage": "encoder",
             "arguments": asdict(settings) | {"model": origin(settings.model)["name"]},

@@ -14,6 +14,7 @@ from modeling_empathic.training.caption_data import (
     hold_out,
     load_clips,
     read_scores,
+    readable,
     streaming,
     with_captions,
 )
@@ -140,6 +141,19 @@ def test_clips_held_out_are_not_learned_from(tmp_path):
         hold_out(load_clips(folder, "train"), 5)
 
 
+def test_clips_that_cannot_be_read_are_left_out_of_an_evaluation(tmp_path):
+    rows = made_clips(3).to_list()
+    rows[1]["audio"]["bytes"] = b"no audio"
+    whole = with_captions(Dataset.from_list(rows), letters)
+    kept = readable(whole, tmp_path / "unreadable.jsonl")
+    assert list(kept.clips) == [whole.clips[0], whole.clips[2]]
+    assert np.array_equal(kept.scores, whole.scores[[0, 2]])
+    assert len((tmp_path / "unreadable.jsonl").read_text().splitlines()) == 1
+    alone = with_captions(Dataset.from_list(rows[1:2]), letters)
+    with pytest.raises(DataError, match="none of the clips to evaluate on"):
+        readable(alone, tmp_path / "unreadable.jsonl")
+
+
 def test_a_clip_that_cannot_be_read_keeps_its_place_and_teaches_nothing(tmp_path):
     from transformers import WhisperFeatureExtractor
 
@@ -154,5 +168,3 @@ def test_a_clip_that_cannot_be_read_keeps_its_place_and_teaches_nothing(tmp_path
         assert kept[kept != IGNORED].tolist() == rows[index]["labels"]
     (line,) = (tmp_path / "unreadable.jsonl").read_text().splitlines()
     assert "audio" in json.loads(line)["error"]
-    with pytest.raises(DataError, match="none of the clips of a batch"):
-        collator(rows[1:2])

@@ -142,10 +142,12 @@ def test_a_stream_is_learned_from(settings, tmp_path):
 
 
 def test_clips_that_cannot_be_read_are_counted_not_learned(settings, tmp_path):
-    rows = made_clips(6).to_list()
+    from_list, rows = type(made_clips(1)).from_list, made_clips(6).to_list()
     rows[3]["audio"]["bytes"] = b"no audio"
-    outcome = run(replace(settings, steps=6), tmp_path, type(made_clips(1)).from_list(rows))
+    outcome = run(replace(settings, steps=6), tmp_path, from_list(rows))
     assert len(outcome["unreadable"]) == 1
+    alone = replace(settings, batch_size=1, steps=6)
+    assert len(run(alone, tmp_path / "alone", from_list(rows))["unreadable"]) == 1
     assert outcome["result"]["clips"] == 3
 
 
