@@ -97,7 +97,10 @@ def measure(encoder: Path) -> dict[str, Any]:
     return {
         "machine": machine(),
         "run": {name: record[name] for name in told},
-        "history": json.loads((encoder / "evaluation.json").read_text("utf-8"))["history"],
+        "history": [
+            {key: value for key, value in entry.items() if isinstance(value, int | float | None)}
+            for entry in json.loads((encoder / "evaluation.json").read_text("utf-8"))["history"]
+        ],
         "test": {
             **read_back(captions, scores),
             "spearman_interval": np.percentile(drawn, [2.5, 97.5]).tolist(),

@@ -79,9 +79,7 @@ def _checked(clips: Any, split: str) -> Any:
     import datasets
 
     columns = clips.column_names or list(next(iter(clips), {}))
-    if not streaming(clips) and not len(clips):
-        raise DataError(f"split {split!r} is empty")
-    if not columns:
+    if next(iter(clips), None) is None:
         raise DataError(f"split {split!r} is empty")
     if "audio" not in columns:
         raise DataError(f"column 'audio' is missing; there are {', '.join(columns)}")

@@ -24,7 +24,13 @@ class LossError(TrainingError):
 
 
 class CaptionTrainer(Seq2SeqTrainer):
-    """Stops at a loss that is not finite; orders clips by seed and epoch alone."""
+    """Stops at a loss that is not finite; orders clips by seed and epoch alone.
+
+    Attributes:
+        details: What the last evaluation found beside plain figures, which is all that logs take.
+    """
+
+    details: dict[str, Any] | None = None
 
     def compute_loss(self, *arguments: Any, **named: Any) -> Any:
         """As the parent's; of a batch in which no clip can be read there is nothing to learn."""
@@ -58,9 +64,10 @@ class CaptionTrainer(Seq2SeqTrainer):
     def result(self) -> dict[str, Any]:
         """The last evaluation, without the prefix of its keys; done now if it is not."""
         done = [entry for entry in self.state.log_history if "eval_loss" in entry]
-        fresh = done and done[-1]["step"] == self.state.global_step
+        fresh = self.details and done and done[-1]["step"] == self.state.global_step
         figures = done[-1] if fresh else self.evaluate()
-        return {key.removeprefix("eval_"): value for key, value in figures.items()}
+        plain = {key.removeprefix("eval_"): value for key, value in figures.items()}
+        return {**plain, **(self.details or {})}
 
 
 class _Steps(TrainerCallback):
@@ -92,8 +99,9 @@ def make_trainer(
     work: Path,
     settings: "EncoderSettings",
     progress: "Progress | None",
+    fresh: bool,
 ) -> CaptionTrainer:
-    """The trainer of stage 1, its checkpoints in `work`."""
+    """The trainer of stage 1, its checkpoints in `work`; a `fresh` run has none yet."""
     longest = max(evaluation.clips["length"])
     bf16 = torch.cuda.is_available() if settings.bf16 is None else settings.bf16
     arguments = Seq2SeqTrainingArguments(
@@ -111,7 +119,7 @@ def make_trainer(
         gradient_checkpointing_kwargs={"use_reentrant": False},
         eval_strategy="steps",
         eval_steps=settings.save_steps,
-        eval_on_start=True,
+        eval_on_start=fresh,
         save_steps=settings.save_steps,
         save_total_limit=2,  # with one, the last goes before the next is known to be whole
         logging_steps=min(10, settings.save_steps),
@@ -128,11 +136,13 @@ def make_trainer(
         label_names=["labels"],
     )
 
-    def figures(predicted: Any) -> dict[str, Any]:
+    def figures(predicted: Any) -> dict[str, float]:
         ids = np.where(predicted.predictions < 0, tokenizer.pad_token_id, predicted.predictions)
         captions = tokenizer.batch_decode(ids, skip_special_tokens=True)
         assert evaluation.scores is not None
-        return {**read_back(captions, evaluation.scores), "captions": captions[:8]}
+        result = read_back(captions, evaluation.scores)
+        trainer.details = {"per_emotion": result.pop("per_emotion"), "captions": captions[:8]}
+        return result
 
     clips = train.clips
     if streaming(clips):

@@ -5,6 +5,7 @@ failed there and are not offered.
 """
 
 import importlib.util
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -136,7 +137,9 @@ def train_encoder(
         from .caption_trainer import make_trainer  # transformers' Trainer takes a second
 
         collator = Collator(extractor, work / "unreadable.jsonl")
-        trainer = make_trainer(model, tokenizer, learned, heard, collator, work, settings, progress)
+        trainer = make_trainer(
+            model, tokenizer, learned, heard, collator, work, settings, progress, not last
+        )
         result = _run(trainer, last, settings)
         if first:
             history = [entry for entry in trainer.state.log_history if "train_runtime" not in entry]
@@ -232,8 +235,6 @@ def _last_checkpoint(work: Path) -> Path | None:
 
 def _keep_record(path: Path, record: dict[str, Any], last: Path | None) -> None:
     """Writes what shapes the run, or compares it with what shaped the run that goes on."""
-    import json
-
     record = json.loads(json.dumps(record))
     if path.is_file() and last is not None:
         begun = json.loads(path.read_text("utf-8"))
@@ -258,7 +259,7 @@ def _run(trainer: Any, last: Path | None, settings: EncoderSettings) -> dict[str
 
     try:
         trainer.train(resume_from_checkpoint=str(last) if last else None)
-        return {**trainer.result()}
+        return dict(trainer.result())
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise _out_of_memory(settings) from error
     except RuntimeError as error:
@@ -290,7 +291,5 @@ def _finish(work: Path, output: Path, parts: tuple[Any, ...], outcome: dict[str,
 
 def _lines(path: Path) -> list[str]:
     """Each line once: a clip is met again in every epoch."""
-    import json
-
     text = path.read_text("utf-8") if path.is_file() else ""
     return sorted({json.loads(line)["error"] for line in text.splitlines()})

@@ -124,6 +124,8 @@ def test_what_cannot_be_read_is_named(tmp_path):
         load_clips(folder, "dev")
     with pytest.raises(DataError, match="split 'empty' is empty"):
         load_clips(folder, "empty")
+    with pytest.raises(DataError, match="split 'empty' is empty"):
+        load_clips(folder, "empty", streaming=True)
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "t.csv").write_text("text\nhello\n")
     with pytest.raises(DataError, match="column 'audio' is missing; there are text"):

@@ -1,6 +1,9 @@
 """`emonet-voice train encoder`, as a user types it."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from datasets import DatasetDict
 
 from modeling_empathic.taxonomy import EMOTION_NAMES
 from tests.support.command import run_command
+from tests.support.places import REPOSITORY
 from tests.support.tiny_whisper import made_clips, wav
 
 SHORT = ("--window-s", 1, "--steps", 2, "--batch", 2, "--save-steps", 2, "--device", "cpu",
@@ -96,3 +100,17 @@ def test_a_column_that_is_missing_is_one_line(folder, tiny_whisper, tmp_path):
     )  # fmt: skip
     assert code == 2
     assert "1 of the 40 emotions have none of their own: Awe" in err
+
+
+def test_a_trackio_log_stays_on_this_machine(folder, tiny_whisper, tmp_path):
+    pytest.importorskip("trackio")
+    logs = tmp_path / "logs"
+    done = subprocess.run(
+        [sys.executable, "-m", "emonet_voice.cli.app", "train", "encoder", folder, tmp_path / "out",
+         "--model", tiny_whisper, *map(str, SHORT), "--eval-split", "train", "--eval-clips", "1",
+         "--log", "trackio"],
+        cwd=REPOSITORY, env=os.environ | {"TRACKIO_DIR": str(logs), "HF_HUB_OFFLINE": "1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (logs / "emonet-voice.db").is_file()
