@@ -317,5 +317,6 @@ TABLES = {
     "parity": parity,
     "rehearsal": _elsewhere("rehearsal", "rehearsal_table"),
     "score_vs_loop": score_vs_loop,
+    "stage1": _elsewhere("stage1", "stage1_table"),
     "space_demo": _elsewhere("space_demo", "space_demo_table"),
 }
