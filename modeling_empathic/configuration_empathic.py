@@ -13,7 +13,7 @@ from .taxonomy import UnknownNameError, UserError, resolve
 
 HEAD_KINDS = ("full", "pooled")
 HEAD_GROUPS = ("emotion", "attribute", "quality")
-POOLINGS = ("mean_min_max_std",)
+POOLINGS = {"mean_min_max_std": 4, "mean_std": 2}  # statistics of each dimension
 DTYPES = ("float32", "bfloat16", "float16", "mixed")
 """Types to store and to compute in; `mixed`: heads in bfloat16, the encoder in float32."""
 
@@ -36,6 +36,17 @@ _LIBRARY_KEYS = {
     "transformers_weights",
     "use_cache",
 }
+
+
+_OWN_KEYS = (
+    "encoder_config",
+    "heads",
+    "projection_dim",
+    "hidden_dims",
+    "dropouts",
+    "pooling",
+    "cut_to_speech",
+)
 
 
 class HeadError(UserError):
@@ -62,7 +73,10 @@ class EmpathicInsightConfig(PreTrainedConfig):
         hidden_dims: Widths after it: `[64, 32, 16]` (Small) or `[128, 64, 32]` (Large).
         dropouts: Dropout before each of the layers that follow the projection, one more than
             `hidden_dims`.
-        pooling: Statistics that pooled heads read; `"mean_min_max_std"` is the only one known.
+        pooling: Statistics over time that pooled heads read: `"mean_min_max_std"`, those of the
+            public release, or `"mean_std"`.
+        cut_to_speech: Encode only the speech of each window, on one level, instead of all 30 s
+            (see `speech_empathic.py`). For models with pooled heads only: Nano.
 
     Raises:
         HeadError: A head without a name, twice, of an unknown kind or group, or with a scale
@@ -86,13 +100,12 @@ class EmpathicInsightConfig(PreTrainedConfig):
     hidden_dims: list[Any] | tuple[Any, ...] = (64, 32, 16)
     dropouts: list[Any] | tuple[Any, ...] = (0.0, 0.1, 0.1, 0.1)
     pooling: str = "mean_min_max_std"
+    cut_to_speech: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:
         unknown = sorted(set(kwargs) - _LIBRARY_KEYS)
         if unknown:
-            valid = ", ".join(
-                ["encoder_config", "heads", "projection_dim", "hidden_dims", "dropouts", "pooling"]
-            )
+            valid = ", ".join([*_OWN_KEYS])
             raise ValueError(f"unknown configuration keys {unknown}; this model knows {valid}")
         if not isinstance(self.encoder_config, PreTrainedConfig):
             self.encoder_config = WhisperConfig(**(self.encoder_config or {}))
@@ -117,6 +130,8 @@ class EmpathicInsightConfig(PreTrainedConfig):
             raise ValueError(f"widths must be positive: {self.projection_dim}, {self.hidden_dims}")
         if self.pooling not in POOLINGS:
             raise ValueError(f"pooling {self.pooling!r} is not one of {', '.join(POOLINGS)}")
+        if self.cut_to_speech and self.heads_of_kind("full"):
+            raise ValueError("cut_to_speech is for pooled heads: full heads read all 30 s")
         # Labels are the heads: whatever an edited file says, these two cannot disagree with them.
         self.id2label = dict(enumerate(names))
         self.label2id = {name: i for i, name in enumerate(names)}
@@ -176,7 +191,8 @@ class EmpathicInsightConfig(PreTrainedConfig):
 
     def head_in_features(self, kind: str) -> int:
         """Inputs of one head: 1500 * 768 for a full head of Whisper small, 4 * 768 for a pooled."""
-        return self.encoder.d_model * (4 if kind == "pooled" else self.encoder.max_source_positions)
+        of_each = self.encoder.max_source_positions if kind == "full" else POOLINGS[self.pooling]
+        return self.encoder.d_model * of_each
 
     def head_shapes(self, kind: str) -> dict[str, tuple[int, ...]]:
         """Shapes of one head's tensors, by the name that follows `heads.<head>.` on disk."""

@@ -16,6 +16,7 @@ from transformers.utils.generic import ModelOutput
 from .checkpoint_empathic import HUB_KEYS, load_stacked, stack_on_load, unstacked
 from .configuration_empathic import EmpathicInsightConfig, HeadError
 from .saving_empathic import write_checkpoint, write_code, write_config
+from .speech_empathic import SpeechEncoder
 
 
 @dataclass
@@ -115,7 +116,7 @@ class EmpathicInsightModel(PreTrainedModel):
 
     def __init__(self, config: EmpathicInsightConfig):
         super().__init__(config)
-        self.encoder = WhisperEncoder(config.encoder)
+        self.encoder = (SpeechEncoder if config.cut_to_speech else WhisperEncoder)(config.encoder)
         self.heads = nn.ModuleDict(
             {
                 kind: StackedHeads(config, kind)
@@ -204,7 +205,7 @@ class EmpathicInsightModel(PreTrainedModel):
         """Scores and projections of all heads in the order of the configuration."""
         scores, projections = [], []
         for kind, stack in self.heads.items():
-            inputs = states.flatten(1) if kind == "full" else pool(states)
+            inputs = states.flatten(1) if kind == "full" else pool(states, self.config.pooling)
             kind_scores, kind_projections = stack(inputs)
             scores.append(kind_scores)
             projections.append(kind_projections)
@@ -340,19 +341,34 @@ class EmpathicInsightModel(PreTrainedModel):
             self.push_to_hub(kwargs.pop("repo_id", folder.name), **kwargs)
 
 
-def pool(states: torch.Tensor) -> torch.Tensor:
-    """Mean, minimum, maximum and standard deviation over time, as the public pooled heads read.
+def pool(states: torch.Tensor, pooling: str = "mean_min_max_std") -> torch.Tensor:
+    """Statistics over time, as pooled heads read them.
 
     Args:
-        states: `(batch, time, d_model)` encoder states, padding included.
+        states: `(batch, time, d_model)` encoder states: all of the window, padding included, or
+            NaN where there is no speech (`cut_to_speech`).
+        pooling: `"mean_min_max_std"`, which is the public release's, or `"mean_std"`.
 
     Returns:
-        `(batch, 4 * d_model)`; statistics in float32, then back to the input's type.
+        `(batch, 4 * d_model)` or `(batch, 2 * d_model)`; statistics in float32, then back to the
+        input's type.
 
     Example:
-        >>> pool(torch.tensor([[[1.0], [3.0]]]))
+        >>> pool(torch.tensor([[[1.0], [3.0], [torch.nan]]]))
         tensor([[2.0000, 1.0000, 3.0000, 1.4142]])
+        >>> pool(torch.tensor([[[1.0], [3.0]]]), "mean_std")
+        tensor([[2.0000, 1.4142]])
     """
     wide = states.float()
-    statistics = [wide.mean(1), wide.amin(1), wide.amax(1), wide.std(1)]
-    return torch.cat(statistics, dim=-1).to(states.dtype)
+    speech = ~wide[..., :1].isnan()
+    count = speech.sum(1)
+    held = wide.where(speech, 0.0)
+    mean = held.sum(1) / count
+    squares = (held - mean.unsqueeze(1)).where(speech, 0.0).square().sum(1)
+    of_each = {
+        "mean": mean,
+        "min": wide.where(speech, torch.inf).amin(1),
+        "max": wide.where(speech, -torch.inf).amax(1),
+        "std": (squares / (count - 1).clamp(min=1)).sqrt(),
+    }
+    return torch.cat([of_each[name] for name in pooling.split("_")], dim=-1).to(states.dtype)

@@ -25,6 +25,7 @@ CODE_FILES = (
     "modeling_empathic.py",
     "pipeline_empathic.py",
     "saving_empathic.py",
+    "speech_empathic.py",
     "taxonomy.py",
 )
 AUTO_MAP = {
