@@ -1,6 +1,5 @@
 """What training starts from, a model of ours or a Whisper encoder, and the folder it ends in."""
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,6 +45,7 @@ def load_base(
     kind: str = "full",
     size: str = "small",
     layers: int | None = None,
+    pooling: str = "mean_min_max_std",
     revision: str | None = None,
 ) -> Base:
     """Loads what heads are trained on, and adds those that it has not.
@@ -58,6 +58,8 @@ def load_base(
         layers: Of a Whisper encoder, only so many of its first layers; what they give out passes
             through the encoder's last norm. Which layer says most of the voice is to be measured:
             the last ones have turned to words.
+        pooling: Statistics that pooled heads on a Whisper encoder read; such a model has
+            `cut_to_speech`.
         revision: Of a source on the Hub.
 
     Raises:
@@ -77,23 +79,27 @@ def load_base(
         ours = settings.get("model_type") == EmpathicInsightConfig.model_type
         if ours and layers is not None:
             raise TrainingError("layers are cut from a Whisper encoder, not from a model of ours")
-        model = _ours(source, settings, hub) if ours else _on_whisper(source, size, layers, hub)
+        projection, hidden = SIZES[size]
+        shape = {"projection_dim": projection, "hidden_dims": hidden}
+        if kind == "pooled":
+            shape |= {"pooling": pooling, "cut_to_speech": True}
+        model = _ours(source, settings, hub) if ours else _on_whisper(source, shape, layers, hub)
         extractor = WhisperFeatureExtractor.from_pretrained(source, **hub)
     except TrainingError:
         raise
     except (OSError, ValueError, RuntimeError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise TrainingError(f"model {source}: {reason}") from None
-    config = copy.deepcopy(model.config)
-    specs = list(config.heads)
+    config = model.config
+    heads = list(config.heads)
     for name, scale in scales.items():
         if name not in config.head_names:
             known = head(name) if name in HEAD_NAMES else None
             spec = {"name": name, "kind": kind, "scale": list(scale)}
             if known:
                 spec |= {"group": known.group, "polarity": known.polarity}
-            specs.append(spec)
-    config = EmpathicInsightConfig(**{**_own_fields(config), "heads": specs})
+            heads.append(spec)
+    config = EmpathicInsightConfig.from_dict({**config.to_dict(), "heads": heads})
     mark = fingerprint(Path(source)) if folder else model.commit or revision or "main"
     name = Path(source).resolve().name if folder else str(source)
     return Base(model.eval(), extractor, config, name, mark)
@@ -106,7 +112,9 @@ def _ours(source: str | Path, settings: dict[str, Any], hub: dict[str, Any]) -> 
     return EmpathicInsightModel.from_pretrained(source, **({"dtype": dtype} if dtype else {}), **hub)
 
 
-def _on_whisper(source: str | Path, size: str, layers: int | None, hub: dict[str, Any]) -> Any:
+def _on_whisper(
+    source: str | Path, shape: dict[str, Any], layers: int | None, hub: dict[str, Any]
+) -> Any:
     from transformers import WhisperModel
 
     # Not WhisperEncoder: a checkpoint of the whole model would leave it random, with a warning.
@@ -124,19 +132,12 @@ def _on_whisper(source: str | Path, size: str, layers: int | None, hub: dict[str
             raise TrainingError(f"layers {layers}: this encoder has 1 to {n_layers}")
         settings["encoder_layers"] = layers
     settings["decoder_layers"] = 0  # there is no decoder in these models
-    projection, hidden = SIZES[size]
-    config = EmpathicInsightConfig(
-        encoder_config=settings, heads=[], projection_dim=projection, hidden_dims=hidden
-    )
+    config = EmpathicInsightConfig(encoder_config=settings, heads=[], **shape)
     model = EmpathicInsightModel(config)
     state = whisper.encoder.state_dict()
     wanted = model.encoder.state_dict()
     model.encoder.load_state_dict({key: state[key] for key in wanted})
     return model
-
-
-def _own_fields(config: EmpathicInsightConfig) -> dict[str, Any]:
-    return {name: getattr(config, name) for name in EmpathicInsightConfig.own_fields()}
 
 
 def specs(config: EmpathicInsightConfig, names: Sequence[str], folds: Iterable[int]) -> list[HeadSpec]:

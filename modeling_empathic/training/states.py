@@ -39,16 +39,16 @@ class States(Protocol):
         ...
 
 
-def encode(model: Any, features: torch.Tensor) -> torch.Tensor:
-    """What the model's heads read: states `(batch, positions, d_model)`, or statistics of them."""
+def encode(model: Any, features: torch.Tensor, *, pooled: bool) -> torch.Tensor:
+    """Encoder states `(batch, positions, d_model)`, or the statistics that pooled heads read."""
     with torch.no_grad():
-        if hasattr(model, "encode"):
-            return model.encode(features)  # type: ignore[no-any-return]
         states: torch.Tensor = model.encoder(features.to(model.encoder.dtype)).last_hidden_state
-        return states
+        return pool(states.float(), model.config.pooling) if pooled else states
 
 
-def as_inputs(states: torch.Tensor, kind: str) -> torch.Tensor:
+def as_inputs(
+    states: torch.Tensor, kind: str, pooling: str = "mean_min_max_std"
+) -> torch.Tensor:
     """What a head of that kind reads: all states in a row, or their statistics over time.
 
     Example:
@@ -58,7 +58,7 @@ def as_inputs(states: torch.Tensor, kind: str) -> torch.Tensor:
     """
     if states.dim() == 2:
         return states
-    return states.flatten(1) if kind == "full" else pool(states)
+    return states.flatten(1) if kind == "full" else pool(states, pooling)
 
 
 class FreshStates:
@@ -101,12 +101,10 @@ class FreshStates:
         heard = [one for one in features if one is not None]
         for i in range(0, len(heard), at_once):
             batch = torch.from_numpy(np.stack(heard[i : i + at_once])).to(device)
-            states = encode(self.model, batch)
-            parts.append(pool(states.float()) if self.pooled and states.dim() == 3 else states)
+            parts.append(encode(self.model, batch, pooled=self.pooled))
         if not parts:  # the shape alone is needed
             blank = torch.zeros(1, self.extractor.feature_size, self.extractor.nb_max_frames)
-            states = encode(self.model, blank.to(device))
-            parts.append((pool(states.float()) if self.pooled and states.dim() == 3 else states)[:0])
+            parts.append(encode(self.model, blank.to(device), pooled=self.pooled)[:0])
         found = torch.cat(parts)
         states = found.new_zeros(len(rows), *found.shape[1:])
         states[good.to(states.device)] = found
@@ -207,13 +205,14 @@ def bytes_a_clip(model: Any, *, pooled: bool) -> int:
     Example:
         >>> from types import SimpleNamespace as Namespace
         >>> small = Namespace(d_model=768, max_source_positions=1500)
-        >>> model = Namespace(config=Namespace(encoder=small, heads=[{"kind": "full"}]))
+        >>> config = Namespace(encoder=small, head_in_features=lambda kind: 4 * 768)
+        >>> model = Namespace(config=config)
         >>> bytes_a_clip(model, pooled=False), bytes_a_clip(model, pooled=True)
         (2304000, 12288)
     """
-    encoder = model.config.encoder
     if pooled:
-        return int(4 * 4 * encoder.d_model)
+        return 4 * int(model.config.head_in_features("pooled"))
+    encoder = model.config.encoder
     return int(2 * encoder.d_model * encoder.max_source_positions)
 
 
