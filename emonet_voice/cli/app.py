@@ -19,12 +19,14 @@ from .leaderboard import leaderboard
 from .options import FLAG, UsageError, make_group
 from .publish import publish
 from .score import score
+from .train import train
 
 app = make_group("emonet-voice")
 for command in (score, convert, evaluate, leaderboard, generalize, collect, demo):
     app.command(no_args_is_help=command is not demo)(command)
 app.add_typer(bench)
 app.add_typer(publish)
+app.add_typer(train)
 
 
 def _show_version(wanted: bool) -> None:

@@ -108,8 +108,9 @@ def load_base(
 def _ours(source: str | Path, settings: dict[str, Any], hub: dict[str, Any]) -> Any:
     # What is stored as bfloat16 stays so; float16 becomes float32, since it trains to NaN.
     stored = str(settings.get("dtype", "float32"))
-    dtype = None if stored == "bfloat16" else torch.float32
-    return EmpathicInsightModel.from_pretrained(source, **({"dtype": dtype} if dtype else {}), **hub)
+    if stored != "bfloat16":
+        hub = {**hub, "dtype": torch.float32}
+    return EmpathicInsightModel.from_pretrained(source, **hub)
 
 
 def _on_whisper(
@@ -140,7 +141,9 @@ def _on_whisper(
     return model
 
 
-def specs(config: EmpathicInsightConfig, names: Sequence[str], folds: Iterable[int]) -> list[HeadSpec]:
+def specs(
+    config: EmpathicInsightConfig, names: Sequence[str], folds: Iterable[int]
+) -> list[HeadSpec]:
     """Every head in every fold, as it is learnt."""
     kinds = {spec["name"]: spec["kind"] for spec in config.heads}
     return [

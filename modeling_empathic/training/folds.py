@@ -1,4 +1,4 @@
-"""Which clips teach, which say when to stop, and which measure: never one speaker in two of them."""
+"""Which clips teach, which say when to stop, which measure: never one speaker in two of them."""
 
 from collections.abc import Sequence
 

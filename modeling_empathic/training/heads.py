@@ -56,23 +56,29 @@ class ExpertHead(nn.Module):
         super().__init__()
         self.dropouts = spec.dropouts
         with torch.device("meta"):  # torch's own draws would come from a common source
-            self.proj = nn.Linear(*spec.widths[:2])
-            self.mlp = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(spec.widths[1:]))
+            self.proj = nn.Linear(spec.widths[0], spec.widths[1])
+            layers = [nn.Linear(n_in, n_out) for n_in, n_out in pairwise(spec.widths[1:])]
+        self.mlp = nn.ModuleList(layers)
         self.to_empty(device="cpu")
 
     def draw(self, generator: torch.Generator, start: float) -> None:
         """He's initial weights; the last bias is `start`, a first guess of the target."""
         with torch.no_grad():
-            for layer in (self.proj, *self.mlp):
+            for layer in self.modules():
+                if not isinstance(layer, nn.Linear):
+                    continue
                 layer.weight.normal_(0, (2 / layer.in_features) ** 0.5, generator=generator)
                 layer.bias.zero_()
-            self.mlp[-1].bias.fill_(start)
+                last = layer
+            last.bias.fill_(start)
 
     def forward(
-        self, inputs: torch.Tensor, keep: Callable[[torch.Tensor, float], torch.Tensor] | None = None
+        self,
+        inputs: torch.Tensor,
+        keep: Callable[[torch.Tensor, float], torch.Tensor] | None = None,
     ) -> torch.Tensor:
         """`(batch, inputs)` to scores `(batch,)`; `keep` is dropout, absent in evaluation."""
-        hidden = self.proj(inputs)
+        hidden: torch.Tensor = self.proj(inputs)
         for layer, rate in zip(self.mlp, self.dropouts, strict=True):
             hidden = hidden.relu()
             hidden = layer(keep(hidden, rate) if keep and rate else hidden)
@@ -89,7 +95,8 @@ class Scaling(NamedTuple):
         """`(batch, inputs)` to mean 0 and deviation 1."""
         times = inputs.shape[-1] // len(self.mean)
         wide = inputs.unflatten(-1, (times, -1))
-        return ((wide - self.mean) / self.deviation).flatten(-2)
+        scaled: torch.Tensor = (wide - self.mean) / self.deviation
+        return scaled.flatten(-2)
 
     def absorbed(self, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The same head, for inputs that are not scaled.
@@ -175,16 +182,16 @@ class Learner:
 
         def keep(hidden: torch.Tensor, rate: float) -> torch.Tensor:
             # Drawn for the whole batch, whichever part of it is here.
-            drawn = torch.rand(
-                n, hidden.shape[1], generator=self._chance, device=hidden.device
-            )[mine]
+            drawn = torch.rand(n, hidden.shape[1], generator=self._chance, device=hidden.device)[
+                mine
+            ]
             return hidden * (drawn >= rate) / (1 - rate)
 
         scores = self.head(inputs, keep)
         errors = error(scores, targets[mine].nan_to_num(), self.settings.loss) * known[mine]
         loss = errors.sum() / n_known
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if ranks:
             for parameter in self.head.parameters():
                 assert parameter.grad is not None

@@ -102,7 +102,7 @@ def read_labels(
     word_column = next((name for name in CLASS_COLUMNS if name in columns), None)
     found = {
         name: by_head[name]
-        for name in (asked or {**dict.fromkeys(HEAD_NAMES), **dict.fromkeys(known)})
+        for name in list(asked) or dict.fromkeys([*HEAD_NAMES, *known])
         if name in by_head and by_head[name] not in (FILE, SPEAKER, PART, *CLASS_COLUMNS)
     }
     labelled = LabelledClips(

@@ -66,9 +66,7 @@ class Learning:
             good = self.ranks.gather(good.to(self.device), len(batch))
             yield batch, states, good.cpu()
 
-    def _parts(
-        self, rows: np.ndarray
-    ) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor]]:
+    def _parts(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor]]:
         size = self.settings.batch_size
         return batches(
             self.states, [rows[i : i + size] for i in range(0, len(rows), size)], self.ranks

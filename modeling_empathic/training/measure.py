@@ -51,9 +51,7 @@ def measure(
     return measured
 
 
-def class_scores(
-    predicted: dict[str, np.ndarray], label_map: Any
-) -> tuple[list[str], np.ndarray]:
+def class_scores(predicted: dict[str, np.ndarray], label_map: Any) -> tuple[list[str], np.ndarray]:
     """Classes, and `(clips, classes)`: the highest score of the heads that a class has most of."""
     classes = sorted(label_map)
     columns = []

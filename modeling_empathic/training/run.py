@@ -94,7 +94,7 @@ def train_heads(
             stack.enter_context(locked_folder(work))
             _check_run(work, arguments, output)
         ranks.wait()
-        base.model.encoder.to(target)
+        base.model.encoder.to(device=target)
         pooled = all(task.kind == "pooled" for task in tasks)
         fresh = FreshStates(labelled.clips, base.model, base.extractor, pooled=pooled)
         states: Any = fresh
@@ -155,13 +155,8 @@ def estimate(base: Base, labelled: LabelledClips, settings: Settings, n_folds: i
 
 
 def _bytes(n: float) -> str:
-    for unit in ("kB", "MB", "GB"):
-        n /= 1000
-        if n < 1000:
-            break
-    else:
-        n, unit = n / 1000, "TB"
-    return f"{n:.3g} {unit}"
+    unit = next((i for i in range(3) if n < 1000 ** (i + 2)), 3)
+    return f"{n / 1000 ** (unit + 1):.3g} {('kB', 'MB', 'GB', 'TB')[unit]}"
 
 
 def _arguments(

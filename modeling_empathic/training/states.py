@@ -46,9 +46,7 @@ def encode(model: Any, features: torch.Tensor, *, pooled: bool) -> torch.Tensor:
         return pool(states.float(), model.config.pooling) if pooled else states
 
 
-def as_inputs(
-    states: torch.Tensor, kind: str, pooling: str = "mean_min_max_std"
-) -> torch.Tensor:
+def as_inputs(states: torch.Tensor, kind: str, pooling: str = "mean_min_max_std") -> torch.Tensor:
     """What a head of that kind reads: all states in a row, or their statistics over time.
 
     Example:
@@ -143,7 +141,8 @@ class CachedStates:
 
     def _row(self, block: int, row: int) -> torch.Tensor:
         file = self._open(self.folder / _block(block))
-        return file.get_slice("states")[row]  # type: ignore[no-any-return]
+        states: torch.Tensor = file.get_slice("states")[row]  # type: ignore[no-untyped-call]
+        return states
 
 
 def fill_cache(
