@@ -58,10 +58,19 @@ def heads(
     layers: Annotated[
         int | None, typer.Option(metavar="N", help="First layers of a Whisper to keep.")
     ] = None,
+    pooling: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Of heads on a Whisper: mean, mean_std or mean_min_max_std."
+        ),
+    ] = "mean",
     loss: Annotated[
         str, typer.Option(metavar="NAME", help="mae (the paper's), mse or huber.")
     ] = "mae",
     learning_rate: Annotated[float, typer.Option(metavar="X", help="Of AdamW.")] = 1e-3,
+    weight_decay: Annotated[
+        float, typer.Option(metavar="X", help="Of AdamW; less where there are many clips.")
+    ] = 1.0,
     batch_size: Annotated[int, typer.Option(metavar="N", help="Clips in a step.")] = 32,
     epochs: Annotated[int, typer.Option(metavar="N", help="At most.")] = 60,
     patience: Annotated[
@@ -125,7 +134,7 @@ def heads(
 
     options.quiet_libraries()
     settings = Settings(
-        loss=loss, learning_rate=learning_rate, batch_size=batch_size, epochs=epochs,
+        loss=loss, learning_rate=learning_rate, weight_decay=weight_decay, batch_size=batch_size, epochs=epochs,
         patience=patience, seed=seed, heads_per_pass=heads_per_pass, shard=shard,
     )  # fmt: skip
     stderr = Console(stderr=True, highlight=False)
@@ -140,7 +149,13 @@ def heads(
             known=_known_heads(source, revision), split=data_split, revision=data_revision,
         )  # fmt: skip
     base = load_base(
-        source, labelled.scales, kind=kind, size=size, layers=layers, revision=revision
+        source,
+        labelled.scales,
+        kind=kind,
+        size=size,
+        layers=layers,
+        pooling=pooling,
+        revision=revision,
     )
     stderr.print(estimate(base, labelled, settings, folds), markup=False)
     if cache and not cache.exists():

@@ -45,7 +45,7 @@ def load_base(
     kind: str = "full",
     size: str = "small",
     layers: int | None = None,
-    pooling: str = "mean_min_max_std",
+    pooling: str = "mean",
     revision: str | None = None,
 ) -> Base:
     """Loads what heads are trained on, and adds those that it has not.
@@ -84,7 +84,7 @@ def load_base(
         if kind == "pooled":
             shape |= {"pooling": pooling, "cut_to_speech": True}
         model = _ours(source, settings, hub) if ours else _on_whisper(source, shape, layers, hub)
-        extractor = WhisperFeatureExtractor.from_pretrained(source, **hub)
+        extractor = WhisperFeatureExtractor.from_pretrained(source, revision=revision or "main")
     except TrainingError:
         raise
     except (OSError, ValueError, RuntimeError) as error:

@@ -94,7 +94,7 @@ def train_heads(
             stack.enter_context(locked_folder(work))
             _check_run(work, arguments, output)
         ranks.wait()
-        base.model.encoder.to(device=target)
+        torch.nn.Module.to(base.model.encoder, target)
         pooled = all(task.kind == "pooled" for task in tasks)
         fresh = FreshStates(labelled.clips, base.model, base.extractor, pooled=pooled)
         states: Any = fresh

@@ -25,7 +25,8 @@ class Settings:
         learning_rate: Of AdamW; the first layer's is smaller, `512 / inputs` of it at most, so
             that a step moves what it gives out by as much in a head of 768,000 inputs as in one
             of 2,048.
-        weight_decay: Of AdamW.
+        weight_decay: Of AdamW, times the learning rate. Strong, for a few hundred clips; 0.01 for
+            a hundred thousand.
         batch_size: Clips in a step, of all processes together.
         epochs: At most, over the training clips.
         patience: A head stops after this many epochs without a lower validation loss.
@@ -49,7 +50,7 @@ class Settings:
 
     loss: str = "mae"
     learning_rate: float = 1e-3
-    weight_decay: float = 0.01
+    weight_decay: float = 1.0
     batch_size: int = 32
     epochs: int = 60
     patience: int = 8
