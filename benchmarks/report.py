@@ -317,4 +317,5 @@ TABLES = {
     "rehearsal": _elsewhere("rehearsal", "rehearsal_table"),
     "score_vs_loop": score_vs_loop,
     "space_demo": _elsewhere("space_demo", "space_demo_table"),
+    "stage2": _elsewhere("stage2", "stage2_table"),
 }
