@@ -52,4 +52,4 @@ def test_auto_model_loads_it_where_the_package_is_hidden(pushed, local_hub, tmp_
         name=REPOSITORY_ID,
     )
     client.close()
-    assert answer == ["transformers_modules", ["annoyed", "gloomy", "cheerful", "bored"]]
+    assert answer == ["transformers_modules", ["annoyed", "bored", "cheerful", "gloomy"]]
