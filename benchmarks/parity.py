@@ -1,4 +1,4 @@
-"""Scores of converted full-size heads against the public loop, through both doors.
+"""Scores of converted full-size heads against the public loop, through both ways in.
 
     python benchmarks/parity.py
 

@@ -312,10 +312,12 @@ TABLES = {
     "drift": drift,
     "generalization": _elsewhere("generalization", "generalization_table"),
     "head_layout": head_layout,
+    "house": _elsewhere("house", "house_table"),
     "metric": _elsewhere("metric", "metric_table"),
     "parity": parity,
     "rehearsal": _elsewhere("rehearsal", "rehearsal_table"),
     "score_vs_loop": score_vs_loop,
+    "stage1": _elsewhere("stage1", "stage1_table"),
     "space_demo": _elsewhere("space_demo", "space_demo_table"),
     "stage2": _elsewhere("stage2", "stage2_table"),
 }

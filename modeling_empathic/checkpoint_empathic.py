@@ -7,39 +7,21 @@ what the hardware is good at. `benchmarks/README.md` has the measurements behind
 """
 
 import copy
-import json
-import os
 import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedConfig
 from transformers.utils import logging
-from transformers.utils.hub import (
-    cached_file,
-    cached_files,
-    extract_commit_hash,
-    resolve_revision,
-)
 
 from .configuration_empathic import EmpathicInsightConfig, HeadError
 from .mapping_empathic import map_rows
+from .source_empathic import HUB_KEYS, Source
 
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
-HUB_KEYS = (
-    "cache_dir",
-    "force_download",
-    "local_files_only",
-    "proxies",
-    "revision",
-    "subfolder",
-    "token",
-)
 # What Auto classes and older callers pass along and we have no use for: safetensors is the only
 # format, and it executes nothing.
 _IGNORED_KEYS = (
@@ -51,76 +33,71 @@ _IGNORED_KEYS = (
     "use_safetensors",
     "weights_only",
 )
-_SHARD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors")
 _HEAD_TENSOR = re.compile(r"heads\.(?P<head>.+)\.(?P<key>(?:proj|mlp\.\d+)\.(?:weight|bias))")
 _COPIERS = 4  # files read at once: first touch of new memory is what takes the time
 
 
-def load_stacked(
-    config_class: type[EmpathicInsightConfig],
-    path_or_id: str | os.PathLike[str],
-    names: list[str] | None,
-    kwargs: dict[str, Any],
-) -> tuple[EmpathicInsightConfig, dict[str, torch.Tensor], str | None, dict[str, Any]]:
+@dataclass
+class Stacked:
+    """What was read of a checkpoint.
+
+    Attributes:
+        config: The configuration, of the heads that were asked for.
+        state_dict: The tensors that a model of it has, on the target device in the target type.
+        kwargs: The rest, for `PreTrainedModel.from_pretrained(None, ...)`.
+    """
+
+    config: EmpathicInsightConfig
+    state_dict: dict[str, torch.Tensor]
+    kwargs: dict[str, Any]
+
+
+def load_stacked(source: Source, names: list[str] | None, kwargs: dict[str, Any]) -> Stacked:
     """Reads a checkpoint into the tensors that a model with the asked-for heads has.
 
     Args:
-        config_class: Class that reads `config.json`.
-        path_or_id: Folder or Hub id.
+        source: Where it is.
         names: Heads to read, any spelling; `None` for all of the configuration.
-        kwargs: Those of `from_pretrained`; what concerns finding files is taken out.
-
-    Returns:
-        The configuration (of the subset), the state dict on the target device in the target
-        type, the commit of a Hub repository (`None` for a folder), and the remaining `kwargs`
-        for `PreTrainedModel.from_pretrained(None, ...)`.
+        kwargs: Those of `from_pretrained`.
 
     Raises:
         HeadError: See [`EmpathicInsightModel.from_pretrained`].
         OSError: No weights in safetensors, or a file that cannot be read to its end.
         ValueError: A weights variant or an adapter, which this loader does not know.
     """
-    kwargs = {key: value for key, value in kwargs.items() if key not in _IGNORED_KEYS}
-    hub = {key: kwargs.pop(key, None) for key in HUB_KEYS}
-    hub = {key: value for key, value in hub.items() if value is not None}
+    kwargs = {key: kwargs[key] for key in kwargs if key not in (*_IGNORED_KEYS, *HUB_KEYS)}
     if kwargs.pop("variant", None) is not None:
         raise ValueError("these checkpoints have no variants; use revision= or another folder")
     if (kwargs.pop("adapter_kwargs", None) or {}).get("_adapter_model_path"):
         raise ValueError("load the base model, then model.load_adapter(...)")
-    where = {key: hub[key] for key in ("token", "cache_dir", "local_files_only") if key in hub}
-    hub["revision"] = resolve_revision(path_or_id, hub.get("revision"), **where)
-    config_file = locate(path_or_id, "config.json", hub)
-    if config_file is None:  # the library would take its defaults
-        raise OSError(f"{path_or_id} holds no config.json")
-    own = {key: kwargs.pop(key) for key in list(kwargs) if key in config_class.default_fields()}
-    stored = config_class.from_pretrained(path_or_id, **hub)
+    fields = EmpathicInsightConfig.default_fields()
+    own = {key: kwargs.pop(key) for key in list(kwargs) if key in fields}
+    stored = EmpathicInsightConfig.from_pretrained(source.path_or_id, **source.hub)
     config = copy.deepcopy(kwargs.pop("config", None))
     if not isinstance(config, PreTrainedConfig):  # remote code may come with a twin of our class
-        source = path_or_id if config is None else config
-        config = config_class.from_pretrained(source, **hub, **own)
-    files = weight_files(path_or_id, hub)
-    check_names(stored.head_names, _heads_in(files))
+        origin = source.path_or_id if config is None else config
+        config = EmpathicInsightConfig.from_pretrained(origin, **source.hub, **own)
+    check_names(stored.head_names, _heads_in(source.files))
     config = config.subset(config.head_names if names is None else names)
     if "attn_implementation" in kwargs:
         config._attn_implementation = kwargs.pop("attn_implementation")
     asked = kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
-    dtype, encoder_dtype = _dtypes(asked, config)
-    device = _single_device(kwargs.get("device_map"))
-    state_dict = _read(path_or_id, hub, config, files, dtype, encoder_dtype, device)
-    commit = extract_commit_hash(config_file, None)
-    return config, state_dict, commit, {**kwargs, "dtype": dtype}
+    dtypes = _dtypes(asked, config)
+    state_dict = _read(source, config, dtypes, _single_device(kwargs.get("device_map")))
+    return Stacked(config, state_dict, {**kwargs, "dtype": dtypes[0]})
 
 
 def _read(
-    path_or_id: str | os.PathLike[str],
-    hub: dict[str, Any],
+    source: Source,
     config: EmpathicInsightConfig,
-    files: dict[str, str],
-    dtype: torch.dtype,
-    encoder_dtype: torch.dtype,
+    dtypes: tuple[torch.dtype, torch.dtype],
     device: torch.device,
 ) -> dict[str, torch.Tensor]:
-    """The stacked tensors: mapped where the files allow it, else copied straight to their rows."""
+    """The stacked tensors: mapped where the files allow it, else copied straight to their rows.
+
+    `dtypes` are those of the heads and of the encoder.
+    """
+    files, (dtype, encoder_dtype) = source.files, dtypes
     wanted = {
         f"heads.{name}.{key}": kind
         for name, kind, _ in _heads(config)
@@ -132,7 +109,7 @@ def _read(
     by_file: dict[str, list[str]] = {}
     for key in (*wanted, *(key for key in files if key.startswith("encoder."))):
         by_file.setdefault(files[key], []).append(key)
-    paths = locate_all(path_or_id, list(by_file), hub)
+    paths = source.locate_all(list(by_file))
     with torch.inference_mode(False):  # the files are copied in threads, which do not inherit it
         big = [
             key for key, kind in wanted.items() if kind == "full" and key.endswith("proj.weight")
@@ -240,60 +217,6 @@ def _rows(stack: torch.Tensor, key: str, row: int, shape: tuple[int, ...]) -> to
     return stack[row * height : (row + 1) * height].view(shape)
 
 
-# ------------------------------------------------------------------------------------------ files
-
-
-def weight_files(path_or_id: str | os.PathLike[str], hub: dict[str, Any]) -> dict[str, str]:
-    """File name of every tensor in a checkpoint, from its index or from its only file.
-
-    Raises:
-        HeadError: A tensor named twice.
-        OSError: No weights, an index that is none, or one that points anywhere but to
-            safetensors files beside it.
-    """
-    index = locate(path_or_id, INDEX, hub)
-    if index is not None:
-        try:
-            content = json.loads(
-                Path(index).read_text(encoding="utf-8"), object_pairs_hook=_no_repeats
-            )
-            files = dict(content["weight_map"])
-        except HeadError:
-            raise
-        except (ValueError, KeyError, TypeError) as error:
-            raise OSError(f"{index} is not a safetensors index ({error!r})") from error
-        for file in files.values():
-            # The index comes from a repository: its names are never used as paths elsewhere.
-            if not isinstance(file, str) or not _SHARD_NAME.fullmatch(file):
-                raise OSError(f"{index} names {file!r}; only *.safetensors beside it are read")
-        return files
-    single = locate(path_or_id, WEIGHTS, hub)
-    if single is None:
-        raise OSError(_no_weights(path_or_id))
-    try:
-        with safe_open(single, framework="pt") as tensors:
-            return dict.fromkeys(tensors.keys(), WEIGHTS)
-    except SafetensorError as error:
-        raise OSError(f"{single} is not a whole safetensors file ({error})") from error
-
-
-def locate(path_or_id: str | os.PathLike[str], file: str, hub: dict[str, Any]) -> str | None:
-    """Local path of a file in a folder or repository, downloaded if need be; `None` if absent."""
-    return cached_file(path_or_id, file, _raise_exceptions_for_missing_entries=False, **hub)
-
-
-def locate_all(
-    path_or_id: str | os.PathLike[str], names: list[str], hub: dict[str, Any]
-) -> dict[str, str]:
-    """Local paths of weight files by name; from the Hub they download together."""
-    cached = cached_files(path_or_id, names, _raise_exceptions_for_missing_entries=False, **hub)
-    paths = {Path(path).name: path for path in cached or ()}
-    for name in names:
-        if name not in paths:
-            raise OSError(f"{path_or_id} lacks {name}, which its index names")
-    return paths
-
-
 def check_names(expected: list[str], present: set[str]) -> None:
     """Raises a HeadError that names the heads missing from or foreign to a configuration."""
     missing = [name for name in expected if name not in present]
@@ -314,30 +237,6 @@ def _heads_in(files: dict[str, str]) -> set[str]:
         elif not key.startswith("encoder."):
             raise HeadError(f"unknown tensor {key!r} in the weights")
     return heads
-
-
-def _no_weights(path_or_id: str | os.PathLike[str]) -> str:
-    """Message for a folder or repository without weights, naming what is there instead."""
-    message = f"{path_or_id} holds no {WEIGHTS} and no {INDEX}"
-    folder = Path(path_or_id)
-    pickles = sorted(p.name for p in folder.glob("*") if p.suffix in {".bin", ".pth", ".pt"})
-    if pickles:
-        message += (
-            f"; {', '.join(pickles[:3])} {'are pickles' if len(pickles) > 1 else 'is a pickle'}, "
-            "which can run code and are not read (emonet-voice convert turns public heads into "
-            "safetensors)"
-        )
-    return message
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, refusing a key that stands twice (json would keep the last unseen)."""
-    content: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in content:
-            raise HeadError(f"the index names {key!r} twice")
-        content[key] = value
-    return content
 
 
 def _dtypes(asked: Any, config: EmpathicInsightConfig) -> tuple[torch.dtype, torch.dtype]:

@@ -13,9 +13,10 @@ from transformers import initialization as init
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from transformers.utils.generic import ModelOutput
 
-from .checkpoint_empathic import HUB_KEYS, load_stacked, stack_on_load, unstacked
+from .checkpoint_empathic import load_stacked, stack_on_load, unstacked
 from .configuration_empathic import EmpathicInsightConfig, HeadError
 from .saving_empathic import write_checkpoint, write_code, write_config
+from .source_empathic import Source
 from .speech_empathic import SpeechEncoder
 
 
@@ -112,7 +113,7 @@ class EmpathicInsightModel(PreTrainedModel):
     config: EmpathicInsightConfig
     commit: str | None = None  # of the Hub repository that the weights came from
     accepts_loss_kwargs = False  # the Trainer, not the loss, divides by accumulation steps
-    _code_source: tuple[str, dict[str, Any]] | tuple[None, None] = (None, None)
+    _code_source: Source | None = None
 
     def __init__(self, config: EmpathicInsightConfig):
         super().__init__(config)
@@ -252,10 +253,10 @@ class EmpathicInsightModel(PreTrainedModel):
         """
         if pretrained_model_name_or_path is None:  # the library's own way: config + state_dict
             return super().from_pretrained(None, *model_args, **kwargs)
-        hub_kwargs = dict(kwargs)
-        config, state_dict, commit, kwargs = load_stacked(
-            EmpathicInsightConfig, pretrained_model_name_or_path, heads, kwargs
-        )
+        source = Source.pinned(pretrained_model_name_or_path, kwargs)
+        commit = source.commit
+        stacked = load_stacked(source, heads, kwargs)
+        state_dict, kwargs = stacked.state_dict, stacked.kwargs
         encoder = {
             key.removeprefix("encoder."): tensor
             for key, tensor in state_dict.items()
@@ -265,7 +266,7 @@ class EmpathicInsightModel(PreTrainedModel):
         loaded: Any = super().from_pretrained(
             None,
             *model_args,
-            config=config,
+            config=stacked.config,
             state_dict=state_dict,
             output_loading_info=True,
             **kwargs,
@@ -282,11 +283,7 @@ class EmpathicInsightModel(PreTrainedModel):
             model.encoder.float().load_state_dict(encoder)
             model.config.encoder.dtype = torch.float32
         model.commit = commit
-        # A folder is remembered by its full path: the working directory may change before saving.
-        is_folder = Path(pretrained_model_name_or_path).is_dir()
-        origin = Path(pretrained_model_name_or_path).absolute() if is_folder else None
-        hub = {key: hub_kwargs[key] for key in HUB_KEYS if key in hub_kwargs and key != "token"}
-        model._code_source = (str(origin or pretrained_model_name_or_path), hub)
+        model._code_source = source.lasting()
         model.name_or_path = model.config.name_or_path = str(pretrained_model_name_or_path)
         return (model, info) if wants_info else model
 
@@ -333,7 +330,7 @@ class EmpathicInsightModel(PreTrainedModel):
         }
         folder = Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
-        write_code(folder, *self._code_source)
+        write_code(folder, self._code_source)
         write_checkpoint(folder, self.config, encoder, unstacked(state_dict, self.config))
         types = [next(part.parameters()).dtype for part in (self.heads, self.encoder)]
         write_config(folder, self.config, *types)

@@ -7,14 +7,14 @@ import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
-from .checkpoint_empathic import INDEX, WEIGHTS, check_names, locate
+from .checkpoint_empathic import check_names
 from .configuration_empathic import EmpathicInsightConfig, HeadError
 from .mapping_empathic import save_mappable
+from .source_empathic import INDEX, WEIGHTS, Source
 
 # The code that a folder needs for `trust_remote_code=True`; all flat, all relative imports.
 CODE_FILES = (
@@ -25,6 +25,7 @@ CODE_FILES = (
     "modeling_empathic.py",
     "pipeline_empathic.py",
     "saving_empathic.py",
+    "source_empathic.py",
     "speech_empathic.py",
     "taxonomy.py",
 )
@@ -130,18 +131,13 @@ def write_config(
     config.save_pretrained(folder)
 
 
-def write_code(
-    folder: str | os.PathLike[str],
-    source: str | os.PathLike[str] | None = None,
-    hub: dict[str, Any] | None = None,
-) -> None:
+def write_code(folder: str | os.PathLike[str], source: Source | None = None) -> None:
     """Copies the modelling code beside the weights.
 
     Args:
         folder: Where to.
-        source: Folder or Hub id to take files from that are not beside this one: of a class that
-            was itself loaded as remote code only what it imports is.
-        hub: How to reach `source` (revision, cache folder, ...).
+        source: Where to take files from that are not beside this one: of a class that was itself
+            loaded as remote code only what it imports is.
 
     Raises:
         OSError: A file that is in neither place.
@@ -149,9 +145,11 @@ def write_code(
     for name in CODE_FILES:
         beside: str | Path | None = Path(__file__).with_name(name)
         if not Path(__file__).with_name(name).exists():
-            beside = locate(source, name, hub or {}) if source else None
+            beside = source.locate(name) if source else None
         if beside is None:
-            raise OSError(f"{name} is neither beside the model's code nor in {source}")
+            raise OSError(
+                f"{name} is neither beside the model's code nor in {source and source.path_or_id}"
+            )
         target = Path(folder) / name
         if not (target.exists() and target.samefile(beside)):
             shutil.copyfile(beside, target)

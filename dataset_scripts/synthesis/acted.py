@@ -14,9 +14,9 @@ J. Pers. Soc. Psychol. 70(3); anger, fear, happiness, sadness and tenderness in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -253,7 +253,10 @@ def act(
 
 
 def acted_corpus(
-    clips_per_emotion: int, split: str = "train", seed: int = 0
+    clips_per_emotion: int,
+    split: str = "train",
+    seed: int = 0,
+    emotions: Collection[str] = EMOTION_NAMES,
 ) -> Iterator[ActedClip]:
     """Yield `clips_per_emotion` clips of each emotion, languages and voices in rotation.
 
@@ -262,6 +265,7 @@ def acted_corpus(
             with weights 1:1:2:3:3 (an intensity of 0 is a neutral reading).
         split: `train` or `test`; they share no voice variant and no sentence.
         seed: the same seed gives the same samples.
+        emotions: only the clips of these, as they are among all.
 
     Example:
         >>> clips = list(acted_corpus(1, split="test"))
@@ -278,11 +282,11 @@ def acted_corpus(
             language = languages[(i + k) % len(languages)]
             texts = SENTENCES[language]
             texts = texts[:-N_TEST_SENTENCES] if split == "train" else texts[-N_TEST_SENTENCES:]
-            yield act(
-                text=texts[int(rng.integers(len(texts)))],
-                language=language,
-                variant=voices[int(rng.integers(len(voices)))],
-                emotion=emotion,
-                intensity=float(rng.choice(5, p=[0.1, 0.1, 0.2, 0.3, 0.3])),
-                seed=int(rng.integers(2**31)),
-            )
+            drawn: dict[str, Any] = {
+                "text": texts[int(rng.integers(len(texts)))],
+                "variant": voices[int(rng.integers(len(voices)))],
+                "intensity": float(rng.choice(5, p=[0.1, 0.1, 0.2, 0.3, 0.3])),
+                "seed": int(rng.integers(2**31)),
+            }
+            if emotion in emotions:
+                yield act(language=language, emotion=emotion, **drawn)

@@ -137,14 +137,11 @@ def evaluate(
         raise UsageError(f"give one file of predictions, or --model; there are {len(files)}")
     if bench is None:
         raise UsageError("--bench is missing: folder of `bench build`, or Hub id")
-    from datasets.utils import logging as datasets_logging
-
     from evaluate_metrics.bench.evaluation import evaluate, write_result
     from evaluate_metrics.bench.predictions import read_predictions
     from evaluate_metrics.bench.reader import read_bench
 
     quiet_libraries()
-    datasets_logging.set_verbosity(datasets_logging.CRITICAL)  # what it logs, the error says too
     stderr = Console(stderr=True, highlight=False)
     with stderr.status("Reading the Bench"):
         labels = read_bench(bench, config, revision)
@@ -214,7 +211,6 @@ def _score(
     """
     from evaluate_metrics.bench.scoring import score_bench
     from modeling_empathic.report.progress import progress_bar
-    from modeling_empathic.scoring.clips import ScoringError
     from modeling_empathic.scoring.loading import load_model
 
     stderr = Console(stderr=True, highlight=False)
@@ -232,8 +228,6 @@ def _score(
                 revision=revision,
                 on_clips=lambda n: progress.advance(task, n),
             )
-    except ScoringError as error:  # what it calls its output is --scores here
-        raise UsageError(f"choose another --scores than {scores}: {error}") from None
     except KeyboardInterrupt:
         stderr.print(f"stopped: clips are kept beside {scores}; run the same command to go on")
         raise typer.Exit(130) from None

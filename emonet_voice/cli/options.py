@@ -3,6 +3,8 @@
 Only Typer is imported here, and everything heavy inside the commands: `--help` answers at once.
 """
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -101,3 +103,6 @@ def quiet_libraries() -> None:
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     hub_logging.set_verbosity_error()
+    os.environ.setdefault("DATASETS_VERBOSITY", "critical")  # read when datasets is imported
+    if datasets := sys.modules.get("datasets"):
+        datasets.utils.logging.set_verbosity(datasets.utils.logging.CRITICAL)

@@ -81,7 +81,8 @@ def score(
 
     The table shows the strongest emotions of each clip from 0 to 10, a mean over its 30 s windows.
     The score file has them all: one row a clip and window with path, clip_id (SHA-256), start_s,
-    end_s, duration_s, a column a head on its own scale (emotions: 0 to 4), outcome and error.
+    end_s, duration_s, a column a head on its own scale (emotions: 0 to 4), quality (what makes the
+    scores doubtful, if anything does), outcome and error.
 
     Stopped or killed, the same command goes on where it was. Clips in the score file are skipped
     unless their bytes change, failed ones too.

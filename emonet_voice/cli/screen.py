@@ -26,6 +26,7 @@ class ClipView:
     duration_s: float
     n_windows: int
     scores: dict[str, float]
+    quality: str = ""
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Summary:
     heads: Sequence[dict[str, Any]]
     n_clips: int = 0
     n_failed: int = 0
+    n_doubtful: int = 0
     audio_s: float = 0.0
     clips: list[ClipView] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
@@ -57,6 +59,8 @@ class Summary:
                 self.failures.append((path, rows[0]["error"] or rows[0]["outcome"]))
             return
         self.audio_s += rows[0]["duration_s"]
+        quality = ", ".join(dict.fromkeys(row["quality"] for row in rows if row.get("quality")))
+        self.n_doubtful += bool(quality)
         if len(self.clips) < MAX_CLIPS:
             names = [head["name"] for head in self.heads]
             means = window_mean(
@@ -64,7 +68,8 @@ class Summary:
                 [row["end_s"] - row["start_s"] for row in rows],
             )
             scores = dict(zip(names, means.tolist(), strict=True))
-            self.clips.append(ClipView(path, rows[0]["duration_s"], len(rows), scores))
+            view = ClipView(path, rows[0]["duration_s"], len(rows), scores, quality)
+            self.clips.append(view)
 
     def show(self, console: Console, *, top: int) -> None:
         """Prints the clips with their `top` emotions, and the clips that failed."""
@@ -111,10 +116,11 @@ class Summary:
         detail = clock(clip.duration_s)
         if clip.n_windows > 1:
             detail += f", mean of {clip.n_windows} windows"
-        room = max(12, width - len(detail) - 2)
+        doubt = f"  {clip.quality}" if clip.quality else ""
+        room = max(12, width - len(detail) - len(doubt) - 2)
         # The end of a path tells clips apart; its beginning is what they share.
         path = clip.path if len(clip.path) <= room else "…" + clip.path[1 - room :]
-        return Text.assemble((path, "bold"), "  ", (detail, "dim"))
+        return Text.assemble((path, "bold"), "  ", (detail, "dim"), (doubt, "yellow"))
 
 
 def strongest(
@@ -162,4 +168,6 @@ def summary_line(summary: Summary, *, n_new: int, elapsed_s: float, written: str
     if n_new < summary.n_clips:
         parts.append(f"{summary.n_clips - n_new:,} scored before")
     parts.append(f"{summary.n_failed:,} failed" if summary.n_failed else "none failed")
+    if summary.n_doubtful:
+        parts.append(f"{summary.n_doubtful:,} doubtful (column quality)")
     return ", ".join(parts) + (f". Written to {written}" if written else "")

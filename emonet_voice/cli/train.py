@@ -1,12 +1,14 @@
-"""The command `emonet-voice train`: a group, one file beside this one for each of its commands."""
+"""The commands `emonet-voice train encoder` and `train heads`: one file each beside this one."""
 
 from .options import make_group
+from .train_encoder import encoder
 from .train_heads import heads
 
-train = make_group("train", help="Train heads on a frozen encoder.")
-train.command(no_args_is_help=True)(heads)
+train = make_group("train")
+for command in (encoder, heads):
+    train.command(no_args_is_help=True)(command)
 
 
 @train.callback()
-def _train() -> None:
-    """Train heads on a frozen encoder, on your own labels or on a data set."""
+def about() -> None:
+    """Train the paper's two stages on your own data (section 3.4)."""

@@ -17,9 +17,7 @@ import torch
 from safetensors import safe_open
 from transformers import WhisperConfig, WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
-from transformers.utils.hub import extract_commit_hash
 
-from modeling_empathic.checkpoint_empathic import locate, locate_all, weight_files
 from modeling_empathic.configuration_empathic import (
     DTYPES,
     EmpathicInsightConfig,
@@ -28,6 +26,7 @@ from modeling_empathic.configuration_empathic import (
 )
 from modeling_empathic.report.files import sha256, write_json
 from modeling_empathic.saving_empathic import write_checkpoint, write_code, write_config
+from modeling_empathic.source_empathic import Source
 from modeling_empathic.taxonomy import (
     ATTRIBUTES,
     EMOTION_NAMES,
@@ -130,7 +129,7 @@ def convert(
             "source": _origin(source, revision),
             "encoder": {
                 **_origin(encoder, encoder_revision),
-                "commit": extract_commit_hash(locate(encoder, "config.json", hub), None),
+                "commit": Source(encoder, hub).commit,
             },
             "sha256": digests,
         }
@@ -291,9 +290,9 @@ def _encoder(
     with torch.device("meta"):
         expected = WhisperEncoder(whisper).state_dict()
     tensors = {}
-    files = weight_files(source, hub)
-    paths = locate_all(source, sorted(set(files.values())), hub)
-    for key, file in files.items():
+    checkpoint = Source(source, hub)
+    paths = checkpoint.locate_all(sorted(set(checkpoint.files.values())))
+    for key, file in checkpoint.files.items():
         name = key.removeprefix("model.").removeprefix("encoder.")
         if name in expected and "encoder." in key:
             with safe_open(paths[file], framework="pt") as weights:
@@ -316,7 +315,7 @@ def _origin(source: str | os.PathLike[str], revision: str | None) -> dict[str, s
 def _feature_extractor(
     source: str | os.PathLike[str], whisper: WhisperConfig, hub: dict[str, Any]
 ) -> WhisperFeatureExtractor:
-    if locate(source, "preprocessor_config.json", hub) is not None:
+    if Source(source, hub).locate("preprocessor_config.json") is not None:
         return WhisperFeatureExtractor.from_pretrained(source, **hub)
     return WhisperFeatureExtractor(feature_size=whisper.num_mel_bins)
 

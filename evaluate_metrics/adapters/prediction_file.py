@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from evaluate_metrics.emonet_voice import count_outcomes
 from modeling_empathic import __version__
-from modeling_empathic.scoring.file import METADATA_KEY, meta_path, write_scores
+from modeling_empathic.scoring.file import METADATA_KEY, stored_provenance, write_scores
 from modeling_empathic.scoring.file import check_output as check_score_output
 
 from .errors import AdapterError
@@ -95,17 +95,8 @@ def check_output(path: Path, system: str) -> None:
     check_score_output(path)
     if not path.exists():
         return
-    provenance: Any = None
-    try:
-        if path.suffix.lower() == ".parquet":
-            from pyarrow import parquet
-
-            provenance = json.loads((parquet.read_schema(path).metadata or {})[METADATA_KEY])
-        else:
-            provenance = json.loads(meta_path(path).read_bytes())
-    except (pa.ArrowInvalid, KeyError, ValueError, FileNotFoundError):
-        pass
-    if not (isinstance(provenance, dict) and provenance.get("kind") == "predictions"):
+    provenance = stored_provenance(path)
+    if provenance.get("kind") != "predictions":
         raise AdapterError(f"{path} exists and is no prediction file; choose another output")
     if provenance.get("system") != system:
         raise AdapterError(

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evaluate_metrics.bench.result import EvaluationError as EvaluationError
+from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.emonet_voice import OUTCOMES, SCALES
 from modeling_empathic.report.files import sha256
 from modeling_empathic.scoring.clips import ScoringError

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dataset_scripts.corpora import acted_corpora
-from evaluate_metrics.bench.predictions import EvaluationError
+from evaluate_metrics.bench.result import EvaluationError
 from modeling_empathic.report.statistics import window_mean
 
 _ACOUSTICS = "acoustics_"

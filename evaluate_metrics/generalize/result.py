@@ -13,7 +13,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from evaluate_metrics.bench.predictions import EvaluationError
+from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.generalize.clips import (
     ACTED,
     Scored,

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluate_metrics.bench.predictions import EvaluationError
+from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.generalize.clips import CorpusClip
 from modeling_empathic.report.files import replacing, sha256
 

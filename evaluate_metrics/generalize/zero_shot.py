@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluate_metrics.bench.predictions import EvaluationError
+from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.emonet_voice.intervals import LEVEL, percentile_interval
 from evaluate_metrics.generalize.schema import OF_CLASSES, OVERALL, Rates
 

@@ -25,6 +25,8 @@ from modeling_empathic.audio import SAMPLE_RATE, AudioError, load_audio, windows
 from modeling_empathic.report.files import sha256
 from modeling_empathic.taxonomy import UserError
 
+from .quality import judge
+
 # A few kilobytes of near-silence decode to hours of samples, 230 MB an hour at 16 kHz.
 MAX_DURATION_S = 4 * 3600
 DEFAULT_BATCH_SIZE = 8
@@ -36,6 +38,7 @@ AUDIO_SUFFIXES = (
 # recordings one or two are held at a time while short clips queue up by the dozen. It counts bytes
 # on disk: what a file decodes to is bounded by MAX_DURATION_S alone.
 AHEAD_BYTES = 64 * 2**20
+SHORTEST = SAMPLE_RATE // 10  # samples: what a spectrogram needs, and no speech is shorter
 
 Row = dict[str, Any]
 AnyPath = str | os.PathLike[str]
@@ -129,7 +132,8 @@ def score_files(
 
     Yields:
         Rows as in the score file: `path`, `clip_id` (SHA-256 of the file), `start_s` and `end_s`
-        of the window, `duration_s` of the clip, one score a head on its native scale, `outcome`
+        of the window, `duration_s` of the clip, one score a head on its native scale, `quality`
+        (what makes them doubtful, see `quality.judge`; `""` if nothing does), `outcome`
         (`"scored"` or `"decode_error"`) and `error`.
 
     Raises:
@@ -172,6 +176,7 @@ def score_groups(
         feature_extractor=feature_extractor,
         heads=model.config.head_names,
         done=done or {},
+        cut=getattr(model.config, "cut_to_speech", False),
     )
     ahead = workers + 2 * batch_size  # the next batch is ready while this one runs
 
@@ -201,8 +206,13 @@ def prepare_clip(
     feature_extractor: Any,
     heads: Sequence[str],
     done: Mapping[str, str | None],
+    cut: bool = False,
 ) -> PreparedClip | None:
-    """Reads one clip: its SHA-256, its windows and their features; `None` if it is done."""
+    """Reads one clip: its SHA-256, its windows and their features; `None` if it is done.
+
+    Features fill the extractor's 30 s, unless the model is cut to speech: the spectrogram of 27 s
+    of padding would take longer than all the rest.
+    """
     name = printable(path)
     clip_id = None
     try:
@@ -219,10 +229,15 @@ def prepare_clip(
     duration_s = len(samples) / SAMPLE_RATE
     clip = PreparedClip([])
     for span in windows(len(samples), feature_extractor.n_samples / SAMPLE_RATE):
-        features = feature_extractor(samples[span], sampling_rate=SAMPLE_RATE, return_tensors="np")
+        window = samples[span]
+        length = {"max_length": max(len(window), SHORTEST)} if cut else {}
+        features = feature_extractor(
+            window, sampling_rate=SAMPLE_RATE, return_tensors="np", **length
+        )
         clip.features.append(features["input_features"][0])
         start_s, end_s = span.start / SAMPLE_RATE, span.stop / SAMPLE_RATE
-        clip.rows.append(_row(name, clip_id, heads, start_s, end_s, duration_s))
+        times = (start_s, end_s, duration_s)
+        clip.rows.append(_row(name, clip_id, heads, *times, quality=judge(window)))
     return clip
 
 
@@ -233,11 +248,13 @@ def _row(
     start_s: float | None = None,
     end_s: float | None = None,
     duration_s: float | None = None,
+    quality: str | None = None,
     error: str | None = None,
 ) -> Row:
     """A row without scores, keys in the order of the score file's columns."""
     row: Row = {"path": path, "clip_id": clip_id, "start_s": start_s, "end_s": end_s}
     row |= {"duration_s": duration_s, **dict.fromkeys(heads)}
+    row["quality"] = quality
     return row | {"outcome": "scored" if error is None else "decode_error", "error": error}
 
 
@@ -330,12 +347,23 @@ def encode_windows(model: Any, features: Any) -> Any:
         return torch.cat([model.encoder(part).last_hidden_state for part in parts])
 
 
+def _stacked(features: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """Features as one array; shorter ones end in silence."""
+    frames = max(part.shape[1] for part in features)
+    return np.stack(
+        [
+            np.pad(part, ((0, 0), (0, frames - part.shape[1])), constant_values=part.min())
+            for part in features
+        ]
+    )
+
+
 def _score_batch(
     batch: list[tuple[Row, npt.NDArray[np.float32]]], model: Any, names: list[str]
 ) -> None:
     import torch
 
-    features = torch.from_numpy(np.stack([features for _, features in batch]))
+    features = torch.from_numpy(_stacked([features for _, features in batch]))
     if model.device.type == "cuda":
         features = features.pin_memory()
     try:

@@ -39,7 +39,7 @@ def score_schema(provenance: dict[str, Any]) -> pa.Schema:
     columns = [("path", pa.string()), ("clip_id", pa.string())]
     columns += [(name, pa.float64()) for name in ("start_s", "end_s", "duration_s")]
     columns += [(name, pa.float32()) for name in provenance["heads"]]
-    columns += [("outcome", pa.string()), ("error", pa.string())]
+    columns += [(name, pa.string()) for name in ("quality", "outcome", "error")]
     return pa.schema(columns, {METADATA_KEY: json.dumps(provenance, sort_keys=True)})
 
 
@@ -77,9 +77,26 @@ def read_scores(path: Path) -> pa.Table:
             table = arrow_json.read_json(
                 path, parse_options=arrow_json.ParseOptions(explicit_schema=schema)
             )
+        if "quality" not in table.column_names:  # written before scores were judged
+            nothing = pa.nulls(len(table), pa.string())
+            table = table.append_column("quality", nothing)
         return table.select(schema.names).cast(schema)
     except (pa.ArrowInvalid, KeyError) as error:
         raise ScoringError(f"{path} is not a whole score file: {error}") from error
+
+
+def stored_provenance(path: Path) -> dict[str, Any]:
+    """What a file of one of the formats says of how it was made; nothing if it does not say."""
+    try:
+        if path.suffix.lower() == ".parquet":
+            from pyarrow import parquet
+
+            provenance = json.loads((parquet.read_schema(path).metadata or {})[METADATA_KEY])
+        else:
+            provenance = json.loads(meta_path(path).read_bytes())
+    except (pa.ArrowInvalid, KeyError, ValueError, FileNotFoundError):
+        return {}
+    return provenance if isinstance(provenance, dict) else {}
 
 
 def read_provenance(path: Path) -> dict[str, Any]:
@@ -88,17 +105,8 @@ def read_provenance(path: Path) -> dict[str, Any]:
     Raises:
         ScoringError: The file has no provenance, so it is not one of ours.
     """
-    provenance: Any = None
-    try:
-        if path.suffix.lower() == ".parquet":
-            from pyarrow import parquet
-
-            provenance = json.loads((parquet.read_schema(path).metadata or {})[METADATA_KEY])
-        else:
-            provenance = json.loads(meta_path(path).read_text("utf-8"))
-    except (pa.ArrowInvalid, KeyError, ValueError, FileNotFoundError):
-        provenance = None
-    if not isinstance(provenance, dict) or not isinstance(provenance.get("heads"), list):
+    provenance = stored_provenance(path)
+    if not isinstance(provenance.get("heads"), list):
         raise ScoringError(
             f"{path} exists and is not a score file with its provenance; choose another "
             "file, or overwrite (delete) it"

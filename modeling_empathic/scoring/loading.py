@@ -111,6 +111,8 @@ def load_model(
     version = fingerprint(Path(source)) if is_folder else loaded.commit or revision or "main"
     provenance = describe(loaded, extractor, name, version) | {"dtype": dtype}
     if device == "openvino":
+        if loaded.config.cut_to_speech:
+            raise ScoringError(f"device openvino: {name} reads only speech, not all 30 s; take cpu")
         from .openvino import OpenVINOEncoder
 
         precision = torch.float32 if dtype == "mixed" else getattr(torch, dtype)

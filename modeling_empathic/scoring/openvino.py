@@ -29,12 +29,9 @@ class OpenVINOEncoder(nn.Module):
         ImportError: OpenVINO is not installed.
 
     Example:
-        >>> from modeling_empathic import NANO, EmpathicInsightModel
-        >>> model = EmpathicInsightModel.from_pretrained(NANO)
-        >>> model.encoder = OpenVINOEncoder(model.encoder)
-        >>> with torch.inference_mode():
-        ...     model(torch.zeros(1, 80, 3000)).logits.shape
-        torch.Size([1, 40])
+        >>> from modeling_empathic import EmpathicInsightModel
+        >>> model = EmpathicInsightModel.from_pretrained("small/")  # doctest: +SKIP
+        >>> model.encoder = OpenVINOEncoder(model.encoder)  # doctest: +SKIP
     """
 
     def __init__(self, encoder: Any, dtype: torch.dtype | None = None):

@@ -1,1 +1,1 @@
-"""The paper's training, section 3.4 and A.2: captions and encoder, then the heads."""
+"""Training: stage 1 teaches an encoder by captions, stage 2 the heads (paper 3.4)."""

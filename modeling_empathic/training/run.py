@@ -18,12 +18,13 @@ from .heads import HeadSpec, Learner, Scaling, first_guess, read_tensors, write_
 from .labels import LabelledClips
 from .learning import Learning
 from .measure import measure
-from .provenance import FILE_NAME, provenance
+from .record import surroundings
 from .ranks import Ranks
 from .settings import Settings, TrainingError
 from .states import FreshStates, bytes_a_clip, fill_cache
 
 WORK = ".training"
+FILE_NAME = "training_args.json"
 Progress = Callable[[str, int], Callable[[int], None]]
 # Settings that decide where and how often, not what comes out.
 _NOT_OF_THE_RESULT = ("heads_per_pass", "shard", "save_every_s")
@@ -117,7 +118,7 @@ def train_heads(
             if "can't allocate memory" not in str(error):
                 raise
             raise _out_of_memory(settings, target) from error
-        args = arguments | provenance() | {"processes": ranks.world, "device": target.type}
+        args = arguments | surroundings() | {"processes": ranks.world, "ran_on": target.type}
         args["undecodable"] = {labelled.names[row]: why for row, why in states.failed.items()}
         args["measured"] = measure(labelled, predictions, folds, settings.seed)
         args["heads"] = {t.name: _notes(work, i) for i, t in enumerate(tasks) if t.fold == -1}

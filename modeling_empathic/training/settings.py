@@ -3,15 +3,11 @@
 import hashlib
 from dataclasses import dataclass
 
-from ..taxonomy import UserError
+from .record import TrainingError
 
 LOSSES = ("mae", "mse", "huber")
 SPLITS = ("auto", "speaker", "random")
 SHARDS = ("heads", "data")
-
-
-class TrainingError(UserError):
-    """What a user of the training can put right: data, an argument, memory."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ class Settings:
     Example:
         >>> Settings(loss="rmse")
         Traceback (most recent call last):
-        modeling_empathic.training.settings.TrainingError: loss 'rmse': choose mae, mse or huber
+        modeling_empathic.training.record.TrainingError: loss 'rmse': choose mae, mse or huber
     """
 
     loss: str = "mae"

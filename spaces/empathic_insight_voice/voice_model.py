@@ -197,7 +197,7 @@ def contributions(
         states.requires_grad_()
         score = voice.model(encoder_states=states).logits[0, column]
         (gradient,) = torch.autograd.grad(score, states)
-        parts = (gradient.float() * states.detach().float()).sum(-1)[0].cpu().numpy()
+        parts = (gradient.float() * states.detach().float().nan_to_num()).sum(-1)[0].cpu().numpy()
         n_frames = min(len(parts), math.ceil(len(sound) / SAMPLE_RATE / FRAME_S))
         curves.append(parts[:n_frames])
         rests.append(float(score.detach()) - float(parts[:n_frames].sum()))

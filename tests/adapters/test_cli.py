@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from tests.support.adapter_fakes import make_clips, provenance_of, rows_of
 from tests.support.command import run_command
 from tests.support.fake_api import chat, chat_error, fake_api
 from tests.support.places import REPOSITORY
+from tests.support.servers import wait_until
 
 pytest.importorskip("openai")
 
@@ -105,8 +105,7 @@ def test_what_a_user_gets_wrong_is_said_and_the_code_is_2(arguments, message, mo
 def test_stopped_it_says_that_answers_are_kept(monkeypatch):
     def clips(*where):
         yield make_clips(1)[0]
-        while not list(Path("out.parquet.answers").rglob("*.json")):
-            time.sleep(0.01)
+        wait_until(lambda: [*Path("out.parquet.answers").rglob("*.json")], "an answer that is kept")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(bench_reader, "iter_audio", clips)

@@ -143,13 +143,13 @@ def test_the_ridge_is_scikit_learns_with_gaps_constants_and_unrated_clips(monkey
 
 def test_the_statistics_are_those_of_the_metric_on_the_rows_used():
     bench, used = made(), np.random.default_rng(3).random(120) < 0.6
-    found = baselines(bench, used)["acoustic_ridge"]
+    result = baselines(bench, used)["acoustic_ridge"]
     names = np.array(bench["emotion"].to_pylist())[used].tolist()
     expected = aggregate(
         acoustic_ridge(bench)[used], array(bench, "mean_0_10")[used], rows_by_emotion(names)
     )
-    assert {name: encode(found)[name] for name in expected} == expected
-    assert (found.n, found.left_out) == (used.sum(), {})
+    assert {name: encode(result)[name] for name in expected} == expected
+    assert (result.n, result.left_out) == (used.sum(), {})
 
 
 # --- What must not be seen ------------------------------------------------------------------------
@@ -186,12 +186,12 @@ def test_a_voice_that_is_recognised_does_not_help():
 
 
 def test_features_that_say_nothing_correlate_by_nothing_rather_than_below_zero():
-    found = []
+    result = []
     for seed in range(20):
         bench = made(100, seed)
         bench = changed(bench, **{f"acoustics_{i}": [0.0] * 200 for i in range(4)})
-        found.append(baselines(bench, np.full(200, True))["acoustic_ridge"]["macro_pearson"])
-    assert abs(np.mean(found)) < 0.05
+        result.append(baselines(bench, np.full(200, True))["acoustic_ridge"]["macro_pearson"])
+    assert abs(np.mean(result)) < 0.05
 
 
 # --- What cannot be learnt ------------------------------------------------------------------------
@@ -200,29 +200,29 @@ def test_features_that_say_nothing_correlate_by_nothing_rather_than_below_zero()
 def test_an_emotion_with_few_rated_clips_is_left_out_with_a_reason():
     bench, rare = made(), MIN_CLIPS - 1
     bench = bench.slice(0, 60 + rare)
-    found = baselines(bench, np.full(len(bench), True))["acoustic_ridge"]
-    assert found.left_out == {PAIN: f"{rare} rated clips; at least {MIN_CLIPS} are needed"}
-    assert found.n == found.per_emotion[AWE].n == 60
-    assert np.isnan(found.per_emotion[PAIN]["mae"])
-    assert not np.isnan(found["mae"])
+    result = baselines(bench, np.full(len(bench), True))["acoustic_ridge"]
+    assert result.left_out == {PAIN: f"{rare} rated clips; at least {MIN_CLIPS} are needed"}
+    assert result.n == result.per_emotion[AWE].n == 60
+    assert np.isnan(result.per_emotion[PAIN]["mae"])
+    assert not np.isnan(result["mae"])
 
 
 def test_a_single_voice_leaves_nothing_to_learn_from():
     bench = changed(made(), voice=["the voice"] * 120)
-    for found in baselines(bench, np.full(120, True)).values():
-        assert found.n == 0 and np.isnan(found["mae"])
-        assert "rated clips in 1 of 5 folds" in found.left_out[AWE]
+    for result in baselines(bench, np.full(120, True)).values():
+        assert result.n == 0 and np.isnan(result["mae"])
+        assert "rated clips in 1 of 5 folds" in result.left_out[AWE]
 
 
 def test_the_rater_mean_has_pooled_correlations_and_none_within_emotions():
     bench = made()
     ratings = array(bench, "mean_0_10")
     ratings[60:] = np.maximum(ratings[60:], 5)
-    found = baselines(changed(bench, mean_0_10=ratings), np.full(120, True))["rater_mean"]
-    assert found["pearson"] > 0.1
-    assert np.isnan([found["macro_spearman"], found.per_emotion[AWE]["pearson"]]).all()
-    assert "does not tell clips apart" in found.undefined["macro_pearson"]
-    assert not np.isnan(found["macro_mae"])
+    result = baselines(changed(bench, mean_0_10=ratings), np.full(120, True))["rater_mean"]
+    assert result["pearson"] > 0.1
+    assert np.isnan([result["macro_spearman"], result.per_emotion[AWE]["pearson"]]).all()
+    assert "does not tell clips apart" in result.undefined["macro_pearson"]
+    assert not np.isnan(result["macro_mae"])
 
 
 def test_without_acoustic_columns_there_is_no_ridge():
@@ -239,5 +239,5 @@ def test_the_note_says_how_folds_were_made_and_what_was_missing():
 
 def test_a_bench_without_rows_has_undefined_baselines():
     bench = made().slice(0, 0)
-    for found in baselines(bench, np.empty(0, bool)).values():
-        assert found.n == 0 and np.isnan(found["mae"])
+    for result in baselines(bench, np.empty(0, bool)).values():
+        assert result.n == 0 and np.isnan(result["mae"])

@@ -77,23 +77,23 @@ def test_without_a_difference_p_values_are_uniform():
 def test_a_system_does_not_differ_from_itself():
     bench = made_bench()
     same = of(heard(bench))
-    found = compare(same, same, bench, n_resamples=50)
+    result = compare(same, same, bench, n_resamples=50)
     for name in STATISTICS:
-        for of_one in (found[name], found[f"macro_{name}"]):
+        for of_one in (result[name], result[f"macro_{name}"]):
             assert (of_one.difference, of_one.low, of_one.high) == (0, 0, 0)
             assert of_one.p == 1
-    assert {row.spearman.p_holm for row in found.per_emotion.values()} == {1}
+    assert {row.spearman.p_holm for row in result.per_emotion.values()} == {1}
 
 
 def test_the_better_system_is_found_and_the_worse_one_mirrors_it():
     bench = made_bench(clips=60)
     good, bad = of(heard(bench, noise=1.5)), of(heard(bench, noise=8, seed=2))
-    found, mirrored = compare(good, bad, bench, 500), compare(bad, good, bench, 500)
-    assert found.spearman.low > 0 > found.mae.high
-    assert found.spearman.p < 0.05
+    result, mirrored = compare(good, bad, bench, 500), compare(bad, good, bench, 500)
+    assert result.spearman.low > 0 > result.mae.high
+    assert result.spearman.p < 0.05
     for name in STATISTICS:
-        assert found[name].difference == pytest.approx(-mirrored[name].difference)
-    for row in found.per_emotion.values():
+        assert result[name].difference == pytest.approx(-mirrored[name].difference)
+    for row in result.per_emotion.values():
         assert row.spearman.p <= row.spearman.p_holm
         assert row.n == 60
 
@@ -113,20 +113,20 @@ def test_only_rows_that_both_scored_take_part():
     clips = bench["clip_id"].to_pylist()
     a = with_outcome(heard(bench), lambda row: row["clip_id"] in clips[:3], "refused")
     b = heard(bench, seed=3).filter(pa.compute.is_in(a["clip_id"], pa.array(clips[:50])))
-    found = compare(of(a), of(b), bench, n_resamples=20)
-    assert found.rows == ComparedRows(common=47, only_a=10, only_b=3)
+    result = compare(of(a), of(b), bench, n_resamples=20)
+    assert result.rows == ComparedRows(common=47, only_a=10, only_b=3)
     held = [row for row in bench.to_pylist() if row["clip_id"] in clips[3:50]]
     score = {(r["clip_id"], r["emotion"]): r["score"] for r in a.to_pylist()}
     errors = [abs(score[r["clip_id"], r["emotion"]] - r["mean_0_10"]) for r in held]
-    assert found.mae.a == pytest.approx(np.mean(errors))
+    assert result.mae.a == pytest.approx(np.mean(errors))
 
 
 def test_other_scales_are_brought_together():
     bench = made_bench()
     rows = heard(bench)
     quarter = rows.set_column(2, "score", pa.array(rows["score"].to_numpy() / 2.5))
-    found = compare(of(quarter, "0-4"), of(rows), bench, n_resamples=20)
-    assert found.mae.difference == pytest.approx(0, abs=1e-12)
+    result = compare(of(quarter, "0-4"), of(rows), bench, n_resamples=20)
+    assert result.mae.difference == pytest.approx(0, abs=1e-12)
 
 
 def test_what_is_undefined_for_one_has_no_difference_and_is_no_test():
@@ -139,24 +139,24 @@ def test_what_is_undefined_for_one_has_no_difference_and_is_no_test():
         )
     ]
     constant = constant.set_column(2, "score", pa.array(fives))
-    found = compare(of(constant), of(heard(bench, seed=5)), bench, n_resamples=100)
-    awe = found.per_emotion["Awe"].spearman
+    result = compare(of(constant), of(heard(bench, seed=5)), bench, n_resamples=100)
+    awe = result.per_emotion["Awe"].spearman
     assert all(
         math.isnan(getattr(awe, key)) for key in ("a", "difference", "low", "high", "p", "p_holm")
     )
-    others = [found.per_emotion[name].spearman for name in FEW if name != "Awe"]
+    others = [result.per_emotion[name].spearman for name in FEW if name != "Awe"]
     smaller = min(others, key=lambda row: row.p)
     assert smaller.p_holm == pytest.approx(min(1, 2 * smaller.p))
-    text = as_text(sections(found, "a", "b", 80), 80)
+    text = as_text(sections(result, "a", "b", 80), 80)
     assert "n/a¹" in text
     assert "¹ undefined for at least one of the two" in text
 
 
 def test_too_few_resamples_for_the_correction_are_said():
     bench = made_bench()
-    found = compare(of(heard(bench)), of(heard(bench, seed=2)), bench, n_resamples=99)
-    assert found.bootstrap.smallest_p_holm == pytest.approx(2 * 3 / 100)
-    text = as_text(sections(found, "a", "b", 80), 80)
+    result = compare(of(heard(bench)), of(heard(bench, seed=2)), bench, n_resamples=99)
+    assert result.bootstrap.smallest_p_holm == pytest.approx(2 * 3 / 100)
+    text = as_text(sections(result, "a", "b", 80), 80)
     assert "no corrected p can be below 0.060" in " ".join(text.split())
 
 

@@ -53,7 +53,7 @@ def test_every_statistic_of_a_resample_is_that_of_the_clips_it_holds():
     of_a, right = rng.random(40) < 0.4, rng.random(40) < 0.7
     difference = rng.normal(size=40).round(1)
     counts = rng.multinomial(40, np.full(40, 1 / 40), size=20).T.astype(np.float32)
-    found = _statistics(difference, of_a, right, counts)
+    result = _statistics(difference, of_a, right, counts)
     told_a = right == of_a
     for column in range(20):
         drawn = np.repeat(np.arange(40), counts[:, column].astype(int))
@@ -62,7 +62,7 @@ def test_every_statistic_of_a_resample_is_that_of_the_clips_it_holds():
             balanced_accuracy_score(of_a[drawn], told_a[drawn]),
             roc_auc_score(of_a[drawn], difference[drawn]),
         ]
-        assert found[:, column] == pytest.approx(expected, abs=1e-6)
+        assert result[:, column] == pytest.approx(expected, abs=1e-6)
 
 
 def naive_gain(difference, of_a, threshold):
@@ -93,8 +93,8 @@ def test_a_threshold_is_tried_on_clips_it_was_not_learnt_from():
     held_out, in_sample = [], []
     for seed in range(20):
         scores, targets = made(0.0, seed=seed, names=NAMES[:2])
-        found = discrimination(scores, targets, n_resamples=0)
-        held_out.append(found.mean["balanced_accuracy"])
+        result = discrimination(scores, targets, n_resamples=0)
+        held_out.append(result.mean["balanced_accuracy"])
         difference, of_a = values(scores, targets, *NAMES[:2])
         in_sample.append(naive_gain(difference, of_a, _best_threshold(difference, of_a)))
     # Nothing is to be found: only who looks at the answers finds something.
@@ -112,9 +112,9 @@ def test_a_perfect_model_is_perfect_and_an_inverted_one_is_worse_than_chance():
 
 def test_a_constant_model_is_at_the_floor():
     targets = ["Sadness"] * 30 + ["Distress"] * 30
-    found = discrimination({"Sadness": [1.0] * 60, "Distress": [2.0] * 60}, targets)
-    pair = found.pairs[0]
-    assert (pair["auc"], pair["balanced_accuracy"]) == (found.floor, found.floor)
+    result = discrimination({"Sadness": [1.0] * 60, "Distress": [2.0] * 60}, targets)
+    pair = result.pairs[0]
+    assert (pair["auc"], pair["balanced_accuracy"]) == (result.floor, result.floor)
     # Every resample has thirty clips of each, or else the share told right would vary.
     for interval in pair.intervals.values():
         assert interval.low == interval.high == 0.5
@@ -157,9 +157,9 @@ def test_intervals_bracket_the_value_and_repeat_with_the_seed():
 
 
 def test_the_width_of_an_interval_is_the_spread_over_new_clips():
-    found = [discrimination(*made(0.8, seed=s), n_resamples=200).pairs[0] for s in range(60)]
-    spread = np.std([pair["auc"] for pair in found])
-    widths = [pair.intervals["auc"].high - pair.intervals["auc"].low for pair in found]
+    result = [discrimination(*made(0.8, seed=s), n_resamples=200).pairs[0] for s in range(60)]
+    spread = np.std([pair["auc"] for pair in result])
+    widths = [pair.intervals["auc"].high - pair.intervals["auc"].low for pair in result]
     assert np.mean(widths) / (2 * 1.96) == pytest.approx(spread, rel=0.35)
 
 
@@ -171,10 +171,10 @@ def test_clips_that_resemble_each_other_widen_the_interval_when_drawn_by_group()
     scores = {"Sadness": by_voice + 0.1 * rng.normal(size=400), "Distress": np.zeros(400)}
     widths = []
     for label in (None, groups):
-        found = discrimination(scores, targets, label, n_resamples=300)
-        interval = found.pairs[0]["intervals"]["auc"]
+        result = discrimination(scores, targets, label, n_resamples=300)
+        interval = result.pairs[0]["intervals"]["auc"]
         widths.append(interval.high - interval.low)
-        assert found.unit == ("clip" if label is None else "group")
+        assert result.unit == ("clip" if label is None else "group")
     assert widths[1] > 2 * widths[0]
 
 
@@ -190,26 +190,26 @@ def test_a_voice_is_in_one_fold():
 def test_clips_without_both_scores_are_counted_and_left_out():
     scores, targets = made(0.8)
     scores["Anger"][:7] = np.nan
-    found = discrimination(scores, targets, n_resamples=0)
-    assert find_pair(found.pairs, "Sadness", "Anger").n_missing == 7
-    assert find_pair(found.pairs, "Sadness", "Anger").n_a == 53
-    assert find_pair(found.pairs, "Sadness", "Distress").n_missing == 0
+    result = discrimination(scores, targets, n_resamples=0)
+    assert find_pair(result.pairs, "Sadness", "Anger").n_missing == 7
+    assert find_pair(result.pairs, "Sadness", "Anger").n_a == 53
+    assert find_pair(result.pairs, "Sadness", "Distress").n_missing == 0
 
 
 def test_too_few_clips_or_groups_are_nan_with_a_reason():
     scores, targets = made(0.8, n=10)
     scores["Anger"][:] = np.nan
-    found = discrimination(scores, targets, n_resamples=10)
-    pair = find_pair(found.pairs, "Anger", "Sadness")
+    result = discrimination(scores, targets, n_resamples=10)
+    pair = find_pair(result.pairs, "Anger", "Sadness")
     assert np.isnan(pair["auc"]) and np.isnan(pair.intervals["auc"].low)
     assert (
         pair.reason == "5 clips with both scores are needed; there are 0 of Sadness and 0 of Anger"
     )
-    assert found.mean.pairs == 1 and not np.isnan(found.mean["auc"])
+    assert result.mean.pairs == 1 and not np.isnan(result.mean["auc"])
     scores, targets = made(0.8, n=10)
-    found = discrimination(scores, targets, targets, n_resamples=10)
-    assert found.pairs[0].reason == "all clips of Sadness are in one fold: too few groups"
-    assert np.isnan(found.mean["auc"])
+    result = discrimination(scores, targets, targets, n_resamples=10)
+    assert result.pairs[0].reason == "all clips of Sadness are in one fold: too few groups"
+    assert np.isnan(result.mean["auc"])
 
 
 def test_clips_of_other_categories_are_left_out():
@@ -230,15 +230,15 @@ def test_what_makes_no_sense_is_refused():
 
 def test_the_picture_names_emotions_in_the_papers_order_and_the_papers_pair(tmp_path):
     scores, targets = made(0.5)
-    found = discrimination(scores, targets, n_resamples=50)
-    plot_discrimination(found, tmp_path / "pairs.svg")
+    result = discrimination(scores, targets, n_resamples=50)
+    plot_discrimination(result, tmp_path / "pairs.svg")
     text = (tmp_path / "pairs.svg").read_text()
     assert text.index(">Distress<") < text.index(">Sadness<") < text.index(">Anger<")
-    rate = two_digits(find_pair(found.pairs, "Sadness", "Distress")["balanced_accuracy"])
+    rate = two_digits(find_pair(result.pairs, "Sadness", "Distress")["balanced_accuracy"])
     assert f"Sadness / Distress  {rate}" in text and "(paper: 0.63)" in text
 
 
 def test_a_picture_without_any_value_is_drawn(tmp_path):
-    found = discrimination({"Awe": [1.0], "Pain": [1.0]}, ["Awe"])
-    plot_discrimination(found, tmp_path / "pairs.png")
+    result = discrimination({"Awe": [1.0], "Pain": [1.0]}, ["Awe"])
+    plot_discrimination(result, tmp_path / "pairs.png")
     assert (tmp_path / "pairs.png").read_bytes().startswith(b"\x89PNG")

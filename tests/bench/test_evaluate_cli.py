@@ -120,37 +120,37 @@ def test_what_is_no_bench_is_refused(bench, tmp_path):
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_tables_fit_the_terminal(bench, mine, width):
-    found = run(mine, "--bench", bench, *FAST, width=width)
-    assert found.exit_code == 0
-    assert max(map(len, found.stdout.splitlines())) <= width
+    result = run(mine, "--bench", bench, *FAST, width=width)
+    assert result.exit_code == 0
+    assert max(map(len, result.stdout.splitlines())) <= width
     for text in ("me/mine", "Table 5", "Table 6", "Teasing", "always 0"):
-        assert text in found.stdout
+        assert text in result.stdout
 
 
 def test_json_has_the_result_and_the_published_figures(bench, mine):
-    found = json.loads(run(mine, "--bench", bench, *FAST, "--json", "--system", "X").stdout)
-    assert (found["system"], found["bench"]["rows"]) == ("X", 120)
-    assert found["published"]["table6"]["GPT-4o Audio"]["Pleasure/Ecstasy"] is None
-    assert len(found["published"]["table5"]) == 7
+    result = json.loads(run(mine, "--bench", bench, *FAST, "--json", "--system", "X").stdout)
+    assert (result["system"], result["bench"]["rows"]) == ("X", 120)
+    assert result["published"]["table6"]["GPT-4o Audio"]["Pleasure/Ecstasy"] is None
+    assert len(result["published"]["table5"]) == 7
 
 
 def test_the_result_is_written_as_it_is_shown(bench, mine, tmp_path):
-    found = run(mine, "--bench", bench, *FAST, "--output", tmp_path / "r.json", "--markdown")
-    assert found.stdout.startswith("### ")
-    assert "Written to" in found.stderr
+    done = run(mine, "--bench", bench, *FAST, "--output", tmp_path / "r.json", "--markdown")
+    assert done.stdout.startswith("### ")
+    assert "Written to" in done.stderr
     result = read_result(tmp_path / "r.json")
-    assert f"| {result.metric.outcomes.scored:,} |" in found.stdout
+    assert f"| {result.metric.outcomes.scored:,} |" in done.stdout
     assert result.predictions.provenance["model"] == "me/mine"
 
 
 def test_the_difference_of_two_files_is_shown(bench, labels, mine, tmp_path):
     other = write(heard(labels, noise=9, seed=4), tmp_path / "other.parquet")
-    found = run(mine, "--bench", bench, "--vs", other, *FAST)
-    assert found.exit_code == 0
-    text = " ".join(found.stdout.split())
+    result = run(mine, "--bench", bench, "--vs", other, *FAST)
+    assert result.exit_code == 0
+    text = " ".join(result.stdout.split())
     assert "A is me/mine, B is other: 120 rows that both scored" in text
     assert "p (Holm)" in text
-    assert max(map(len, found.stdout.splitlines())) <= 80
+    assert max(map(len, result.stdout.splitlines())) <= 80
 
 
 def test_pictures_get_the_result_pairs_and_alphas(bench, labels, mine, monkeypatch):
@@ -161,8 +161,8 @@ def test_pictures_get_the_result_pairs_and_alphas(bench, labels, mine, monkeypat
         return [folder / "emotions.png"]
 
     monkeypatch.setattr(plots, "plot_all", plot_all)
-    found = run(mine, "--bench", bench, *FAST, "--plots", "drawn")
-    assert "Written to drawn/emotions.png" in found.stderr
+    done = run(mine, "--bench", bench, *FAST, "--plots", "drawn")
+    assert "Written to drawn/emotions.png" in done.stderr
     assert drawn["result"].system == "me/mine"
     assert sum(len(p) for p, _ in drawn["pairs"].values()) == len(labels)
     assert set(drawn["alphas"]) == set(drawn["pairs"])
@@ -173,19 +173,19 @@ def test_results_become_a_leaderboard(bench, labels, mine, tmp_path):
     for file in (mine, write(refusing, tmp_path / "other.parquet", model="me/other")):
         run(file, "--bench", bench, *FAST, "--output", file.with_suffix(".json"))
     board = tmp_path / "board"
-    found = run("mine.json", "other.json", "--output", board, command="leaderboard")
-    assert found.exit_code == 0, found.output
+    result = run("mine.json", "other.json", "--output", board, command="leaderboard")
+    assert result.exit_code == 0, result.output
     systems = parquet.read_table(board / "leaderboard.parquet")["system"].to_pylist()
     assert {"me/mine", "me/other"} <= set(systems)
     (tmp_path / "broken.json").write_text("{}")
-    found = run("mine.json", "broken.json", "--output", board, command="leaderboard")
-    assert found.exit_code == 1
-    assert "left out: broken.json is no result of" in found.stderr
+    result = run("mine.json", "broken.json", "--output", board, command="leaderboard")
+    assert result.exit_code == 1
+    assert "left out: broken.json is no result of" in result.stderr
     written = (board / "leaderboard.json").read_bytes()
     before = run("mine.json", "broken.json", "--leaderboard", tmp_path / "same")
     assert before.exit_code == 1
     new = "is now `emonet-voice leaderboard RESULTS --output DIR`"
-    assert new in before.stderr and new not in found.stderr
+    assert new in before.stderr and new not in result.stderr
     assert (tmp_path / "same" / "leaderboard.json").read_bytes() == written
     shown = run("mine.json", "--output", board, "--json", command="leaderboard")
     assert json.loads(shown.stdout) == json.loads((board / "leaderboard.json").read_text())
@@ -199,9 +199,9 @@ def test_the_old_spelling_of_leaderboard_is_not_in_the_help():
 def test_a_comparison_that_does_not_fit_is_named_and_the_code_is_0(bench, labels, mine, tmp_path):
     other = write(heard(labels, noise=9, seed=4), tmp_path / "other.parquet")
     run(mine, "--bench", bench, "--vs", other, *FAST, "--output", "mine.json")
-    found = run("mine.json", "--output", "board", command="leaderboard")
-    assert found.exit_code == 0
-    assert "left out: mine.json: its comparison is with 'other'" in found.stderr
+    result = run("mine.json", "--output", "board", command="leaderboard")
+    assert result.exit_code == 0
+    assert "left out: mine.json: its comparison is with 'other'" in result.stderr
 
 
 def test_a_stop_while_the_bench_is_read_ends_with_130_and_no_traceback(bench, mine, monkeypatch):
@@ -231,10 +231,10 @@ def test_a_stop_while_the_bench_is_read_ends_with_130_and_no_traceback(bench, mi
     ],
 )
 def test_what_a_user_gets_wrong_is_said_and_the_code_is_2(bench, mine, arguments, message):
-    found = run(*(argument.format(bench=bench) for argument in arguments))
-    assert found.exit_code == 2
-    assert message in " ".join(found.output.replace("│", " ").split())
-    assert "Traceback" not in found.output
+    result = run(*(argument.format(bench=bench) for argument in arguments))
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.replace("│", " ").split())
+    assert "Traceback" not in result.output
 
 
 # --- scoring first --------------------------------------------------------------------------------
@@ -246,9 +246,9 @@ def fake_model(monkeypatch):
 
 
 def test_a_model_scores_the_clips_first_and_its_file_stays(bench, mine, fake_model, tmp_path):
-    found = run("--model", "me/fake", "--bench", bench, *FAST, "--output", "r.json")
-    assert found.exit_code == 0, found.output
-    assert "Scores are in fake-bench-default.parquet" in found.stderr
+    done = run("--model", "me/fake", "--bench", bench, *FAST, "--output", "r.json")
+    assert done.exit_code == 0, done.output
+    assert "Scores are in fake-bench-default.parquet" in done.stderr
     result = read_result(tmp_path / "r.json")
     assert result.join.matched == 9  # three heads
     assert result.metric.outcomes.unmapped == 111
@@ -294,11 +294,11 @@ def test_scores_of_another_model_are_not_gone_on_with(bench, mine, monkeypatch):
     arguments = ("--model", "me/fake", "--bench", bench, *FAST, "--scores", "s.parquet")
     assert run(*arguments).exit_code == 0
     arguments = ("--model", "me/else", *arguments[2:])
-    found = run(*arguments)
-    assert found.exit_code == 2
-    text = " ".join(found.output.replace("│", " ").split())
+    result = run(*arguments)
+    assert result.exit_code == 2
+    text = " ".join(result.output.replace("│", " ").split())
     assert "model: me/fake, now me/else" in text
-    assert "choose another --scores" in text
+    assert "s.parquet has scores" in text and "choose another file" in text
 
 
 def test_help_shows_examples_without_heavy_imports():

@@ -45,41 +45,41 @@ def test_the_order_of_rows_does_not_matter(seed):
 
 
 def test_each_row_gets_the_score_of_its_own_emotion():
-    found = join(of(HEARD), BENCH)
+    result = join(of(HEARD), BENCH)
     score = {(r["clip_id"], r["emotion"]): r["score"] for r in HEARD.to_pylist()}
     expected = [score[r["clip_id"], r["emotion"]] for r in BENCH.to_pylist()]
-    assert found.scores.tolist() == expected
-    assert found.account.matched == len(BENCH) == 60
+    assert result.scores.tolist() == expected
+    assert result.account.matched == len(BENCH) == 60
 
 
 def test_the_same_audio_under_two_emotions_is_two_rows():
     bench = BENCH.set_column(0, "clip_id", pa.array([f"{i % 20:064x}" for i in range(60)]))
-    found = evaluated(heard(bench.slice(0, 20)), bench)
-    assert found.bench.clips == 20
-    assert found.metric.outcomes.used == 60
+    result = evaluated(heard(bench.slice(0, 20)), bench)
+    assert result.bench.clips == 20
+    assert result.metric.outcomes.used == 60
 
 
 def test_figures_are_those_of_scipy():
     metric = evaluated(HEARD).metric
     for name, (p, r) in pairs(of(HEARD), BENCH).items():
-        found = metric.per_emotion[name]
-        assert found["spearman"] == pytest.approx(stats.spearmanr(p, r).statistic)
-        assert found["pearson"] == pytest.approx(stats.pearsonr(p, r).statistic)
-        assert found["mae"] == pytest.approx(np.abs(p - r).mean())
+        result = metric.per_emotion[name]
+        assert result["spearman"] == pytest.approx(stats.spearmanr(p, r).statistic)
+        assert result["pearson"] == pytest.approx(stats.pearsonr(p, r).statistic)
+        assert result["mae"] == pytest.approx(np.abs(p - r).mean())
     assert metric.macro_spearman == pytest.approx(
         np.mean([metric.per_emotion[name].spearman for name in FEW])
     )
 
 
 def test_clips_that_the_file_does_not_have_are_counted_named_and_left_out():
-    some = HEARD.filter(pa.compute.is_in(HEARD["clip_id"], pa.array(CLIPS[25:])))
-    found = evaluated(some)
-    account = found.join
+    part = HEARD.filter(pa.compute.is_in(HEARD["clip_id"], pa.array(CLIPS[25:])))
+    result = evaluated(part)
+    account = result.join
     assert (account.matched, account.without_prediction) == (35, 25)
     assert list(account.without_prediction_clips) == CLIPS[:20]
-    assert found.metric.outcomes.rows == 35
-    assert "Anger" not in found.metric.per_emotion
-    text = " ".join(as_text(sections(found, 80), 80).split())
+    assert result.metric.outcomes.rows == 35
+    assert "Anger" not in result.metric.per_emotion
+    text = " ".join(as_text(sections(result, 80), 80).split())
     assert "without prediction 25 left out" in text
     assert f"Clips without prediction: 25 ({CLIPS[0][:12]}…" in text
     assert "and 5 more)" in text
@@ -87,9 +87,9 @@ def test_clips_that_the_file_does_not_have_are_counted_named_and_left_out():
 
 
 def test_clips_that_the_benchmark_does_not_have_are_counted_and_named():
-    found = evaluated(HEARD, BENCH.slice(2))
-    assert found.join.unknown_clips == 2
-    assert list(found.join.unknown_clips_first) == CLIPS[:2]
+    result = evaluated(HEARD, BENCH.slice(2))
+    assert result.join.unknown_clips == 2
+    assert list(result.join.unknown_clips_first) == CLIPS[:2]
 
 
 def test_no_common_clip_is_an_error_that_shows_an_id_of_each():
@@ -125,19 +125,19 @@ def test_a_figure_without_an_interval_says_why():
 
 
 def test_rows_without_a_score_are_in_no_pair_and_no_floor():
-    some = HEARD.filter(pa.compute.not_equal(HEARD["emotion"], "Awe"))
-    some = with_outcome(some, lambda row: row["clip_id"] == CLIPS[0], "refused")
-    found = {name: len(p) for name, (p, _) in pairs(of(some), BENCH).items()}
-    assert found == {"Anger": 19, "Pleasure/Ecstasy": 20}
-    assert evaluated(some).baselines["rater_mean"].n == 39
-    assert compare(of(some), of(HEARD), BENCH, 10).rows.common == 39
+    part = HEARD.filter(pa.compute.not_equal(HEARD["emotion"], "Awe"))
+    part = with_outcome(part, lambda row: row["clip_id"] == CLIPS[0], "refused")
+    result = {name: len(p) for name, (p, _) in pairs(of(part), BENCH).items()}
+    assert result == {"Anger": 19, "Pleasure/Ecstasy": 20}
+    assert evaluated(part).baselines["rater_mean"].n == 39
+    assert compare(of(part), of(HEARD), BENCH, 10).rows.common == 39
 
 
 def test_only_failures_give_no_figures_but_reasons():
-    found = evaluated(with_outcome(HEARD, lambda row: True, "refused"))
-    assert math.isnan(found.metric.mae)
-    assert found.metric.outcomes.refusal_rate == 1
-    text = as_text(sections(found, 80), 80)
+    result = evaluated(with_outcome(HEARD, lambda row: True, "refused"))
+    assert math.isnan(result.metric.mae)
+    assert result.metric.outcomes.refusal_rate == 1
+    text = as_text(sections(result, 80), 80)
     assert "n/a¹" in text
     assert "¹ no row has both a prediction and a reference" in text
     assert "all rows refused" in text
@@ -165,10 +165,10 @@ def test_labels_that_a_join_drops_are_unmapped_and_refusals_stay_refusals(gpt):
     assert (outcomes.unmapped, outcomes.refused, outcomes.scored) == (28, 66, 66)
     assert outcomes.refusal_rate == 66 / 160
     assert gpt.join.unmapped_emotions == dict.fromkeys(SLASHED, 4)
-    for name, found in gpt.metric.per_emotion.items():
+    for name, result in gpt.metric.per_emotion.items():
         expected = {"unmapped": 4} if name in SLASHED else {"refused": 2, "scored": 2}
-        assert {key: n for key, n in found.outcomes.items() if n} == expected
-        assert math.isnan(found.spearman) >= (name in SLASHED)
+        assert {key: n for key, n in result.outcomes.items() if n} == expected
+        assert math.isnan(result.spearman) >= (name in SLASHED)
 
 
 def test_the_tables_say_which_emotions_are_unmapped(gpt):
@@ -208,7 +208,7 @@ def test_a_score_file_and_the_same_predictions_give_the_same_numbers(tmp_path):
     quarters = np.float32(HEARD["score"].to_numpy() / 2.5).astype(float)
     rows = HEARD.set_column(2, "score", pa.array(quarters))
     mine = read_predictions(write(rows, tmp_path / "mine.parquet", scale="0-4"))
-    a, b = (evaluate(some, BENCH, system="x", n_resamples=50) for some in (scores, mine))
+    a, b = (evaluate(part, BENCH, system="x", n_resamples=50) for part in (scores, mine))
     one, other = a.to_json(), b.to_json()
     assert one["metric"] == other["metric"]
     assert one["discrimination"] == other["discrimination"]
@@ -218,11 +218,11 @@ def test_a_score_file_and_the_same_predictions_give_the_same_numbers(tmp_path):
 def test_a_result_survives_its_file(tmp_path, gpt):
     write_result(gpt, tmp_path / "gpt.json")
     assert "NaN" not in (tmp_path / "gpt.json").read_text()
-    found = read_result(tmp_path / "gpt.json")
-    assert found.to_json() == gpt.to_json()
-    assert math.isnan(found.metric.per_emotion[SLASHED[0]].mae)
-    assert found.bench.revision is None
-    assert as_markdown(sections(found)) == as_markdown(sections(gpt))
+    result = read_result(tmp_path / "gpt.json")
+    assert result.to_json() == gpt.to_json()
+    assert math.isnan(result.metric.per_emotion[SLASHED[0]].mae)
+    assert result.bench.revision is None
+    assert as_markdown(sections(result)) == as_markdown(sections(gpt))
     for text, message in (("{", "is not JSON"), ("[]", "is no result of")):
         (tmp_path / "other.json").write_text(text)
         with pytest.raises(EvaluationError, match=message):

@@ -29,8 +29,8 @@ def store(tmp_path):
 
     def write(*results):
         files = [tmp_path / f"{i}.json" for i in range(len(results))]
-        for file, found in zip(files, results, strict=True):
-            write_json(file, found)
+        for file, one in zip(files, results, strict=True):
+            write_json(file, one)
         return files
 
     return write
@@ -45,10 +45,10 @@ def row_of(table, system, **wanted):
 
 def test_a_row_has_the_figures_intervals_counts_and_best_floor_of_its_result(store):
     row = row_of(merge(store(result())), SMALL)
-    found = METRICS["good"]
-    assert row["macro_spearman"] == found["macro_spearman"]
-    assert row["mae_high"] == found["intervals"]["mae"]["high"]
-    floors = [*found["floors"].values(), METRICS["bad"]]
+    one = METRICS["good"]
+    assert row["macro_spearman"] == one["macro_spearman"]
+    assert row["mae_high"] == one["intervals"]["mae"]["high"]
+    floors = [*one["floors"].values(), METRICS["bad"]]
     assert row["mae_floor"] == min(floor["mae"] for floor in floors)
     assert row["spearman_floor"] == np.nanmax([floor["spearman"] for floor in floors])
     assert (row["used"], row["refused"], row["revision"]) == (60, 0, "a" * 40)
@@ -75,8 +75,8 @@ def test_a_row_has_the_figures_by_emotion_their_intervals_and_why_there_are_none
 
 
 def test_an_emotion_that_is_none_of_ours_has_no_cell(store):
-    def add(found):
-        for by_emotion in (found["metric"], found["metric"]["intervals"]):
+    def add(one):
+        for by_emotion in (one["metric"], one["metric"]["intervals"]):
             by_emotion["per_emotion"]["<b>"] = by_emotion["per_emotion"]["Awe"]
 
     row = row_of(merge(store(damaged(add))), SMALL)
@@ -145,9 +145,9 @@ def test_published_systems_are_marked_ranked_by_themselves_and_have_no_intervals
 
 
 def damaged(change):
-    found = json.loads(json.dumps(result()))
-    change(found)
-    return found
+    one = json.loads(json.dumps(result()))
+    change(one)
+    return one
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_file_with_a_wrong_field_is_named_and_the_others_are_merged(store, cha
     files = store(damaged(change), result("fine"))
     table = merge(files)
     assert row_of(table, "fine")["rank_spearman"] == 1
-    assert [found["file"] for found in table["rejected"]] == ["0.json"]
+    assert [one["file"] for one in table["rejected"]] == ["0.json"]
     with pytest.raises(EvaluationError, match=error):
         merge(files[:1])
 
@@ -215,11 +215,11 @@ def compared(change=lambda comparison: None):
 
 def other_of(stored):
     """A result of the other system, as far as the comparison tells."""
-    found = json.loads(json.dumps(stored)) | {"system": "other"}
-    del found["comparison"]
-    outcomes = found["metric"]["outcomes"]
+    one = json.loads(json.dumps(stored)) | {"system": "other"}
+    del one["comparison"]
+    outcomes = one["metric"]["outcomes"]
     outcomes.update(used=24, scored=24, refused=0)
-    return found
+    return one
 
 
 def test_a_comparison_of_two_systems_in_the_table_is_in_it(store):
@@ -268,7 +268,7 @@ def test_files_that_are_no_json_or_not_there_are_named(tmp_path, store):
     (tmp_path / "folder.json").mkdir()
     bad = [tmp_path / name for name in ("deep.json", "text.json", "folder.json", "none.json")]
     table = merge([*bad, *store(result())])
-    assert [found["file"] for found in table["rejected"]] == [path.name for path in bad]
+    assert [one["file"] for one in table["rejected"]] == [path.name for path in bad]
     with pytest.raises(EvaluationError, match="no files were given"):
         merge([])
 
@@ -321,7 +321,7 @@ def test_the_model_index_is_one_that_a_model_card_takes(tmp_path, store):
     stored = yaml.safe_load(place.read_text())
     name, results = model_index_to_eval_results(stored["model-index"])
     assert name == "Empathic-Insight-Voice-Small"
-    values = {found.metric_name: found.metric_value for found in results}
+    values = {one.metric_name: one.metric_value for one in results}
     assert values["Mean absolute error, pooled over clips"] == round(METRICS["good"]["mae"], 4)
     card = ModelCardData(model_name=name, eval_results=results)
     assert card.to_dict()["model-index"] == stored["model-index"]
@@ -360,9 +360,9 @@ def test_a_task_has_one_entry_the_newest_under_whatever_name_it_was_run(tmp_path
 
 
 def test_an_undefined_figure_is_no_entry(tmp_path, store):
-    found = result()
-    found["metric"] = found["metric"] | {"spearman": math.nan}
-    write_hub_files(merge(store(found)), tmp_path)
+    one = result()
+    one["metric"] = one["metric"] | {"spearman": math.nan}
+    write_hub_files(merge(store(one)), tmp_path)
     tasks = [entry["dataset"]["task_id"] for entry in entries_of(tmp_path)]
     assert tasks == ["macro_spearman", "pearson", "macro_pearson"]
 

@@ -76,8 +76,8 @@ def test_there_is_no_picture_of_alpha_without_alphas(tmp_path, monkeypatch):
     monkeypatch.setattr(plots, "published_table6", dict)
     few = made(EMOTION_NAMES[:2])
     pair = discrimination({name: of[0] for name, of in few.items()}, [*few] * 15, n_resamples=9)
-    found = replace(result_of(few), discrimination=pair)
-    files = [file.stem for file in plot_all(found, few, {}, tmp_path)]
+    drawn = replace(result_of(few), discrimination=pair)
+    files = [file.stem for file in plot_all(drawn, few, {}, tmp_path)]
     assert files == ["emotions", "heat", "calibration", "scatter", "discrimination"]
     assert sorted(file.stem for file in tmp_path.iterdir()) == sorted(files)
 
@@ -85,8 +85,8 @@ def test_there_is_no_picture_of_alpha_without_alphas(tmp_path, monkeypatch):
 def test_bars_stand_in_order_with_the_mean_the_floor_and_the_counts(tmp_path, result):
     plot_emotions(result, tmp_path / "bars.svg")
     text = words(tmp_path / "bars.svg")
-    found = result.metric.per_emotion
-    names = sorted(found, key=lambda name: -found[name].spearman)
+    by_emotion = result.metric.per_emotion
+    names = sorted(by_emotion, key=lambda name: -by_emotion[name].spearman)
     shown = [word for word in text if word in LABELS]
     assert shown == [LABELS[EMOTION_NAMES.index(name)] for name in names]
     mean = result.metric.macro_spearman
@@ -96,8 +96,8 @@ def test_bars_stand_in_order_with_the_mean_the_floor_and_the_counts(tmp_path, re
 
 def test_an_emotion_without_a_value_says_why_and_failures_are_counted(tmp_path):
     pairs = made(("Awe", "Pain"), n=20)
-    found = result_of(pairs, outcomes=["refused"] * 20 + ["scored"] * 18 + ["parse_error"] * 2)
-    plot_emotions(found, tmp_path / "bars.svg")
+    drawn = result_of(pairs, outcomes=["refused"] * 20 + ["scored"] * 18 + ["parse_error"] * 2)
+    plot_emotions(drawn, tmp_path / "bars.svg")
     text = words(tmp_path / "bars.svg")
     assert "no value: no row has both a prediction and a reference" in text
     counts = [word for word in text if word in ("0", "2", "18", "20")]
@@ -172,9 +172,9 @@ def test_alpha_and_spearman_of_the_published_large_model_correlate_as_was_found(
     with (shared / "tables" / "table10_cronbach_alpha.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["emotion"] != "Overall"]
     alphas = {resolve(row["emotion"]): float(row["alpha"]) for row in rows}
-    found = rank_correlation(published_table6()[LARGE], alphas)
-    assert found["n"] == 40 and round(found["value"], 2) == 0.72
-    assert 0.4 < found["low"] < 0.72 < found["high"] < 0.9
+    rho = rank_correlation(published_table6()[LARGE], alphas)
+    assert rho["n"] == 40 and round(rho["value"], 2) == 0.72
+    assert 0.4 < rho["low"] < 0.72 < rho["high"] < 0.9
 
 
 def test_the_picture_of_alpha_prints_the_rank_correlation_and_names_every_point(tmp_path, result):
@@ -195,9 +195,9 @@ def test_alpha_without_a_shared_emotion_is_drawn_and_nan(tmp_path, result):
 
 def test_long_and_odd_names_are_shown_as_they_are(tmp_path):
     pairs = made(("A $1 name$ that is longer than any of the 42 categories", "Pain"))
-    found = result_of(pairs, "a $system$ with a long name and a_b^c")
-    plot_emotions(found, tmp_path / "bars.png")
-    plot_heat([found], {}, tmp_path / "heat.png")
+    drawn = result_of(pairs, "a $system$ with a long name and a_b^c")
+    plot_emotions(drawn, tmp_path / "bars.png")
+    plot_heat([drawn], {}, tmp_path / "heat.png")
     for name in ("bars", "heat"):
         assert_nothing_is_cut_off(tmp_path / f"{name}.png")
 

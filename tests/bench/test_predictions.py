@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
 
-from evaluate_metrics.bench.predictions import EvaluationError, described, read_predictions
+from evaluate_metrics.bench.predictions import described, read_predictions
+from evaluate_metrics.bench.result import EvaluationError
 from modeling_empathic.scoring.file import METADATA_KEY, score_schema, write_scores
 
 ROWS = [
@@ -48,26 +49,26 @@ def scored(path, clips, heads=("Anger", "Awe"), **provenance):
 
 @pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".csv"])
 def test_every_format_gives_the_same_rows(tmp_path, suffix):
-    found = read_predictions(written(tmp_path / f"mine{suffix}"))
-    assert found.rows.to_pylist() == [
+    result = read_predictions(written(tmp_path / f"mine{suffix}"))
+    assert result.rows.to_pylist() == [
         row | {"emotion": "Pleasure/Ecstasy"} if row["emotion"] == "Pleasure" else row
         for row in ROWS
     ]
-    assert found.scale == "0-10"
-    assert described(found.rows)["file"] == f"mine{suffix}"
+    assert result.scale == "0-10"
+    assert described(result.rows)["file"] == f"mine{suffix}"
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".csv"])
 def test_without_an_outcome_every_row_is_scored(tmp_path, suffix):
     rows = [{key: row[key] for key in ("clip_id", "emotion", "score")} for row in ROWS[::2]]
-    found = read_predictions(written(tmp_path / f"mine{suffix}", rows))
-    assert found.rows["outcome"].to_pylist() == ["scored", "scored"]
+    result = read_predictions(written(tmp_path / f"mine{suffix}", rows))
+    assert result.rows["outcome"].to_pylist() == ["scored", "scored"]
 
 
 def test_a_number_beside_a_failure_is_no_score(tmp_path):
     rows = [ROWS[0], ROWS[1] | {"score": 0.0}]
-    found = read_predictions(written(tmp_path / "mine.parquet", rows))
-    assert found.rows["score"].to_pylist() == [7.5, None]
+    result = read_predictions(written(tmp_path / "mine.parquet", rows))
+    assert result.rows["score"].to_pylist() == [7.5, None]
 
 
 def test_the_scale_comes_from_the_file_or_from_the_caller(tmp_path):
@@ -84,11 +85,11 @@ def test_scale_and_provenance_come_from_the_metadata(tmp_path):
     metadata = {METADATA_KEY: json.dumps({"scale": "0-2", "model": "gpt"}), b"scale": b"0-2"}
     table = pa.Table.from_pylist(ROWS).replace_schema_metadata(metadata)
     parquet.write_table(table, tmp_path / "mine.parquet")
-    found = read_predictions(tmp_path / "mine.parquet")
-    assert (found.scale, found.provenance["model"]) == ("0-2", "gpt")
+    result = read_predictions(tmp_path / "mine.parquet")
+    assert (result.scale, result.provenance["model"]) == ("0-2", "gpt")
     (tmp_path / "mine.csv.meta.json").write_text('{"scale": "0-1", "model": "hume"}')
-    found = read_predictions(written(tmp_path / "mine.csv"))
-    assert (found.scale, found.provenance["model"]) == ("0-1", "hume")
+    result = read_predictions(written(tmp_path / "mine.csv"))
+    assert (result.scale, result.provenance["model"]) == ("0-1", "hume")
 
 
 def test_all_emotions_means_a_row_for_every_clip_and_emotion(tmp_path):
@@ -146,8 +147,8 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
 # --- score files ----------------------------------------------------------------------------------
 
 
-def scores_of(found):
-    rows = found.rows.to_pylist()
+def scores_of(result):
+    rows = result.rows.to_pylist()
     return {(row["clip_id"], row["emotion"]): (row["score"], row["outcome"]) for row in rows}
 
 
@@ -158,14 +159,14 @@ def test_a_clip_is_the_mean_of_its_windows_by_their_length(tmp_path, suffix):
         ("b.wav", "b", 0.0, 5.0, 3.0, 0.5),
         ("a.wav", "a", 30.0, 40.0, 3.0, 0.0),
     ]
-    found = read_predictions(scored(tmp_path / f"s{suffix}", clips))
-    assert scores_of(found) == {
+    result = read_predictions(scored(tmp_path / f"s{suffix}", clips))
+    assert scores_of(result) == {
         ("a", "Anger"): (1.5, "scored"),
         ("a", "Awe"): (3.0, "scored"),
         ("b", "Anger"): (3.0, "scored"),
         ("b", "Awe"): (0.5, "scored"),
     }
-    assert (found.scale, found.all_emotions, found.provenance["model"]) == ("0-4", True, "tiny")
+    assert (result.scale, result.all_emotions, result.provenance["model"]) == ("0-4", True, "tiny")
 
 
 def test_the_mean_is_the_one_that_score_shows(tmp_path):
@@ -178,45 +179,47 @@ def test_the_mean_is_the_one_that_score_shows(tmp_path):
     path = scored(tmp_path / "s.parquet", clips)
     shown = Summary([{"name": "Anger"}, {"name": "Awe"}])
     shown.add_rows(rows_of(read_scores(path)))
-    found = scores_of(read_predictions(path))
+    result = scores_of(read_predictions(path))
     for clip in shown.clips:
         for name, value in clip.scores.items():
-            assert found[clip.path.removesuffix(".wav"), name][0] == pytest.approx(value, rel=1e-12)
+            assert result[clip.path.removesuffix(".wav"), name][0] == pytest.approx(
+                value, rel=1e-12
+            )
 
 
 def test_a_clip_that_was_not_decoded_keeps_its_outcome_and_has_no_score(tmp_path):
     clips = [("a.wav", "a", 0.0, 5.0, 1.0, 2.0), ("b.wav", "b", None, None),
              ("gone.wav", None, None, None)]  # fmt: skip
-    found = scores_of(read_predictions(scored(tmp_path / "s.parquet", clips)))
-    assert found["b", "Anger"] == found["b", "Awe"] == (None, "decode_error")
-    assert {clip for clip, _ in found} == {"a", "b"}
+    result = scores_of(read_predictions(scored(tmp_path / "s.parquet", clips)))
+    assert result["b", "Anger"] == result["b", "Awe"] == (None, "decode_error")
+    assert {clip for clip, _ in result} == {"a", "b"}
 
 
 def test_the_same_bytes_under_two_names_are_one_clip(tmp_path):
     clips = [("a.wav", "a", 0.0, 30.0, 1.0, 2.0), ("a.wav", "a", 30.0, 60.0, 3.0, 2.0),
              ("copy.wav", "a", 0.0, 30.0, 1.0, 2.0)]  # fmt: skip
-    found = scores_of(read_predictions(scored(tmp_path / "s.parquet", clips)))
-    assert found == {("a", "Anger"): (2.0, "scored"), ("a", "Awe"): (2.0, "scored")}
+    result = scores_of(read_predictions(scored(tmp_path / "s.parquet", clips)))
+    assert result == {("a", "Anger"): (2.0, "scored"), ("a", "Awe"): (2.0, "scored")}
 
 
 def test_heads_that_bench_does_not_have_are_left_out(tmp_path):
     heads, clip = ("Valence", "Breathiness_v2", "Awe", "Arousal"), ("a.wav", "a", 0.0, 5.0)
-    found = scores_of(read_predictions(scored(tmp_path / "s.csv", [(*clip, 1, 2, 3, 4)], heads)))
-    assert found == {("a", "Awe"): (3.0, "scored"), ("a", "Arousal"): (4.0, "scored")}
+    result = scores_of(read_predictions(scored(tmp_path / "s.csv", [(*clip, 1, 2, 3, 4)], heads)))
+    assert result == {("a", "Awe"): (3.0, "scored"), ("a", "Arousal"): (4.0, "scored")}
     with pytest.raises(EvaluationError, match="none of the 42 categories"):
         read_predictions(scored(tmp_path / "t.csv", [(*clip, 1)], ("Valence",)))
 
 
 def test_a_score_file_without_a_readable_clip_has_no_rows(tmp_path):
-    found = read_predictions(scored(tmp_path / "s.parquet", [("gone.wav", None, None, None)]))
-    assert (len(found.rows), found.all_emotions) == (0, False)
+    result = read_predictions(scored(tmp_path / "s.parquet", [("gone.wav", None, None, None)]))
+    assert (len(result.rows), result.all_emotions) == (0, False)
 
 
 def test_a_folder_whose_name_looks_like_a_column_adds_none(tmp_path):
     folder = tmp_path / "emotion=Awe"
     folder.mkdir()
-    found = read_predictions(scored(folder / "s.parquet", [("a.wav", "a", 0.0, 5.0, 1, 2)]))
-    assert len(found.rows) == 2
+    result = read_predictions(scored(folder / "s.parquet", [("a.wav", "a", 0.0, 5.0, 1, 2)]))
+    assert len(result.rows) == 2
 
 
 def test_a_score_file_knows_its_scale(tmp_path):
@@ -224,9 +227,9 @@ def test_a_score_file_knows_its_scale(tmp_path):
     with pytest.raises(EvaluationError, match="has scores on 0-4, not on 0-10"):
         read_predictions(path, scale="0-10")
     other = {"Anger": [0, 10], "Awe": [0, 10], "Valence": [-3, 3]}
-    found = read_predictions(scored(tmp_path / "t.csv", [("a.wav", "a", 0.0, 5.0, 1, 2)],
+    result = read_predictions(scored(tmp_path / "t.csv", [("a.wav", "a", 0.0, 5.0, 1, 2)],
                                     scales=other))  # fmt: skip
-    assert found.scale == "0-10"
+    assert result.scale == "0-10"
     mixed = {"Anger": [0, 4], "Awe": [1, 5]}
     with pytest.raises(EvaluationError, match="heads on the scales 0-4, 1-5"):
         read_predictions(scored(tmp_path / "u.csv", [("a.wav", "a", 0.0, 5.0, 1, 2)],

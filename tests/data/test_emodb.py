@@ -3,11 +3,12 @@
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from pyarrow import parquet
+
+from tests.support.servers import wait_until
 
 pytestmark = pytest.mark.real
 
@@ -27,11 +28,12 @@ def test_a_run_killed_half_way_and_started_again_gives_the_file_of_one_run(share
 
     process = subprocess.Popen(command(shared, resumed))
     journal = resumed.with_name(resumed.name + ".partial")
-    deadline = time.monotonic() + 300
-    while not journal.exists() or journal.read_bytes().count(b"\n") < 30:  # of 67 groups of 8
+
+    def wrote_thirty_groups():
         assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        return journal.exists() and journal.read_bytes().count(b"\n") >= 30
+
+    wait_until(wrote_thirty_groups, "30 of 67 groups of 8")
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not resumed.exists()

@@ -12,7 +12,7 @@ from sklearn import metrics
 
 from dataset_scripts.building.build import build
 from dataset_scripts.corpora.raw_release import RawReleaseError
-from evaluate_metrics.bench.predictions import EvaluationError
+from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.generalize.clips import ACTED, CorpusClip, open_corpus, score_clips
 from evaluate_metrics.generalize.result import generalize, published_rows
 from evaluate_metrics.generalize.tables import as_markdown, as_text

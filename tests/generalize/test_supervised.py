@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 
-from evaluate_metrics.bench.predictions import EvaluationError
+from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.generalize.clips import CorpusClip
 from evaluate_metrics.generalize.supervised import (
     acoustic_features,

@@ -230,10 +230,10 @@ def test_an_output_that_exists_is_left_alone(release, whisper, tmp_path):
 
 def test_a_conversion_killed_half_way_leaves_no_folder_under_its_name(release, whisper, tmp_path):
     program = (
-        "import sys, time\n"
+        "import sys, threading\n"
         "from emonet_voice.hub.convert import convert\n"
         "def slow(name, done, total):\n"
-        "    print('converted', name, flush=True); time.sleep(60)\n"
+        "    print('converted', name, flush=True); threading.Event().wait()\n"
         "convert(sys.argv[1], sys.argv[2], sys.argv[3], heads=['Anger', 'Jealousy & Envy'],"
         " progress=slow)\n"
     )

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from dataset_scripts.building.manifest import BuildError
 from emonet_voice.cli.publish import new_spelling
 from emonet_voice.hub import repositories as hub
 from emonet_voice.hub.publish import stage as publish_stage
@@ -215,7 +216,7 @@ def test_a_bench_that_was_edited_after_it_was_built_is_refused(sources, tmp_path
     shutil.copytree(sources.bench, tmp_path / "bench")
     file = next((tmp_path / "bench" / "data").iterdir())
     file.write_bytes(file.read_bytes() + b"\0")
-    with pytest.raises(PublishError, match="is not the file that was built"):
+    with pytest.raises(BuildError, match="is not the file that was built"):
         stage(tmp_path / "out", Sources(bench=tmp_path / "bench"), only=[BENCH])
 
 

@@ -18,10 +18,10 @@ def test_a_made_bench_looks_like_bench():
 
 def test_predictions_correlate_by_as_much_as_their_emotion_allows():
     p, r, _, _ = made(np.random.default_rng(0), 3, 20_000)
-    found = [np.corrcoef(p[i : i + 20_000], r[i : i + 20_000])[0, 1] for i in (0, 20_000, 40_000)]
-    assert found[0] == pytest.approx(0, abs=0.03)
-    assert 0.2 < found[1] < 0.35
-    assert 0.5 < found[2] < 0.7
+    result = [np.corrcoef(p[i : i + 20_000], r[i : i + 20_000])[0, 1] for i in (0, 20_000, 40_000)]
+    assert result[0] == pytest.approx(0, abs=0.03)
+    assert 0.2 < result[1] < 0.35
+    assert 0.5 < result[2] < 0.7
 
 
 def test_groups_share_something_and_do_not_change_what_a_row_is():
@@ -41,11 +41,11 @@ def test_coverage_is_the_share_of_intervals_that_hold_the_truth():
     ends = np.tile([0.0, 3.0], (10, 2, 4, 1))
     ends[:4, 1, 2] = 2.5, 3.0
     estimates = truth + np.tile([[[-1.0]], [[1.0]]], (5, 2, 4))
-    found = summary(truth, estimates, ends)
-    assert [of["coverage"] for of in found.values()] == [1, 1, 0.8, 1]
-    assert [of["lowest"] for of in found.values()] == [1, 1, 0.6, 1]
-    assert found["mae"]["width"] == pytest.approx(3 / 3.92)
-    assert found["mae"]["bias"] == 0
+    result = summary(truth, estimates, ends)
+    assert [of["coverage"] for of in result.values()] == [1, 1, 0.8, 1]
+    assert [of["lowest"] for of in result.values()] == [1, 1, 0.6, 1]
+    assert result["mae"]["width"] == pytest.approx(3 / 3.92)
+    assert result["mae"]["bias"] == 0
 
 
 @pytest.mark.parametrize("n_groups", [None, 100])

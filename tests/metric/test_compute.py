@@ -40,23 +40,23 @@ def run(*columns, **settings):
     return compute(*columns, **{"n_resamples": 0, **settings})
 
 
-def plain(found: dict) -> str:
+def plain(result: dict) -> str:
     """Text that is equal where numbers are, NaN included."""
-    return json.dumps(found)
+    return json.dumps(result)
 
 
 # --- Output ---------------------------------------------------------------------------------------
 
 
 def test_the_output_has_these_keys_and_is_plain_json():
-    found = compute(*made(), n_resamples=20)
-    assert list(found) == KEYS
-    assert plain(json.loads(plain(found))) == plain(found)
+    result = compute(*made(), n_resamples=20)
+    assert list(result) == KEYS
+    assert plain(json.loads(plain(result))) == plain(result)
 
 
 def test_statistics_equal_pandas_scipy_and_scikit_learn_by_emotion():
     p, r, names = made()
-    found = run(p, r, names)
+    result = run(p, r, names)
     frame = pd.DataFrame({"p": p, "r": r, "emotion": names})
     expected = frame.groupby("emotion")[["p", "r"]].apply(
         lambda rows: pd.Series(
@@ -69,11 +69,11 @@ def test_statistics_equal_pandas_scipy_and_scikit_learn_by_emotion():
         )
     )
     for name in NAMES:
-        of_emotions = {emotion: row[name] for emotion, row in found["per_emotion"].items()}
+        of_emotions = {emotion: row[name] for emotion, row in result["per_emotion"].items()}
         assert of_emotions == pytest.approx(expected[name].to_dict())
-        assert found[f"macro_{name}"] == pytest.approx(expected[name].mean())
-    assert found["spearman"] == pytest.approx(scipy_stats.spearmanr(p, r).statistic)
-    assert {row["n"] for row in found["per_emotion"].values()} == {15}
+        assert result[f"macro_{name}"] == pytest.approx(expected[name].mean())
+    assert result["spearman"] == pytest.approx(scipy_stats.spearmanr(p, r).statistic)
+    assert {row["n"] for row in result["per_emotion"].values()} == {15}
 
 
 def test_pooled_and_macro_can_rank_two_systems_differently():
@@ -87,10 +87,10 @@ def test_pooled_and_macro_can_rank_two_systems_differently():
 
 
 def test_headline_is_flat_and_repeats_the_figures():
-    found = run([1, 2, 3, None], [1, 3, 2, 5], ["a", "a", "a", "b"])
-    assert {name: found["headline"][name] for name in NAMES} == {n: found[n] for n in NAMES}
+    result = run([1, 2, 3, None], [1, 3, 2, 5], ["a", "a", "a", "b"])
+    assert {name: result["headline"][name] for name in NAMES} == {n: result[n] for n in NAMES}
     rest = {"rows": 4, "used": 3, "emotions": 2, "emotions_left_out": 1}
-    assert {name: found["headline"][name] for name in rest} == rest
+    assert {name: result["headline"][name] for name in rest} == rest
 
 
 @settings(max_examples=25)
@@ -118,9 +118,9 @@ def test_scales_are_declared_and_give_the_same_figures(scale, factor):
 
 
 def test_predictions_beyond_their_scale_are_clipped_and_counted():
-    found = run([-0.5, 2, 4.2, 4], [0, 5, 10, 10], scale="0-4")
-    assert found["mae"] == 0
-    assert found["outcomes"]["clipped"] == 2
+    result = run([-0.5, 2, 4.2, 4], [0, 5, 10, 10], scale="0-4")
+    assert result["mae"] == 0
+    assert result["outcomes"]["clipped"] == 2
 
 
 def test_a_reference_off_its_scale_is_refused_with_its_row():
@@ -134,42 +134,42 @@ def test_a_reference_off_its_scale_is_refused_with_its_row():
 def test_failures_are_counted_by_kind_and_never_enter_the_statistics():
     p, r, names = made(12)
     outcomes = ["scored"] * 6 + list(OUTCOMES)
-    found = run([*p[:6], *[0.0] * 6], r, names, outcomes)
+    result = run([*p[:6], *[0.0] * 6], r, names, outcomes)
     kept = run([*p[:6], 0.0], r[:7], names[:7])
-    assert [found[name] for name in NAMES] == [kept[name] for name in NAMES]
-    assert {name: found["outcomes"][name] for name in OUTCOMES} == {
+    assert [result[name] for name in NAMES] == [kept[name] for name in NAMES]
+    assert {name: result["outcomes"][name] for name in OUTCOMES} == {
         **dict.fromkeys(OUTCOMES, 1),
         "scored": 7,
     }
-    assert found["outcomes"]["refusal_rate"] == 1 / 12
-    assert found["outcomes"]["failure_rate"] == 5 / 12
+    assert result["outcomes"]["refusal_rate"] == 1 / 12
+    assert result["outcomes"]["failure_rate"] == 5 / 12
 
 
 def test_a_join_that_loses_the_slashed_names_is_unmapped_and_not_refused():
     names = ["Pleasure/Ecstasy", "Fatigue/Exhaustion", "Awe", "Pain"] * 10
     outcomes = ["unmapped" if "/" in name else "scored" for name in names]
     p, r, _ = made(40)
-    found = run(np.where(np.array(outcomes) == "scored", p, np.nan), r, names, outcomes)
-    assert found["outcomes"]["unmapped"] == 20
-    assert found["outcomes"]["refusal_rate"] == 0
-    assert found["per_emotion"]["Pleasure/Ecstasy"]["outcomes"]["unmapped"] == 10
-    assert found["per_emotion"]["Awe"]["outcomes"] == count_outcomes(["scored"] * 10)
+    result = run(np.where(np.array(outcomes) == "scored", p, np.nan), r, names, outcomes)
+    assert result["outcomes"]["unmapped"] == 20
+    assert result["outcomes"]["refusal_rate"] == 0
+    assert result["per_emotion"]["Pleasure/Ecstasy"]["outcomes"]["unmapped"] == 10
+    assert result["per_emotion"]["Awe"]["outcomes"] == count_outcomes(["scored"] * 10)
     left_out = "2 of 4 emotions left out: Pleasure/Ecstasy, Fatigue/Exhaustion"
-    assert found["undefined"]["macro_mae"] == left_out
+    assert result["undefined"]["macro_mae"] == left_out
 
 
 def test_rows_without_a_number_are_left_out_and_counted():
-    found = run([1, None, math.nan, math.inf, 5, 6], [1, 2, 3, 4, None, 6])
-    assert found["mae"] == 0
+    result = run([1, None, math.nan, math.inf, 5, 6], [1, 2, 3, 4, None, 6])
+    assert result["mae"] == 0
     counts = {"rows": 6, "scored": 6, "without_prediction": 3, "without_reference": 1, "used": 2}
-    assert {name: found["outcomes"][name] for name in counts} == counts
+    assert {name: result["outcomes"][name] for name in counts} == counts
 
 
 @given(st.lists(st.sampled_from(OUTCOMES)))
 def test_every_row_has_exactly_one_outcome(outcomes):
     n = len(outcomes)
-    found = run([1.0] * n, [1.0] * n, None, outcomes)["outcomes"]
-    assert sum(found[name] for name in OUTCOMES) == found["rows"] == n
+    result = run([1.0] * n, [1.0] * n, None, outcomes)["outcomes"]
+    assert sum(result[name] for name in OUTCOMES) == result["rows"] == n
 
 
 # --- Undefined ------------------------------------------------------------------------------------
@@ -185,28 +185,28 @@ def test_every_row_has_exactly_one_outcome(outcomes):
     ],
 )
 def test_without_anything_scored_all_is_nan_with_reasons(columns):
-    found = compute(*columns, n_resamples=10)
+    result = compute(*columns, n_resamples=10)
     for name in KEYS[:8]:
-        assert math.isnan(found[name])
-        assert found["undefined"][name]
-        assert math.isnan(found["intervals"][name]["low"])
-        assert found["intervals"][name]["reason"]
+        assert math.isnan(result[name])
+        assert result["undefined"][name]
+        assert math.isnan(result["intervals"][name]["low"])
+        assert result["intervals"][name]["reason"]
 
 
 def test_one_clip_has_errors_and_no_correlation():
-    found = compute([3], [5], ["a"], n_resamples=10)
-    assert found["mae"] == found["macro_rmse"] == 2
-    assert found["undefined"]["per_emotion"]["a"] == dict.fromkeys(
+    result = compute([3], [5], ["a"], n_resamples=10)
+    assert result["mae"] == result["macro_rmse"] == 2
+    assert result["undefined"]["per_emotion"]["a"] == dict.fromkeys(
         ["pearson", "spearman"], "1 row; at least two are needed"
     )
 
 
 def test_macro_leaves_out_emotions_without_a_value_and_says_which():
-    found = run([1, 2, 3, 5, 5], [1, 2, 3, 0, 10], ["a", "a", "a", "flat", "flat"])
-    assert found["macro_pearson"] == pytest.approx(1)
-    assert found["undefined"]["macro_pearson"] == "1 of 2 emotions left out: flat"
-    assert found["macro_mae"] == 2.5
-    assert "macro_mae" not in found["undefined"]
+    result = run([1, 2, 3, 5, 5], [1, 2, 3, 0, 10], ["a", "a", "a", "flat", "flat"])
+    assert result["macro_pearson"] == pytest.approx(1)
+    assert result["undefined"]["macro_pearson"] == "1 of 2 emotions left out: flat"
+    assert result["macro_mae"] == 2.5
+    assert "macro_mae" not in result["undefined"]
 
 
 # --- Floors ---------------------------------------------------------------------------------------
@@ -222,33 +222,33 @@ def test_floors_equal_the_metric_of_their_predictors():
         "constant_0": np.zeros(60),
         "emotion_mean": mean_of,
     }
-    found = run(r, r, names)["floors"]
-    assert list(found) == list(predictors)
+    result = run(r, r, names)["floors"]
+    assert list(result) == list(predictors)
     for name, predictor in predictors.items():
         expected = run(predictor, r, names)
-        figures = {key: value for key, value in found[name].items() if key != "in_sample"}
+        figures = {key: value for key, value in result[name].items() if key != "in_sample"}
         assert figures == pytest.approx({key: expected[key] for key in figures}, nan_ok=True)
 
 
 @given(st.lists(st.tuples(st.floats(0, 10), st.sampled_from("ab")), min_size=1))
 def test_no_constant_beats_the_mean_in_rmse_and_the_median_in_mae(rows):
     r, names = (list(column) for column in zip(*rows, strict=True))
-    found = floors(np.array(r), rows_by_emotion(names))
-    best_rmse = min(found[name]["rmse"] for name in found if name != "emotion_mean")
-    best_mae = min(found[name]["mae"] for name in found if name != "emotion_mean")
-    assert found["constant_mean"]["rmse"] == pytest.approx(best_rmse, abs=1e-9)
-    assert found["constant_median"]["mae"] == pytest.approx(best_mae, abs=1e-9)
-    assert found["emotion_mean"]["rmse"] <= found["constant_mean"]["rmse"] + 1e-9
+    result = floors(np.array(r), rows_by_emotion(names))
+    best_rmse = min(result[name]["rmse"] for name in result if name != "emotion_mean")
+    best_mae = min(result[name]["mae"] for name in result if name != "emotion_mean")
+    assert result["constant_mean"]["rmse"] == pytest.approx(best_rmse, abs=1e-9)
+    assert result["constant_median"]["mae"] == pytest.approx(best_mae, abs=1e-9)
+    assert result["emotion_mean"]["rmse"] <= result["constant_mean"]["rmse"] + 1e-9
 
 
 def test_floors_stand_on_the_rows_that_the_system_scored():
-    found = run([1, 2, 3], [0, 0, 10], outcomes=["scored", "scored", "refused"])
-    assert found["floors"]["constant_0"]["mae"] == 0
+    result = run([1, 2, 3], [0, 0, 10], outcomes=["scored", "scored", "refused"])
+    assert result["floors"]["constant_0"]["mae"] == 0
 
 
 def test_floors_made_of_the_references_say_so():
-    found = run(*made())["floors"]
-    assert [name for name in found if found[name]["in_sample"]] == [
+    result = run(*made())["floors"]
+    assert [name for name in result if result[name]["in_sample"]] == [
         "constant_mean",
         "constant_median",
         "emotion_mean",
@@ -261,9 +261,9 @@ def test_floors_made_of_the_references_say_so():
 def test_columns_may_be_series_with_any_index():
     p, r, names = made(20)
     frame = pd.DataFrame({"p": p, "r": r, "e": names, "g": [None, "x"] * 10}, index=range(50, 70))
-    found = compute(frame.p, frame.r, frame.e, groups=frame.g, n_resamples=10)
+    result = compute(frame.p, frame.r, frame.e, groups=frame.g, n_resamples=10)
     expected = compute(p, r, names, groups=[None, "x"] * 10, n_resamples=10)
-    assert plain(found) == plain(expected)
+    assert plain(result) == plain(expected)
 
 
 @pytest.mark.parametrize(

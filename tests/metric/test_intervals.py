@@ -39,8 +39,8 @@ def shuffled(seed, *columns):
     return [None if column is None else [column[i] for i in order] for column in columns]
 
 
-def ends(found: dict, names=NAMES) -> list[float]:
-    return [found[name][end] for name in names for end in ("low", "high")]
+def ends(result: dict, names=NAMES) -> list[float]:
+    return [result[name][end] for name in names for end in ("low", "high")]
 
 
 # --- Every resample, exactly ----------------------------------------------------------------------
@@ -54,8 +54,8 @@ def test_statistics_of_each_resample_equal_those_of_the_repeated_rows(monkeypatc
     draw, make_part = resampling._draw, resampling.make_part
     monkeypatch.setattr(resampling, "_draw", lambda *a: draws.append(draw(*a)) or draws[-1])
     monkeypatch.setattr(resampling, "make_part", lambda *a: columns.append(a) or make_part(*a))
-    found = resample(p, r, names, groups, n_resamples=30)
-    parts = [found.pooled, *found.per_emotion.values()]
+    result = resample(p, r, names, groups, n_resamples=30)
+    parts = [result.pooled, *result.per_emotion.values()]
     for (systems, r, rows), values in zip(columns, parts, strict=True):
         for i, counts in enumerate(draws[0].T[:30]):
             again = [np.repeat(column[rows], counts[rows]) for column in (systems[0], r)]
@@ -93,13 +93,13 @@ def test_intervals_equal_scipys_bootstrap_but_for_chance(name, column):
         rng=1,
     )
     low, high = result.confidence_interval
-    found = percentile_interval(resample(p, r, n_resamples=4000).pooled[0, column])
-    assert found[:2] == pytest.approx((low, high), abs=0.08 * (high - low))
+    actual = percentile_interval(resample(p, r, n_resamples=4000).pooled[0, column])
+    assert actual[:2] == pytest.approx((low, high), abs=0.08 * (high - low))
 
 
 def test_macro_is_the_mean_over_emotions_in_every_resample():
-    found = resample(*made()[:3], n_resamples=50)
-    assert found.macro == pytest.approx(np.mean([*found.per_emotion.values()], axis=0), abs=1e-12)
+    result = resample(*made()[:3], n_resamples=50)
+    assert result.macro == pytest.approx(np.mean([*result.per_emotion.values()], axis=0), abs=1e-12)
 
 
 # --- What is drawn --------------------------------------------------------------------------------
@@ -124,8 +124,8 @@ def test_rows_of_a_group_are_drawn_together_and_rows_without_one_alone():
 @pytest.mark.parametrize("nothing", [None, "", math.nan])
 def test_groups_that_name_nothing_are_no_groups(nothing):
     p, r, names, _ = made()
-    found = intervals(p, r, names, [nothing] * len(p), n_resamples=50)
-    assert found == intervals(p, r, names, n_resamples=50)
+    result = intervals(p, r, names, [nothing] * len(p), n_resamples=50)
+    assert result == intervals(p, r, names, n_resamples=50)
 
 
 def test_copies_in_one_group_add_nothing_and_as_rows_they_pretend_to():
@@ -174,10 +174,10 @@ def test_error_intervals_scale_and_correlation_intervals_do_not(seed, factor, sh
 @given(st.integers(0, 99), st.integers(20, 80), st.booleans())
 def test_an_interval_brackets_its_statistic(seed, n, ties):
     p, r, names, _ = made(n, seed, ties, emotions=2)
-    found = intervals(p, r, names, n_resamples=200)
+    result = intervals(p, r, names, n_resamples=200)
     for name, statistic in STATISTICS.items():
-        assert found[name]["low"] <= statistic(p, r).value <= found[name]["high"]
-    for emotion, of_emotion in found["per_emotion"].items():
+        assert result[name]["low"] <= statistic(p, r).value <= result[name]["high"]
+    for emotion, of_emotion in result["per_emotion"].items():
         rows = [i for i, name in enumerate(names) if name == emotion]
         for name, statistic in STATISTICS.items():
             value = statistic(p[rows], r[rows]).value
@@ -200,38 +200,38 @@ def test_no_rows_and_no_resamples_give_undefined_intervals():
     nothing = np.array([])
     assert intervals(nothing, nothing)["mae"]["reason"] == "fewer than two rows to draw from"
     p, r, names, _ = made()
-    found = intervals(p, r, names, n_resamples=0)["macro_mae"]
-    assert found["reason"] == "no resample has a value"
+    result = intervals(p, r, names, n_resamples=0)["macro_mae"]
+    assert result["reason"] == "no resample has a value"
 
 
 def test_a_single_row_or_group_has_no_interval_instead_of_an_empty_one():
     p, r, names, _ = made(20, emotions=1)
-    found = intervals(np.append(p, 3), np.append(r, 5), [*names, "rare"], n_resamples=50)
-    assert found["per_emotion"]["rare"]["mae"]["reason"] == "fewer than two rows to draw from"
-    found = intervals(p, r, groups=["the voice"] * 20, n_resamples=50)
-    assert found["mae"]["reason"] == "fewer than two groups to draw from"
-    assert math.isnan(found["mae"]["low"])
+    result = intervals(np.append(p, 3), np.append(r, 5), [*names, "rare"], n_resamples=50)
+    assert result["per_emotion"]["rare"]["mae"]["reason"] == "fewer than two rows to draw from"
+    result = intervals(p, r, groups=["the voice"] * 20, n_resamples=50)
+    assert result["mae"]["reason"] == "fewer than two groups to draw from"
+    assert math.isnan(result["mae"]["low"])
 
 
 def test_an_emotion_without_rows_has_undefined_intervals():
-    found = intervals(np.array([1, 2, np.nan]), np.array([1.0, 3, 5]), ["a", "a", "b"])
-    assert found["per_emotion"]["b"]["mae"]["reason"] == "fewer than two rows to draw from"
+    result = intervals(np.array([1, 2, np.nan]), np.array([1.0, 3, 5]), ["a", "a", "b"])
+    assert result["per_emotion"]["b"]["mae"]["reason"] == "fewer than two rows to draw from"
 
 
 def test_resamples_in_which_nothing_varies_are_counted_and_left_out():
     p, r = np.array([1.0, 2, 2]), np.array([0.0, 5, 10])
-    found = intervals(p, r, n_resamples=1000)
-    share = found["pearson"]["n_undefined"] / 1000
+    result = intervals(p, r, n_resamples=1000)
+    share = result["pearson"]["n_undefined"] / 1000
     # All three draws among the two equal predictions, or all three of the other one.
     assert share == pytest.approx((8 + 1) / 27, abs=0.05)
-    assert found["mae"]["n_undefined"] == 0
+    assert result["mae"]["n_undefined"] == 0
 
 
 def test_constant_predictions_have_error_intervals_and_no_correlation_intervals():
     _, r, _, _ = made()
-    found = intervals(np.full(len(r), 5.0), r, n_resamples=100)
-    assert found["mae"]["low"] < found["mae"]["high"]
-    assert found["spearman"]["reason"] == "no resample has a value"
+    result = intervals(np.full(len(r), 5.0), r, n_resamples=100)
+    assert result["mae"]["low"] < result["mae"]["high"]
+    assert result["spearman"]["reason"] == "no resample has a value"
 
 
 def test_rows_with_missing_values_are_refused_where_they_cannot_be_left_out():

@@ -102,8 +102,8 @@ def metric(client, offline):
 
 
 def test_the_folder_loads_and_gives_the_cores_numbers(metric, expected):
-    found = metric("result = metric.compute(**rows, **settings)", rows=ROWS, settings=SETTINGS)
-    assert plain(found) == expected
+    result = metric("result = metric.compute(**rows, **settings)", rows=ROWS, settings=SETTINGS)
+    assert plain(result) == expected
 
 
 def test_the_hub_id_and_then_the_cache_offline_give_the_same_numbers(metric, offline, expected):
@@ -117,8 +117,8 @@ def test_the_hub_id_and_then_the_cache_offline_give_the_same_numbers(metric, off
 
 def test_the_folder_loads_offline(offline, expected):
     code = "metric = evaluate.load(path)\nresult = metric.compute(**rows, **settings)"
-    found = offline(code, path=str(FOLDER), rows=ROWS, settings=SETTINGS)
-    assert plain(found) == expected
+    result = offline(code, path=str(FOLDER), rows=ROWS, settings=SETTINGS)
+    assert plain(result) == expected
 
 
 def test_the_example_that_users_see_runs(metric):
@@ -137,7 +137,7 @@ def test_the_example_that_users_see_runs(metric):
 
 
 def test_batches_and_single_rows_add_up(metric, expected):
-    found = metric(
+    result = metric(
         "metric.add_batch(**first)\n"
         "metric.add_batch(**second)\n"
         "metric.add(**last)\n"
@@ -150,25 +150,25 @@ def test_batches_and_single_rows_add_up(metric, expected):
         },
         settings=SETTINGS,
     )
-    assert plain(found) == expected
+    assert plain(result) == expected
 
 
 def test_nothing_is_left_over_for_the_next_computation(metric, expected):
     metric("metric.compute(predictions=[1], references=[2])")
-    found = metric("result = metric.compute(**rows, **settings)", rows=ROWS, settings=SETTINGS)
-    assert plain(found) == expected
+    result = metric("result = metric.compute(**rows, **settings)", rows=ROWS, settings=SETTINGS)
+    assert plain(result) == expected
 
 
 def test_predictions_and_references_are_enough(metric):
     columns = {"predictions": [1, 2, 4], "references": [0, 5, 10]}
     expected = plain(core.compute(**columns))
     assert plain(metric("result = metric.compute(**columns)", columns=columns)) == expected
-    found = metric(
+    result = metric(
         "import numpy, torch\n"
         "p, r = columns.values()\n"
         "result = metric.compute(predictions=numpy.array(p), references=torch.tensor(r))"
     )
-    assert plain(found) == expected
+    assert plain(result) == expected
 
 
 def test_two_processes_share_the_rows_and_the_first_has_the_result(
@@ -190,7 +190,7 @@ def test_it_combines_with_other_metrics_and_with_itself(metric, tmp_path, expect
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "other.py").write_text(OTHER)
     columns = {"predictions": [1, 2, 4], "references": [0, 5, 10]}
-    found = metric(
+    result = metric(
         "both = evaluate.combine([path, other])\n"
         "result = [both.compute(**columns)]\n"
         "both.add_batch(**columns, emotions=['x', 'x', 'y'], outcomes=None, groups=None)\n"
@@ -203,11 +203,11 @@ def test_it_combines_with_other_metrics_and_with_itself(metric, tmp_path, expect
         rows=ROWS,
         settings=SETTINGS,
     )
-    assert plain(found[0]) == plain(core.compute(**columns) | {"other": -8})
-    assert plain(found[1]) == plain(
+    assert plain(result[0]) == plain(core.compute(**columns) | {"other": -8})
+    assert plain(result[1]) == plain(
         core.compute(**columns, emotions=["x", "x", "y"]) | {"other": -8}
     )
-    assert plain(found[2]) == {
+    assert plain(result[2]) == {
         f"{prefix}_{key}": value for prefix in ("one", "two") for key, value in expected.items()
     }
 
@@ -230,8 +230,8 @@ def test_a_mistake_is_named_and_the_metric_still_works(metric, given, message, e
     with pytest.raises(ClientError) as error:
         metric("metric.compute(**given)", given=given)
     assert message in str(error.value)
-    found = metric("result = metric.compute(**rows, **settings)", rows=ROWS, settings=SETTINGS)
-    assert plain(found) == expected
+    result = metric("result = metric.compute(**rows, **settings)", rows=ROWS, settings=SETTINGS)
+    assert plain(result) == expected
 
 
 def test_a_batch_without_emotions_beside_one_with_them_is_refused(metric):
@@ -244,15 +244,15 @@ def test_a_batch_without_emotions_beside_one_with_them_is_refused(metric):
 
 
 def test_the_door_imports_every_file_so_that_evaluate_fetches_it(metric):
-    found = metric(
+    result = metric(
         "from evaluate.loading import get_imports\n"
         "result = [list(row[:3]) for row in get_imports(path)]",
         path=str(DOOR),
     )
     siblings = {path.stem for path in FOLDER.glob("*.py")} - {"__init__", "emonet_voice"}
-    assert {name for kind, name, _ in found if kind == "internal"} == siblings
-    assert {name for kind, name, _ in found if kind == "library"} == {"datasets", "evaluate"}
-    assert {kind for kind, _, _ in found} == {"internal", "library"}
+    assert {name for kind, name, _ in result if kind == "internal"} == siblings
+    assert {name for kind, name, _ in result if kind == "library"} == {"datasets", "evaluate"}
+    assert {kind for kind, _, _ in result} == {"internal", "library"}
 
 
 def test_compute_hides_no_keyword():

@@ -177,17 +177,17 @@ def test_perfect_predictions_have_no_error_and_full_correlation(pairs):
 @pytest.mark.parametrize("statistic", STATISTICS)
 @pytest.mark.parametrize("column", [[], [None], [math.nan, math.inf]])
 def test_without_rows_every_statistic_is_nan_with_a_reason(statistic, column):
-    found = statistic(column, [1.0] * len(column))
-    assert math.isnan(found.value)
-    assert found[1:] == (0, "no row has both a prediction and a reference")
+    result = statistic(column, [1.0] * len(column))
+    assert math.isnan(result.value)
+    assert result[1:] == (0, "no row has both a prediction and a reference")
 
 
 def test_one_row_has_an_error_and_no_correlation():
     assert [mae([3], [5]), rmse([3], [5])] == [(2.0, 1, ""), (2.0, 1, "")]
     for correlation in CORRELATIONS:
-        found = correlation([3], [5])
-        assert math.isnan(found.value)
-        assert found[1:] == (1, "1 row; at least two are needed")
+        result = correlation([3], [5])
+        assert math.isnan(result.value)
+        assert result[1:] == (1, "1 row; at least two are needed")
 
 
 @pytest.mark.parametrize("correlation", CORRELATIONS)
@@ -200,9 +200,9 @@ def test_one_row_has_an_error_and_no_correlation():
     ],
 )
 def test_constants_have_no_correlation_and_it_is_said_which_side(correlation, p, r, reason):
-    found = correlation(p, r)
-    assert math.isnan(found.value)
-    assert found.reason == reason
+    result = correlation(p, r)
+    assert math.isnan(result.value)
+    assert result.reason == reason
 
 
 def test_values_that_hardly_vary_keep_their_correlation():

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from emonet_voice.cli.app import run
-from modeling_empathic import NANO, EmpathicInsightModel
 from modeling_empathic.scoring.clips import ScoringError
 from modeling_empathic.scoring.file import read_provenance, read_scores
 from modeling_empathic.scoring.loading import choose_device
@@ -33,16 +32,37 @@ def test_it_computes_in_the_type_asked_for(features):
     assert 0 < (states - exact).abs().max() < 0.1
 
 
-def test_the_command_scores_through_it(tmp_path):
+def test_the_command_scores_through_it(tmp_path, model_folder):
     clip = sorted((REPOSITORY / "examples" / "clips").glob("*.flac"))[0]
     scores = {}
     for device in ("cpu", "openvino"):
         output = tmp_path / f"{device}.parquet"
-        assert run(["score", str(clip), "--device", device, "-o", str(output), "-q"]) == 0
+        assert (
+            run(
+                [
+                    "score",
+                    str(clip),
+                    "--model",
+                    str(model_folder),
+                    "--device",
+                    device,
+                    "-o",
+                    str(output),
+                    "-q",
+                ]
+            )
+            == 0
+        )
         provenance = read_provenance(output)
         assert provenance["device"] == device
         scores[device] = read_scores(output).select(provenance["heads"]).to_pandas().to_numpy()
     assert abs(scores["cpu"] - scores["openvino"]).max() < 1e-3
+
+
+def test_a_model_that_is_cut_to_speech_is_refused(capsys):
+    clip = sorted((REPOSITORY / "examples" / "clips").glob("*.flac"))[0]
+    assert run(["score", str(clip), "--device", "openvino"]) == 2
+    assert "nano (embedded) reads only speech, not all 30 s; take cpu" in capsys.readouterr().err
 
 
 def test_without_openvino_it_says_how_to_install_it(monkeypatch):
@@ -53,6 +73,5 @@ def test_without_openvino_it_says_how_to_install_it(monkeypatch):
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_any_number_of_windows_goes_in(batch):
-    model = EmpathicInsightModel.from_pretrained(NANO)
-    encoder = OpenVINOEncoder(model.encoder)
+    encoder = OpenVINOEncoder(tiny_model().encoder)
     assert encoder(torch.zeros(batch, 80, 3000)).last_hidden_state.shape[:2] == (batch, 1500)

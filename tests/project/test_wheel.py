@@ -3,11 +3,9 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
-import time
 import urllib.request
 import venv
 import zipfile
@@ -18,6 +16,7 @@ import pytest
 
 from emonet_voice.hub.publish.stage import MANIFEST, stage
 from tests.support.places import REPOSITORY
+from tests.support.servers import reserved_port, started
 
 NOT_SHIPPED = (".*", "build", "dist", "demo", "site", "screenshots", "shared")
 NOT_SHIPPED += ("*.egg-info", "__pycache__")
@@ -117,24 +116,11 @@ def test_the_wheel_stages_the_same_bytes_as_a_checkout(command, tmp_path):
 
 def test_a_space_of_the_wheel_answers(command, tmp_path):
     program, options = command
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with (tmp_path / "log").open("w") as log:
+    with reserved_port() as port:
+        url = f"http://127.0.0.1:{port}/"
         demo = [str(program), "demo", "leaderboard", "--port", str(port)]
-        server = subprocess.Popen(demo, stdout=log, stderr=log, **options)
-    try:
-        while True:  # as long as it lives: how long it takes says nothing
-            assert server.poll() is None, (tmp_path / "log").read_text()
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
-                    assert b"EmoNet-Voice" in answer.read()
-                    break
-            except OSError:
-                time.sleep(0.1)
-    finally:
-        server.kill()
-        server.wait()
+        with started(demo, url, tmp_path / "log", **options), urllib.request.urlopen(url) as answer:
+            assert b"EmoNet-Voice" in answer.read()
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -22,14 +21,15 @@ from modeling_empathic.scoring.clips import score_files
 from modeling_empathic.scoring.file import read_provenance, read_scores
 from tests.support.places import REPOSITORY
 from tests.support.scoring_fakes import HEADS, FakeExtractor, FakeModel, fake_loader, write_clip
+from tests.support.servers import wait_until
 from tests.support.tiny import tiny_model
 
 LOAD_MODEL = loading.load_model
 START = "import sys; import emonet_voice.cli.app as cli; "
-SLOW_FAKE = (
+FAKE = (
     "from modeling_empathic.scoring import loading; "
     "from tests.support.scoring_fakes import fake_loader; "
-    "loading.load_model = fake_loader(seconds_a_batch=0.2)"
+    "loading.load_model = fake_loader({})"
 )
 
 
@@ -59,25 +59,22 @@ def tiny(tmp_path_factory):
 
 def command(code, *arguments, **options):
     """A process that runs the command after some Python code of the test's."""
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    return subprocess.Popen(
-        [sys.executable, "-c", START + code + "; cli.main()", *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
+    program = [sys.executable, "-c", START + code + "; cli.main()", *arguments]
+    return subprocess.Popen(program, env=environment, **options)
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(clips):
     arguments = ["score", "clips", "--output", "x.parquet", "--batch-size", "2"]
-    process = command(SLOW_FAKE, *arguments)
-    deadline = time.monotonic() + 60
+    process = command(FAKE.format("block_at=4"), *arguments)
     journal = Path("x.parquet.partial")
-    while not journal.exists() or journal.read_bytes().count(b"\n") < 3:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
+
+    def wrote_two_groups():
+        assert process.poll() is None
+        return journal.exists() and journal.read_bytes().count(b"\n") >= 3
+
+    wait_until(wrote_two_groups, "two groups of five")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not Path("x.parquet").exists() and journal.read_bytes().count(b"\n") < 6
@@ -246,17 +243,18 @@ def test_help_and_version_need_none_of_the_heavy_libraries():
     )
     for arguments in (["--help"], ["score", "--help"], ["convert", "--help"], ["--version"]):
         process = command(report, *arguments)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate()
         assert (process.returncode, err) == (0, "[]\n")
         assert "Example" in out or out.startswith("emonet-voice ")
 
 
 def test_a_reader_that_has_seen_enough_is_no_traceback(clips):
-    process = command(SLOW_FAKE, "score", "clips", "--json", "--batch-size", "1")
-    process.stdout.close()
-    assert "Traceback" not in process.stderr.read()
-    process.stderr.close()
-    assert process.wait() == 1
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = command(FAKE.format(""), "score", "clips", "--json", stdout=writer)
+    os.close(writer)
+    assert "Traceback" not in process.communicate()[1]
+    assert process.returncode == 1
 
 
 def shown(rows, width, top=3, heads=HEADS):

@@ -87,7 +87,7 @@ def test_a_path_that_leads_to_no_audio_is_an_error_that_names_it(clips, path):
 def test_a_row_holds_the_clip_its_window_and_a_score_a_head(clips):
     row = next(score_files(clips, FakeModel(), FakeExtractor()))
     times = ["start_s", "end_s", "duration_s"]
-    assert list(row) == ["path", "clip_id", *times, *HEADS, "outcome", "error"]
+    assert list(row) == ["path", "clip_id", *times, *HEADS, "quality", "outcome", "error"]
     assert row["clip_id"] == hashlib.sha256(Path(clips[0]).read_bytes()).hexdigest()
     assert (row["start_s"], row["end_s"], row["duration_s"]) == (0.0, 0.5, 0.5)
     assert (row["outcome"], row["error"]) == ("scored", None)

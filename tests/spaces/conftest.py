@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.board_maker import write_folder
-from tests.support.browser_fixture import LOGS
+from tests.support.servers import LOGS
 
 
 @pytest.fixture(scope="session")

@@ -23,15 +23,8 @@ from annotation_batch import read_batch
 from rater_list import Person, sha256
 from rating_store import Store
 
-from tests.support.browser_fixture import (
-    chromium,
-    new_page,
-    reserved_port,
-    running_space,
-    screenshot,
-    started,
-    wait_until,
-)
+from tests.support.browser_fixture import chromium, new_page, running_space, screenshot
+from tests.support.servers import reserved_port, started, wait_until
 
 SPACE = REPOSITORY / "spaces" / "emotion_annotation"
 SCRIPT = "<img src=x onerror=alert(1)>"  # a rater's name

@@ -19,7 +19,6 @@ from modeling_empathic import NANO, load_audio
 from modeling_empathic.saving_empathic import write_code
 from modeling_empathic.taxonomy import EMOTION_NAMES
 from tests.support.browser_fixture import (
-    PATIENCE_S,
     PHONE,
     chromium,
     microphone,
@@ -28,6 +27,7 @@ from tests.support.browser_fixture import (
     screenshot,
 )
 from tests.support.places import REPOSITORY
+from tests.support.servers import PATIENCE_S
 
 CLIP = REPOSITORY / "examples" / "clips" / "de_anger.flac"
 SPACE = REPOSITORY / "spaces" / "empathic_insight_voice"

@@ -12,8 +12,8 @@ from emonet_voice.hub.local.server import LocalHub
 from emonet_voice.hub.publish.cards import card_of
 from emonet_voice.hub.repositories import REPOSITORIES, chosen, folder_of
 from modeling_empathic import __version__
-from tests.support.browser_fixture import reserved_port, started
 from tests.support.publish_maker import NANO
+from tests.support.servers import reserved_port, started
 
 SPACES = [repository.name for repository in REPOSITORIES if repository.kind == "space"]
 # What a visitor of the demo does; the model comes from the Hub.

@@ -28,15 +28,15 @@ def copied(made, tmp_path):
 
 
 def change(file, edit):
-    found = json.loads(file.read_text())
-    edit(found)
-    file.write_text(json.dumps(found))
+    result = json.loads(file.read_text())
+    edit(result)
+    file.write_text(json.dumps(result))
 
 
 def test_the_table_that_is_shipped_is_the_one_that_the_command_writes_of_the_paper(made):
     table = json.loads((made / "leaderboard.json").read_text())
     only = {
-        name: [found for found in table[name] if found["published"]]
+        name: [result for result in table[name] if result["published"]]
         for name in ("benchmarks", "rows")
     }
     empty = {"comparisons": [], "rejected": [], "comparisons_left_out": []}
@@ -72,32 +72,32 @@ def test_a_system_on_two_benchmarks_has_two_labels(made):
 
 def test_a_stored_comparison_is_shown_from_both_sides(made):
     board = load(made)
-    found = compare(board, "made/good", HOSTILE)
+    result = compare(board, "made/good", HOSTILE)
     back = compare(board, HOSTILE, "made/good")
-    assert found["kind"] == back["kind"] == PAIRED and "60 resamples" in found["about"]
-    one, other = found["figures"]["spearman"], back["figures"]["spearman"]
+    assert result["kind"] == back["kind"] == PAIRED and "60 resamples" in result["about"]
+    one, other = result["figures"]["spearman"], back["figures"]["spearman"]
     assert one["difference"] == pytest.approx(board.rows["made/good"]["spearman"] - one["b"])
     assert (other["a"], other["b"]) == (one["b"], one["a"])
     assert (other["low"], other["high"]) == (-one["high"], -one["low"])
     assert one["low"] <= one["difference"] <= one["high"] and 0 < one["p"] <= 1
-    assert found["by_emotion"]["Awe"]["difference"] == -back["by_emotion"]["Awe"]["difference"]
+    assert result["by_emotion"]["Awe"]["difference"] == -back["by_emotion"]["Awe"]["difference"]
 
 
 def test_without_a_stored_comparison_there_is_no_p_value_and_it_says_so(made):
     board = load(made)
     label = next(label for label in on(board, main_benchmark(board)) if "refuses" in label)
-    found = compare(board, "made/good", label)
-    assert found["kind"] == ALONE and "p value" in found["about"]
-    entry = found["figures"]["macro_mae"]
+    result = compare(board, "made/good", label)
+    assert result["kind"] == ALONE and "p value" in result["about"]
+    entry = result["figures"]["macro_mae"]
     assert "p" not in entry and entry["difference"] == pytest.approx(entry["a"] - entry["b"])
     assert entry["a_low"] < entry["a"] < entry["a_high"]
 
 
 def test_systems_on_different_benchmarks_have_no_difference(made):
-    found = compare(load(made), "made/good", SMALL)
-    assert found["kind"] == APART
-    assert {entry["difference"] for entry in found["figures"].values()} == {None}
-    assert "A − B" not in shown(found)
+    result = compare(load(made), "made/good", SMALL)
+    assert result["kind"] == APART
+    assert {entry["difference"] for entry in result["figures"].values()} == {None}
+    assert "A − B" not in shown(result)
 
 
 @pytest.mark.parametrize(("a", "b"), [("made/good", "made/good"), ("made/good", "nobody")])

@@ -8,7 +8,7 @@ import pytest
 
 from evaluate_metrics.published import LARGE, SMALL
 from tests.support.board_maker import HOSTILE, SPACE
-from tests.support.browser_fixture import PHONE, chromium, running_space, screenshot
+from tests.support.browser_fixture import PHONE, chromium, new_page, running_space, screenshot
 
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -23,19 +23,18 @@ def url(made, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with chromium() as found:
-        yield found
+    with chromium() as result:
+        yield result
 
 
 @pytest.fixture
 def visit(browser):
     """Opens the page; whatever it fetches from elsewhere, throws or asks fails the test."""
-    contexts, wrong = [], []
+    pages, wrong = [], []
 
     def opened(address):
-        contexts.append(browser.new_context(viewport={"width": 1280, "height": 900}))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(30_000)
+        page = new_page(browser, viewport={"width": 1280, "height": 900})
+        pages.append(page)
         here = (address, "data:", "blob:")
         page.on("request", lambda r: None if r.url.startswith(here) else wrong.append(r.url))
         page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -45,8 +44,8 @@ def visit(browser):
         return page
 
     yield opened
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.context.close()
     assert wrong == []
 
 
@@ -69,10 +68,10 @@ def test_a_click_or_a_key_on_a_head_sorts_each_benchmark_by_itself(visit, url):
     systems = set(column(page, 0, 1))
     mae = page.get_by_role("button", name="Sort by MAE macro")
     mae.click()
-    found = column(page, 6)
-    defined = [value for value in found if value is not None]
+    result = column(page, 6)
+    defined = [value for value in result if value is not None]
     assert len(defined) > 5 and defined == sorted(defined)  # lower is better, floors among them
-    assert found == defined + [None] * (len(found) - len(defined))
+    assert result == defined + [None] * (len(result) - len(defined))
     head = page.locator("th", has=mae)
     assert head.get_attribute("aria-sort") == "ascending"
     mae.press("Enter")
@@ -83,10 +82,10 @@ def test_a_click_or_a_key_on_a_head_sorts_each_benchmark_by_itself(visit, url):
     assert column(page, 0) == sorted(column(page, 0), key=str.casefold)
     assert set(column(page, 0, 1)) == systems
     page.get_by_role("button", name="Sort by Spearman ρ pooled").click()
-    found = column(page, 1)
-    defined = sorted((value for value in found if value is not None), reverse=True)
-    assert 0 < len(defined) < len(found)
-    assert found == defined + [None] * (len(found) - len(defined))  # a constant has none
+    result = column(page, 1)
+    defined = sorted((value for value in result if value is not None), reverse=True)
+    assert 0 < len(defined) < len(result)
+    assert result == defined + [None] * (len(result) - len(defined))  # a constant has none
 
 
 def test_another_benchmark_is_ranked_when_it_is_chosen(visit, url):
@@ -122,8 +121,7 @@ def test_dark_and_on_a_phone_only_the_boxes_scroll(visit, url):
     assert "dark" in page.locator("body").get_attribute("class")
     screenshot(page, "leaderboard_dark")
     page.set_viewport_size(PHONE)
-    page.wait_for_timeout(300)
-    assert page.evaluate(WIDER) <= 0
+    page.wait_for_function(f"{WIDER} <= 0")
     screenshot(page, "leaderboard_phone_dark")
     page.get_by_role("button", name="Light or dark").click()
     heat = page.get_by_role("region", name="Heat map of systems and emotions")
@@ -171,8 +169,8 @@ def test_every_function_has_a_name_and_answers(client):
     assert len(rows) == 7 and rows[0]["label"] == SMALL and rows[0]["mae_low"] is None
     cells = client.predict(HOSTILE, api_name="/by_emotion")
     assert len(cells) == 40 and set(cells["Awe"]) == {"value", "low", "high", "why"}
-    found = client.predict("made/good", HOSTILE, api_name="/comparison")
-    assert found["kind"] == "paired" and len(found["by_emotion"]) == 40
+    result = client.predict("made/good", HOSTILE, api_name="/comparison")
+    assert result["kind"] == "paired" and len(result["by_emotion"]) == 40
     tables = client.predict("paper, Tables 5 and 6", api_name="/show_tables")
     assert "Ranked: paper" in tables[0] and "class=outcomes" in tables[1]
     assert "not paired" in client.predict(SMALL, LARGE, api_name="/show_comparison")
@@ -210,5 +208,5 @@ def test_agents_see_three_tools(url):
     with urllib.request.urlopen(f"{url}gradio_api/mcp/schema") as answer:
         tools = {tool["name"].split("leaderboard_", 1)[-1]: tool for tool in json.load(answer)}
     assert len(tools) == 3
-    found = next(tool for name, tool in tools.items() if name.endswith("comparison"))
-    assert found["description"].startswith("Compares two systems")
+    result = next(tool for name, tool in tools.items() if name.endswith("comparison"))
+    assert result["description"].startswith("Compares two systems")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.support.browser_fixture import LOGS, reserved_port, started
+from tests.support.servers import LOGS, reserved_port, started
 
 
 def test_a_reserved_port_is_there_for_a_server_and_for_nobody_else():

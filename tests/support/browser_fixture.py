@@ -7,13 +7,8 @@ folder as the Hub would get it, and cannot import this repository's packages. In
 
 import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,13 +16,10 @@ from typing import Any
 import pytest
 
 from tests.support.places import REPOSITORY
+from tests.support.servers import PATIENCE_S, reserved_port, started
 
 SCREENSHOTS = REPOSITORY / "screenshots"
 PHONE = {"width": 390, "height": 844}
-PATIENCE_S = 300
-"""The longest wait of a test: no machine is so busy. A process that has ended fails it at once."""
-LOGS: list[Path] = []
-"""Of the processes that are running; a test that fails shows their ends."""
 _OURS = ("modeling_empathic", "dataset_scripts", "evaluate_metrics", "emonet_voice")
 # The Space's own folder first, as `python app.py` has it; our packages nowhere, unless it brings
 # them along.
@@ -69,68 +61,6 @@ def running_space(space: Path, folder: Path, **environment: str) -> Iterator[str
         with started(command, url, folder / "log.txt", cwd=copy, env=variables) as process:
             (folder / "pid").write_text(str(process.pid))
             yield url
-
-
-@contextmanager
-def reserved_port() -> Iterator[int]:
-    """A port of this machine that nobody else is given while it is waited for, or started anew.
-
-    The socket is bound and never listens: a server that sets `SO_REUSEADDR`, as asyncio's do, may
-    take the port, and the kernel gives it to no other.
-    """
-    with socket.socket() as held:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
-
-
-@contextmanager
-def started(
-    command: list[str], url: str, log: Path, **options: Any
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A server that answers; it is killed in the end, if not before.
-
-    Args:
-        command: Program and arguments.
-        url: Of a page that is there once the server is ready.
-        log: File for what it prints.
-        options: For `subprocess.Popen`.
-    """
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, **options
-        )
-    LOGS.append(log)
-    try:
-
-        def ready() -> bool:
-            assert process.poll() is None, f"the server ended: {log.read_text()[-3000:]}"
-            return _answers(url)
-
-        wait_until(ready, f"an answer; its log: {log}")
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        LOGS.remove(log)
-
-
-def wait_until(condition: Callable[[], Any], what: str) -> None:
-    """Waits for something to be so."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {PATIENCE_S} s for {what}"
-        time.sleep(0.05)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=PATIENCE_S):
-            return True
-    except urllib.error.HTTPError:
-        raise  # it answers, and not with a page
-    except OSError:
-        return False
 
 
 def new_page(browser: Any, **settings: Any) -> Any:

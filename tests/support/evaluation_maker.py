@@ -33,14 +33,14 @@ def made_bench(emotions=FEW, clips=20, seed=0) -> pa.Table:
 def heard(bench, noise=3.0, seed=1, emotions=EMOTION_NAMES) -> pa.Table:
     """Scores from 0 to 10 of all clips and emotions, the target's near its rating."""
     rng = np.random.default_rng(seed)
-    found = {"clip_id": [], "emotion": [], "score": []}
+    result = {"clip_id": [], "emotion": [], "score": []}
     for row in bench.select(["clip_id", "emotion", "mean_0_10"]).to_pylist():
         for emotion in emotions:
             target = row["mean_0_10"] if emotion == row["emotion"] else 2.0
-            found["clip_id"].append(row["clip_id"])
-            found["emotion"].append(emotion)
-            found["score"].append(float(np.clip(target + noise * rng.normal(), 0, 10).round(2)))
-    return pa.table(found | {"outcome": ["scored"] * len(found["score"])})
+            result["clip_id"].append(row["clip_id"])
+            result["emotion"].append(emotion)
+            result["score"].append(float(np.clip(target + noise * rng.normal(), 0, 10).round(2)))
+    return pa.table(result | {"outcome": ["scored"] * len(result["score"])})
 
 
 def of(rows: pa.Table, scale="0-10") -> Predictions:

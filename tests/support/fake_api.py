@@ -4,7 +4,6 @@ import json
 import socket
 import struct
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ class Answer:
     body: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    delay_s: float = 0.0
+    held: bool = False  # never comes
     reset: bool = False
     content_type: str = "application/json"
 
@@ -60,6 +59,8 @@ class FakeAPI:
 def fake_api(*answers: Answer | dict) -> Iterator[FakeAPI]:
     """Serves on a free port until the block ends."""
 
+    closing = threading.Event()
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -67,7 +68,9 @@ def fake_api(*answers: Answer | dict) -> Iterator[FakeAPI]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
             answer = api.answer(Request(self.path, headers, body))
-            time.sleep(answer.delay_s)
+            if answer.held:
+                closing.wait()
+                return
             sent = (
                 answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
             )
@@ -109,6 +112,7 @@ def fake_api(*answers: Answer | dict) -> Iterator[FakeAPI]:
     try:
         yield api
     finally:
+        closing.set()
         server.shutdown()
         server.server_close()
 

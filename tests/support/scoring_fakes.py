@@ -1,6 +1,6 @@
 """A model and a feature extractor that take no time, for the tests of scoring."""
 
-import time
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -45,21 +45,22 @@ class FakeModel:
     def __init__(
         self,
         heads: tuple[str, ...] = HEADS,
-        seconds_a_batch: float = 0.0,
         stop_at: int | None = None,
+        block_at: int | None = None,
     ) -> None:
         specs = [{"name": name, "scale": [0.0, 4.0], "group": "emotion"} for name in heads]
         self.config = SimpleNamespace(head_names=list(heads), heads=specs)
         self.batches: list[int] = []
-        self.seconds_a_batch, self.stop_at = seconds_a_batch, stop_at
+        self.stop_at, self.block_at = stop_at, block_at
         self.encoder = FakeEncoder()
 
     def __call__(self, encoder_states: torch.Tensor) -> SimpleNamespace:
         features = encoder_states
         self.batches.append(len(features))
-        time.sleep(self.seconds_a_batch)
         if len(self.batches) == self.stop_at:
             raise KeyboardInterrupt
+        if len(self.batches) == self.block_at:
+            threading.Event().wait()  # until the process is killed
         loudness = features.mean((1, 2))[:, None] + 1e-4 * len(features)
         return SimpleNamespace(logits=loudness * torch.arange(1, 1 + len(self.config.heads)))
 

@@ -1,9 +1,10 @@
-"""Labelled clips that all tests of this folder read, and none writes to."""
+"""The tiny Whisper, and labelled clips that all tests of this folder read and none writes to."""
 
 from pathlib import Path
 
 import pytest
 
+from tests.support.tiny_whisper import tiny_whisper_fixture  # noqa: F401
 from tests.support.training_maker import make_clips
 
 

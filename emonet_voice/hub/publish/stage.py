@@ -26,7 +26,7 @@ from .facts import bench_facts, repository_facts
 
 MANIFEST = "staging.json"
 COLLECTION = Path("collection", "README.md")
-MODEL_FILES = ("*.json", "*.safetensors")
+MODEL_FILES = ("*.json", "*.safetensors", "LICENSE*")
 # What running a Space leaves in its folder, answers of raters among it.
 _LEFTOVERS = {"__pycache__", "annotation_data", "flagged"}
 
@@ -80,6 +80,7 @@ def stage(
     Raises:
         PublishError: A repository of `only` that cannot be made, a card whose figures are not of
             its artefact, or what [`validate.validate`] finds.
+        BuildError: A corpus that is not as it was built.
     """
     from .validate import validate
 
@@ -181,17 +182,14 @@ def _model(repository: Repository, folder: Path, sources: Sources, namespace: st
 
 def _dataset(repository: Repository, folder: Path, sources: Sources, namespace: str) -> None:
     """Parquet of a built corpus, byte for byte, and a card with the metadata that it was given."""
-    from dataset_scripts.building.manifest import BuildError, verify
+    from dataset_scripts.building.manifest import verify
 
     from .facts import bench_eval_yaml
     from .metadata import size_category
 
     source = _given(repository, sources)
     assert source is not None
-    try:
-        manifest = verify(source)  # what is not as it was built has no figures
-    except BuildError as error:
-        raise PublishError(f"{repository.name}: {error}") from None
+    manifest = verify(source)  # what is not as it was built has no figures
     if manifest.get("corpus") != repository.name.rsplit("-", 1)[-1]:
         raise PublishError(f"{repository.name}: {source} holds {manifest.get('corpus')!r}")
     for path in manifest["files"]:

@@ -1,6 +1,6 @@
 """The paper's own figures (arXiv 2506.09827, Tables 5, 6 and 7), to stand beside new ones.
 
-The files in `published/` are the tables as printed, with the model names of Table 5 shortened and
+The files beside this one are the tables as printed, with the model names of Table 5 shortened and
 used for Table 6 too, and without Table 6's column of averages. An empty cell is the paper's NaN.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 from evaluate_metrics.emonet_voice.aggregate import mean_defined
 from modeling_empathic.taxonomy import resolve
 
-FOLDER = Path(__file__).parent / "published"
+FOLDER = Path(__file__).parent
 SMALL, LARGE = "EmpathicInsight-Voice Small", "EmpathicInsight-Voice Large"
 BENCH_ROWS = 12_000
 """Rows of the whole Bench: 300 clips of each of the 40 emotions."""

@@ -1,1 +1,0 @@
-../../../evaluate_metrics/published.py

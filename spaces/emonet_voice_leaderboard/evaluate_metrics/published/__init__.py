@@ -1,0 +1,1 @@
+../../../../evaluate_metrics/published/__init__.py

@@ -1,0 +1,78 @@
+"""Servers in processes of their own: a port that nobody else takes, and waiting without a race."""
+
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PATIENCE_S = 300
+"""The longest wait of a test: no machine is so busy. A process that has ended fails it at once."""
+LOGS: list[Path] = []
+"""Of the processes that are running; a test that fails shows their ends."""
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port of this machine that nobody else is given while it is waited for, or started anew.
+
+    The socket is bound and never listens: a server that sets `SO_REUSEADDR`, as asyncio's do, may
+    take the port, and the kernel gives it to no other.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@contextmanager
+def started(
+    command: list[str], url: str, log: Path, **options: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that answers; it is killed in the end, if not before.
+
+    Args:
+        command: Program and arguments.
+        url: Of a page that is there once the server is ready.
+        log: File for what it prints.
+        options: For `subprocess.Popen`.
+    """
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, **options
+        )
+    LOGS.append(log)
+    try:
+
+        def ready() -> bool:
+            assert process.poll() is None, f"the server ended: {log.read_text()[-3000:]}"
+            return _answers(url)
+
+        wait_until(ready, f"an answer; its log: {log}")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        LOGS.remove(log)
+
+
+def wait_until(condition: Callable[[], Any], what: str) -> None:
+    """Waits for something to be so."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {PATIENCE_S} s for {what}"
+        time.sleep(0.05)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=PATIENCE_S):
+            return True
+    except urllib.error.HTTPError:
+        raise  # it answers, and not with a page
+    except OSError:
+        return False
