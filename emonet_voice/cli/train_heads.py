@@ -135,7 +135,8 @@ def heads(
     options.quiet_libraries()
     settings = Settings(
         loss=loss, learning_rate=learning_rate, weight_decay=weight_decay,
-        batch_size=batch_size, epochs=epochs, patience=patience, seed=seed, heads_per_pass=heads_per_pass, shard=shard,
+        batch_size=batch_size, epochs=epochs, patience=patience, seed=seed,
+        heads_per_pass=heads_per_pass, shard=shard,
     )  # fmt: skip
     stderr = Console(stderr=True, highlight=False)
     source = str(NANO) if model is None else model

@@ -187,7 +187,7 @@ def write_model(
             if name not in names:
                 yield name, {key: value.detach().cpu() for key, value in tensors.items()}
 
-    write_code(output, *base.model._code_source)
+    write_code(output, base.model._code_source)
     write_checkpoint(output, base.config, encoder, heads())
     write_config(output, base.config, dtype, next(base.model.encoder.parameters()).dtype)
     base.extractor.save_pretrained(output)

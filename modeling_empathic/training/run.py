@@ -18,8 +18,8 @@ from .heads import HeadSpec, Learner, Scaling, first_guess, read_tensors, write_
 from .labels import LabelledClips
 from .learning import Learning
 from .measure import measure
-from .record import surroundings
 from .ranks import Ranks
+from .record import surroundings
 from .settings import Settings, TrainingError
 from .states import FreshStates, bytes_a_clip, fill_cache
 
