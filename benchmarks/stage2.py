@@ -215,6 +215,18 @@ def speech_states(whisper: str, labelled: Any, work: Path) -> "tuple[Any, Any]":
     return kept["means"], kept["one"]
 
 
+def kept(work: Path, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What was measured under a name before, or now: a run that was stopped goes on."""
+    from modeling_empathic.report.files import write_json
+
+    file = work / f"{name.replace(' ', '-')}.json"
+    if not file.exists():
+        write_json(file, measure())
+    found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    print(name, {key: found[key] for key in ("accuracy", "uar")}, flush=True)
+    return found
+
+
 def layers(whisper: str, folder: Path, work: Path) -> dict[str, Any]:
     """Heads on the mean over the speech of each layer, of several, and the probe."""
     import numpy as np
@@ -235,20 +247,24 @@ def layers(whisper: str, folder: Path, work: Path) -> dict[str, Any]:
         "probe": {}, "heads": {}, "speakers": n_speakers, "classes": classes
     }  # fmt: skip
     n_layers = means.shape[1] - 1
-    chosen = {"all layers": list(range(n_layers + 1)), "layers 2 to 4": [2, 3, 4]}
+    chosen = {"layers 2 to 4": [2, 3, 4], "layer 2": [2], "layer 6": [n_layers]}
+    chosen |= {"all layers": list(range(n_layers + 1))}
     chosen |= {f"layer {n}": [n] for n in range(1, n_layers + 1)}
-    for name, numbers in chosen.items():
-        states = means[:, numbers].flatten(1)
+
+    def probe(states: Any) -> dict[str, Any]:
         answers = classify(states.numpy(), truth, fold_splits(speaker))
-        result["probe"][name] = recalls(
-            truth[answers.rows], answers.said, speakers[answers.rows], len(classes)
-        )
-        print("probe", name, result["probe"][name]["accuracy"], flush=True)
-    for name, numbers in chosen.items():
-        states = means[:, numbers].flatten(1)
-        found = teach(Held(states), labelled, folds, "pooled", states.shape[1], patience=8)
-        result["heads"][name] = found
-        print("heads", name, found["accuracy"], found["uar"], found["seconds"], flush=True)
+        rows = answers.rows
+        return recalls(truth[rows], answers.said, speakers[rows], len(classes))
+
+    def heads(states: Any) -> dict[str, Any]:
+        width = states.shape[1]
+        return teach(Held(states), labelled, folds, "pooled", width, epochs=30, patience=6)
+
+    for what, measure in (("probe", probe), ("heads", heads)):
+        for name, numbers in chosen.items():
+            states = means[:, numbers].flatten(1)
+            found = kept(work, f"{what} {name}", lambda do=measure, of=states: do(of))  # type: ignore[misc]
+            result[what][name] = found
     return result
 
 
@@ -272,11 +288,16 @@ def pooling(whisper: str, folder: Path, work: Path) -> dict[str, Any]:
     for name in POOLINGS:
         columns = [every[:, place[part] * width :][:, :width] for part in name.split("_")]
         held = Held(torch.cat(columns, dim=1))
-        result["statistics"][name] = teach(held, labelled, folds, "pooled", held.states.shape[1])
-        print(name, result["statistics"][name]["accuracy"], flush=True)
+        width_in = held.states.shape[1]
+        result["statistics"][name] = kept(
+            work, f"pooled {name}",
+            lambda of=held, n=width_in: teach(of, labelled, folds, "pooled", n),  # type: ignore[misc]
+        )  # fmt: skip
     n_inputs = int(np.prod(one.shape[1:]))
-    result["full"] = teach(Held(one), labelled, folds, "full", n_inputs, epochs=25, patience=6)
-    print("full", result["full"]["accuracy"], flush=True)
+    result["full"] = kept(
+        work, "full",
+        lambda: teach(Held(one), labelled, folds, "full", n_inputs, epochs=25, patience=6),
+    )  # fmt: skip
     return result
 
 
