@@ -320,4 +320,5 @@ TABLES = {
     "score_vs_loop": score_vs_loop,
     "stage1": _elsewhere("stage1", "stage1_table"),
     "space_demo": _elsewhere("space_demo", "space_demo_table"),
+    "stage2": _elsewhere("stage2", "stage2_table"),
 }

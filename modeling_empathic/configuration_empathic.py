@@ -13,7 +13,7 @@ from .taxonomy import UnknownNameError, UserError, resolve
 
 HEAD_KINDS = ("full", "pooled")
 HEAD_GROUPS = ("emotion", "attribute", "quality")
-POOLINGS = {"mean_min_max_std": 4, "mean_std": 2}  # statistics of each dimension
+POOLINGS = {"mean_min_max_std": 4, "mean_std": 2, "mean": 1}  # statistics of each dimension
 DTYPES = ("float32", "bfloat16", "float16", "mixed")
 """Types to store and to compute in; `mixed`: heads in bfloat16, the encoder in float32."""
 
@@ -74,7 +74,7 @@ class EmpathicInsightConfig(PreTrainedConfig):
         dropouts: Dropout before each of the layers that follow the projection, one more than
             `hidden_dims`.
         pooling: Statistics over time that pooled heads read: `"mean_min_max_std"`, those of the
-            public release, or `"mean_std"`.
+            public release, `"mean_std"` or `"mean"`.
         cut_to_speech: Encode only the speech of each window, on one level, instead of all 30 s
             (see `speech_empathic.py`). For models with pooled heads only: Nano.
 

@@ -344,7 +344,7 @@ def pool(states: torch.Tensor, pooling: str = "mean_min_max_std") -> torch.Tenso
     Args:
         states: `(batch, time, d_model)` encoder states: all of the window, padding included, or
             NaN where there is no speech (`cut_to_speech`).
-        pooling: `"mean_min_max_std"`, which is the public release's, or `"mean_std"`.
+        pooling: `"mean_min_max_std"`, which is the public release's, `"mean_std"` or `"mean"`.
 
     Returns:
         `(batch, 4 * d_model)` or `(batch, 2 * d_model)`; statistics in float32, then back to the

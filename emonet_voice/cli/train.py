@@ -1,10 +1,11 @@
-"""The commands `emonet-voice train encoder` and what else trains: one file each beside this one."""
+"""The commands `emonet-voice train encoder` and `train heads`: one file each beside this one."""
 
 from .options import make_group
 from .train_encoder import encoder
+from .train_heads import heads
 
 train = make_group("train")
-for command in (encoder,):
+for command in (encoder, heads):
     train.command(no_args_is_help=True)(command)
 
 

@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ def surroundings() -> dict[str, Any]:
     from .. import __version__
 
     versions = {"python": platform.python_version(), "emonet-voice": __version__}
-    versions |= {name: metadata.version(name) for name in _PACKAGES}
+    for name in _PACKAGES:
+        with suppress(metadata.PackageNotFoundError):  # heads are trained without accelerate too
+            versions[name] = metadata.version(name)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
     return {"versions": versions, "device": device, "git": git_state()}
 

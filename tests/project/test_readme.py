@@ -41,7 +41,7 @@ def test_the_python_blocks_run_and_print(block, hub_environment):
 
 COMMANDS = (
     *("score", "convert", "bench build", "bench stats", "evaluate", "leaderboard", "collect"),
-    *("generalize", "demo", "publish rehearse"),
+    *("generalize", "demo", "publish rehearse", "train heads"),
 )
 
 

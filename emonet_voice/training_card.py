@@ -1,0 +1,67 @@
+"""The card of a model that a user trained: what was measured, and on what."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from emonet_voice.hub.publish.cards import write_card
+from modeling_empathic.report.files import replacing
+from modeling_empathic.report.tables import Section, as_markdown, number, plain
+
+
+def figures(result: dict[str, Any]) -> list[Section]:
+    """Tables of what heads reached on clips that did not teach them."""
+    measured = result["measured"]
+    who = f"{measured['speakers']} speakers never met" if measured["by_speaker"] else "other clips"
+    sections = []
+    if "accuracy" in measured:
+        rows = [
+            [label, number(measured[name]), _span(measured[f"{name}_interval"])]
+            for label, name in (("accuracy", "accuracy"), ("unweighted average recall", "uar"))
+        ]
+        rows.append(["accuracy of the most frequent class", number(measured["floor_accuracy"]), ""])
+        sections.append(
+            plain(
+                f"{len(measured['classes'])} classes, {measured['clips']} clips of {who}",
+                ["", "value", "95 % interval"], rows, *_notes(measured),
+            )
+        )  # fmt: skip
+    rows = [
+        [name, str(head["n"]), number(head["mae"]), number(head["floor_mae"]),
+         number(_known(head["spearman"]))]
+        for name, head in measured["heads"].items()
+    ]  # fmt: skip
+    sections.append(
+        plain(
+            f"Heads, on {measured['clips']} clips of {who}",
+            ["head", "clips", "MAE", "MAE of the median", "Spearman"], rows,
+            "" if rows and measured["clips"] else "Nothing was left to measure on.",
+        )
+    )  # fmt: skip
+    return sections
+
+
+def write_training_card(folder: Path, result: dict[str, Any], config: Any) -> None:
+    """Writes `README.md`; the folder can then be pushed as it is."""
+    facts = {
+        "result": result,
+        "heads": config.head_names,
+        "figures": as_markdown(figures(result)),
+        "by_speaker": result["measured"]["by_speaker"],
+    }
+    with replacing(folder / "README.md") as temporary:
+        temporary.write_text(write_card("trained.md.jinja", facts), "utf-8")
+
+
+def _notes(measured: dict[str, Any]) -> list[str]:
+    resampled = "speakers" if measured["by_speaker"] else "clips"
+    few = measured["speakers"] is not None and measured["speakers"] < 20
+    return [f"Intervals from resampled {resampled}." + " With so few they are too narrow." * few]
+
+
+def _span(ends: list[float]) -> str:
+    return f"{number(ends[0])} to {number(ends[1])}"
+
+
+def _known(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -1,0 +1,320 @@
+"""Labelled clips: a folder with a table, a data set of the Hub, or classes that mean heads."""
+
+import csv
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..report.files import is_hub_id
+from ..taxonomy import EMOTION_SCALE, HEAD_NAMES, UnknownNameError, head, resolve
+from .settings import TrainingError
+
+TABLES = ("metadata.csv", "labels.csv")
+SPEAKER, PART, FILE = "speaker", "split", "file_name"
+CLASS_COLUMNS = ("label", "emotion", "class")
+PARTS = ("train", "validation", "test")
+LabelMap = Mapping[str, Mapping[str, float]]
+"""Class -> head -> its target; a head that a class does not name has the low end of its scale."""
+
+
+@dataclass
+class LabelledClips:
+    """Clips and what is known of them.
+
+    Attributes:
+        clips: Paths, or encoded audio.
+        names: Of the clips, for messages and the split.
+        targets: Head -> `(clips,)` on the head's scale, NaN where unknown.
+        scales: Head -> its scale.
+        speakers: Of the clips, where known.
+        classes: Coarse class of each clip, where the labels are classes.
+        label_map: What the classes mean.
+        parts: `train`, `validation` or `test` of each clip, where the data say so.
+        source: What a card calls the data.
+        revision: A commit, or a fingerprint of the files.
+    """
+
+    clips: list[Any]
+    names: list[str]
+    targets: dict[str, np.ndarray]
+    scales: dict[str, tuple[float, float]]
+    source: str
+    revision: str
+    speakers: list[str] | None = None
+    classes: list[str] | None = None
+    label_map: LabelMap | None = None
+    parts: list[str] | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def read_labels(
+    data: str | Path,
+    *,
+    heads: Sequence[str] = (),
+    new_heads: Mapping[str, tuple[float, float]] | None = None,
+    label_map: LabelMap | None = None,
+    known: Sequence[str] = HEAD_NAMES,
+    split: str = "train",
+    revision: str | None = None,
+) -> LabelledClips:
+    """Reads labels from a folder with a CSV table, or from a data set.
+
+    The table (`metadata.csv`, `labels.csv`, or the only CSV there) has a column `file_name` and
+    either one column a head with numbers on its scale, empty where unknown, or a column `label`,
+    `emotion` or `class` with words. `speaker` and `split` (train, validation, test) are used where
+    they are there. A data set has the same columns and `audio`; of EmoNet-Voice Big
+    `emotion_scores` is read.
+
+    Args:
+        data: Folder, CSV file, or id of a data set.
+        heads: Heads to read; by default every column that is named as one.
+        new_heads: Further heads by name, with their scales.
+        label_map: What words mean. By default a word is the name of a head, 4 or the top of its
+            scale where it is said, the bottom elsewhere.
+        known: Names of the heads that the model has.
+        split: Of a data set.
+        revision: Of a data set.
+
+    Raises:
+        TrainingError: No table, a missing column or file, a label that is no number or outside the
+            head's scale, a word that means nothing.
+    """
+    path = Path(data)
+    if path.exists():
+        rows, clips, mark = _read_folder(path)
+        source = path.resolve().stem if path.is_file() else path.resolve().name
+    elif is_hub_id(str(data)):
+        rows, clips, mark = _read_dataset(str(data), split, revision)
+        source = str(data)
+    else:
+        raise TrainingError(f"data {data}: no such folder, and not the id of a data set")
+    if not rows:
+        raise TrainingError(f"data {data}: the table has no rows")
+    columns = list(rows[0])
+    asked = {_canonical(name): _scale(name) for name in heads} | dict(new_heads or {})
+    by_head = {_canonical(column): column for column in columns}
+    word_column = next((name for name in CLASS_COLUMNS if name in columns), None)
+    found = {
+        name: by_head[name]
+        for name in list(asked) or dict.fromkeys([*HEAD_NAMES, *known])
+        if name in by_head and by_head[name] not in (FILE, SPEAKER, PART, *CLASS_COLUMNS)
+    }
+    labelled = LabelledClips(
+        clips, [row[FILE] for row in rows], {}, {}, source, mark,
+        speakers=_column(rows, SPEAKER), parts=_checked_parts(_column(rows, PART), data),
+    )  # fmt: skip
+    if label_map is not None or (not found and word_column):
+        if word_column is None:
+            raise TrainingError(
+                f"data {data}: a label map needs a column {' or '.join(CLASS_COLUMNS)}; there are "
+                f"{', '.join(columns)}"
+            )
+        words = [str(row[word_column]).strip() for row in rows]
+        return with_classes(labelled, words, label_map, asked)
+    missing = [name for name in asked if name not in found]
+    if missing or not found:
+        raise TrainingError(
+            f"data {data}: no column for {', '.join(missing) or 'any head'}; there are "
+            f"{', '.join(columns)}"
+        )
+    for name, column in found.items():
+        scale = asked.get(name) or _scale(name)
+        labelled.scales[name] = scale
+        labelled.targets[name] = np.array(
+            [_number(row[column], name, scale, row[FILE]) for row in rows]
+        )
+    return labelled
+
+
+def with_classes(
+    labelled: LabelledClips,
+    words: Sequence[str],
+    label_map: LabelMap | None,
+    scales: Mapping[str, tuple[float, float]] | None = None,
+) -> LabelledClips:
+    """The same clips, with targets from coarse classes.
+
+    Args:
+        labelled: Clips, without targets.
+        words: The class of each.
+        label_map: What the classes mean; `None`: each is the name of a head.
+        scales: Of heads that the taxonomy does not know; with them, a class may be one of these.
+
+    Raises:
+        TrainingError: A class that means nothing, or a target outside its scale.
+
+    Example:
+        >>> two = LabelledClips(["a.wav", "b.wav"], ["a", "b"], {}, {}, "demo", "")
+        >>> with_classes(two, ["anger", "awe"], None).targets["Awe"].tolist()
+        [0.0, 4.0]
+    """
+    scales = dict(scales or {})
+    known = sorted(set(words))
+    if label_map is None:
+        own = {name.casefold(): name for name in scales}
+        label_map = {}
+        for word in known:
+            name = own.get(word.casefold()) or _canonical(word)
+            if name not in scales and name not in HEAD_NAMES:
+                raise TrainingError(
+                    f"label {word!r} is the name of no head: say what it means in a label map, or "
+                    "name it as a new head"
+                )
+            label_map[word] = {name: (scales.get(name) or _scale(name))[1]}
+    unknown = [word for word in known if word not in label_map]
+    if unknown:
+        raise TrainingError(
+            f"label {unknown[0]!r} is not in the label map, which has {', '.join(label_map)}"
+        )
+    for name in dict.fromkeys(name for meant in label_map.values() for name in meant):
+        scale = scales.get(name) or _scale(name)
+        values = {
+            word: _number(meant.get(name, scale[0]), name, scale, f"label map, {word}")
+            for word, meant in label_map.items()
+        }
+        labelled.scales[name] = scale
+        labelled.targets[name] = np.array([values[word] for word in words])
+    labelled.classes, labelled.label_map = list(words), label_map
+    return labelled
+
+
+def read_label_map(path: Path) -> dict[str, dict[str, float]]:
+    """A label map from JSON: `{"happy": {"Elation": 3}, "angry": ["Anger"]}`, a list for the top.
+
+    Raises:
+        TrainingError: No such file, no JSON, or of another shape.
+    """
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        return {
+            word: {
+                _canonical(name): float(meant[name]) if isinstance(meant, dict) else _scale(name)[1]
+                for name in meant
+            }
+            for word, meant in content.items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise TrainingError(
+            f'label map {path}: {error}; it looks like {{"happy": {{"Elation": 3}}}}'
+        ) from None
+
+
+def _canonical(name: str) -> str:
+    try:
+        return resolve(name)
+    except UnknownNameError:
+        return name
+
+
+def _scale(name: str) -> tuple[float, float]:
+    name = _canonical(name)
+    return head(name).scale if name in HEAD_NAMES else EMOTION_SCALE
+
+
+def _number(value: Any, name: str, scale: tuple[float, float], where: str) -> float:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return math.nan
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TrainingError(f"{where}: {name} is {value!r}, which is no number") from None
+    if not math.isnan(number) and not scale[0] <= number <= scale[1]:
+        raise TrainingError(
+            f"{where}: {name} is {number:g}, outside its scale of {scale[0]:g} to {scale[1]:g}"
+        )
+    return number
+
+
+def _column(rows: Sequence[Mapping[str, Any]], name: str) -> list[str] | None:
+    return [str(row[name]).strip() for row in rows] if name in rows[0] else None
+
+
+def _checked_parts(parts: list[str] | None, data: object) -> list[str] | None:
+    for part in set(parts or ()) - set(PARTS):
+        raise TrainingError(f"data {data}: split {part!r} is not one of {', '.join(PARTS)}")
+    return parts
+
+
+def _read_folder(path: Path) -> tuple[list[dict[str, Any]], list[Any], str]:
+    table = path if path.is_file() else _table(path)
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TrainingError(f"{table}: cannot be read as CSV in UTF-8: {error}") from None
+    if rows and FILE not in rows[0]:
+        raise TrainingError(f"{table}: no column {FILE}; there are {', '.join(rows[0])}")
+    clips = [table.parent / row[FILE] for row in rows]
+    for clip in clips:
+        if not clip.is_file():
+            raise TrainingError(f"{table}: there is no {clip.name} beside it")
+    return rows, [str(clip) for clip in clips], fingerprint_files([table, *clips])
+
+
+def _table(folder: Path) -> Path:
+    named = [folder / name for name in TABLES if (folder / name).is_file()]
+    tables = named or sorted(folder.glob("*.csv"))
+    if len(tables) != 1 and not named:
+        raise TrainingError(f"{folder}: {len(tables)} CSV tables; call one {TABLES[0]}")
+    return tables[0]
+
+
+def fingerprint_files(files: Iterable[Path]) -> str:
+    """A SHA-256 of names, sizes, and the first 64 KiB of every file."""
+    total = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            total.update(f"{file.name}\0{file.stat().st_size}\0".encode() + stream.read(2**16))
+    return f"sha256:{total.hexdigest()}"
+
+
+def _read_dataset(
+    data: str, split: str, revision: str | None
+) -> tuple[list[dict[str, Any]], list[Any], str]:
+    import datasets
+
+    try:
+        loaded = datasets.load_dataset(data, split=split, revision=revision)
+    except (OSError, ValueError, datasets.exceptions.DatasetNotFoundError) as error:
+        raise TrainingError(f"data {data}: {str(error).splitlines()[0]}") from None
+    if "audio" not in loaded.column_names:
+        raise TrainingError(
+            f"data {data}: no column audio; there are {', '.join(loaded.column_names)}"
+        )
+    loaded = loaded.cast_column("audio", datasets.Audio(decode=False))
+    labels = loaded.remove_columns("audio")
+    rows = []
+    for number, row in enumerate(labels):
+        row = {FILE: f"clip {number}", **row}
+        scores = row.pop("emotion_scores", None)  # Big: 40 numbers in the order of the paper, A.1
+        if isinstance(scores, dict):
+            row |= scores
+        elif scores is not None:
+            row |= dict(zip(HEAD_NAMES, scores, strict=False))
+        for name in set(CLASS_COLUMNS) & set(labels.column_names):
+            feature = labels.features[name]
+            if isinstance(feature, datasets.ClassLabel) and row[name] is not None:
+                row[name] = feature.int2str(row[name])
+        rows.append(row)
+    return rows, _AudioColumn(loaded), revision or loaded._fingerprint
+
+
+class _AudioColumn(list[Any]):
+    """Encoded audio of a data set, read when asked for."""
+
+    def __init__(self, dataset: Any):
+        super().__init__()
+        self._dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, row: Any) -> Any:
+        audio = self._dataset[int(row)]["audio"]
+        return audio["bytes"] or audio["path"]

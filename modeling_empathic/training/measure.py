@@ -1,0 +1,136 @@
+"""What trained heads reach on clips that did not teach them."""
+
+from typing import Any
+
+import numpy as np
+
+from .folds import TEST, TRAIN
+from .labels import LabelledClips
+
+N_RESAMPLES = 1000
+
+
+def measure(
+    labelled: LabelledClips, predicted: dict[str, np.ndarray], folds: np.ndarray, seed: int = 0
+) -> dict[str, Any]:
+    """Errors and correlations of each head, and how often the right class has the highest score.
+
+    Args:
+        labelled: Clips and targets.
+        predicted: Head -> `(clips,)` scores of clips when they were tested, NaN elsewhere.
+        folds: Of `make_folds`.
+        seed: Of the resampling.
+
+    Returns:
+        `clips`, `speakers`, and by head `n`, `mae`, `floor_mae` (of the training clips' median) and
+        `spearman`, undefined where targets or scores do not vary; with classes also `accuracy`,
+        `uar` (unweighted average recall) and `confusion`. Intervals of 95 % come from resampled
+        speakers, or clips where speakers are not known.
+    """
+    tested = (folds == TEST).any(axis=0)
+    heads = {}
+    for name, scores in predicted.items():
+        target = labelled.targets[name]
+        rows = np.flatnonzero(~np.isnan(target) & ~np.isnan(scores))
+        floor = _median_floor(target, folds, rows)
+        heads[name] = {
+            "n": len(rows),
+            "mae": float(np.abs(scores[rows] - target[rows]).mean()) if len(rows) else np.nan,
+            "floor_mae": floor,
+            "spearman": spearman(scores[rows], target[rows]),
+        }
+    speakers = labelled.speakers
+    measured: dict[str, Any] = {
+        "clips": int(tested.sum()),
+        "speakers": len(set(np.asarray(speakers)[tested])) if speakers else None,
+        "by_speaker": speakers is not None,
+        "heads": heads,
+    }
+    if labelled.classes and labelled.label_map and tested.any():
+        measured |= _classes(labelled, predicted, seed)
+    return measured
+
+
+def class_scores(predicted: dict[str, np.ndarray], label_map: Any) -> tuple[list[str], np.ndarray]:
+    """Classes, and `(clips, classes)`: the highest score of the heads that a class has most of."""
+    classes = sorted(label_map)
+    columns = []
+    for word in classes:
+        top = max(label_map[word].values())
+        names = [name for name, value in label_map[word].items() if value == top]
+        columns.append(np.max([predicted[name] for name in names], axis=0))
+    return classes, np.stack(columns, axis=1)
+
+
+def _classes(
+    labelled: LabelledClips, predicted: dict[str, np.ndarray], seed: int
+) -> dict[str, Any]:
+    assert labelled.classes is not None
+    classes, scores = class_scores(predicted, labelled.label_map)
+    rows = np.flatnonzero(~np.isnan(scores).any(axis=1))
+    truth = np.array([classes.index(labelled.classes[row]) for row in rows])
+    said = scores[rows].argmax(axis=1)
+    groups = np.array(labelled.speakers or labelled.names)[rows]
+    return {"classes": classes} | recalls(truth, said, groups, len(classes), seed)
+
+
+def recalls(
+    truth: np.ndarray, said: np.ndarray, groups: np.ndarray, n_classes: int, seed: int = 0
+) -> dict[str, Any]:
+    """Accuracy and unweighted average recall, with 95 % intervals from resampled groups.
+
+    Example:
+        >>> found = recalls(np.array([0, 0, 1]), np.array([0, 1, 1]), np.array(list("aab")), 2)
+        >>> round(found["accuracy"], 3), found["uar"], found["confusion"]
+        (0.667, 0.75, [[1, 1], [0, 1]])
+    """
+    names, group = np.unique(groups, return_inverse=True)
+    counts = np.zeros((len(names), n_classes, n_classes))
+    np.add.at(counts, (group, truth, said), 1)
+
+    def both(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        right = np.diagonal(confusion, axis1=-2, axis2=-1)
+        of_class = confusion.sum(axis=-1)
+        recall = np.divide(right, of_class, out=np.full(right.shape, np.nan), where=of_class > 0)
+        return right.sum(axis=-1) / confusion.sum(axis=(-2, -1)), np.nanmean(recall, axis=-1)
+
+    accuracy, uar = both(counts.sum(axis=0))
+    drawn = np.random.default_rng(seed).multinomial(
+        len(names), np.full(len(names), 1 / len(names)), N_RESAMPLES
+    )
+    again = both(np.tensordot(drawn, counts, 1))
+    ends = [[float(end) for end in np.nanpercentile(values, [2.5, 97.5])] for values in again]
+    return {
+        "accuracy": float(accuracy), "accuracy_interval": ends[0],
+        "uar": float(uar), "uar_interval": ends[1],
+        "floor_accuracy": float(counts.sum(axis=(0, 2)).max() / counts.sum()),
+        "confusion": counts.sum(axis=0).astype(int).tolist(),
+    }  # fmt: skip
+
+
+def _median_floor(target: np.ndarray, folds: np.ndarray, rows: np.ndarray) -> float:
+    """The error of saying the median of the clips that teach."""
+    errors = np.full(len(target), np.nan)
+    for fold in folds:
+        tested = fold == TEST
+        taught = target[(fold == TRAIN) & ~np.isnan(target)]
+        if tested.any() and len(taught):
+            errors[tested] = np.abs(target[tested] - np.median(taught))
+    return float(np.nanmean(errors[rows])) if len(rows) else float("nan")
+
+
+def spearman(first: np.ndarray, second: np.ndarray) -> float:
+    """Rank correlation; NaN where one of them does not vary.
+
+    Example:
+        >>> round(spearman(np.array([1.0, 2.0, 3.0, 9.0]), np.array([0.0, 0.0, 1.0, 2.0])), 3)
+        0.949
+    """
+    if len(first) < 2 or len(set(first)) < 2 or len(set(second)) < 2:
+        return float("nan")
+    return float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]

@@ -1,0 +1,55 @@
+"""The notebook runs as it stands, and what it pushes loads where this package is not."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from emonet_voice.hub.publish.rehearse import OURS
+from tests.support.local_hub_fixture import HubClient
+from tests.support.places import REPOSITORY
+
+REPOSITORY_ID = "someone/call-centre"
+
+
+@pytest.fixture(scope="module")
+def pushed(local_hub, tmp_path_factory) -> str:
+    """Output of all code cells, run one after the other in a process whose Hub is the local one."""
+    pytest.importorskip("espeakng_loader")
+    text = (REPOSITORY / "examples" / "train_your_labels.ipynb").read_text("utf-8")
+    cells = [c["source"] for c in json.loads(text)["cells"] if c["cell_type"] == "code"]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join("".join(cell) for cell in cells)],
+        cwd=REPOSITORY, capture_output=True, text=True,
+        env={
+            **os.environ, **local_hub.environment(tmp_path_factory.mktemp("home")),
+            "EMONET_PUSH_TO": REPOSITORY_ID,
+        },
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_it_measures_on_voices_never_met_and_pushes(pushed):
+    assert "72 clips of 6 speakers never met" in pushed
+    assert f"pushed to {REPOSITORY_ID}" in pushed
+
+
+def test_the_heads_have_learnt_more_than_the_most_frequent_class(pushed):
+    lines = {line.split("  ")[0].strip(): line.split() for line in pushed.splitlines() if line}
+    accuracy = float(next(word for word in lines["accuracy"] if word.startswith("0.")))
+    assert accuracy > 0.4  # of four classes, as many clips each
+
+
+def test_auto_model_loads_it_where_the_package_is_hidden(pushed, local_hub, tmp_path):
+    client = HubClient(local_hub, tmp_path / "home", hidden=OURS)
+    answer = client(
+        "from transformers import AutoModel\n"
+        "model = AutoModel.from_pretrained(name, trust_remote_code=True)\n"
+        "result = [type(model).__module__.split('.')[0], model.config.head_names[-4:]]",
+        name=REPOSITORY_ID,
+    )
+    client.close()
+    assert answer == ["transformers_modules", ["annoyed", "bored", "cheerful", "gloomy"]]
