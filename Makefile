@@ -49,9 +49,11 @@ docs: $(VENV)/.installed-dev
 hooks: $(VENV)/.installed-dev
 	$(BIN)/pre-commit install
 
-# Rebuilds the embedded checkpoint: make nano TEACHER=openai/whisper-base EMODB=path/to/emodb
+# Rebuilds the embedded checkpoint: make nano ENCODER=path/to/whisper-tiny.en EMODB=path/to/emodb
+# UNSEEN=path/to/nemo also measures it on a corpus that it never met
 nano: $(VENV)/.installed-dev
-	$(BIN)/python examples/train_nano.py --teacher $(TEACHER) --emodb $(EMODB) --output $(NANO)
+	$(BIN)/python examples/train_nano.py --encoder $(ENCODER) --emodb $(EMODB) \
+	  $(if $(UNSEEN),--unseen $(UNSEEN)) --output $(NANO)
 
 clips: $(VENV)/.installed-dev
 	$(BIN)/python examples/make_clips.py

@@ -29,9 +29,10 @@ def main() -> None:
     parser.add_argument("--whisper", type=Path, required=True, help="Whisper with its decoder")
     parser.add_argument("--work", type=Path, required=True, help="folder for the trained encoder")
     parser.add_argument("--clips", type=int, default=60, help="of each emotion, to learn from")
-    parser.add_argument("--steps", type=int, default=180)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--layers", type=int, default=2, help="of the encoder, from the first")
     arguments = parser.parse_args()
-    train(arguments.whisper, arguments.work, arguments.clips, arguments.steps)
+    train(arguments.whisper, arguments.work, arguments.clips, arguments.steps, arguments.layers)
     from benchmarks.report import write_report
 
     results = measure(arguments.work / "encoder")
@@ -46,15 +47,15 @@ def acted(clips: int, split: str) -> Any:
     return acted_dataset(clips, split, emotions=EMOTIONS)
 
 
-def train(whisper: Path, work: Path, clips: int, steps: int) -> None:
+def train(whisper: Path, work: Path, clips: int, steps: int, layers: int) -> None:
     """Runs `emonet-voice train encoder`, as a function."""
     from modeling_empathic.training.encoder import EncoderSettings, train_encoder
 
     if (work / "encoder").exists():
         return
     settings = EncoderSettings(
-        model=str(whisper), window_s=2, steps=steps, batch_size=16, learning_rate=1e-4, bf16=True,
-        device="cpu", save_steps=60, eval_clips=48,
+        model=str(whisper), window_s=2, layers=layers, steps=steps, batch_size=16, learning_rate=1.5e-4, bf16=True,
+        device="cpu", save_steps=100, eval_clips=48,
     )  # fmt: skip
 
     def show(step: int, of: int, figures: dict[str, float]) -> None:
@@ -156,8 +157,8 @@ def stage1_table(results: dict[str, Any]) -> str:
             f"{describe(results['machine'])} {rows} acted clips of {len(test['emotions'])} "
             f"emotions to learn from, {arguments['steps']} steps of {arguments['batch_size']}, "
             f"learning rate {arguments['learning_rate']:g}, SpecAugment, bfloat16; the encoder "
-            f"hears the first {arguments['window_s']} s (its positions are cut to them), and "
-            "nothing is frozen.",
+            f"is cut to its first {arguments['layers']} layers and hears the first "
+            f"{arguments['window_s']} s (its positions are cut to them); nothing is frozen.",
             "",
             "| | |",
             "|---|---|",

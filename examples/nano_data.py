@@ -15,7 +15,6 @@ from scipy.signal import butter, fftconvolve, sosfilt
 
 from dataset_scripts.synthesis.acted import ActedClip
 from modeling_empathic.audio import load_audio
-from modeling_empathic.report.files import sha256
 from modeling_empathic.taxonomy import EMODB_CLASSES, EMOTION_NAMES
 
 SAMPLING_RATE = 16_000
@@ -46,7 +45,6 @@ class Clip:
     label: str
     speaker: str
     real: bool = False
-    clip_id: str = ""  # SHA-256 of the file, of clips that have one
 
 
 def emodb_targets(label: str) -> np.ndarray:
@@ -78,7 +76,6 @@ def read_corpus(folder: Path) -> list[Clip]:
             row["emotion"],
             row["speaker"],
             real=True,
-            clip_id=sha256(folder / row["file_name"]),
         )
         for row in rows
     ]

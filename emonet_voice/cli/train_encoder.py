@@ -55,6 +55,12 @@ def encoder(
     window_s: Annotated[
         int, typer.Option(metavar="S", help="Seconds the encoder hears, from a clip's start.")
     ] = 30,
+    layers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Only the encoder's first layers.", show_default="all of them"
+        ),
+    ] = None,
     epochs: Annotated[float, typer.Option(metavar="N", help="Times through the data.")] = 3.0,
     steps: Annotated[
         int | None, typer.Option(metavar="N", help="Optimiser steps instead of epochs.")
@@ -115,6 +121,7 @@ def encoder(
         model=model,
         revision=revision,
         window_s=window_s,
+        layers=layers,
         epochs=epochs,
         steps=steps,
         batch_size=batch,

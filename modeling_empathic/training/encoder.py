@@ -31,6 +31,8 @@ class EncoderSettings:
         revision: Of `model` on the Hub.
         window_s: Whole seconds of each clip that the encoder hears; below Whisper's 30 its
             positions are cut to it, and so is what the trained encoder can hear.
+        layers: Only the first so many layers of the encoder; None: all. The first ones tell
+            voices apart best, the last ones words.
         epochs: Times through the data; of a stream give `steps`.
         steps: Optimiser steps, instead of epochs.
         batch_size: Clips at a time on each device.
@@ -52,6 +54,7 @@ class EncoderSettings:
     model: str = "openai/whisper-small"
     revision: str | None = None
     window_s: int = 30
+    layers: int | None = None
     epochs: float = 3.0
     steps: int | None = None
     batch_size: int = 16
@@ -193,6 +196,9 @@ def _whisper(settings: EncoderSettings) -> tuple[Any, Any, Any]:
         longest = model.config.max_source_positions // POSITIONS_PER_S
         if not 1 <= settings.window_s <= longest:
             raise TrainingError(f"window_s={settings.window_s}; {name} hears 1 to {longest} s")
+        there = model.config.encoder_layers
+        if settings.layers is not None and not 1 <= settings.layers <= there:
+            raise TrainingError(f"layers={settings.layers}; the encoder of {name} has {there}")
         extractor = WhisperFeatureExtractor.from_pretrained(
             name, chunk_length=settings.window_s, **hub
         )
@@ -206,6 +212,9 @@ def _whisper(settings: EncoderSettings) -> tuple[Any, Any, Any]:
     kept = encoder.embed_positions.weight[:positions].clone()
     encoder.embed_positions = nn.Embedding.from_pretrained(kept, freeze=True)
     encoder.max_source_positions = model.config.max_source_positions = positions
+    if settings.layers is not None:
+        del encoder.layers[settings.layers :]
+        model.config.encoder_layers = model.config.num_hidden_layers = settings.layers
     model.config.apply_spec_augment = settings.spec_augment
     model.config.mask_feature_prob = model.config.mask_feature_prob or 0.05
     config = model.config

@@ -131,25 +131,10 @@ def test_too_few_or_missing_scores_make_no_reference(values):
         reference(values)
 
 
-def test_nanos_reference_is_of_what_it_was_taught_and_small():
+def test_nanos_reference_is_of_acted_clips_and_small():
     stored = read_reference(NANO)
     assert tuple(stored.heads) == EMOTION_NAMES
-    assert len(stored.clip_ids) == 304
     training = json.loads((NANO / "training.json").read_text())["training"]
-    assert training["emodb_clips"] + training["acted_clips"] == stored.n_clips
+    assert training["acted_clips"] == stored.n_clips
     assert all(head.sd > 0 for head in stored.heads.values())
     assert (NANO / FILE_NAME).stat().st_size < 100_000
-
-
-@pytest.mark.real
-def test_none_of_nanos_reference_clips_is_of_a_held_out_speaker(shared):
-    import hashlib
-
-    known = set(read_reference(NANO).clip_ids)
-    folder = shared / "data" / "emodb"
-    inside = {
-        file.name[:2]
-        for file in folder.glob("*.flac")
-        if hashlib.sha256(file.read_bytes()).hexdigest()[:16] in known
-    }
-    assert inside == {"03", "08", "09", "10", "11", "13"}

@@ -20,6 +20,7 @@ ROOT = REPOSITORY
 NANO = ROOT / "modeling_empathic" / "nano"
 EMODB = ROOT.parent / "shared" / "data" / "emodb"
 EXAMPLES = ROOT / "examples"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,13 @@ def test_the_card_is_what_the_script_writes_from_the_measured_numbers(report, na
     for corpus in ("emodb_test_speakers", "unseen_corpus"):
         assert f"**{100 * report['measured'][corpus]['uar']:.1f} %**" in card
     assert "Not for:" in card
+
+
+def test_the_readme_shows_both_figures(report, nano_scripts):
+    from nano_card import readme_figures
+
+    assert f"<!-- nano -->\n{readme_figures(report)}\n<!-- /nano -->" in README
+    assert len(readme_figures(report).splitlines()) == 4
 
 
 def test_what_is_no_speech_conveys_nothing(nano, nano_scripts):

@@ -57,6 +57,14 @@ def test_training_moves_the_encoder_and_the_positions_stay(trained, tiny_whisper
     assert all(not torch.equal(after[key], before[key]) for key in moved)
 
 
+def test_the_encoder_can_be_cut_to_its_first_layers(settings, tmp_path):
+    from transformers import WhisperForConditionalGeneration
+
+    run(replace(settings, layers=1), tmp_path)
+    model = WhisperForConditionalGeneration.from_pretrained(tmp_path / "out")
+    assert model.config.encoder_layers == len(model.model.encoder.layers) == 1
+
+
 def test_convert_takes_the_encoder(trained, tmp_path):
     from emonet_voice.hub.convert import convert
     from modeling_empathic import EmpathicInsightModel
@@ -156,6 +164,8 @@ def test_clips_that_cannot_be_read_are_counted_not_learned(settings, tmp_path):
     [
         ({"model": "nowhere"}, "model nowhere: no such folder, and not a Hub id"),
         ({"window_s": 31}, "window_s=31; .* hears 1 to 30 s"),
+        ({"layers": 3}, "layers=3; the encoder of .* has 2"),
+        ({"layers": 0}, "layers=0; "),
         ({"batch_size": 0}, "batch_size=0 must be above 0"),
         ({"steps": 0}, "steps=0 must be above 0"),
         ({"steps": None, "epochs": 0.0}, "epochs=0.0 must be above 0"),
