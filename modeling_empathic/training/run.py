@@ -132,7 +132,7 @@ def train_heads(
             write_model(base, output, kept)
             write_json(output / FILE_NAME, args)
             shutil.rmtree(work)
-        # No barrier: a process that leaves one first closes the connection that others are still in.
+        # No barrier: who leaves it first closes a connection that others are still in.
         while ranks.rank and work.exists():
             time.sleep(0.1)
     return args
