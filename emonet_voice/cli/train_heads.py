@@ -1,5 +1,6 @@
 """The command `emonet-voice train heads`."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -177,6 +178,8 @@ def heads(
     except KeyboardInterrupt:
         stderr.print("stopped: the same command goes on from the last checkpoint")
         raise typer.Exit(130) from None
+    if os.environ.get("RANK", "0") != "0":  # of several processes the first one speaks
+        raise typer.Exit
     write_training_card(output, result, base.config)
     if as_json:
         typer.echo(to_json(result))
@@ -243,7 +246,6 @@ def _trackio_log(project: str, settings: Any) -> Callable[[dict[str, float], int
     """A log that stays on this machine."""
     import dataclasses
     import importlib.util
-    import os
 
     if importlib.util.find_spec("trackio") is None:
         raise UsageError('--trackio: pip install "emonet-voice[train]" first')

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -131,7 +132,9 @@ def train_heads(
             write_model(base, output, kept)
             write_json(output / FILE_NAME, args)
             shutil.rmtree(work)
-        ranks.wait()
+        # No barrier: who leaves it first closes a connection that others are still in.
+        while ranks.rank and work.exists():
+            time.sleep(0.1)
     return args
 
 

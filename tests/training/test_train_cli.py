@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from emonet_voice.hub.publish.rehearse import OURS
 from tests.support.command import run_command
+from tests.support.local_hub_fixture import HubClient
 from tests.support.training_maker import make_clips, read_table, write_table
 
 QUICK = ("--epochs", "2", "--folds", "1", "--loss", "mse")
@@ -42,15 +44,15 @@ def test_the_new_heads_stand_beside_nanos_and_the_card_names_them(made):
     assert "angery" in card and "The other 40 heads" in card
 
 
-def test_auto_model_loads_it_where_the_package_cannot_be_imported(made, tmp_path):
-    from tests.model.test_remote_code import HIDDEN, in_fresh_process
-
-    program = HIDDEN + (
-        "import json\nfrom transformers import AutoModel\n"
-        "model = AutoModel.from_pretrained(sys.argv[1], trust_remote_code=True)\n"
-        "print(json.dumps([type(model).__module__.split('.')[0], model.config.head_names[-4:]]))"
+def test_auto_model_loads_it_where_the_package_cannot_be_imported(made, local_hub, tmp_path):
+    client = HubClient(local_hub, tmp_path / "home", hidden=OURS)
+    answer = client(
+        "from transformers import AutoModel\n"
+        "model = AutoModel.from_pretrained(folder, trust_remote_code=True)\n"
+        "result = [type(model).__module__.split('.')[0], model.config.head_names[-4:]]",
+        folder=str(made[0]),
     )
-    answer = in_fresh_process(program, made[0], cwd=tmp_path, cache=tmp_path / "cache")
+    client.close()
     assert answer == ["transformers_modules", ["angery", "awey", "painy", "pridey"]]
 
 
