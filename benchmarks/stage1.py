@@ -54,8 +54,8 @@ def train(whisper: Path, work: Path, clips: int, steps: int, layers: int) -> Non
     if (work / "encoder").exists():
         return
     settings = EncoderSettings(
-        model=str(whisper), window_s=2, layers=layers, steps=steps, batch_size=16, learning_rate=1.5e-4, bf16=True,
-        device="cpu", save_steps=100, eval_clips=48,
+        model=str(whisper), window_s=2, layers=layers, steps=steps, batch_size=16,
+        learning_rate=1.5e-4, bf16=True, device="cpu", save_steps=100, eval_clips=48,
     )  # fmt: skip
 
     def show(step: int, of: int, figures: dict[str, float]) -> None:
