@@ -30,8 +30,8 @@ def acted_dataset(
 
     Example:
         >>> clips = acted_dataset(1, "test", emotions=["Anger"])
-        >>> clips[0]["voice"], max(clips[0]["emotion_scores"])
-        ('de+f5', 3.0)
+        >>> len(clips), clips[0]["emotion"], max(clips[0]["emotion_scores"]) == clips[0]["intensity"]
+        (1, 'Anger', True)
     """
     from datasets import Audio, Dataset
 
