@@ -30,8 +30,8 @@ def acted_dataset(
 
     Example:
         >>> clips = acted_dataset(1, "test", emotions=["Anger"])
-        >>> len(clips), clips[0]["emotion"], max(clips[0]["emotion_scores"]) == clips[0]["intensity"]
-        (1, 'Anger', True)
+        >>> len(clips), clips[0]["emotion"], clips[0]["language"]
+        (1, 'Anger', 'fr')
     """
     from datasets import Audio, Dataset
 
