@@ -30,8 +30,8 @@ def acted_dataset(
 
     Example:
         >>> clips = acted_dataset(1, "test", emotions=["Anger"])
-        >>> clips[0]["voice"], max(clips[0]["emotion_scores"])
-        ('de+f5', 3.0)
+        >>> len(clips), clips[0]["emotion"], clips[0]["language"]
+        (1, 'Anger', 'fr')
     """
     from datasets import Audio, Dataset
 
