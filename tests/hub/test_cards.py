@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dataset_scripts.building.manifest import BuildError
 from emonet_voice.hub.local.server import LocalHub
 from emonet_voice.hub.publish.cards import card_of, python_blocks, write_card
 from emonet_voice.hub.publish.facts import repository_facts
@@ -186,7 +187,7 @@ def test_figures_of_an_edited_bench_fail_the_build(given, tmp_path):
     shutil.copytree(given.bench, tmp_path / "bench")
     with next((tmp_path / "bench" / "ratings").iterdir()).open("ab") as file:
         file.write(b"\0")
-    with pytest.raises(PublishError, match="is not the file that was built"):
+    with pytest.raises(BuildError, match="is not the file that was built"):
         stage(tmp_path / "out", given._replace(bench=tmp_path / "bench"), only=[BENCH])
 
 
