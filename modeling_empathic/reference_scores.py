@@ -187,7 +187,7 @@ def read_reference(model: str | os.PathLike[str], revision: str | None = None) -
     Example:
         >>> from modeling_empathic import NANO
         >>> read_reference(NANO).n_clips
-        304
+        1200
     """
     path = model_file(model, FILE_NAME, revision)
     if path is None:

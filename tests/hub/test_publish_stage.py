@@ -189,6 +189,7 @@ def retrained(folder):
 
 def test_reference_scores_of_other_weights_fail_the_build(nano, tmp_path):
     retrained(nano)
+    (nano / "training.json").unlink()  # which says so too
     with pytest.raises(PublishError, match=r"reference_scores.json is of other weights"):
         stage(tmp_path / "out", only=[NANO])
     assert not (tmp_path / "out").exists()

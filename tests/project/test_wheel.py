@@ -78,7 +78,7 @@ def test_the_wheel_has_the_checkpoint_the_templates_and_the_spaces_and_no_more(b
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == OURS
     assert not [name for name in names if "__pycache__" in name or "annotation_data" in name]
-    assert built[1].stat().st_size < 10e6
+    assert built[1].stat().st_size < 12e6  # 10 of them are Nano
 
 
 def test_every_module_of_the_rooms_is_in_the_wheel_and_nothing_else_of_theirs(built):

@@ -102,7 +102,8 @@ def test_the_table_ends_with_what_was_done(clips, capsys):
     out = capsys.readouterr().out
     assert "✗ clips/3.wav: " in out
     assert out.splitlines()[-1].startswith("10 clips, 4.5 s of audio, ")
-    assert out.splitlines()[-1].endswith("clips/s, 1 failed. Written to x.csv")
+    assert out.splitlines()[-1].endswith("quality). Written to x.csv")
+    assert "clips/s, 1 failed, 9 doubtful" in out.splitlines()[-1]  # noise is no speech
     assert cli.run(["score", "clips", "--output", "x.csv"]) == 1  # still failed, not forgotten
     assert "10 scored before, 1 failed" in capsys.readouterr().out
 
@@ -142,7 +143,7 @@ def test_heads_in_any_spelling_become_the_columns(clips, real_model, tiny):
     arguments = ["--heads", "awe, pleasure_ecstasy,, Awe", "--heads", "Breathiness_v2"]
     assert cli.run(["score", clips[0], "--model", tiny, "-o", "x.parquet", *arguments]) == 0
     heads = ["Awe", "Pleasure/Ecstasy", "Breathiness_v2"]
-    assert parquet.read_table("x.parquet").column_names[5:-2] == heads
+    assert parquet.read_table("x.parquet").column_names[5:-3] == heads
     assert read_provenance(Path("x.parquet"))["heads"] == heads
 
 

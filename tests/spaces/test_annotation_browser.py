@@ -228,7 +228,7 @@ def test_an_answer_outlives_a_server_that_is_killed_before_it_could_confirm(exam
     first = shown_item(page, server)
 
     def answered_then_killed(route):
-        route.fetch()
+        route.fetch(timeout=300_000)
         server.kill()
         route.abort()
 
