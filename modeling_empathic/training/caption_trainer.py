@@ -1,7 +1,7 @@
 """transformers' Seq2SeqTrainer, set up for captions and for runs that are killed and resumed."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,11 +10,9 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_pt_utils import DistributedLengthGroupedSampler
 
 from .caption_data import IGNORED, SHUFFLE_BUFFER, Captioned, Collator, streaming
+from .encoder_settings import EncoderSettings, Progress
 from .read_back import read_back
 from .record import TrainingError
-
-if TYPE_CHECKING:
-    from .encoder import EncoderSettings, Progress
 
 MORE_TOKENS = 16  # a generated caption may be longer than the longest true one by these
 
@@ -73,7 +71,7 @@ class CaptionTrainer(Seq2SeqTrainer):
 class _Steps(TrainerCallback):
     """Tells the progress, and says when a checkpoint is whole."""
 
-    def __init__(self, progress: "Progress | None") -> None:
+    def __init__(self, progress: Progress | None) -> None:
         self.progress, self.figures = progress, dict[str, float]()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
@@ -97,8 +95,8 @@ def make_trainer(
     evaluation: Captioned,
     collator: Collator,
     work: Path,
-    settings: "EncoderSettings",
-    progress: "Progress | None",
+    settings: EncoderSettings,
+    progress: Progress | None,
     fresh: bool,
 ) -> CaptionTrainer:
     """The trainer of stage 1, its checkpoints in `work`; a `fresh` run has none yet."""
