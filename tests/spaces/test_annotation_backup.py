@@ -14,7 +14,6 @@ import os, sys
 sys.path.append(space)
 from annotation_project import open_project
 from hub_backup import FILE, keep_backup
-from tests.support.places import REPOSITORY
 environment = {"ANNOTATION_DATA": data, "ANNOTATION_BACKUP": repo}
 environment["HF_TOKEN"] = os.environ["HF_TOKEN"]
 project = open_project(environment)
