@@ -143,7 +143,8 @@ def estimate(base: Base, labelled: LabelledClips, settings: Settings, n_folds: i
     kinds = {spec["kind"] for spec in base.config.heads if spec["name"] in labelled.targets}
     pooled = kinds == {"pooled"}
     size, n = bytes_a_clip(base.model, pooled=pooled), len(labelled.clips)
-    n_tasks = len(labelled.targets) * (n_folds + 1 if n_folds > 1 else 1)
+    times = n_folds + 1 if n_folds > 1 else 1
+    n_tasks = len(labelled.targets) * times
     passes = -(-n_tasks // (settings.heads_per_pass or n_tasks))
     config = base.config
     a_head = max(
@@ -153,7 +154,8 @@ def estimate(base: Base, labelled: LabelledClips, settings: Settings, n_folds: i
     return (
         f"{n} clips: a cache of states takes {size / 1e6:.3g} MB a clip, {_bytes(size * n)} in "
         f"all, and encodes each clip once; without one each is encoded in up to "
-        f"{passes * settings.epochs} epochs ({passes} passes). {at_once} heads at a time take "
+        f"{passes * settings.epochs} epochs ({passes} pass{'es' * (passes > 1)}). {at_once} heads "
+        f"at a time, of {len(labelled.targets)} trained {times} times, take "
         f"{_bytes(a_head * 4 * 5 * at_once)} beside the encoder."
     )
 
