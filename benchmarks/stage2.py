@@ -127,7 +127,7 @@ def teach(
     from modeling_empathic.training.ranks import Ranks
     from modeling_empathic.training.settings import Settings
 
-    given: dict[str, Any] = {"loss": "mse", "seed": SEED, "epochs": 60, "patience": 12}
+    given: dict[str, Any] = {"loss": "mse", "seed": SEED}
     chosen = Settings(**(given | settings))
     cpu = torch.device("cpu")
     # The folds' last row is that of the heads to keep, which nothing is measured of.
@@ -251,7 +251,7 @@ def layers(whisper: str, folder: Path, work: Path) -> dict[str, Any]:
 
     def heads(states: Any) -> dict[str, Any]:
         width = states.shape[1]
-        return teach(Held(states), labelled, folds, "pooled", width, epochs=30, patience=6)
+        return teach(Held(states), labelled, folds, "pooled", width)
 
     for what, measure in (("probe", probe), ("heads", heads)):
         for name, numbers in chosen.items():

@@ -46,6 +46,7 @@ _OWN_KEYS = (
     "dropouts",
     "pooling",
     "cut_to_speech",
+    "read_layers",
 )
 
 
@@ -77,6 +78,8 @@ class EmpathicInsightConfig(PreTrainedConfig):
             public release, `"mean_std"` or `"mean"`.
         cut_to_speech: Encode only the speech of each window, on one level, instead of all 30 s
             (see `speech_empathic.py`). For models with pooled heads only: Nano.
+        read_layers: How many of the encoder's last layers heads read, side by side, with
+            `cut_to_speech`: the layers in the middle tell voices apart best, each in its way.
 
     Raises:
         HeadError: A head without a name, twice, of an unknown kind or group, or with a scale
@@ -101,6 +104,7 @@ class EmpathicInsightConfig(PreTrainedConfig):
     dropouts: list[Any] | tuple[Any, ...] = (0.0, 0.1, 0.1, 0.1)
     pooling: str = "mean_min_max_std"
     cut_to_speech: bool = False
+    read_layers: int = 1
 
     def __post_init__(self, **kwargs: Any) -> None:
         unknown = sorted(set(kwargs) - _LIBRARY_KEYS)
@@ -132,6 +136,13 @@ class EmpathicInsightConfig(PreTrainedConfig):
             raise ValueError(f"pooling {self.pooling!r} is not one of {', '.join(POOLINGS)}")
         if self.cut_to_speech and self.heads_of_kind("full"):
             raise ValueError("cut_to_speech is for pooled heads: full heads read all 30 s")
+        if not 1 <= self.read_layers <= self.encoder.encoder_layers:
+            raise ValueError(
+                f"read_layers is {self.read_layers}; this encoder has 1 to "
+                f"{self.encoder.encoder_layers} layers"
+            )
+        if self.read_layers > 1 and not self.cut_to_speech:
+            raise ValueError("read_layers above 1 is for models with cut_to_speech")
         # Labels are the heads: whatever an edited file says, these two cannot disagree with them.
         self.id2label = dict(enumerate(names))
         self.label2id = {name: i for i, name in enumerate(names)}
@@ -192,7 +203,7 @@ class EmpathicInsightConfig(PreTrainedConfig):
     def head_in_features(self, kind: str) -> int:
         """Inputs of one head: 1500 * 768 for a full head of Whisper small, 4 * 768 for a pooled."""
         of_each = self.encoder.max_source_positions if kind == "full" else POOLINGS[self.pooling]
-        return self.encoder.d_model * of_each
+        return self.encoder.d_model * self.read_layers * of_each
 
     def head_shapes(self, kind: str) -> dict[str, tuple[int, ...]]:
         """Shapes of one head's tensors, by the name that follows `heads.<head>.` on disk."""

@@ -117,7 +117,11 @@ class EmpathicInsightModel(PreTrainedModel):
 
     def __init__(self, config: EmpathicInsightConfig):
         super().__init__(config)
-        self.encoder = (SpeechEncoder if config.cut_to_speech else WhisperEncoder)(config.encoder)
+        self.encoder = (
+            SpeechEncoder(config.encoder, config.read_layers)
+            if config.cut_to_speech
+            else WhisperEncoder(config.encoder)
+        )
         self.heads = nn.ModuleDict(
             {
                 kind: StackedHeads(config, kind)

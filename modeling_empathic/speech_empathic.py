@@ -9,13 +9,15 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers import WhisperConfig
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-SILENCE_DECADES = 3.0  # 30 dB below the loudest frames there is no speech
+SILENCE_DECADES = 4.0  # 40 dB below the loudest frames there is no speech
 LOUD_FRAMES = 10  # 100 ms: a click must not count as the loudest
 AROUND_FRAMES = 4  # what is kept beside the speech, since its ends fade
-LEVEL = 1.0  # of the frames at the 95th percentile, in the extractor's units of 40 dB
+LEVEL = 0.2  # of the frames at the 95th percentile, in the extractor's units of 40 dB: an RMS of
+# about -26 dBFS, the nominal level of speech (ITU-T P.56), which Whisper was taught at
 
 
 def frame_energy(features: torch.Tensor) -> torch.Tensor:
@@ -67,7 +69,16 @@ def speech_features(features: torch.Tensor) -> tuple[torch.Tensor, int]:
 
 
 class SpeechEncoder(WhisperEncoder):
-    """Whisper's encoder over the speech of each window, for `cut_to_speech` models."""
+    """Whisper's encoder over the speech of each window, for `cut_to_speech` models.
+
+    Args:
+        config: Of the encoder.
+        read_layers: How many of the last layers' states are given out, side by side.
+    """
+
+    def __init__(self, config: WhisperConfig, read_layers: int = 1):
+        super().__init__(config)
+        self.read_layers = read_layers
 
     def forward(
         self, input_features: torch.Tensor, attention_mask: Any = None, **kwargs: Any
@@ -80,7 +91,8 @@ class SpeechEncoder(WhisperEncoder):
             **kwargs: For the layers.
 
         Returns:
-            `last_hidden_state` `(batch, frames // 2, d_model)`, NaN where there is no speech.
+            `last_hidden_state` `(batch, frames // 2, read_layers * d_model)`, the earliest layer
+            first, NaN where there is no speech.
         """
         positions, rows = input_features.shape[-1] // 2, []
         for features in input_features:
@@ -91,11 +103,13 @@ class SpeechEncoder(WhisperEncoder):
         return BaseModelOutput(last_hidden_state=torch.stack(rows))
 
     def _encode(self, speech: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        """States `(frames // 2, d_model)` of a piece of speech, positions from its start on."""
+        """States `(frames // 2, width)` of a piece of speech, positions from its start on."""
         gelu = nn.functional.gelu
         hidden = gelu(self.conv2(gelu(self.conv1(speech[None])))).transpose(1, 2)
         hidden = hidden + self.embed_positions.weight[: hidden.shape[1]]
+        states = []
         for layer in self.layers:
             hidden = layer(hidden, None, **kwargs)
             hidden = hidden[0] if isinstance(hidden, tuple) else hidden
-        return hidden[0]
+            states.append(hidden[0])
+        return torch.cat(states[-self.read_layers :], dim=-1)

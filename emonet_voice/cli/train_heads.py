@@ -57,7 +57,12 @@ def heads(
         str, typer.Option(metavar="SIZE", help="Of heads on a Whisper: small or large.")
     ] = "small",
     layers: Annotated[
-        int | None, typer.Option(metavar="N", help="First layers of a Whisper to keep.")
+        str | None,
+        typer.Option(
+            metavar="N|N-M",
+            help="Layer of a Whisper that heads read, or the first and last of several.",
+            show_default="the last",
+        ),
     ] = None,
     pooling: Annotated[
         str,
@@ -71,12 +76,20 @@ def heads(
     learning_rate: Annotated[float, typer.Option(metavar="X", help="Of AdamW.")] = 1e-3,
     weight_decay: Annotated[
         float, typer.Option(metavar="X", help="Of AdamW; less where there are many clips.")
-    ] = 1.0,
+    ] = 3.0,
+    input_dropout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="Share of a head's inputs that is left out in a step.",
+            show_default="0.3 for pooled heads, 0 for full ones",
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(metavar="N", help="Clips in a step.")] = 32,
-    epochs: Annotated[int, typer.Option(metavar="N", help="At most.")] = 60,
+    epochs: Annotated[int, typer.Option(metavar="N", help="At most.")] = 40,
     patience: Annotated[
         int, typer.Option(metavar="N", help="Epochs without progress after which a head stops.")
-    ] = 8,
+    ] = 12,
     seed: Annotated[int, typer.Option(metavar="N", help="Of all that is drawn.")] = 0,
     heads_per_pass: Annotated[
         int | None,
@@ -118,7 +131,7 @@ def heads(
     Example: `emonet-voice train heads --data clips/ --new-head Sarcasm --output mine/`
 
     Example: `emonet-voice train heads --data path/to/emodb --corpus emodb --model
-    path/to/whisper-base --layers 3 --loss mse --output emodb-heads/`
+    path/to/whisper-base --layers 2-4 --loss mse --output emodb-heads/`
 
     Example: `accelerate launch --num_processes 8 -m emonet_voice.cli.app train heads --data
     laion/emonet-voice-big --model laion/BUD-E-Whisper --kind full --folds 1 --cache states/
@@ -136,8 +149,8 @@ def heads(
     options.quiet_libraries()
     settings = Settings(
         loss=loss, learning_rate=learning_rate, weight_decay=weight_decay,
-        batch_size=batch_size, epochs=epochs, patience=patience, seed=seed,
-        heads_per_pass=heads_per_pass, shard=shard,
+        input_dropout=input_dropout, batch_size=batch_size, epochs=epochs, patience=patience,
+        seed=seed, heads_per_pass=heads_per_pass, shard=shard,
     )  # fmt: skip
     stderr = Console(stderr=True, highlight=False)
     source = str(NANO) if model is None else model
@@ -155,7 +168,7 @@ def heads(
         labelled.scales,
         kind=kind,
         size=size,
-        layers=layers,
+        layers=_layers(layers),
         pooling=pooling,
         revision=revision,
     )
@@ -204,6 +217,21 @@ def _new_head(spec: str) -> tuple[str, tuple[float, float]]:
     except ValueError:
         raise UsageError(f"--new-head {spec}: NAME or NAME=LOW:HIGH, such as Sarcasm=0:4") from None
     return name.strip(), (low, high)
+
+
+def _layers(said: str | None) -> tuple[int, int] | None:
+    """The first and the last layer to read.
+
+    Example:
+        >>> _layers("3"), _layers("2-4")
+        ((3, 3), (2, 4))
+    """
+    if said is None:
+        return None
+    first, _, last = said.partition("-")
+    if not (first.isdecimal() and (last or first).isdecimal()):
+        raise UsageError(f"--layers {said}: a layer such as 3, or a first and a last one, 2-4")
+    return int(first), int(last or first)
 
 
 def _known_heads(source: str, revision: str | None) -> list[str]:

@@ -44,7 +44,7 @@ def load_base(
     *,
     kind: str = "full",
     size: str = "small",
-    layers: int | None = None,
+    layers: tuple[int, int] | None = None,
     pooling: str = "mean",
     revision: str | None = None,
 ) -> Base:
@@ -55,9 +55,9 @@ def load_base(
         scales: The heads to train, with their scales.
         kind: Of new heads: `full` or `pooled`.
         size: Of the heads on a Whisper encoder: `small` or `large`.
-        layers: Of a Whisper encoder, only so many of its first layers; what they give out passes
-            through the encoder's last norm. Which layer says most of the voice is to be measured:
-            the last ones have turned to words.
+        layers: Of a Whisper encoder, the first and the last layer that heads read, side by side;
+            what comes after them goes. Which say most of the voice is to be measured: the last
+            ones have turned to words.
         pooling: Statistics that pooled heads on a Whisper encoder read; such a model has
             `cut_to_speech`.
         revision: Of a source on the Hub.
@@ -114,7 +114,7 @@ def _ours(source: str | Path, settings: dict[str, Any], hub: dict[str, Any]) -> 
 
 
 def _on_whisper(
-    source: str | Path, shape: dict[str, Any], layers: int | None, hub: dict[str, Any]
+    source: str | Path, shape: dict[str, Any], layers: tuple[int, int] | None, hub: dict[str, Any]
 ) -> Any:
     from transformers import WhisperModel
 
@@ -129,9 +129,13 @@ def _on_whisper(
     settings = whisper.config.to_dict()
     n_layers = settings["encoder_layers"]
     if layers is not None:
-        if not 1 <= layers <= n_layers:
-            raise TrainingError(f"layers {layers}: this encoder has 1 to {n_layers}")
-        settings["encoder_layers"] = layers
+        first, last = layers
+        if not 1 <= first <= last <= n_layers:
+            raise TrainingError(f"layers {first} to {last}: this encoder has 1 to {n_layers}")
+        if first < last and not shape.get("cut_to_speech"):
+            raise TrainingError("full heads read one layer: give the same first and last")
+        settings["encoder_layers"] = last
+        shape = {**shape, "read_layers": last - first + 1}
     settings["decoder_layers"] = 0  # there is no decoder in these models
     config = EmpathicInsightConfig(encoder_config=settings, heads=[], **shape)
     model = EmpathicInsightModel(config)

@@ -6,6 +6,7 @@ ends with the same weights.
 """
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +22,7 @@ from .ranks import Ranks
 from .settings import Settings, TrainingError, seed_of
 
 _FULL_RATE_INPUTS = 512  # first layers with more inputs learn in proportion slower
+_POOLED_DROPOUT = 0.3
 
 
 class HeadSpec(NamedTuple):
@@ -152,7 +154,11 @@ class Learner:
         self.head.to(device)
         self._chance = torch.Generator(device)
         self._seed = seed
+        self._dropout = settings.input_dropout
+        if self._dropout is None:
+            self._dropout = _POOLED_DROPOUT if spec.kind == "pooled" else 0.0
         slow = min(1.0, _FULL_RATE_INPUTS / spec.widths[0]) * settings.learning_rate
+        self._rates = slow, settings.learning_rate
         self.optimizer = torch.optim.AdamW(
             [
                 {"params": [*self.head.proj.parameters()], "lr": slow},
@@ -179,6 +185,9 @@ class Learner:
             return
         n, mine = len(targets), ranks.part(len(targets)) if ranks else slice(None)
         self._chance.manual_seed(seed_of(*self._seed, step))
+        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, self.epoch / self.settings.epochs)))
+        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * fall
 
         def keep(hidden: torch.Tensor, rate: float) -> torch.Tensor:
             # Drawn for the whole batch, whichever part of it is here.
@@ -187,6 +196,8 @@ class Learner:
             ]
             return hidden * (drawn >= rate) / (1 - rate)
 
+        if self._dropout:
+            inputs = keep(inputs, self._dropout)
         scores = self.head(inputs, keep)
         errors = error(scores, targets[mine].nan_to_num(), self.settings.loss) * known[mine]
         loss = errors.sum() / n_known

@@ -18,11 +18,13 @@ class Settings:
         loss: `"mae"` (the paper's), `"mse"` or `"huber"`, the last quadratic below one point.
             The absolute error of a target that is 0 in more than half of all cases has its
             optimum at 0: for classes as targets (4 or 0) take `"mse"`.
-        learning_rate: Of AdamW; the first layer's is smaller, `512 / inputs` of it at most, so
-            that a step moves what it gives out by as much in a head of 768,000 inputs as in one
-            of 2,048.
+        learning_rate: Of AdamW, at first; over the epochs it falls to 0 as a cosine does. The first
+            layer's is smaller, `512 / inputs` of it at most, so that a step moves what it gives out
+            by as much in a head of 768,000 inputs as in one of 2,048.
         weight_decay: Of AdamW, times the learning rate. Strong, for a few hundred clips; 0.01 for
             a hundred thousand.
+        input_dropout: Of the inputs, in training; `None` for 0.3 on pooled heads, which a few
+            hundred clips teach chance as well, and 0 on full ones, as published.
         batch_size: Clips in a step, of all processes together.
         epochs: At most, over the training clips.
         patience: A head stops after this many epochs without a lower validation loss.
@@ -46,10 +48,11 @@ class Settings:
 
     loss: str = "mae"
     learning_rate: float = 1e-3
-    weight_decay: float = 1.0
+    weight_decay: float = 3.0
+    input_dropout: float | None = None
     batch_size: int = 32
-    epochs: int = 60
-    patience: int = 8
+    epochs: int = 40
+    patience: int = 12
     seed: int = 0
     standardize: bool = True
     heads_per_pass: int | None = None
@@ -66,6 +69,8 @@ class Settings:
         for name in counts if self.heads_per_pass is None else (*counts, "heads_per_pass"):
             if not getattr(self, name) > 0:
                 raise TrainingError(f"{name} {getattr(self, name)} must be positive")
+        if not 0 <= (self.input_dropout or 0) < 1:
+            raise TrainingError(f"input_dropout {self.input_dropout} must be from 0 to below 1")
 
 
 def seed_of(*parts: object) -> int:

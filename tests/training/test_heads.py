@@ -71,7 +71,7 @@ def test_a_missing_target_says_as_little_as_a_missing_clip():
     spec = SPEC._replace(dropouts=(0.0,) * 4)
     targets = draw(6)
     targets[3:] = torch.nan
-    with_gap, without = (Learner(spec, Settings(), CPU) for _ in range(2))
+    with_gap, without = (Learner(spec, Settings(input_dropout=0), CPU) for _ in range(2))
     with_gap.step(draw(6, 12), targets, 0)
     without.step(draw(6, 12)[:3], targets[:3], 0)
     for key, value in with_gap.head.state_dict().items():
@@ -128,6 +128,8 @@ def test_it_continues_from_a_file_as_if_nothing_had_happened(tmp_path):
         whole.step(draw(6, 12, seed=step), draw(6, seed=9 + step), step)
         if step < 3:
             half.step(draw(6, 12, seed=step), draw(6, seed=9 + step), step)
+        if step == 2:
+            whole.judge(1.0)
     half.judge(1.0)
     half.save(tmp_path / "half.safetensors", 3)
     again = Learner(SPEC._replace(), Settings(), CPU)
