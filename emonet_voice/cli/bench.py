@@ -171,7 +171,8 @@ def stats(
     if as_json:
         typer.echo(to_json(data))
     else:
-        typer.echo(tables.as_markdown(result) if markdown else tables.as_text(result), nl=False)
+        text = tables.as_markdown(result) if markdown else tables.as_text(result, Console().width)
+        typer.echo(text, nl=False)
     for file in plot or ():
         (acoustics_plot if acoustics else bench_plot).plot(result, file)
         typer.echo(f"Written to {file}", err=True)

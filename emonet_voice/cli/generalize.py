@@ -109,8 +109,8 @@ def generalize(
     if as_json:
         typer.echo(files.as_json(result))
     else:
-        show = tables.as_markdown if markdown else tables.as_text
-        typer.echo(show(result), nl=False)
+        text = tables.as_markdown(result) if markdown else tables.as_text(result, Console().width)
+        typer.echo(text, nl=False)
     if output:
         files.write_json(output, result)
         typer.echo(f"Written to {output}", err=True)
