@@ -46,10 +46,9 @@ def plot_calibration(pairs: Pairs, path: str | Path, system: str = "") -> None:
             fmt="o-", color=ORANGE, ecolor=DARK, markersize=3.5, linewidth=1.2, elinewidth=1,
         )  # fmt: skip
 
-    title = "Calibration: what raters say where the system says so much"
-    _panels(pairs, path, draw, _title(system, title),
-            "their mean rating, 0 to 10",
-            "mean prediction of a fifth of the clips, 0 to 10; purple: mean rating of all")  # fmt: skip
+    title = _title(system, "Calibration: what raters say where the system says so much")
+    xlabel = "mean prediction of a fifth of the clips, 0 to 10; purple: mean rating of all"
+    _panels(pairs, path, draw, title, "their mean rating, 0 to 10", xlabel)
 
 
 def calibration(
