@@ -134,15 +134,15 @@ def make_gallery(folder: Path) -> list[Path]:
     measured = json.loads(Path(NANO, "training.json").read_text("utf-8"))["measured"]
     test = measured["emodb_test_speakers"]
     unseen = measured.get("unseen_corpus")
-    other = f"; recall on an unseen corpus {percent(unseen['uar'])} %" if unseen else ""
+    other = f" (recall on a corpus it never met: {percent(unseen['uar'])} %)" if unseen else ""
     n_speakers = len(test["speakers"])
     row: Any = {
         "system": "Nano",
-        "protocol": f"{test['clips']} clips of {n_speakers} speakers it never met{other}",
+        "protocol": f"{test['clips']} clips of {n_speakers} speakers it never met",
         "confusion": test["confusion_rows_are_truth"],
         **{name: test[name] for name in ("top1", "uar")},
     }
-    plot_confusion(row, test["classes"], files[3], "EmoDB")
+    plot_confusion(row, test["classes"], files[3], f"EmoDB{other}")
     return files
 
 
