@@ -120,7 +120,7 @@ def plot(history: list[dict[str, Any]], file: Path) -> None:
     """Caption loss in training and on unseen clips, and Spearman of what is read back."""
     from modeling_empathic.report.figures import DARK, ORANGE, PURPLE, picture
 
-    with picture(file, 6, 3) as figure:
+    with picture(file, 5, 3.4) as figure:
         axes = figure.subplots()
         for key, colour, name in (
             ("loss", ORANGE, "training clips"), ("eval_loss", PURPLE, "unseen clips"),
@@ -128,6 +128,8 @@ def plot(history: list[dict[str, Any]], file: Path) -> None:
             points = [(entry["step"], entry[key]) for entry in history if key in entry]
             axes.plot(*zip(*points, strict=True), color=colour, marker="o", ms=3, label=name)
         axes.set(xlabel="step", ylabel="caption loss (nats a token)", yscale="log")
+        axes.set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
+        axes.minorticks_off()
         other = axes.twinx()
         points = [
             (entry["step"], entry["eval_spearman"] or 0.0)  # null: no caption parses yet
@@ -137,7 +139,9 @@ def plot(history: list[dict[str, Any]], file: Path) -> None:
         other.plot(*zip(*points, strict=True), color=DARK, ls=":", marker="s", ms=3,
                    label="Spearman, unseen clips")  # fmt: skip
         other.set(ylabel="Spearman of levels read back", ylim=(-0.05, 1))
-        figure.legend(loc="outside upper center", ncols=3, frameon=False)
+        figure.suptitle("Stage 1: caption loss, and what is read back from the captions",
+                        x=0.02, ha="left", fontsize=10)  # fmt: skip
+        figure.legend(loc="outside lower center", ncols=3, frameon=False, columnspacing=1)
 
 
 def stage1_table(results: dict[str, Any]) -> str:

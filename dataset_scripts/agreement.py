@@ -11,15 +11,17 @@ rated by two to four of six people, and the paper (Table 10) does not say how it
   release lists raters by name and not by time, it is any two.
 - `complete`: the first three ratings of the items that have three. No holes, selected items.
 - `seats`: the first four ratings, every covariance from the items that have both.
-- `raters`: one column a rater, every covariance from the items that both rated. What a pandas pivot
-  and `pingouin.cronbach_alpha` with its default `nan_policy="pairwise"` give. With "listwise"
-  nothing is left: no item was rated by all six.
+- `raters`: one column a rater, every covariance from the items that both rated. Pairs of raters who
+  share fewer than two items are left out of the mean. Without such a pair this is what
+  `pingouin.cronbach_alpha` gives with its default `nan_policy="pairwise"`; with one, pingouin
+  counts its covariance as 0, which draws α towards 0. With "listwise" nothing is left: no item was
+  rated by all six.
 
 **Which of them is the paper's?** By its intervals, none. Near zero α of k columns is k times the
 mean correlation of two ratings. 300 items with Table 4's 2.36 pairs of raters each give that mean a
 standard error of 0.038 at best, so that a 95 % interval of any α cannot be narrower than ±0.147
 (k = 2). Table 10 prints ±0.091 on average. That fits coefficients of a single rating (k = 1), such
-as Krippendorff's α. Compare Table 10 with both, and expect its values to be nearer Krippendorff's.
+as Krippendorff's α; it does not prove them. Compare Table 10 with both.
 
 Undefined statistics are NaN with a reason, never an exception and never zero.
 

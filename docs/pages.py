@@ -23,7 +23,7 @@ PAGES = {  # file of the project -> page
 }
 IMAGES = (".png", ".svg")
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|!?\[[^\[\]]*\]\([^()\s]*\))*)\]\(([^()\s]+)\)")
-_PICTURE = re.compile(r"!\[[^\[\]]*\]\((?!\w+://)([^()\s]+)\)")
+_PICTURE = re.compile(r"!\[[^\[\]]*\]\((?!\w+://)([^()\s]+)\)|<img src=\"(?!\w+://)([^\"]+)\"")
 _CODE = re.compile(r"(^```.*?^```|`[^`\n]+`)", re.DOTALL | re.MULTILINE)
 
 
@@ -32,7 +32,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     root = Path(config.config_file_path).parent
     for source, page in PAGES.items():
         text = (root / source).read_text("utf-8")
-        for target in _PICTURE.findall(text):
+        for target in map("".join, _PICTURE.findall(text)):
             picture = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
             if picture not in files.src_uris:
                 files.append(File.generated(config, picture, abs_src_path=str(root / picture)))

@@ -33,7 +33,7 @@ def readme_figures(report: dict[str, Any]) -> str:
         "|---|---|---|---|",
     ]
     for key, what in (
-        ("emodb_test_speakers", "EmoDB, {n} speakers it never met, {k} classes"),
+        ("emodb_test_speakers", "EmoDB, {n} speakers it never met, sentences it did, {k} classes"),
         ("unseen_corpus", "{name}, a corpus and a language it never met, {k} classes"),
     ):
         row = report["measured"].get(key)

@@ -4,6 +4,7 @@
 they are.
 """
 
+import filecmp
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
@@ -95,10 +96,20 @@ def to_table(rows: Sequence[Row], features: datasets.Features) -> pa.Table:
 def clip_files(folder: str | Path, suffixes: Sequence[str]) -> list[Path]:
     """Audio files of a corpus that comes as a folder, however deep, ordered by name.
 
+    Of copies of a file, as in an archive that was unpacked into itself, the first is taken.
+
     Raises:
-        RawReleaseError: No such folder, no audio in it, or one name twice (an archive that was
-            unpacked into itself).
+        RawReleaseError: No such folder, no audio in it, or files of one name that differ.
     """
+    return _files_and_copies(folder, suffixes)[0]
+
+
+def count_copies(folder: str | Path, suffixes: Sequence[str]) -> int:
+    """How many files `clip_files` leaves out because they are there already."""
+    return _files_and_copies(folder, suffixes)[1]
+
+
+def _files_and_copies(folder: str | Path, suffixes: Sequence[str]) -> tuple[list[Path], int]:
     folder = Path(folder)
     if not folder.is_dir():
         raise RawReleaseError(f"{folder}: no such folder")
@@ -112,9 +123,11 @@ def clip_files(folder: str | Path, suffixes: Sequence[str]) -> list[Path]:
     by_name: dict[str, Path] = {}
     for path in sorted(paths):
         other = by_name.setdefault(path.name, path)
-        if other is not path:
-            raise RawReleaseError(f"{path.name} is there twice: {other.parent} and {path.parent}")
-    return [by_name[name] for name in sorted(by_name)]
+        if other is not path and not filecmp.cmp(other, path, shallow=False):
+            raise RawReleaseError(
+                f"{path.name} is there twice, and the two differ: {other.parent} and {path.parent}"
+            )
+    return [by_name[name] for name in sorted(by_name)], len(paths) - len(by_name)
 
 
 def read_clip(file: Path) -> Row:

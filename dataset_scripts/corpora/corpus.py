@@ -9,7 +9,13 @@ from typing import Any, ClassVar
 
 import datasets
 
-from dataset_scripts.corpora.clips import Row, clip_columns, clip_files, read_clip
+from dataset_scripts.corpora.clips import (
+    Row,
+    clip_columns,
+    clip_files,
+    count_copies,
+    read_clip,
+)
 from dataset_scripts.corpora.raw_release import RawReleaseError
 
 
@@ -108,6 +114,12 @@ class ActedCorpus(Corpus):
         if revision is not None:
             raise RawReleaseError(f"{cls.__name__} is read from a folder, which has no revision")
         return clip_files(source, cls.SUFFIXES), None
+
+    @classmethod
+    def ignored(cls, source: str | Path) -> dict[str, int]:
+        """How many copies of a clip `files` leaves out."""
+        n = count_copies(source, cls.SUFFIXES)
+        return {"left out: copies": n} if n else {}
 
     @classmethod
     def features(cls, files: Sequence[Path]) -> datasets.Features:

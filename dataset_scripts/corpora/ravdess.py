@@ -102,13 +102,13 @@ men. The folds are speaker-independent and balanced in gender."""
 
     @classmethod
     def ignored(cls, source: str | Path) -> dict[str, int]:
-        """How many songs and how many files of other modalities `files` leaves out."""
+        """How many songs, files of other modalities and copies `files` leaves out."""
         counts = Counter(
             "left out: songs (03-02)" if file.name.startswith(SONG) else "left out: not audio only"
             for file in clip_files(source, cls.SUFFIXES)
             if _is_left_out(file.name)
         )
-        return dict(counts)
+        return {**super().ignored(source), **counts}
 
     @staticmethod
     def parse_name(name: str) -> Row:

@@ -43,6 +43,8 @@ def plot(tested: Differences, path: str | Path) -> None:
         axes.set_yticks(np.arange(0.5, shape[0]), minor=True)
         axes.grid(which="minor", color="white", linewidth=0.8)
         bare(axes)
+        axes.set_title("How the voice of an emotion differs from that of all others", loc="left",
+                       fontsize=11, pad=12)  # fmt: skip
         bar = figure.colorbar(image, ax=axes, orientation="horizontal", pad=0.02, aspect=40)
         bar.set_label("Cliff's δ against all other clips\ndot: corrected p ≥ 0.05, grey: none")
         bar.outline.set_visible(False)

@@ -10,6 +10,7 @@ ORANGES = ("#7f3b08", "#a85409", "#ce7317", "#eb9a3c", "#fcc678")
 PURPLES = ("#cfcbe2", "#a99fc9", "#8370ab", "#5e3c91", "#3a1160")
 GREYS = ("#cfcfcb", "#e9e9e6")
 """Presence, absence and draws. ColorBrewer's PuOr, which colour-blind readers tell apart."""
+ACROSS = 6  # kinds of agreement in a row of the legend
 
 
 def plot(stats: dict[str, Any], path: str | Path) -> None:
@@ -26,7 +27,7 @@ def plot(stats: dict[str, Any], path: str | Path) -> None:
         UserError: Another suffix.
     """
     rows = stats["agreement"]
-    with picture(path, 9.5, 1.6 + 0.23 * len(rows)) as figure:
+    with picture(path, 6.6, 2.3 + 0.23 * len(rows)) as figure:
         axes = figure.add_subplot()
         # Overall stands apart from the emotions.
         heights = [float(i + (0.5 if i else 0)) for i in range(len(rows))]
@@ -47,12 +48,17 @@ def plot(stats: dict[str, Any], path: str | Path) -> None:
         bare(axes)
         raters = sorted({n for row in rows for n in row["percent"]})
         _numbers(axes, rows, heights, raters)
+        bars, kinds = axes.get_legend_handles_labels()
+        # A legend is filled column by column and read row by row.
+        order = [i for column in range(ACROSS) for i in range(column, len(bars), ACROSS)]
         axes.legend(
-            title="Raters on the larger : smaller side; (+) most found the emotion, (-) most not",
-            loc="lower left", bbox_to_anchor=(0, 1 + 1 / (heights[-1] + 1.2)), ncols=12,
+            [bars[i] for i in order], [kinds[i] for i in order],
+            title="Raters on the larger : smaller side;\n(+) most found the emotion, (-) most not",
+            loc="lower left", bbox_to_anchor=(0, 1 + 1 / (heights[-1] + 1.2)), ncols=ACROSS,
             frameon=False, fontsize=8, alignment="left", borderaxespad=0, borderpad=0,
             columnspacing=0.9, handlelength=1, handletextpad=0.4,
         )  # fmt: skip
+        figure.suptitle("How far raters agree about each emotion", x=0.02, ha="left", fontsize=11)
 
 
 def _colours(rows: list[dict[str, Any]]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from .leaderboard import leaderboard
 from .options import FLAG, UsageError, make_group
 from .publish import publish
 from .score import score
+from .terminal import echo
 from .train import train
 
 app = make_group("emonet-voice")
@@ -78,7 +79,7 @@ def run(arguments: list[str] | None = None) -> int:
         message = str(error)
     else:
         return code
-    print("error:", " ".join(message.split()), file=sys.stderr)
+    echo(f"error: {' '.join(message.split())}", err=True)
     return 2
 
 

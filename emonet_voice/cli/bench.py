@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from dataset_scripts.corpora import CORPORA
 
 from .options import FLAG, AsJson, Markdown, UsageError, check_one_format, make_group
+from .terminal import Terminal, echo
 
 PLOTS = (".png", ".svg")
 
@@ -77,7 +77,7 @@ def build(
     from dataset_scripts.stats.acoustic_columns import measured
     from modeling_empathic.report.progress import progress_bar
 
-    stderr = Console(stderr=True, highlight=False)
+    stderr = Terminal(stderr=True)
     failures: list[str] = []
     try:
         with ExitStack() as stack:
@@ -109,7 +109,7 @@ def build(
         parts.append(f"{len(failures):,} without acoustics (such as: {failures[0]})")
     size = sum(file["bytes"] for file in files.values()) / 1e6
     done = "Written to" if n_written else "Nothing to do: every checksum holds in"
-    typer.echo(f"{', '.join(parts)}; {len(files)} files, {size:,.1f} MB. {done} {out}")
+    echo(f"{', '.join(parts)}; {len(files)} files, {size:,.1f} MB. {done} {out}")
 
 
 @bench.command(no_args_is_help=True)
@@ -171,7 +171,8 @@ def stats(
     if as_json:
         typer.echo(to_json(data))
     else:
-        typer.echo(tables.as_markdown(result) if markdown else tables.as_text(result), nl=False)
+        text = tables.as_markdown(result) if markdown else tables.as_text(result, Terminal().width)
+        typer.echo(text, nl=False)
     for file in plot or ():
         (acoustics_plot if acoustics else bench_plot).plot(result, file)
-        typer.echo(f"Written to {file}", err=True)
+        echo(f"Written to {file}", err=True)

@@ -14,6 +14,7 @@ from evaluate_metrics.adapters.systems import IMPORTS, SYSTEMS, make_adapter
 
 from . import options
 from .options import FLAG, UsageError
+from .terminal import Terminal, echo
 
 _SYSTEMS = ", ".join((*SYSTEMS, *IMPORTS))
 
@@ -118,7 +119,7 @@ def collect(
         "base_url": base_url,
         "structured": structured or None,
     }
-    stderr = Console(stderr=True, highlight=False)
+    stderr = Terminal(stderr=True)
     try:
         if system in IMPORTS:
             _refuse(system, about_model | {"clips": clips, "limit": limit, "cache": cache})
@@ -141,7 +142,7 @@ def collect(
     except KeyboardInterrupt:
         stderr.print("stopped: answers are kept; run the same command to go on")
         raise typer.Exit(130) from None
-    typer.echo(json.dumps(counts, indent=2) if as_json else _text(counts, output))
+    echo(json.dumps(counts, indent=2) if as_json else _text(counts, output))
     raise typer.Exit(1 if counts["failed"] else 0)
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from .options import FLAG, Heads, split_names
+from .terminal import Terminal
 
 
 def convert(
@@ -57,7 +57,7 @@ def convert(
     from emonet_voice.hub.convert import convert as convert_release
     from modeling_empathic.report.progress import progress_bar
 
-    stderr = Console(stderr=True, highlight=False)
+    stderr = Terminal(stderr=True)
     with progress_bar(stderr, shown=True, verb="Converting") as progress:
         task = progress.add_task("", total=None, rate="")
 
@@ -78,7 +78,7 @@ def convert(
     full, pooled = len(config.heads_of_kind("full")), len(config.heads_of_kind("pooled"))
     size = {64: "Small", 128: "Large"}.get(config.projection_dim, f"P={config.projection_dim}")
     gigabytes = sum(file.stat().st_size for file in output.glob("*.safetensors")) / 1e9
-    console = Console(highlight=False)
+    console = Terminal()
     console.print(
         f"{full} full and {pooled} pooled {size} heads on {config.encoder.encoder_layers} Whisper "
         f"layers of width {config.encoder.d_model}: {gigabytes:.2f} GB of {dtype} in {output}",

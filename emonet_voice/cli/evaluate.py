@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from .leaderboard import leaderboard as merge_results
 from .options import (
@@ -28,6 +27,7 @@ from .options import (
     check_result_file,
     quiet_libraries,
 )
+from .terminal import Terminal, echo
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -142,7 +142,7 @@ def evaluate(
     from evaluate_metrics.bench.reader import read_bench
 
     quiet_libraries()
-    stderr = Console(stderr=True, highlight=False)
+    stderr = Terminal(stderr=True)
     with stderr.status("Reading the Bench"):
         labels = read_bench(bench, config, revision)
     other = read_predictions(vs) if vs else None
@@ -167,9 +167,9 @@ def evaluate(
     _show(result, as_json=as_json, markdown=markdown)
     if output:
         write_result(result, output)
-        typer.echo(f"Written to {output}", err=True)
+        echo(f"Written to {output}", err=True)
     for file in _plot(result, mine, labels, plots) if plots else ():
-        typer.echo(f"Written to {file}", err=True)
+        echo(f"Written to {file}", err=True)
     raise typer.Exit(1 if n_failed else 0)
 
 
@@ -178,7 +178,7 @@ def _merge_as_before(files: list[Path], folder: Path, as_json: bool, *, alone: b
     if not files or not alone:
         raise UsageError("--leaderboard takes results of --output, and no --bench or --model")
     new = "emonet-voice leaderboard RESULTS --output DIR"
-    typer.echo(f"`evaluate --leaderboard` is now `{new}`", err=True)
+    echo(f"`evaluate --leaderboard` is now `{new}`", err=True)
     merge_results(files, folder, as_json)
 
 
@@ -213,7 +213,7 @@ def _score(
     from modeling_empathic.report.progress import progress_bar
     from modeling_empathic.scoring.loading import load_model
 
-    stderr = Console(stderr=True, highlight=False)
+    stderr = Terminal(stderr=True)
     source, config, revision = bench
     with stderr.status("Loading the model"):
         loaded = load_model(model, heads=[], **loading)
@@ -229,7 +229,8 @@ def _score(
                 on_clips=lambda n: progress.advance(task, n),
             )
     except KeyboardInterrupt:
-        stderr.print(f"stopped: clips are kept beside {scores}; run the same command to go on")
+        line = f"stopped: clips are kept beside {scores}; run the same command to go on"
+        stderr.print(line, soft_wrap=True, markup=False)
         raise typer.Exit(130) from None
     stderr.print(f"Scores are in {scores}", soft_wrap=True, markup=False)
     return n_failed
@@ -263,7 +264,7 @@ def _show(result: "Result", *, as_json: bool, markdown: bool) -> None:
         published = {"table5": published_table5(), "table6": published_table6()}
         typer.echo(to_json(result.to_json() | {"published": published}))
         return
-    console = Console(highlight=False)
+    console = Terminal()
     width = None if markdown else console.width
     sections = tables.sections(result, width)
     if of := result.comparison:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from . import options
 from .options import FLAG, UsageError
+from .terminal import Terminal, echo
 
 
 def generalize(
@@ -82,7 +82,7 @@ def generalize(
     if states_cache and (states_cache.suffix != ".npz" or not states_cache.parent.is_dir()):
         raise UsageError(f"--states-cache {states_cache}: choose an .npz file in a folder")
     options.quiet_libraries()
-    stderr = Console(stderr=True, highlight=False)
+    stderr = Terminal(stderr=True)
     try:
         with progress_bar(stderr, verb="Generalizing") as bar:
 
@@ -109,12 +109,12 @@ def generalize(
     if as_json:
         typer.echo(files.as_json(result))
     else:
-        show = tables.as_markdown if markdown else tables.as_text
-        typer.echo(show(result), nl=False)
+        text = tables.as_markdown(result) if markdown else tables.as_text(result, Terminal().width)
+        typer.echo(text, nl=False)
     if output:
         files.write_json(output, result)
-        typer.echo(f"Written to {output}", err=True)
+        echo(f"Written to {output}", err=True)
     for file in tables.plot_confusions(result, plots) if plots else ():
-        typer.echo(f"Written to {file}", err=True)
+        echo(f"Written to {file}", err=True)
     failed = any(set(row["outcomes"]) - {"scored"} for row in result["rows"])
     raise typer.Exit(1 if failed else 0)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from .options import AsJson
+from .terminal import echo
 
 
 def leaderboard(
@@ -38,7 +39,7 @@ def leaderboard(
     if as_json:
         typer.echo(to_json(table))
     for file in (*table["rejected"], *table["comparisons_left_out"]):
-        typer.echo(f"left out: {file['error']}", err=True)
+        echo(f"left out: {file['error']}", err=True)
     for path in written:
-        typer.echo(f"Written to {path}", err=True)
+        echo(f"Written to {path}", err=True)
     raise typer.Exit(1 if table["rejected"] else 0)

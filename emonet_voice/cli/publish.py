@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
 from .options import FLAG, AsJson, Only, UsageError, Yes, make_group, split_names
+from .terminal import Terminal, echo
 
 if TYPE_CHECKING:
     from emonet_voice.hub.publish.push import Plan
@@ -109,7 +109,7 @@ def stage(
         else:
             done = ", ".join(row.name for row in staged.repositories)
             n = len(staged.repositories)
-            typer.echo(f"{n} repositories checked: {done}. Written to {out}")
+            echo(f"{n} repositories checked: {done}. Written to {out}")
 
 
 @publish.command()
@@ -223,7 +223,7 @@ def _staged(
     from emonet_voice.hub.publish.stage import Sources
     from emonet_voice.hub.publish.stage import stage as stage_all
 
-    stderr = Console(stderr=True, highlight=False)
+    stderr = Terminal(stderr=True)
     with tempfile.TemporaryDirectory() as temporary:
         out, sources = keep or Path(temporary, "stage"), Sources(models, bench, results)
         with stderr.status("Staging and checking"):
@@ -237,7 +237,7 @@ def _convert(repo_id: str, models: Path) -> None:
     from emonet_voice.hub.publish.upgrade import converted
     from modeling_empathic.report.progress import progress_bar
 
-    stderr = Console(stderr=True, highlight=False)
+    stderr = Terminal(stderr=True)
     with progress_bar(stderr, shown=True, verb="Converting") as progress:
         task = progress.add_task("", total=None, rate="")
         converted(
@@ -276,12 +276,12 @@ def _push(
     for row, plan in zip(rows, plans, strict=True):
         row["address"] = push(api, staged, plan, **new)
         if row["address"] and not as_json:
-            typer.echo(row["address"])
+            echo(row["address"])
     n_new = 0
     if not new.get("create_pr"):
         address, n_new = push_collection(api, staged, namespace, private=new["private"])
         if n_new and not as_json:
-            typer.echo(f"{n_new} added to {address}")
+            echo(f"{n_new} added to {address}")
     if as_json:
         typer.echo(json.dumps({"repositories": rows, "added_to_collection": n_new}, indent=1))
     elif not to_do and not n_new:
@@ -299,7 +299,7 @@ def _ask() -> None:
 
 
 def _show_plans(plans: "list[Plan]") -> None:
-    console = Console(highlight=False)
+    console = Terminal()
     table = Table(box=None, pad_edge=False)
     for title in ("repository", "added", "changed", "removed", "same", "left", "to send"):
         table.add_column(title, justify="left" if title == "repository" else "right")
@@ -324,7 +324,7 @@ def _show_plans(plans: "list[Plan]") -> None:
 def _rehearse(staged: "Staged", namespace: str, work: Path, as_json: bool) -> int:
     from emonet_voice.hub.publish.rehearse import rehearse
 
-    console = Console(highlight=False)
+    console = Terminal()
 
     def show(row: dict[str, Any]) -> None:
         mark = {True: "ok", False: "FAILED", None: "skipped"}[row["ok"]]

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from .options import FLAG, Device, Heads, Model, Revision, UsageError, quiet_libraries, split_names
+from .terminal import Terminal
 
 if TYPE_CHECKING:
     from modeling_empathic.scoring.journal import ScoreFile
@@ -102,7 +103,7 @@ def score(
 
     from .screen import Summary, summary_line
 
-    stderr = Console(stderr=True, highlight=False, quiet=quiet)
+    stderr = Terminal(stderr=True, quiet=quiet)
     if output:
         check_output(output)
     elif overwrite:
@@ -143,7 +144,7 @@ def score(
             advice = "run the same command to go on" if file else "with --output it could go on"
             print(f"stopped: {kept}{advice}", file=sys.stderr)
             raise typer.Exit(130) from None
-    stdout = Console(highlight=False, quiet=quiet)
+    stdout = Terminal(quiet=quiet)
     if not as_json:
         summary.show(stdout, top=top)
     line = summary_line(summary, n_new=n_new, elapsed_s=elapsed_s, written=str(output or ""))

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from . import options
 from .options import FLAG
+from .terminal import Terminal, echo
 
 ACTED = "acted"
 
@@ -112,7 +112,7 @@ def encoder(
     from modeling_empathic.training.record import origin
 
     options.quiet_libraries()
-    stderr = Console(stderr=True, highlight=False)
+    stderr = Terminal(stderr=True)
     if not stderr.is_terminal:
         from datasets import disable_progress_bars
 
@@ -169,9 +169,9 @@ def encoder(
     if as_json:
         typer.echo(to_json(outcome["result"]))
     else:
-        typer.echo(_summary(outcome["result"], output))
+        echo(_summary(outcome["result"], output))
     for line in outcome["unreadable"]:
-        typer.echo(f"not read: {line}", err=True)
+        echo(f"not read: {line}", err=True)
     raise typer.Exit(1 if outcome["unreadable"] else 0)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from . import options
 from .options import FLAG, UsageError, split_names
+from .terminal import Terminal, echo
 
 
 def heads(
@@ -152,7 +152,7 @@ def heads(
         input_dropout=input_dropout, batch_size=batch_size, epochs=epochs, patience=patience,
         seed=seed, heads_per_pass=heads_per_pass, shard=shard,
     )  # fmt: skip
-    stderr = Console(stderr=True, highlight=False)
+    stderr = Terminal(stderr=True)
     source = str(NANO) if model is None else model
     added = dict(_new_head(spec) for spec in new_head or [])
     meaning = read_label_map(label_map) if label_map else None
@@ -199,8 +199,8 @@ def heads(
     else:
         from modeling_empathic.report.tables import show
 
-        show(_tables(result), Console(highlight=False))
-        typer.echo(f"Written to {output}", err=True)
+        show(_tables(result), Terminal())
+        echo(f"Written to {output}", err=True)
     raise typer.Exit(1 if result["undecodable"] else 0)
 
 

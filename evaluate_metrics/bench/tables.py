@@ -11,6 +11,7 @@ from evaluate_metrics.published import (
     BENCH_ROWS,
     LARGE,
     SMALL,
+    macro_fits,
     published_macro,
     published_table5,
     published_table6,
@@ -120,11 +121,12 @@ def _pooled(result: Result, inline: bool) -> Section:
         *footnotes.lines(),
         "The paper's refusals are under No score: it does not tell them from labels that nobody "
         "mapped. The seven emotions in which GPT-4o has no figure are those with a slash.",
+        _average(),
         *_other_rows(result),
         *_floor_notes(result),
     ]
     headers = ["System", "Refused", "No score", *HEADERS.values()]
-    return Section("Table 5: pooled over clips", headers, rows, notes)
+    return Section("Pooled over clips, beside Table 5", headers, rows, notes)
 
 
 def _macro(result: Result, inline: bool) -> Section:
@@ -141,7 +143,7 @@ def _macro(result: Result, inline: bool) -> Section:
     notes = footnotes.lines()
     if order < 0:
         notes.append(
-            f"Pooled and macro rank Small and Large the other way round: ρ {number(pooled[SMALL])} "
+            f"Tables 5 and 6 rank Small and Large the other way round: ρ {number(pooled[SMALL])} "
             f"and {number(pooled[LARGE])} in Table 5, {number(macro[SMALL][0])} and "
             f"{number(macro[LARGE][0])} as means of Table 6."
         )
@@ -215,14 +217,23 @@ def _floor_notes(result: Result) -> list[str]:
     return [f"{note}." for note in (how, *notes)]
 
 
+def _average() -> str:
+    fit, excluded = macro_fits()
+    return (
+        "The paper does not say what Table 5 averages over. As means of Table 6 its ρ fit "
+        f"{len(fit)} systems and cannot be those of {len(excluded)}: pooled is our reading."
+    )
+
+
 def _other_rows(result: Result) -> list[str]:
-    """Says so where the published figures are not of the same rows."""
-    used, config = result.metric.outcomes.used, result.bench.config
-    if used == BENCH_ROWS and config == "default":
-        return []
+    """Says what is known of the rows that the published figures are of."""
+    used = result.metric.outcomes.used
+    few, most = BENCH_ROWS
+    whole = used in BENCH_ROWS and result.bench.config in ("default", "all")
     return [
-        f"The published figures are of the whole Bench, {BENCH_ROWS:,} rows; this system's are of "
-        f"{used:,} rows: not the same task."
+        f"The published figures are of the whole Bench: {most:,} files by Table 9, or the {few:,} "
+        f"of the 40 emotions; the paper does not say. This system's are of {used:,} rows"
+        + ("." if whole else ": not the same task.")
     ]
 
 

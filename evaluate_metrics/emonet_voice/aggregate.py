@@ -1,8 +1,8 @@
 """The four statistics pooled over all rows, of every emotion, and macro: their mean over emotions.
 
-Pooled (the paper's Table 5) and macro (the mean of Table 6) are different questions. A system that
-knows only which emotions are common does well on the first and has no value on the second; the
-paper's Small and Large change places between them.
+Pooled (probably the paper's Table 5) and macro (the mean of Table 6) are different questions. A
+system that knows only which emotions are common does well on the first and has no value on the
+second; the paper's Small and Large change places between the two tables.
 """
 
 from collections.abc import Sequence

@@ -50,7 +50,7 @@ def compute(
     Returns:
         Plain numbers in dictionaries; what is undefined is NaN:
 
-        - `mae`, `rmse`, `pearson`, `spearman`: pooled over rows, as in Table 5.
+        - `mae`, `rmse`, `pearson`, `spearman`: pooled over rows, as probably in Table 5.
         - `macro_mae`, ...: means over the emotions where they are defined, as of Table 6.
         - `per_emotion`: of each emotion the four, `n` rows they rest on, and its `outcomes`.
         - `intervals`: `low`, `high` and `n_undefined` (resamples without a value) of all of these,

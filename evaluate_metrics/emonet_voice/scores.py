@@ -6,7 +6,7 @@ a zero.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,6 +54,8 @@ def to_0_10(values: ArrayLike, scale: str) -> Floats:
 def numbers(values: ArrayLike) -> Floats:
     """One number a row, `(rows,)` float64, NaN where it is missing (None, NaN or infinite).
 
+    Tensors of torch are read whatever their type or device, and without their gradients.
+
     Raises:
         MetricError: Something that is no number, or more than one a row.
 
@@ -62,13 +64,41 @@ def numbers(values: ArrayLike) -> Floats:
         array([ 1., nan, nan])
     """
     try:
-        array = np.array(values, dtype=float)
-    except (TypeError, ValueError) as error:
+        array = np.array(_without_gradients(values), dtype=float)
+    except (TypeError, ValueError, RuntimeError) as error:
         raise MetricError(f"one number a row is needed: {error}") from error
     if array.ndim != 1:
         raise MetricError(f"one number a row is needed, not an array of shape {array.shape}")
     array[np.isinf(array)] = np.nan
     return array
+
+
+def _without_gradients(values: Any) -> Any:
+    if hasattr(values, "detach"):
+        return values.detach().cpu().double().numpy()
+    if isinstance(values, list | tuple):
+        return [_without_gradients(v) if hasattr(v, "detach") else v for v in values]
+    return values
+
+
+def constant(values: Floats) -> Any:
+    """Whether the values do not vary, or by no more than the rounding of single precision.
+
+    Scores are computed in single precision: what differs by its last bit alone is one and the same
+    score, and its ranks would be noise.
+
+    Args:
+        values: `(..., rows)`, at least one, none of them NaN.
+
+    Returns:
+        `(...)`.
+
+    Example:
+        >>> bool(constant(np.array([3, np.nextafter(3, 4)]))), bool(constant(np.array([3, 3.001])))
+        (True, False)
+    """
+    spread = values.max(axis=-1) - values.min(axis=-1)
+    return spread <= np.finfo(np.float32).eps * np.abs(values).max(axis=-1)
 
 
 def mae(predictions: ArrayLike, references: ArrayLike) -> Score:
@@ -176,12 +206,11 @@ def _pairs(predictions: ArrayLike, references: ArrayLike) -> tuple[Floats, Float
 def _why_undefined(p: Floats, r: Floats) -> str:
     if len(p) < 2:
         return "1 row; at least two are needed" if len(p) else _NO_ROWS
-    still = [
-        name
-        for name, values in (("predictions", p), ("references", r))
-        if values.min() == values.max()
-    ]
-    return f"the {' and the '.join(still)} do not vary" if still else ""
+    still = [name for name, values in (("predictions", p), ("references", r)) if constant(values)]
+    if not still:
+        return ""
+    exactly = p.min() == p.max() or r.min() == r.max()
+    return f"the {' and the '.join(still)} do not vary{'' if exactly else ' but for rounding'}"
 
 
 def _correlation(p: Floats, r: Floats) -> float:

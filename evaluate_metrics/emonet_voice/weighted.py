@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .scores import constant
+
 _CHUNK = 512  # rows
 _BELOW_TWICE = 2 * np.tril(np.ones((32, 32))) - np.eye(32)
 
@@ -44,6 +46,9 @@ def make_part(systems: np.ndarray, references: np.ndarray, rows: np.ndarray | sl
         rows: The rows of the part, at least one, ordered by reference.
     """
     predictions, r = systems[:, rows], references[rows]
+    # What `scores.constant` calls the same is the same in every resample too.
+    predictions = np.where(constant(predictions)[:, None], predictions[:, :1], predictions)
+    r = np.full(len(r), r[0]) if constant(r) else r
     starts = np.flatnonzero(_begins(r))
     levels = np.cumsum(_begins(r)) - 1
     d = predictions - r

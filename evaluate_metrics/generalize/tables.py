@@ -119,43 +119,49 @@ def plot_confusions(result: Result, folder: str | Path) -> list[Path]:
     """One picture a row that gives one answer a clip, in the order of the rows.
 
     Returns:
-        The files, `confusion-1-....png` and so on.
+        The files, `confusion-1-nano.png` and so on; the picture's title says the rest.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     files = []
     for number, row in enumerate(result["rows"], start=1):
-        slug = re.sub("[^a-z0-9]+", "-", _label(row).lower()).strip("-")[:60]
-        files.append(Path(folder, f"confusion-{number}-{slug}.png"))
-        plot_confusion(row, list(result["corpus"]["classes"]), files[-1])
+        last = re.split(r"[/\\]", row["system"].rstrip("/\\"))[-1]  # of a Hub id or a path
+        slug = re.sub("[^a-z0-9]+", "-", last.split("(")[0].lower()).strip("-")[:24].strip("-")
+        files.append(
+            Path(folder, "-".join(filter(None, ["confusion", str(number), slug])) + ".png")
+        )
+        corpus = ACTED[result["corpus"]["name"]].__name__
+        plot_confusion(row, list(result["corpus"]["classes"]), files[-1], corpus)
     return files
 
 
-def plot_confusion(row: Row, classes: Sequence[str], path: str | Path) -> None:
+def plot_confusion(row: Row, classes: Sequence[str], path: str | Path, corpus: str = "") -> None:
     """What a system said of the clips of each class: shares as colour, counts as numbers.
 
     Args:
         row: Of the result.
         classes: Their names.
         path: PNG or SVG to write.
+        corpus: Its name, for the title.
     """
     counts = row["confusion"] or []
     shares = [[n / max(1, sum(line)) for n in line] for line in counts]
-    with picture(path, 1.6 + 0.62 * len(classes), 1.9 + 0.5 * len(classes)) as figure:
+    with picture(path, 1.4 + 0.54 * len(classes), 1.9 + 0.44 * len(classes)) as figure:
         axes = figure.add_subplot()
         axes.imshow(shares, cmap="Purples", vmin=0, vmax=1, aspect="auto")
         for i, line in enumerate(counts):
             for j, n in enumerate(line):
-                colour = "white" if shares[i][j] > 0.55 else "#333333" if n else "#aaaaaa"
+                colour = "white" if shares[i][j] > 0.5 else "#333333" if n else "#8a8a8a"
                 axes.text(j, i, str(n), ha="center", va="center", color=colour)
         axes.set_xticks(range(len(classes)), classes, rotation=35, ha="right")
         axes.set_yticks(range(len(classes)), classes)
-        axes.set_xlabel("said")
+        axes.set_xlabel("said (clips; colour: share of the row)")
         axes.set_ylabel("acted")
-        figure.suptitle(
-            f"{row['system']}\n{row['protocol']}\n"
-            f"top-1 {percent(row['top1'])} %, UAR {percent(row['uar'])} %",
-            fontsize=9, parse_math=False,
-        )  # fmt: skip
+        title = [
+            f"{row['system']}{' on ' * bool(corpus)}{corpus}",
+            row["protocol"],
+            f"top-1 {percent(row['top1'])} %, unweighted average recall {percent(row['uar'])} %",
+        ]
+        figure.suptitle("\n".join(title), fontsize=10, x=0.02, ha="left", parse_math=False)
         bare(axes)
 
 

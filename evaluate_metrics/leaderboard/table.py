@@ -12,7 +12,7 @@ from evaluate_metrics.bench.typed_json import Correlation, Count, FieldError, Sh
 from evaluate_metrics.emonet_voice.outcomes import OUTCOMES
 
 RANKED_BY = ("spearman", "macro_spearman")
-"""Pooled as in Table 5, and the mean of Table 6: Small leads by the one, Large by the other."""
+"""Pooled (so, probably, Table 5) and the mean of Table 6: Small leads the one, Large the other."""
 TEXTS = ("system", "model", "revision", "time", "package", "benchmark", "bench_source",
          "bench_revision", "bench_config", "file", "unranked")  # fmt: skip
 COUNTS = ("bench_rows", "rows", "used", "without_prediction", *OUTCOMES, "emotions",

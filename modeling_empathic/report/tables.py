@@ -100,7 +100,7 @@ def show(sections: Iterable[Section], console: Console, *, padding: int = 1) -> 
         for i, header in enumerate(section.headers):
             is_text = i not in numbers
             table.add_column(
-                Text(header),
+                Text(printable(header)),
                 justify="left" if is_text else "right",
                 no_wrap=not is_text,
                 overflow="fold",
@@ -118,7 +118,7 @@ def show(sections: Iterable[Section], console: Console, *, padding: int = 1) -> 
             style = "bold" if section.heading and kind == THIS else ""
             table.add_row(first, *(Text(printable(cell)) for cell in row.cells[1:]), style=style)
         if section.title:
-            console.print(Text(section.title, "bold"))
+            console.print(Text(printable(section.title), "bold"))
         console.print(table)
         for note in section.notes:
             console.print(Text(printable(note), "dim"))
@@ -144,7 +144,7 @@ def as_markdown(sections: Iterable[Section], heading: str = "###") -> str:
             lines.append([_escaped(row.cells[0].strip() + kind), *map(_escaped, row.cells[1:])])
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         notes = "\n\n".join(map(_escaped, section.notes))
-        title = f"{heading} {section.title}" if section.title else ""
+        title = f"{heading} {printable(section.title)}" if section.title else ""
         blocks.append("\n\n".join(filter(None, [title, table, notes])))
     return "\n\n".join(blocks) + "\n"
 

@@ -196,8 +196,9 @@ def moments(
         emotions: The heads that `score` was asked for, so that none has to be read anew.
 
     Returns:
-        `emotion`, `step_s`, `points_per_s` (what a second adds to the intensity of 0 to 10, a
-        value every step, below zero where it takes away), and `rest` (points that no moment has).
+        `emotion`, `step_s`, `points_per_s` (what a second adds to the recording's intensity of 0
+        to 10, a value every step, below zero where it takes away), and `rest` (points that no
+        moment has). Their sum times `step_s`, and the rest, are the intensity before it is clipped.
 
     Raises:
         VoiceError: No such model or emotion.

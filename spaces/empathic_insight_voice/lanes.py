@@ -110,8 +110,11 @@ def moments(result: dict[str, Any], wave: np.ndarray, duration_s: float) -> str:
         wave: Of `analysis.envelope`.
         duration_s: Of the recording.
     """
-    points, step_s = result["points_per_s"], result["step_s"]
-    bound = max(0.1, max(map(abs, points)))
+    step_s = result["step_s"]
+    # A second of a long recording adds little to its mean: there a minute is the unit.
+    unit, short, unit_s = ("minute", "min", 60) if duration_s > 30 else ("second", "s", 1)
+    points = [value * unit_s for value in result["points_per_s"]]
+    bound = max(0.1 * unit_s * min(1, 30 / duration_s), max(map(abs, points)))
     time_s = [(i + 0.5) * step_s for i in range(len(points))]
     name = result["emotion"]
     middle = f'<path class="zero" d="M0 {_y(0, -bound, bound):.2f}H1000"/>'
@@ -122,20 +125,20 @@ def moments(result: dict[str, Any], wave: np.ndarray, duration_s: float) -> str:
     best = int(np.argmax(points))
     description = (
         f"What each moment adds to {name}, from {min(points):.1f} to {max(points):.1f} points of "
-        f"intensity a second; the most at {clock(min(time_s[best], duration_s))}."
+        f"intensity a {unit}; the most at {clock(min(time_s[best], duration_s))}."
     )
-    total = sum(points) * step_s
+    total = sum(points) * step_s / unit_s
     note = (
         f"The area above the line less the area below it is {total:+.1f} points of the intensity "
         f"of 0 to 10; {result['rest']:+.1f} come from no moment (constants of the head, and the "
         "padding to 30 s). It shows what this model used, not what caused anything."
     )
     if duration_s > 30:
-        note += " Windows of 30 s are explained one by one."
+        note += " Windows of 30 s are explained one by one; each counts by its length."
     return (
         f'<div class="voice"><div class="lanes">{_waveform(wave)}'
         + _lane(
-            f"<em>Adds<small>points/s</small></em>{_scale(bound, -bound)}",
+            f"<em>Adds<small>points/{short}</small></em>{_scale(bound, -bound)}",
             _svg(middle + areas, description),
             110,
         )

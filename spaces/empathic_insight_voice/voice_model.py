@@ -167,7 +167,8 @@ def contributions(
     piecewise linear, so for a full head this is exactly the part of the score that passes the
     first layer through that step. The statistics of pooled heads (mean, minimum, maximum,
     standard deviation) grow in proportion to their input, so there too the parts add up to all but
-    the biases (Euler's theorem). Each 30 s window is explained by itself.
+    the biases (Euler's theorem). Each 30 s window is explained by itself, and its parts count as
+    its score does in the recording's mean: by its length.
 
     Args:
         name: Of the model.
@@ -176,8 +177,8 @@ def contributions(
         emotion: Head to explain.
 
     Returns:
-        `(frames,)` parts of the score, and the rest that no moment has (biases and the padding to
-        30 s), as the mean over the windows weighted by their length.
+        `(frames,)` parts of the recording's score, and the rest that no moment has (biases and the
+        padding to 30 s): together they are the score.
 
     Raises:
         VoiceError: The model has no such head.
@@ -187,6 +188,7 @@ def contributions(
         raise VoiceError(f"no head {emotion!r} loaded; choose {', '.join(voice.emotions)}")
     column = voice.emotions.index(emotion)
     cuts = windows(len(samples), WINDOW_S)
+    n_samples = sum(cut.stop - cut.start for cut in cuts)
     curves, rests = [], []
     for cut in cuts:  # one at a time: the gradient of one window of a full head is enough memory
         sound = samples[cut]
@@ -199,7 +201,7 @@ def contributions(
         (gradient,) = torch.autograd.grad(score, states)
         parts = (gradient.float() * states.detach().float().nan_to_num()).sum(-1)[0].cpu().numpy()
         n_frames = min(len(parts), math.ceil(len(sound) / SAMPLE_RATE / FRAME_S))
-        curves.append(parts[:n_frames])
+        curves.append(parts[:n_frames] * ((cut.stop - cut.start) / n_samples))
         rests.append(float(score.detach()) - float(parts[:n_frames].sum()))
     return np.concatenate(curves), float(window_mean(rests, cuts))
 

@@ -18,6 +18,7 @@ from evaluate_metrics.bench.plots.pairs import calibration, plot_calibration, pl
 from evaluate_metrics.bench.plots.result import plot_all, plot_emotions, plot_heat
 from evaluate_metrics.emonet_voice import compute
 from evaluate_metrics.published import LARGE, published_table6
+from modeling_empathic.report.figures import GREY, ORANGE, PURPLE
 from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTIONS, UserError, resolve
 from tests.support.results import typed
 
@@ -99,9 +100,28 @@ def test_an_emotion_without_a_value_says_why_and_failures_are_counted(tmp_path):
     drawn = result_of(pairs, outcomes=["refused"] * 20 + ["scored"] * 18 + ["parse_error"] * 2)
     plot_emotions(drawn, tmp_path / "bars.svg")
     text = words(tmp_path / "bars.svg")
-    assert "no value: no row has both a prediction and a reference" in text
+    assert "no value ¹" in text
+    assert "¹ no row has both a prediction and a reference" in text
     counts = [word for word in text if word in ("0", "2", "18", "20")]
     assert counts[-4:] == ["18", "2", "0", "20"]
+
+
+def test_worse_than_chance_looks_like_neither_chance_nor_no_value(tmp_path):
+    rng = np.random.default_rng(0)
+    ratings = np.tile([0.0, 5, 10], 20)
+    noise = rng.normal(size=60)
+    pairs = {
+        "Anger": (ratings + noise, ratings),
+        "Awe": (np.tile([1.0, 2], 30), ratings),
+        "Pain": (10 - ratings + noise, ratings),
+        "Fear": (np.full(60, np.nan), ratings),
+    }
+    outcomes = ["scored"] * 180 + ["refused"] * 60
+    drawn = result_of(pairs, outcomes=outcomes, n_resamples=200)
+    plot_emotions(drawn, tmp_path / "bars.svg")
+    shown = (tmp_path / "bars.svg").read_text()
+    filled = [shown.count(f"fill: {colour}") for colour in (ORANGE, GREY, PURPLE)]
+    assert filled == [1, 1, 1]  # none for what has no value
 
 
 def test_the_heat_map_has_table_6_beside_the_system(tmp_path, result):
@@ -152,12 +172,15 @@ def test_equal_predictions_are_in_one_group():
 def test_panels_name_their_emotion_rank_correlation_and_clips(tmp_path):
     pairs = made(EMOTION_NAMES[:7])
     for name, plot in (("calibration", plot_calibration), ("scatter", plot_scatter)):
-        plot(pairs, tmp_path / f"{name}.svg")
+        plot(pairs, tmp_path / f"{name}.svg", "nano")
         text = words(tmp_path / f"{name}.svg")
-        assert [word for word in text if word in LABELS] == LABELS[:7]
-        for predictions, references in pairs.values():
-            rho = spearmanr(predictions, references).statistic
-            assert f"ρ {rho:.2f}, n 30" in text
+        rhos = {of: spearmanr(*sides).statistic for of, sides in pairs.items()}
+        ordered = sorted(rhos, key=lambda of: -rhos[of])
+        shown = [LABELS[EMOTION_NAMES.index(of)] for of in ordered]
+        assert [word for word in text if word in LABELS] == shown
+        for rho in rhos.values():
+            assert f"ρ {rho:.2f}, 30 clips" in text
+        assert text.count("nano") == 1  # whose picture it is
 
 
 def test_panels_without_values_are_drawn_empty(tmp_path):
@@ -165,7 +188,7 @@ def test_panels_without_values_are_drawn_empty(tmp_path):
     one = {"Fear": (np.array([3.0]), np.array([5.0]))}
     for plot in (plot_calibration, plot_scatter):
         plot(nothing | one, tmp_path / "panels.svg")
-        assert words(tmp_path / "panels.svg").count("ρ NaN, n 0") == 2
+        assert words(tmp_path / "panels.svg").count("no ρ, 0 clips") == 2
 
 
 def test_alpha_and_spearman_of_the_published_large_model_correlate_as_was_found(shared):
@@ -184,7 +207,7 @@ def test_the_picture_of_alpha_prints_the_rank_correlation_and_names_every_point(
     text = words(tmp_path / "alpha.svg")
     rhos = [result.metric.per_emotion[n].spearman for n in EMOTION_NAMES if n != "Awe"]
     expected = spearmanr([alphas[n] for n in EMOTION_NAMES if n != "Awe"], rhos).statistic
-    assert any(f"α and ρ {expected:.2f} [" in word and "39 emotions" in word for word in text)
+    assert any(f"of α and ρ {expected:.2f} [" in word and "39 emotions" in word for word in text)
     assert sorted(word for word in text if word in LABELS) == sorted({*LABELS} - {"Awe"})
 
 

@@ -89,6 +89,17 @@ def test_alpha_equals_pingouin_pairwise_where_every_pair_of_columns_shares_items
     assert cronbach_alpha(matrix, n_resamples=0).value == pytest.approx(expected, abs=1e-9)
 
 
+def test_pingouin_counts_pairs_of_columns_that_share_one_item_as_not_related_at_all():
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(60, 1)) + rng.normal(size=(60, 3))
+    matrix[1:30, 0] = matrix[30:, 2] = np.nan  # these two share the first row alone
+    frame = pd.DataFrame(matrix)
+    theirs, _ = pingouin.cronbach_alpha(frame, nan_policy="pairwise")
+    variance, known = np.diag(frame.cov()).mean(), frame.cov()[0][1] + frame.cov()[1][2]
+    for shared, alpha in ((known / 3, theirs), (known / 2, cronbach_alpha(matrix).value)):
+        assert 3 * shared / (variance + 2 * shared) == pytest.approx(alpha, abs=1e-9)
+
+
 def test_pairs_of_columns_that_share_nothing_are_left_out_of_the_mean():
     rng = np.random.default_rng(0)
     matrix = rng.integers(0, 3, (60, 3)).astype(float)

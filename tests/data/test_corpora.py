@@ -129,10 +129,25 @@ def test_songs_alone_are_no_corpus(tmp_path):
         RAVDESS.files(tmp_path)
 
 
-def test_an_archive_unpacked_into_itself_is_noticed(tmp_path):
-    name = "03-01-06-01-02-01-12.wav"
+CLIP_OF = {"ravdess": "03-01-06-01-02-01-12.wav", "emodb": "03a01Fa.wav"}
+
+
+@pytest.mark.parametrize("corpus", CLIP_OF)
+def test_an_archive_unpacked_into_itself_is_read_once_and_its_copies_are_counted(corpus, tmp_path):
+    name = CLIP_OF[corpus]
+    source = write_clips(tmp_path / "raw", [f"Actor_12/{name}"])
+    (source / "speech" / "Actor_12").mkdir(parents=True)
+    (source / "speech" / "Actor_12" / name).write_bytes((source / "Actor_12" / name).read_bytes())
+    manifest, _ = build(source, tmp_path / "out", corpus=corpus, assert_counts=False)
+    assert manifest["counts"]["clips"] == 1
+    assert manifest["counts"]["left out: copies"] == 1
+
+
+def test_two_recordings_of_one_name_are_an_error(tmp_path):
+    name = CLIP_OF["ravdess"]
     write_clips(tmp_path, [f"Actor_12/{name}", f"speech/Actor_12/{name}"])
-    with pytest.raises(RawReleaseError, match=r"03-01-06-01-02-01-12\.wav is there twice"):
+    (tmp_path / "Actor_12" / name).write_bytes(b"RIFF, but another")
+    with pytest.raises(RawReleaseError, match=rf"{name} is there twice, and the two differ: "):
         RAVDESS.files(tmp_path)
 
 

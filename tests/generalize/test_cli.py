@@ -36,7 +36,7 @@ def test_it_prints_tables_and_writes_result_and_pictures(corpus, model, tmp_path
     assert "always anger" in printed
     assert json.loads((tmp_path / "result.json").read_text())["kind"] == "generalization"
     (picture,) = (tmp_path / "plots").iterdir()
-    assert picture.name == "confusion-1-tiny-zero-shot.png"
+    assert picture.name == "confusion-1-tiny.png"
     assert picture.stat().st_size > 10_000
 
 

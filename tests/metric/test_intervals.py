@@ -239,3 +239,12 @@ def test_rows_with_missing_values_are_refused_where_they_cannot_be_left_out():
         resample(np.array([1, np.nan]), np.array([1.0, 2]))
     with pytest.raises(MetricError, match="n_resamples is -1"):
         resample(np.array([1.0]), np.array([1.0]), n_resamples=-1)
+
+
+def test_predictions_that_vary_by_rounding_alone_have_no_correlation_in_any_resample():
+    predictions = np.full(30, 3.0)
+    predictions[::3] = np.nextafter(3.0, 4.0)
+    ratings = np.tile([0.0, 5.0, 10.0], 10)
+    result = intervals(predictions, ratings, n_resamples=20)
+    assert result["spearman"]["n_undefined"] == result["pearson"]["n_undefined"] == 20
+    assert result["mae"]["n_undefined"] == 0

@@ -196,6 +196,12 @@ def test_one_row_has_an_error_and_no_correlation():
     [
         ([0.1, 0.1, 0.1], [1, 2, 3], "the predictions do not vary"),
         ([1, 2, 3], [0.1, 0.1, 0.1], "the references do not vary"),
+        ([3, np.nextafter(3, 4), 3], [1, 2, 3], "the predictions do not vary but for rounding"),
+        (
+            [1, 2, 3],
+            [*np.float32([3, np.nextafter(np.float32(3), np.float32(4)), 3])],
+            "the references do not vary but for rounding",
+        ),
         ([2, 2, 3], [5, 5, None], "the predictions and the references do not vary"),
     ],
 )
@@ -237,3 +243,16 @@ def test_every_scale_ends_at_ten(scale, top):
 def test_an_unknown_scale_is_refused_with_the_known_ones():
     with pytest.raises(MetricError, match="'0-5' is not one of " + ", ".join(SCALES)):
         to_0_10([1], "0-5")
+
+
+def test_tensors_of_any_type_are_read_without_their_gradients():
+    torch = pytest.importorskip("torch")
+    numbers, ratings = torch.tensor([0.5, 2.0, 3.5]), [0.0, 5.0, 10.0]
+    expected = values(numbers.tolist(), ratings)
+    for predictions in (
+        numbers.clone().requires_grad_(),
+        numbers.bfloat16().requires_grad_(),
+        list(numbers.clone().requires_grad_().unbind()),
+    ):
+        assert values(predictions, ratings) == expected
+        assert values(ratings, predictions)[:2] == expected[:2]

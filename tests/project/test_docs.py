@@ -26,6 +26,7 @@ def site(tmp_path_factory) -> Path:
 
 def test_it_is_whole_and_brings_all_that_it_shows(site):
     assert (site / "examples" / "demo.png").exists()
+    assert (site / "examples" / "gallery" / "timeline.png").exists()
     for page in site.rglob("*.html"):
         text = page.read_text("utf-8")
         for host in ("fonts.googleapis", "unpkg.com", "jsdelivr", "cdnjs"):

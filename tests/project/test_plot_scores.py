@@ -2,43 +2,88 @@
 
 import subprocess
 import sys
+import xml.etree.ElementTree
 
 import pytest
 
 from tests.support.places import REPOSITORY
 
 SCRIPT = str(REPOSITORY / "examples" / "plot_scores.py")
+CLIPS = REPOSITORY / "examples" / "clips"
+
+
+def scored(clips, output, *options):
+    from emonet_voice.cli.app import run
+
+    return run(["score", *map(str, clips), "--output", str(output), "-q", *options])
+
+
+def plotted(*arguments):
+    return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True)
+
+
+def words(path):
+    return [word for word in xml.etree.ElementTree.parse(path).getroot().itertext() if word.strip()]
 
 
 @pytest.fixture(scope="module")
 def scores(tmp_path_factory):
-    from emonet_voice.cli.app import run
-
     output = tmp_path_factory.mktemp("plot") / "scores.parquet"
-    clips = [str(REPOSITORY / "examples" / "clips" / f"{name}.flac") for name in ("de_anger",)]
-    assert (
-        run(["score", *clips, "--heads", "anger,awe,sadness", "--output", str(output), "-q"]) == 0
-    )
+    assert scored([CLIPS / "de_anger.flac", CLIPS / "de_neutral.flac"], output) == 0
     return output
 
 
-def test_it_is_a_png_or_svg_that_names_clips_and_emotions(scores, tmp_path):
+def test_each_clip_has_its_strongest_eight_and_says_what_was_acted(scores, tmp_path):
     for name, start in (("scores.png", b"\x89PNG"), ("scores.svg", b"<?xml")):
-        subprocess.run([sys.executable, SCRIPT, scores, tmp_path / name], check=True)
+        assert plotted(scores, tmp_path / name).returncode == 0
         assert (tmp_path / name).read_bytes().startswith(start)
-    text = (tmp_path / "scores.svg").read_text()
-    for word in ("de_anger", "Anger", "Awe", "Sadness", "intensity"):
+    text = words(tmp_path / "scores.svg")
+    for word in ("de_anger", "acted as Anger", "Anger", "de_neutral", "acted as neutral"):
         assert word in text
+    assert any("0 (absent) to 10" in word for word in text)
+    values = [float(word) for word in text if len(word) == 3 and word[1] == "."]
+    assert len(values) == 16
+    for of_clip in (values[:8], values[8:]):
+        assert of_clip == sorted(of_clip, reverse=True)
+
+
+def test_the_acted_emotion_has_a_bar_even_where_it_is_not_among_the_strongest(monkeypatch):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
+    from plot_scores import Clip, _bars_of
+
+    from modeling_empathic.taxonomy import EMOTION_NAMES
+
+    scores = {name: 10 - i / 4 for i, name in enumerate(EMOTION_NAMES)}
+    acted = EMOTION_NAMES[20]
+    assert [rank for rank, *_ in _bars_of(Clip("a", scores, acted))] == [*range(1, 9), 21]
+    assert len(_bars_of(Clip("a", scores))) == 8
+
+
+def test_of_another_file_nothing_is_said_about_acting_whatever_its_name(tmp_path):
+    copy = tmp_path / "call_anger\x1b[31m.flac"
+    copy.write_bytes((CLIPS / "de_anger.flac").read_bytes())
+    output = tmp_path / "scores.jsonl"
+    assert scored([copy], output, "--heads", "anger,awe,sadness") == 0
+    for options in ([], ["--heat"]):
+        assert plotted(output, tmp_path / "p.svg", *options).returncode == 0
+        text = words(tmp_path / "p.svg")
+        assert not any("acted" in word for word in text)
+        assert any(word.startswith("call_anger�") for word in text)
+        assert {"Anger", "Awe", "Sadness"} <= set(text)
+
+
+def test_the_map_has_only_the_emotions_that_are_strong_somewhere(scores, tmp_path):
+    assert plotted(scores, tmp_path / "map.svg", "--heat").returncode == 0
+    text = words(tmp_path / "map.svg")
+    assert "Anger" in text and "Awe" not in text
+    assert {"de_anger", "de_neutral"} <= set(text)
+    assert any(word.startswith("intensity, 0 to ") for word in text)
 
 
 def test_a_file_without_scored_clips_is_one_line(tmp_path):
-    from emonet_voice.cli.app import run
-
     (tmp_path / "bad.wav").write_bytes(b"not audio")
     output = tmp_path / "bad.parquet"
-    assert run(["score", str(tmp_path / "bad.wav"), "--output", str(output), "-q"]) == 1
-    done = subprocess.run(
-        [sys.executable, SCRIPT, output, tmp_path / "x.png"], capture_output=True, text=True
-    )
+    assert scored([tmp_path / "bad.wav"], output) == 1
+    done = plotted(output, tmp_path / "x.png")
     assert done.returncode == 1
     assert done.stderr == f"error: {output} holds no scored clip\n"

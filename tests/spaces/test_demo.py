@@ -144,6 +144,24 @@ def test_a_pooled_heads_moments_add_up_to_all_but_the_biases(space, tiny):
     assert parts.sum() + rest == pytest.approx(float(output.logits[0, column]), abs=1e-4)
 
 
+@pytest.mark.parametrize("seconds", [2.5, 30, 40, 95])
+@pytest.mark.parametrize("emotion", ["Anger", "Awe"])
+def test_moments_and_rest_add_up_to_the_score_however_long_the_recording(
+    space, tiny, seconds, emotion
+):
+    rng = np.random.default_rng(0)
+    loud = np.repeat(rng.uniform(0.01, 0.3, 20), int(seconds * 800))
+    noise = (rng.normal(size=len(loud)) * loud).astype(np.float32)
+    found = space.analysis.moments(noise, tiny, emotion)
+    rows = space.analysis.score(noise, tiny)["emotions"]
+    score = next(row["score"] for row in rows if row["emotion"] == emotion)
+    added = sum(found["points_per_s"]) * found["step_s"]
+    assert added + found["rest"] == pytest.approx(2.5 * score, abs=1e-3)
+    page = space.lanes.moments(found, space.analysis.envelope(noise), seconds)
+    assert f"is {added:+.1f} points" in page and f"{found['rest']:+.1f} come from no" in page
+    assert ("points/min" in page) == (seconds > 30)
+
+
 def test_only_the_heads_that_are_asked_for_are_read(space, tiny, voice):
     rows = space.analysis.score(voice, tiny, ["Awe"])["emotions"]
     assert [row["emotion"] for row in rows] == ["Awe"]

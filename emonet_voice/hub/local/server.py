@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import sleep
 
+from modeling_empathic.report.tables import printable
 from modeling_empathic.taxonomy import UserError
 
 from . import api, api_collections
@@ -181,5 +182,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 0
     except (HubError, UserError, OSError, OverflowError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2

@@ -80,6 +80,7 @@ def published_facts() -> dict[str, Any]:
             for emotion in EMOTION_NAMES
         },
         "coarse": published.published_table7(),
+        "macro_fits": [len(systems) for systems in published.macro_fits()],
         "slashed": [name for name in EMOTION_NAMES if math.isnan(table6["GPT-4o Audio"][name])],
         "mapped": {
             "EmoDB": sum(map(len, EMODB_CLASSES.values())),

@@ -73,7 +73,7 @@ def plot_alpha(result: Result, alphas: Mapping[str, float], path: str | Path) ->
     rhos = {name: of.spearman for name, of in result.metric.per_emotion.items()}
     names, alpha, rho = _shared(rhos, alphas)
     bars = [result.metric.intervals.per_emotion[name].spearman for name in names]
-    with picture(path, 9, 7.5) as figure:
+    with picture(path, 8, 7.5) as figure:
         axes = figure.add_subplot()
         axes.axhline(0, color=DARK, linewidth=0.8)
         axes.axvline(0, color=DARK, linewidth=0.8)
@@ -84,8 +84,8 @@ def plot_alpha(result: Result, alphas: Mapping[str, float], path: str | Path) ->
         rank = rank_correlation(rhos, alphas)
         between = f"[{two_digits(rank['low'])}, {two_digits(rank['high'])}]"
         axes.set_title(
-            f"{result.system}: rank correlation of α and ρ {two_digits(rank['value'])} "
-            f"{between} over {rank['n']} emotions", loc="left", parse_math=False,
+            f"{result.system}\nRank correlation of α and ρ {two_digits(rank['value'])} "
+            f"{between} over {rank['n']} emotions", loc="left", parse_math=False, fontsize=11,
         )  # fmt: skip
         axes.set_xlabel("Cronbach's α: how far raters agree about the emotion")
         axes.set_ylabel("Spearman's ρ of the system, 95 % interval")
@@ -118,7 +118,7 @@ def _name_points(figure: Any, axes: Any, names: list[str], x: Floats, y: Floats)
     taken = [np.array([a - 3, b - 3, a + 3, b + 3]) for a, b in points]
     for name, (a, b), where in zip(names, points, zip(x, y, strict=True), strict=True):
         text = axes.annotate(
-            name, where, (0, 0), textcoords="offset points", fontsize=7.5, color=DARK,
+            name, where, (0, 0), textcoords="offset points", fontsize=8, color=DARK,
             ha="center", va="center", parse_math=False,
             arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.5, "shrinkA": 0},
         )  # fmt: skip

@@ -10,9 +10,10 @@ from modeling_empathic.report.figures import DARK, GREY, bare, picture, two_digi
 from modeling_empathic.taxonomy import EMOTION_NAMES, short_name
 
 HARDEST = 10
+ROOM = 28  # emotions
 
 
-def plot_discrimination(discrimination: Discrimination, path: str | Path) -> None:
+def plot_discrimination(discrimination: Discrimination, path: str | Path, system: str = "") -> None:
     """Draws balanced accuracy of every pair, a triangle in the order of the paper's A.1.
 
     Orange is told apart, white is chance, purple worse than chance; a dot where the interval holds
@@ -21,6 +22,7 @@ def plot_discrimination(discrimination: Discrimination, path: str | Path) -> Non
     Args:
         discrimination: Of [`evaluate_metrics.bench.discrimination.discrimination`].
         path: PNG or SVG to write, by its suffix.
+        system: Its name, for the title.
 
     Raises:
         UserError: Another suffix.
@@ -39,7 +41,8 @@ def plot_discrimination(discrimination: Discrimination, path: str | Path) -> Non
     drawn = np.tril(np.ones(values.shape, dtype=bool), -1)
     limit = np.ceil(10 * np.nanmax(np.abs(values - FLOOR), initial=0.05)) / 10
     side = 2.6 + 0.21 * len(names)
-    with picture(path, side + 0.8, side) as figure:
+    inside = len(names) >= ROOM  # the list; it stands beside a small triangle
+    with picture(path, side + (0.8 if inside else 3.6), side) as figure:
         import matplotlib
 
         axes = figure.add_subplot()
@@ -52,11 +55,14 @@ def plot_discrimination(discrimination: Discrimination, path: str | Path) -> Non
             axes.plot(*zip(*chance, strict=True), "o", color="#555555", markersize=2.2, mec="white",
                       mew=0.4)  # fmt: skip
         labels = [short_name(name) for name in names]
-        axes.set_yticks(range(len(names)), labels, parse_math=False)
-        axes.set_xticks(range(len(names)), labels, rotation=90, parse_math=False)
+        # The first has no row and the last no column.
+        axes.set_yticks(range(1, len(names)), labels[1:], parse_math=False)
+        axes.set_xticks(range(len(names) - 1), labels[:-1], rotation=90, parse_math=False)
         axes.set_xticks(np.arange(0.5, len(names)), minor=True)
         axes.set_yticks(np.arange(0.5, len(names)), minor=True)
         axes.grid(which="minor", color="white", linewidth=0.7)
+        last = max(len(names) - 0.5, 1.5)
+        axes.set(xlim=(-0.5, last - 1), ylim=(last, 0.5))
         bare(axes)
         scale = matplotlib.cm.ScalarMappable(
             matplotlib.colors.Normalize(FLOOR - limit, FLOOR + limit), colours
@@ -67,9 +73,13 @@ def plot_discrimination(discrimination: Discrimination, path: str | Path) -> Non
             "balanced accuracy at a cross-validated threshold\n"
             f"{FLOOR}: chance; dot: the 95 % interval holds it; grey: too few clips"
         )
+        title = "Which emotions its scores tell apart"
+        axes.set_title(f"{system}\n{title}" if system else title, loc="left", fontsize=11,
+                       parse_math=False)  # fmt: skip
         lines = "\n".join(_lines(discrimination))
-        axes.text(0.98, 0.98, lines, transform=axes.transAxes, ha="right", va="top", color=DARK,
-                  linespacing=1.35, parse_math=False)  # fmt: skip
+        axes.text(0.98 if inside else 1.06, 0.98, lines, transform=axes.transAxes, va="top",
+                  ha="right" if inside else "left", color=DARK, linespacing=1.35,
+                  parse_math=False)  # fmt: skip
 
 
 def _lines(discrimination: Discrimination) -> list[str]:

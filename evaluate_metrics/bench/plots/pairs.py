@@ -16,12 +16,12 @@ Pairs = Mapping[str, tuple[Floats, Floats]]
 """Predictions and references of each emotion, `(clips,)` on 0 to 10; NaN where there is none."""
 
 N_BINS = 5
-ACROSS = 5
+ACROSS = 4
 TICKS = (0, 5, 10)
 
 
-def plot_calibration(pairs: Pairs, path: str | Path) -> None:
-    """Draws what raters say where the system says so much, for each emotion.
+def plot_calibration(pairs: Pairs, path: str | Path, system: str = "") -> None:
+    """Draws what raters say where the system says so much, for each emotion, highest ρ first.
 
     Clips are sorted by prediction into five groups of about equal size, fewer where predictions
     are tied. A point is the mean of a group, with its 95 % interval (1.96 standard errors). On the
@@ -31,6 +31,7 @@ def plot_calibration(pairs: Pairs, path: str | Path) -> None:
     Args:
         pairs: Of the clips that the system scored.
         path: PNG or SVG to write, by its suffix.
+        system: Its name, for the title.
 
     Raises:
         UserError: Another suffix.
@@ -45,8 +46,9 @@ def plot_calibration(pairs: Pairs, path: str | Path) -> None:
             fmt="o-", color=ORANGE, ecolor=DARK, markersize=3.5, linewidth=1.2, elinewidth=1,
         )  # fmt: skip
 
-    _panels(pairs, path, draw, "mean rating of these clips (purple: of all clips)",
-            "mean prediction of a fifth of the clips")  # fmt: skip
+    title = _title(system, "Calibration: what raters say where the system says so much")
+    xlabel = "mean prediction of a fifth of the clips, 0 to 10; purple: mean rating of all"
+    _panels(pairs, path, draw, title, "their mean rating, 0 to 10", xlabel)
 
 
 def calibration(
@@ -83,8 +85,8 @@ def calibration(
     return groups
 
 
-def plot_scatter(pairs: Pairs, path: str | Path) -> None:
-    """Draws prediction and rating of every clip, for each emotion.
+def plot_scatter(pairs: Pairs, path: str | Path, system: str = "") -> None:
+    """Draws prediction and rating of every clip, for each emotion, highest ρ first.
 
     Ratings are means of two to four raters and so fall on few values; points are moved up or down
     by at most 0.3 so that they do not hide each other.
@@ -92,6 +94,7 @@ def plot_scatter(pairs: Pairs, path: str | Path) -> None:
     Args:
         pairs: Of the clips that the system scored.
         path: PNG or SVG to write, by its suffix.
+        system: Its name, for the title.
 
     Raises:
         UserError: Another suffix.
@@ -102,37 +105,53 @@ def plot_scatter(pairs: Pairs, path: str | Path) -> None:
         moved = references + rng.uniform(-0.3, 0.3, len(references))
         axes.plot(predictions, moved, ".", color=PURPLE, alpha=0.5, markersize=4, mew=0)
 
-    _panels(pairs, path, draw, "rating", "prediction")
+    title = _title(system, "Rating and prediction of every clip")
+    _panels(pairs, path, draw, title, "rating, 0 to 10", "prediction, 0 to 10")
+
+
+def _title(system: str, title: str) -> str:
+    return f"{system}\n{title}" if system else title
 
 
 def _panels(
-    pairs: Pairs, path: str | Path, draw: Callable[..., None], ylabel: str, xlabel: str
+    pairs: Pairs,
+    path: str | Path,
+    draw: Callable[..., None],
+    title: str,
+    ylabel: str,
+    xlabel: str,
 ) -> None:
-    n_rows = -(-len(pairs) // ACROSS)
-    height = 0.8 + 1.9 * n_rows
-    with picture(path, 9, height, layout=False) as figure:
-        frame = {"left": 0.07, "right": 0.99, "bottom": 0.55 / height, "top": 1 - 0.4 / height}
+    panels = []
+    for emotion, sides in pairs.items():
+        p, r = (np.asarray(side, dtype=float) for side in sides)
+        both = ~(np.isnan(p) | np.isnan(r))
+        panels.append((emotion, p[both], r[both], spearman(p[both], r[both]).value))
+    # In the order of the bars of `plot_emotions`; what has no value is last.
+    panels.sort(key=lambda panel: (np.isnan(panel[-1]), -panel[-1]))
+    n_rows = -(-len(panels) // ACROSS)
+    height = 1.2 + 1.95 * n_rows
+    with picture(path, 7.2, height, layout=False) as figure:
+        frame = {"left": 0.09, "right": 0.99, "bottom": 0.55 / height, "top": 1 - 0.85 / height}
         # Shared axes would take most of the time: every panel asks all the others.
         grid = figure.subplots(
-            n_rows, ACROSS, squeeze=False, gridspec_kw={**frame, "wspace": 0.12, "hspace": 0.3}
+            n_rows, ACROSS, squeeze=False, gridspec_kw={**frame, "wspace": 0.12, "hspace": 0.34}
         ).ravel()
-        for axes in grid[len(pairs) :]:
+        for axes in grid[len(panels) :]:
             axes.axis("off")
-        for i, (emotion, sides) in enumerate(pairs.items()):
-            p, r = (np.asarray(side, dtype=float) for side in sides)
-            both = ~(np.isnan(p) | np.isnan(r))
-            p, r = p[both], r[both]
+        for i, (emotion, p, r, rho) in enumerate(panels):
             axes = grid[i]
             axes.axline((0, 0), (10, 10), color=GREY, linewidth=1, zorder=0)
             if len(p):
                 draw(axes, p, r)
             axes.set_title(short_name(emotion), fontsize=9, pad=13, parse_math=False)
-            axes.text(0.5, 1.03, f"ρ {two_digits(spearman(p, r).value)}, n {len(p):,}", ha="center",
+            value = "no ρ" if np.isnan(rho) else f"ρ {two_digits(rho)}"
+            axes.text(0.5, 1.03, f"{value}, {len(p):,} clips", ha="center",
                       fontsize=8, color=DARK, transform=axes.transAxes)  # fmt: skip
             axes.set(xlim=(-0.6, 10.6), ylim=(-0.6, 10.6), aspect="equal")
-            axes.set_xticks(TICKS, TICKS if i + ACROSS >= len(pairs) else [""] * len(TICKS))
+            axes.set_xticks(TICKS, TICKS if i + ACROSS >= len(panels) else [""] * len(TICKS))
             axes.set_yticks(TICKS, [""] * len(TICKS) if i % ACROSS else TICKS)
             axes.tick_params(length=2)
             axes.spines[["top", "right"]].set_visible(False)
+        figure.text(0.09, 1, title, va="top", fontsize=11, parse_math=False)
         figure.supxlabel(xlabel, fontsize=9, y=0.1 / height)
         figure.supylabel(ylabel, fontsize=9)

@@ -19,6 +19,7 @@ from evaluate_metrics.bench.result import Result
 from evaluate_metrics.emonet_voice.aggregate import mean_defined
 from evaluate_metrics.published import published_table6
 from modeling_empathic.report.figures import DARK, GREY, ORANGE, PURPLE, bare, picture, two_digits
+from modeling_empathic.report.tables import Footnotes
 from modeling_empathic.taxonomy import short_name
 
 
@@ -48,14 +49,14 @@ def plot_all(
     }
     plot_emotions(result, files["emotions"])
     plot_heat([result], published_table6(), files["heat"])
-    plot_calibration(pairs, files["calibration"])
-    plot_scatter(pairs, files["scatter"])
+    plot_calibration(pairs, files["calibration"], result.system)
+    plot_scatter(pairs, files["scatter"], result.system)
     if alphas:
         plot_alpha(result, alphas, files["alpha"])
     else:
         del files["alpha"]
     if result.discrimination:
-        plot_discrimination(result.discrimination, files["discrimination"])
+        plot_discrimination(result.discrimination, files["discrimination"], result.system)
     else:
         del files["discrimination"]
     return list(files.values())
@@ -64,8 +65,9 @@ def plot_all(
 def plot_emotions(result: Result, path: str | Path) -> None:
     """Draws Spearman's ρ of each emotion with its 95 % interval, highest first.
 
-    The floor is 0: what does not hear the clip cannot order the clips of an emotion. Failures of
-    the system are counted at the right, and an emotion without a value says why.
+    The floor is 0: what does not hear the clip cannot order the clips of an emotion. A bar is
+    orange where the interval is above it, purple where it is below and grey where it holds it; an
+    emotion without a value has no bar and says why. Failures are counted at the right.
 
     Args:
         result: Of one system.
@@ -80,13 +82,13 @@ def plot_emotions(result: Result, path: str | Path) -> None:
     values = np.array([of[name].spearman for name in names])
     ends = np.array([[i.low, i.high] for i in intervals]).reshape(-1, 2).T
     heights = list(range(len(names)))
-    with picture(path, 8, 1.4 + 0.23 * len(names)) as figure:
+    notes = Footnotes()
+    with picture(path, 6.6, 1.9 + 0.23 * len(names)) as figure:
         axes = figure.add_subplot()
-        # An interval that holds 0 is no sign of hearing.
-        heard = ends[0] > 0
-        axes.barh(
-            heights, np.nan_to_num(values), 0.75, color=np.where(heard, ORANGE, GREY).tolist()
-        )
+        # Worse than chance is a finding: it must not look like an interval that holds 0.
+        colours = np.where(ends[0] > 0, ORANGE, np.where(ends[1] < 0, PURPLE, GREY))
+        some = ~np.isnan(values)
+        axes.barh(np.array(heights)[some], values[some], 0.75, color=colours[some].tolist())
         axes.hlines(heights, ends[0], ends[1], color=DARK, linewidth=1.2)
         axes.axvline(0, color=DARK, linewidth=1.2)
         _macro(axes, metric)
@@ -94,30 +96,34 @@ def plot_emotions(result: Result, path: str | Path) -> None:
         axes.set_xlim(min(low, -0.02) * 1.05, high * 1.05)
         for height, name, value in zip(heights, names, values, strict=True):
             if math.isnan(value):
-                why = metric.undefined.of_emotion(name, "spearman")
-                axes.text(0.005, height, f"no value: {why}", va="center", color=DARK,
-                          parse_math=False)  # fmt: skip
+                why = notes.mark(metric.undefined.of_emotion(name, "spearman"))
+                axes.text(0.02, height, f"no value {why}", va="center", color=DARK)
         axes.set_yticks(heights, [short_name(name) for name in names], parse_math=False)
         axes.set_ylim(len(names) - 0.4, -0.6)
         _numbers(axes, names, of)
-        axes.set_xlabel(
-            "Spearman's ρ with the raters, 95 % interval\n"
-            "floor: 0, a system that does not hear the clip; grey: the interval holds it"
-        )
+        key = [
+            "Spearman's ρ with the raters; line: 95 % interval",
+            "floor: 0, a system that does not hear the clip",
+            "interval above it: orange, below: purple, holds it: grey",
+        ]
+        axes.set_xlabel("\n".join([*key, *notes.lines()]), parse_math=False)
         bare(axes)
-        axes.set_title(result.system, loc="left", parse_math=False, pad=22)
+        figure.suptitle(
+            f"{result.system}\nHow well it orders the clips of each emotion", fontsize=11,
+            x=0.02, ha="left", parse_math=False,
+        )  # fmt: skip
 
 
 def _macro(axes: Any, metric: Metric) -> None:
     mean, interval = metric.macro_spearman, metric.intervals.macro_spearman
     if math.isnan(mean):
         return
-    axes.axvline(mean, color=PURPLE, linewidth=1.2, linestyle="--")
-    axes.axvspan(interval.low, interval.high, color=PURPLE, alpha=0.15, linewidth=0)
+    axes.axvline(mean, color=DARK, linewidth=1.2, linestyle="--")
+    axes.axvspan(interval.low, interval.high, color=DARK, alpha=0.12, linewidth=0)
     axes.annotate(
         f"mean of emotions {_with_interval(mean, interval)}", (mean, 1),
-        xycoords=axes.get_xaxis_transform(), xytext=(0, 4), textcoords="offset points",
-        ha="center", color=PURPLE, annotation_clip=False,
+        xycoords=axes.get_xaxis_transform(), xytext=(4, 4), textcoords="offset points",
+        ha="right", color=DARK, annotation_clip=False,
     )  # fmt: skip
 
 
@@ -198,6 +204,12 @@ def plot_heat(
             + ("left: as published (Table 6); " if published else "")
             + "means are over what has a value"
         )
+        who = [result.system for result in results] if len(results) < 3 else []
+        title = "Spearman's ρ by emotion"
+        axes.set_title(
+            f"{', '.join(who)}: {title}" if who else title, loc="left", pad=12, fontsize=11,
+            parse_math=False,
+        )  # fmt: skip
 
 
 def _style(row: npt.NDArray[np.float64], value: float) -> dict[str, Any]:
