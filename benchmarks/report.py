@@ -314,6 +314,7 @@ TABLES = {
     "head_layout": head_layout,
     "house": _elsewhere("house", "house_table"),
     "metric": _elsewhere("metric", "metric_table"),
+    "models": _elsewhere("models", "models_table"),
     "nano_speed": _elsewhere("nano_speed", "nano_speed_table"),
     "parity": parity,
     "rehearsal": _elsewhere("rehearsal", "rehearsal_table"),

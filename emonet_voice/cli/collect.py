@@ -14,6 +14,7 @@ from evaluate_metrics.adapters.systems import IMPORTS, SYSTEMS, make_adapter
 
 from . import options
 from .options import FLAG, UsageError
+from .ready import ready
 
 _SYSTEMS = ", ".join((*SYSTEMS, *IMPORTS))
 
@@ -45,7 +46,7 @@ def collect(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Another model of the service; for huggingface a folder or Hub id.",
+            help="Another model of the service; for huggingface a folder, Hub id or short name.",
             show_default="the one of Table 5",
         ),
     ] = None,
@@ -88,6 +89,7 @@ def collect(
         typer.Option(metavar="DIR", help="Where answers are kept.", show_default="FILE.answers"),
     ] = None,
     as_json: options.AsJson = False,
+    yes: options.Yes = False,
 ) -> None:
     """Ask another system how strongly each clip conveys each emotion, for `evaluate` to read.
 
@@ -112,6 +114,8 @@ def collect(
     from evaluate_metrics.adapters.prediction_file import check_output
 
     check_output(output, system)  # before a model is loaded
+    if system == "huggingface" and model:
+        model, model_revision = ready(model, model_revision, yes=yes)
     about_model = {
         "model": model,
         "model_revision": model_revision,

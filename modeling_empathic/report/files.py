@@ -87,9 +87,7 @@ def sha256(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def lock(
-    file: IO[bytes] | int, what: object, *, on_wait: Callable[[], None] | None = None
-) -> None:
+def lock(file: IO[bytes] | int, what: object, *, on_wait: Callable[[], None] | None = None) -> None:
     """Keeps a second run away from what is written; the system lifts it when a run is killed.
 
     Args:
