@@ -1,6 +1,7 @@
 """Clips a second and memory of the models with short names, and how long their conversion takes.
 
-    python benchmarks/models.py
+    python benchmarks/models.py               # six minutes of a quiet machine
+    python benchmarks/models.py --collect     # speeds from other scripts' results, where they are
 
 Each model scores the 40 emotions of the same made clips in a program of its own, as
 `emonet-voice score` does it, in the type that a conversion stores. Small and Large have random
@@ -10,12 +11,14 @@ The figures are in the table of `emonet-voice models` and of the project's READM
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,6 +26,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 CLIP_S = 10.36  # mean duration in Bench (paper Table 3)
+ENCODER = 88_154_112  # parameters of Whisper small's encoder
 CONVERTED = 4  # heads whose conversion is timed
 
 
@@ -33,6 +37,9 @@ def main() -> None:
     )
     parser.add_argument("--clips", type=int, default=8)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument(
+        "--collect", action="store_true", help="take speeds from results/, measure the rest"
+    )
     parser.add_argument("--work", help="folder to keep the made models in, for another run")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -42,7 +49,7 @@ def main() -> None:
         return
     work = Path(arguments.work or tempfile.mkdtemp(prefix="emonet-voice-models-"))
     try:
-        results = measure(work, arguments.clips, arguments.runs)
+        results = measure(work, arguments.clips, arguments.runs, collect=arguments.collect)
     finally:
         if not arguments.work:
             shutil.rmtree(work, ignore_errors=True)
@@ -51,7 +58,7 @@ def main() -> None:
     write_report(results, HERE / "results" / "models.json")
 
 
-def measure(work: Path, n_clips: int, runs: int) -> dict[str, Any]:
+def measure(work: Path, n_clips: int, runs: int, *, collect: bool) -> dict[str, Any]:
     """Makes models and clips, times a conversion, then every model in turn."""
     from benchmarks.public_release import SIZES, write_release, write_whisper
     from benchmarks.report import machine
@@ -59,6 +66,7 @@ def measure(work: Path, n_clips: int, runs: int) -> dict[str, Any]:
     from modeling_empathic.scoring.short_names import NANO
     from modeling_empathic.taxonomy import EMOTIONS
 
+    load = round(os.getloadavg()[0], 1)
     work.mkdir(exist_ok=True)
     write_whisper(work / "whisper")
     write_clips(work / "clips", n_clips)
@@ -77,6 +85,7 @@ def measure(work: Path, n_clips: int, runs: int) -> dict[str, Any]:
         "clips": n_clips,
         "clip_s": CLIP_S,
         "runs": runs,
+        "load_before": load,
         "conversion": {
             "gb": round(pickles / 1e9, 3),
             "median_s": round(median(seconds), 2),
@@ -84,19 +93,47 @@ def measure(work: Path, n_clips: int, runs: int) -> dict[str, Any]:
         },
         "models": {},
     }
-    for name in ("nano", *SIZES):
-        folder = NANO
-        if name != "nano":
-            folder = work / name
-            if not folder.exists():
-                write_model(folder, work / "whisper", name)
+    known = collected() if collect else {}
+    for name in ("nano",) if collect else ("nano", *SIZES):
+        folder = NANO if name == "nano" else work / name
+        if not folder.exists():
+            write_model(folder, work / "whisper", name)
         command = [sys.executable, __file__, "--worker", str(folder), str(work / "clips")]
         done = subprocess.run(
             [*command, "--runs", str(runs)], check=True, stdout=subprocess.PIPE, text=True
         )
         results["models"][name] = json.loads(done.stdout.splitlines()[-1])
-        print(name, results["models"][name], file=sys.stderr, flush=True)
+    for name, row in known.items():
+        results["models"][name] = results["models"].get(name, {}) | row
     return results
+
+
+def collected() -> dict[str, dict[str, Any]]:
+    """What `nano_speed.py` and `score_vs_loop.py` measured, and on what clips."""
+    from benchmarks.public_release import SIZES, STATES
+
+    nano = json.loads((HERE / "results" / "nano_speed.json").read_text())
+    loop = json.loads((HERE / "results" / "score_vs_loop-cpu.json").read_text())
+    took = nano["rows"]["as `score` does"]
+    small = next(r for r in loop["rows"] if (r["kind"], r["dtype"]) == ("ours", "mixed"))
+    batch = small["batches"]["4"]
+    width, hidden = SIZES["small"]
+    layers = sum((a + 1) * b for a, b in pairwise((STATES, width, *hidden, 1)))
+    return {
+        "nano": {
+            "clips_per_s": round(1000 / took["median_ms"], 3),
+            "spread": [round(1000 / ms, 3) for ms in reversed(took["quartiles_ms"])],
+            "from": f"nano_speed: clips of {nano['seconds']:g} s, one core",
+        },
+        "small": {
+            "dtype": "mixed",
+            "clips_per_s": round(1 / batch["s_per_clip"], 3),
+            "spread": [round(1 / s, 3) for s in reversed(batch["spread"])],
+            "peak_gb": round(small["peak_gb"], 2),
+            "weights_gb": round((2 * layers * loop["heads"] + 4 * ENCODER) / 1e9, 3),
+            "from": f"score_vs_loop-cpu: clips of {CLIP_S} s",
+        },
+    }
 
 
 def write_model(folder: Path, whisper: Path, size: str) -> None:
@@ -191,10 +228,15 @@ def models_table(results: dict[str, Any]) -> str:
         )
     conversion = results["conversion"]
     low, high = conversion["spread_s"]
+    taken = [
+        f"{name} from {row['from']}" for name, row in results["models"].items() if "from" in row
+    ]
     note = (
-        f"40 emotions, {results['clips']} clips of {results['clip_s']} s, {results['runs']} runs. "
+        f"40 emotions, {results['clips']} clips of {results['clip_s']} s, {results['runs']} runs"
+        f"{'; speed of ' if taken else ''}{'; of '.join(taken)}. "
         f"Converting {conversion['gb']:.3g} GB of pickles to `mixed` took "
-        f"{conversion['median_s']:.3g} s [{low:.3g}–{high:.3g}]."
+        f"{conversion['median_s']:.3g} s [{low:.3g}–{high:.3g}]. Load before the run: "
+        f"{results['load_before']}."
     )
     return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
 

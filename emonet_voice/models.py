@@ -51,9 +51,9 @@ class Released(NamedTuple):
 
 
 RELEASED = {
-    "small": Released(55, 0, _SMALL, "small", SMALL, "real scores: start here"),
-    "large": Released(55, 0, _LARGE, "large", LARGE, "wider heads"),
-    "plus": Released(55, 4, _SMALL, "small", SMALL, "small and the recording's quality"),
+    "small": Released(55, 0, _SMALL, "small", SMALL, "real scores, start here"),
+    "large": Released(55, 0, _LARGE, "large", LARGE, "heads twice as wide"),
+    "plus": Released(55, 4, _SMALL, "small", SMALL, "small, and the recording's quality"),
 }
 
 
@@ -100,7 +100,7 @@ def rows() -> list[dict[str, Any]]:
             "here": here(SHORT_NAMES[name]),
             "download_gb": (model.n_bytes + _DOWNLOAD_BYTES) / 1e9, "disk_gb": disk_gb,
             "memory_gb": disk_gb + overhead_gb(),
-            "clips_per_s": speed[model.emotions]["clips_per_s"],
+            "clips_per_s": speed.get(model.emotions, {}).get("clips_per_s", math.nan),
             "spearman": table5[model.published],
             "spearman_macro": published_macro()[model.published][0], "for": model.purpose,
         })  # fmt: skip
@@ -122,28 +122,47 @@ def here(repository: str) -> str:
     return "downloaded" if list(snapshots.glob("*/*.safetensors")) else "no"
 
 
-def table(found: list[dict[str, Any]], *, with_here: bool = True) -> Section:
-    """The rows as a table for people."""
+def table(found: list[dict[str, Any]], *, here: bool = True, wide: bool = True) -> Section:
+    """The rows as a table for people.
+
+    Args:
+        found: Of [`rows`].
+        here: With the column that is about this machine.
+        wide: With the column of purposes; else they are notes.
+    """
     result, machine = measured(), measured()["machine"]
-    names = ["model", "heads", "here", "download", "disk", "memory", "clips/s", "ρ", "for"]
+    names = ["model", "heads", "download", "disk", "memory", "clips/s", "ρ"]
     lines = []
     for row in found:
         figures = [_gb(row[key]) for key in ("download_gb", "disk_gb", "memory_gb")]
         agreement = f"{number(row['spearman'])} / {number(row['spearman_macro'])}"
         lines.append([
-            row["model"], str(row["heads"]), row["here"], *figures, f"{row['clips_per_s']:.2g}",
-            "not measured" if math.isnan(row["spearman"]) else agreement, row["for"],
+            row["model"], str(row["heads"]), *figures, _rate(row["clips_per_s"]),
+            "not measured" if math.isnan(row["spearman"]) else agreement,
+            *([row["here"]] if here else []), *([row["for"]] if wide else []),
         ])  # fmt: skip
-    if not with_here:
-        names, *lines = [[*cells[:2], *cells[3:]] for cells in (names, *lines)]
-    return plain(
-        "", names, lines,
-        f"Clips a second: the 40 emotions of clips of {result['clip_s']} s on {machine['cpu']}, "
+    names += [*(["here"] if here else []), *(["for"] if wide else [])]
+    purposes = "; ".join(f"{row['model']}: {row['for']}" for row in found)
+    notes = (
+        "" if wide else f"{purposes}.",
+        f"Clips a second: the 40 emotions{_clips(result)} on {machine['cpu']}, "
         f"{machine['cores']} cores, measured {machine['date']}.",
         "ρ: Spearman's with the experts' mean rating, over all clips / mean of the emotions "
-        "(paper, Tables 5 and 6). Plus has Small's emotion heads.",
+        "(paper, Tables 5 and 6); plus has small's emotion heads.",
         "On the Hub they are loose pickles today: the first use converts them, after asking.",
-    )._replace(text_last=1)  # fmt: skip
+    )
+    return plain("", names, lines, *notes)._replace(text_last=here + wide)
+
+
+def _clips(result: dict[str, Any]) -> str:
+    """On which clips the models were measured."""
+    other = [f"{name} {row['from'].split(': ')[1]}" for name, row in result["models"].items()
+             if "from" in row]  # fmt: skip
+    return f" ({'; '.join(other)})" if other else f" of clips of {result['clip_s']} s"
+
+
+def _rate(value: float) -> str:
+    return "not measured" if math.isnan(value) else f"{value:.2g}"
 
 
 def _gb(value: float) -> str:

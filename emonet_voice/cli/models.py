@@ -24,4 +24,5 @@ def models(as_json: AsJson = False, markdown: Markdown = False) -> None:
     elif markdown:
         typer.echo(tables.as_markdown([table(rows())]), nl=False)
     else:
-        tables.show([table(rows())], Console(highlight=False))
+        console = Console(highlight=False)
+        tables.show([table(rows(), wide=console.width >= 110)], console)

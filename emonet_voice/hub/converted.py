@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from modeling_empathic.report.files import lock, write_json
+from modeling_empathic.report.files import as_json, lock, replacing
 from modeling_empathic.taxonomy import UserError, resolve
 
 from .loose_heads import LooseHeads, list_heads
@@ -110,7 +110,8 @@ def look_up(source: str, revision: str | None) -> LooseHeads | None:
     if loose.is_model or not loose.heads:
         return None
     told.parent.mkdir(parents=True, exist_ok=True)
-    write_json(told, loose._asdict())
+    with replacing(told, shared=True) as temporary:  # other runs may be told the same now
+        temporary.write_text(as_json(loose._asdict()), "utf-8")
     return loose
 
 
