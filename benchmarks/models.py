@@ -123,7 +123,8 @@ def collected() -> dict[str, dict[str, Any]]:
         "nano": {
             "clips_per_s": round(1000 / took["median_ms"], 3),
             "spread": [round(1000 / ms, 3) for ms in reversed(took["quartiles_ms"])],
-            "from": f"nano_speed: clips of {nano['seconds']:g} s, one core",
+            "from": "nano_speed",
+            "clips": f"clips of {nano['seconds']:g} s, one core, {nano['machine']['date']}",
         },
         "small": {
             "dtype": "mixed",
@@ -131,7 +132,8 @@ def collected() -> dict[str, dict[str, Any]]:
             "spread": [round(1 / s, 3) for s in reversed(batch["spread"])],
             "peak_gb": round(small["peak_gb"], 2),
             "weights_gb": round((2 * layers * loop["heads"] + 4 * ENCODER) / 1e9, 3),
-            "from": f"score_vs_loop-cpu: clips of {CLIP_S} s",
+            "from": "score_vs_loop-cpu",
+            "clips": f"clips of {CLIP_S} s, {loop['machine']['date']}",
         },
     }
 
@@ -229,11 +231,13 @@ def models_table(results: dict[str, Any]) -> str:
     conversion = results["conversion"]
     low, high = conversion["spread_s"]
     taken = [
-        f"{name} from {row['from']}" for name, row in results["models"].items() if "from" in row
+        f"{name}'s from {row['from']} ({row['clips']})"
+        for name, row in results["models"].items()
+        if "from" in row
     ]
     note = (
         f"40 emotions, {results['clips']} clips of {results['clip_s']} s, {results['runs']} runs"
-        f"{'; speed of ' if taken else ''}{'; of '.join(taken)}. "
+        f"{'; speeds: ' if taken else ''}{', '.join(taken)}. "
         f"Converting {conversion['gb']:.3g} GB of pickles to `mixed` took "
         f"{conversion['median_s']:.3g} s [{low:.3g}–{high:.3g}]. Load before the run: "
         f"{results['load_before']}."

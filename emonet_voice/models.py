@@ -145,8 +145,8 @@ def table(found: list[dict[str, Any]], *, here: bool = True, wide: bool = True) 
     purposes = "; ".join(f"{row['model']}: {row['for']}" for row in found)
     notes = (
         "" if wide else f"{purposes}.",
-        f"Clips a second: the 40 emotions{_clips(result)} on {machine['cpu']}, "
-        f"{machine['cores']} cores, measured {machine['date']}.",
+        f"Clips a second: the 40 emotions, measured on {machine['cpu']}, {machine['cores']} cores "
+        f"({_clips(result)}).",
         "ρ: Spearman's with the experts' mean rating, over all clips / mean of the emotions "
         "(paper, Tables 5 and 6); plus has small's emotion heads.",
         "On the Hub they are loose pickles today: the first use converts them, after asking.",
@@ -155,10 +155,10 @@ def table(found: list[dict[str, Any]], *, here: bool = True, wide: bool = True) 
 
 
 def _clips(result: dict[str, Any]) -> str:
-    """On which clips the models were measured."""
-    other = [f"{name} {row['from'].split(': ')[1]}" for name, row in result["models"].items()
-             if "from" in row]  # fmt: skip
-    return f" ({'; '.join(other)})" if other else f" of clips of {result['clip_s']} s"
+    """On which clips the models were measured, and when."""
+    own = {name: row["clips"] for name, row in result["models"].items() if "clips" in row}
+    listed = "; ".join(f"{name}: {clips}" for name, clips in own.items())
+    return listed or f"clips of {result['clip_s']} s, {result['machine']['date']}"
 
 
 def _rate(value: float) -> str:

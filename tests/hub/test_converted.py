@@ -1,5 +1,6 @@
 """`--model small` where the Hub has only loose pickles: offered, converted once, then used."""
 
+import io
 import json
 import os
 import shutil
@@ -275,9 +276,9 @@ def test_a_wrong_name_is_one_line_with_the_choices(command, model, clips):
 def test_a_folder_that_is_called_like_a_model_is_pointed_out(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small").mkdir()
-    assert (
-        "for your folder: --model ./small" in run_command("score", tmp_path, "--model", "small")[2]
-    )
+    write_clip(tmp_path / "clip.wav")
+    err = run_command("score", "clip.wav", "--model", "small")[2]
+    assert "for your folder: --model ./small" in err
 
 
 @pytest.fixture
@@ -287,15 +288,15 @@ def plan(tmp_path) -> Plan:
 
 
 @pytest.mark.parametrize("answer", [True, False])
-def test_on_a_terminal_it_asks(answer, plan, monkeypatch, capsys):
+def test_on_a_terminal_it_asks(answer, plan, monkeypatch):
     for stream in (sys.stdin, sys.stderr):
         monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
     asked = []
     monkeypatch.setattr(typer, "confirm", lambda text, **how: asked.append(text) or answer)
     with nullcontext() if answer else pytest.raises(ConvertedModelError, match="nothing to load"):
-        cli_ready._ask(plan, Console(stderr=True), yes=False)
+        cli_ready._ask(plan, Console(file=(said := io.StringIO()), width=200), yes=False)
     assert len(asked) == 1
-    said = capsys.readouterr().err
+    said = said.getvalue()
     assert "0.3 GB, about 24 s at 100 Mbit/s" in said and "0.5 GB until it is done" in said
 
 

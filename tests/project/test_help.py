@@ -15,7 +15,7 @@ def paths(command, path=()):
         yield from paths(inner, (*path, name))
 
 
-@pytest.mark.parametrize("path", paths(get_command(app)), ids=" ".join)
+@pytest.mark.parametrize("path", list(paths(get_command(app))), ids=" ".join)
 def test_no_type_and_no_double_bracket_is_in_it(path):
     shown = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "100"}).output
     usage = next(line for line in shown.splitlines() if "Usage:" in line)
