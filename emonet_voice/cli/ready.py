@@ -44,7 +44,7 @@ def ready(
 
     Raises:
         UnknownModelError: No such model.
-        ConvertedModelError: The answer was no, or there is nobody to ask; no room, no Hub.
+        ConvertedModelError: The answer was no, or there is nobody to ask; no such head, no room.
     """
     from emonet_voice.hub.converted import chosen_heads, find, look_up
 

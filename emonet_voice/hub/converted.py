@@ -83,30 +83,24 @@ def look_up(source: str, revision: str | None) -> LooseHeads | None:
         revision: Branch, tag or commit on the Hub.
 
     Raises:
-        ConvertedModelError: The Hub cannot be reached, and the model is not on this machine.
+        LooseHeadsError: Two files of one head.
     """
     if Path(source).is_dir():
         if Path(source, "config.json").exists():
             return None
         loose = list_heads(source)
         return loose if loose.heads else None
-    from huggingface_hub import errors, try_to_load_from_cache
+    from huggingface_hub import errors
 
     told = _home(source) / "refs" / f"{_slug(revision or 'main')}.json"
     try:
         loose = list_heads(source, revision)
     except errors.HfHubHTTPError:  # absent, gated, …: the loader says so
         return None
-    except (OSError, errors.HTTPError) as error:
-        if told.is_file():
-            loose = LooseHeads(**json.loads(told.read_text("utf-8")))
-        elif isinstance(try_to_load_from_cache(source, "config.json", revision=revision), str):
+    except (OSError, errors.HTTPError):
+        if not told.is_file():  # the loader has it, or says that the Hub is away
             return None
-        else:
-            raise ConvertedModelError(
-                f"model {source}: not on this machine, and the Hub cannot be reached "
-                f"({type(error).__name__}); nano needs no download"
-            ) from None
+        loose = LooseHeads(**json.loads(told.read_text("utf-8")))
     if loose.is_model or not loose.heads:
         return None
     told.parent.mkdir(parents=True, exist_ok=True)
