@@ -97,7 +97,7 @@ def look_up(source: str, revision: str | None) -> LooseHeads | None:
         loose = list_heads(source, revision)
     except errors.HfHubHTTPError:  # absent, gated, …: the loader says so
         return None
-    except (OSError, errors.HTTPError):
+    except OSError:
         if not told.is_file():  # the loader has it, or says that the Hub is away
             return None
         loose = LooseHeads(**json.loads(told.read_text("utf-8")))
@@ -237,8 +237,12 @@ def _check_room(todo: Plan, version: Path) -> None:
 def _download(
     loose: LooseHeads, heads: list[str], folder: Path, on_bytes: Callable[[int], None]
 ) -> Path:
-    """Heads and encoder from the Hub; those that its own cache has are linked."""
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    """Heads and encoder from the Hub; those that its own cache has are linked.
+
+    Raises:
+        ConvertedModelError: The Hub went away, or the disk is full.
+    """
+    from huggingface_hub import errors, hf_hub_download, try_to_load_from_cache
 
     folder.mkdir(exist_ok=True)
     come: dict[str, int] = {}
@@ -261,8 +265,14 @@ def _download(
             count(file, size)
         else:
             jobs.append(partial(fetch, loose.source, file, size, local_dir=folder, **where))
-    with ThreadPoolExecutor(_DOWNLOADS) as pool:
-        list(pool.map(lambda job: job(), jobs))
+    try:
+        with ThreadPoolExecutor(_DOWNLOADS) as pool:
+            list(pool.map(lambda job: job(), jobs))
+    except (OSError, errors.HTTPError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ConvertedModelError(
+            f"{loose.source}: not all of it came ({reason}); the same command goes on"
+        ) from None
     return folder
 
 

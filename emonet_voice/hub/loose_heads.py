@@ -59,16 +59,22 @@ def list_heads(source: str | os.PathLike[str], revision: str | None = None) -> L
 
     Raises:
         LooseHeadsError: Two files of one head.
-        OSError: A folder or repository that cannot be read; of the Hub also `httpx.HTTPError`.
+        OSError: A folder or repository that cannot be read.
     """
     commit = None
     if Path(source).is_dir():
         entries = [path for path in Path(source).iterdir() if path.is_file()]
         sizes = {path.name: path.stat().st_size for path in entries}
     else:
-        from huggingface_hub import HfApi
+        from huggingface_hub import HfApi, errors
 
-        info = HfApi().model_info(str(source), revision=revision, files_metadata=True)
+        try:
+            info = HfApi().model_info(str(source), revision=revision, files_metadata=True)
+        except errors.HfHubHTTPError:
+            raise
+        except errors.HTTPError as error:
+            name = type(error).__name__
+            raise ConnectionError(f"{source}: the Hub cannot be reached ({name})") from None
         commit = info.sha
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
     heads: dict[str, str] = {}

@@ -307,6 +307,19 @@ def test_a_full_disk_is_said_before_anything_is_downloaded(plan, monkeypatch, tm
         converted._check_room(plan, tmp_path)
 
 
+def test_a_download_that_breaks_off_is_one_line(plan, monkeypatch, tmp_path):
+    import huggingface_hub
+    from huggingface_hub.errors import HTTPError
+
+    def broken(*_, **__):
+        raise HTTPError("connection reset")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", broken)
+    monkeypatch.setattr(converted, "_encoder_files", dict)
+    with pytest.raises(ConvertedModelError, match=r"not all of it came \(connection reset\)"):
+        converted._download(plan.loose, plan.heads, tmp_path / "download", lambda n: None)
+
+
 def models_in(home: Path) -> list[Path]:
     """Folders of converted models."""
     return sorted(path.parent for path in home.glob("emonet-voice/*/*/*/*/config.json"))
