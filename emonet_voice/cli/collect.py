@@ -114,8 +114,6 @@ def collect(
     from evaluate_metrics.adapters.prediction_file import check_output
 
     check_output(output, system)  # before a model is loaded
-    if system == "huggingface" and model:
-        model, model_revision = ready(model, model_revision, yes=yes)
     about_model = {
         "model": model,
         "model_revision": model_revision,
@@ -131,11 +129,15 @@ def collect(
             counts = _import(system, results, output, scale, bench, config, revision)
         else:
             _refuse(system, {"results": results})
+            asked = _clips(clips, bench, config, revision, limit)
+            if system == "huggingface" and model:
+                model, model_revision = ready(model, model_revision, yes=yes)
+                about_model |= {"model": model, "model_revision": model_revision}
             counts = _ask(
                 stderr,
                 system,
                 about_model | {"scale": scale},
-                _clips(clips, bench, config, revision, limit),
+                asked,
                 output,
                 cache_dir=cache or output.with_name(f"{output.name}.answers"),
                 workers=workers,

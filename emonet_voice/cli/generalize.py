@@ -84,6 +84,8 @@ def generalize(
     options.check_result_file(output)
     if states_cache and (states_cache.suffix != ".npz" or not states_cache.parent.is_dir()):
         raise UsageError(f"--states-cache {states_cache}: choose an .npz file in a folder")
+    if not root.is_dir():  # before a model is converted
+        raise UsageError(f"--root {root}: no such folder")
     options.quiet_libraries()
     model, revision = ready(model, revision, heads=mapped_heads(corpus), yes=yes)
     stderr = Console(stderr=True, highlight=False)

@@ -116,6 +116,7 @@ def _ask(plan: "Plan", stderr: Console, *, yes: bool) -> None:
             f"{source} holds only pickles: --yes converts {len(plan.heads)} heads of them, once "
             f"({takes})"
         )
+    stderr.quiet = stderr.quiet and yes  # a question needs what it is about
     for line in _lines(plan):
         stderr.print(line, markup=False, soft_wrap=True)
     if lack := lacking(plan.loose):

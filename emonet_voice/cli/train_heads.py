@@ -128,6 +128,7 @@ def heads(
     """
     from emonet_voice.training_card import write_training_card
     from modeling_empathic.report.files import as_json as to_json
+    from modeling_empathic.report.files import is_hub_id
     from modeling_empathic.report.progress import progress_bar
     from modeling_empathic.training.base import load_base
     from modeling_empathic.training.labels import read_label_map, read_labels
@@ -142,6 +143,8 @@ def heads(
     )  # fmt: skip
     stderr = Console(stderr=True, highlight=False)
     added = dict(_new_head(spec) for spec in new_head or [])
+    if not Path(data).exists() and not is_hub_id(data):  # before a model is converted
+        raise UsageError(f"--data {data}: no such folder, and not the id of a data set")
     source, revision = ready(model, revision, yes=yes)
     meaning = read_label_map(label_map) if label_map else None
     if corpus:

@@ -255,7 +255,25 @@ def test_every_command_that_takes_a_model_offers_the_same(run, tmp_path, clip):
         assert code == 2 and "--yes converts" in err, (arguments, err)
 
 
-@pytest.mark.parametrize("model", ["smal", "./small", "no/such/folder"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["score", "nowhere"],
+        ["generalize", "--corpus", "emodb", "--root", "nowhere"],
+        ["generalize", "--corpus", "iemocap", "--root", "."],
+        ["train", "heads", "--data", "nowhere", "--output", "heads"],
+        ["collect", "huggingface", "--clips", "nowhere", "--output", "out.csv"],
+    ],
+    ids=lambda command: " ".join(command),
+)
+def test_other_mistakes_are_found_before_anything_is_converted(run, hub, command):
+    before = len(hub.requests)
+    code, _, err = run(*command, "--model", "small", "--yes")
+    assert code == 2 and ("nowhere" in err or "iemocap" in err)
+    assert hub.requests[before:] == [] and models_in(run.home) == []
+
+
+@pytest.mark.parametrize("model", ["medium", "./small", "no/such/folder"])
 @pytest.mark.parametrize(
     "command",
     [
@@ -288,16 +306,17 @@ def plan(tmp_path) -> Plan:
     return Plan(loose, ["Awe"], "mixed", tmp_path / "model", 300_000_000, 150_000_000, 300_000_000)
 
 
+@pytest.mark.parametrize("quiet", [True, False])
 @pytest.mark.parametrize("answer", [True, False])
-def test_on_a_terminal_it_asks(answer, plan, monkeypatch):
+def test_on_a_terminal_it_asks_and_says_what_about(answer, quiet, plan, monkeypatch):
     for stream in (sys.stdin, sys.stderr):
         monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
-    asked = []
+    asked, file = [], io.StringIO()
     monkeypatch.setattr(typer, "confirm", lambda text, **how: asked.append(text) or answer)
     with nullcontext() if answer else pytest.raises(ConvertedModelError, match="nothing to load"):
-        cli_ready._ask(plan, Console(file=(said := io.StringIO()), width=200), yes=False)
+        cli_ready._ask(plan, Console(file=file, width=200, quiet=quiet), yes=False)
     assert len(asked) == 1
-    said = said.getvalue()
+    said = file.getvalue()
     assert "0.3 GB, about 24 s at 100 Mbit/s" in said and "0.5 GB until it is done" in said
 
 
