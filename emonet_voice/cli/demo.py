@@ -22,10 +22,10 @@ SPACES = {
 # that a model on the Hub has beside it, so that this package brings it, and Gradio's advice to
 # change the program for a public link is not for who typed a command.
 PROGRAM = """
-import builtins, runpy
+import runpy
+import gradio.blocks
 import modeling_empathic
-show = builtins.print
-builtins.print = lambda *words, **how: "share=True" in str(words) or show(*words, **how)
+gradio.blocks.print = lambda *words, **how: "share=True" in str(words) or print(*words, **how)
 runpy.run_path("app.py", run_name="__main__")
 """
 

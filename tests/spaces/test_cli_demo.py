@@ -57,11 +57,13 @@ def test_only_the_space_voice_has_a_model(started, capsys):
 
 def test_advice_to_change_the_program_is_not_shown(tmp_path):
     (tmp_path / "app.py").write_text(
-        "print('* Running on local URL:  http://127.0.0.1:7860')\n"
-        "print('* To create a public link, set `share=True` in `launch()`.')\n"
+        "import gradio, numba\n"  # which looks for every builtin function, print too
+        "with gradio.Blocks() as demo: pass\n"
+        "demo.launch(prevent_thread_lock=True, ssr_mode=False)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", cli_demo.PROGRAM],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout == "* Running on local URL:  http://127.0.0.1:7860\n"
+    assert done.stdout.startswith("* Running on local URL:  http://127.0.0.1:")
+    assert done.stdout.count("\n") == 1
