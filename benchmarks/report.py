@@ -14,6 +14,7 @@ from typing import Any
 from modeling_empathic.report.files import replacing, write_json
 
 HERE = Path(__file__).parent
+_CPU = HERE / "results" / "score_vs_loop-cpu.json"
 _WARM = HERE / "results" / "score_vs_loop-cpu-28.json"
 
 
@@ -60,23 +61,40 @@ def write_report(results: dict[str, Any], path: Path) -> None:
     readme = HERE / "README.md"
     text = readme.read_text()
     for file in sorted(path.parent.glob("*.json")):
-        begin, end = f"<!-- {file.stem} -->", f"<!-- /{file.stem} -->"
-        if begin not in text:
-            continue
-        before, rest = text.split(begin, 1)
-        after = rest.split(end, 1)[1]
-        table = TABLES[file.stem.split("-")[0]](json.loads(file.read_text()))
-        text = f"{before}{begin}\n{table}\n{end}{after}"
+        if f"<!-- {file.stem} -->" in text:
+            table = TABLES[file.stem.split("-")[0]](json.loads(file.read_text()))
+            text = _renewed(text, file.stem, table)
     with replacing(readme) as temporary:
         temporary.write_text(text, "utf-8")
-    cpu = path.parent / "score_vs_loop-cpu.json"
-    if cpu.exists():
-        front = HERE.parent / "README.md"
-        before, rest = front.read_text().split("<!-- speed -->", 1)
-        after = rest.split("<!-- /speed -->", 1)[1]
-        summary = speed(json.loads(cpu.read_text()), json.loads(_WARM.read_text()))
-        front.write_text(f"{before}<!-- speed -->\n{summary}\n<!-- /speed -->{after}")
+    write_front()
     print(TABLES[path.stem.split("-")[0]](results))
+
+
+def write_front() -> None:
+    """Renews the tables of the project's README: the models by name, and the speed."""
+    front = HERE.parent / "README.md"
+    text = front.read_text()
+    for name, section in front_sections().items():
+        text = _renewed(text, name, section)
+    with replacing(front) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def front_sections() -> dict[str, str]:
+    """What stands between markers in the project's README, by their names."""
+    from emonet_voice.models import rows, table
+    from modeling_empathic.report.tables import as_markdown
+
+    cpu, warm = (json.loads(file.read_text()) for file in (_CPU, _WARM))
+    listed = as_markdown([table(rows(), here=False)]).rstrip()
+    return {"models": listed, "speed": speed(cpu, warm)}
+
+
+def _renewed(text: str, name: str, section: str) -> str:
+    """The text with another section between the markers of a name."""
+    before, rest = text.split(f"<!-- {name} -->", 1)
+    after = rest.split(f"<!-- /{name} -->", 1)[1]
+    return f"{before}<!-- {name} -->\n{section}\n<!-- /{name} -->{after}"
 
 
 def describe(machine: dict[str, Any]) -> str:
@@ -314,6 +332,7 @@ TABLES = {
     "head_layout": head_layout,
     "house": _elsewhere("house", "house_table"),
     "metric": _elsewhere("metric", "metric_table"),
+    "models": _elsewhere("models", "models_table"),
     "nano_speed": _elsewhere("nano_speed", "nano_speed_table"),
     "parity": parity,
     "rehearsal": _elsewhere("rehearsal", "rehearsal_table"),

@@ -8,8 +8,9 @@ what the hardware is good at. `benchmarks/README.md` has the measurements behind
 
 import copy
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,9 +148,21 @@ def _read(
 
     with ThreadPoolExecutor(_COPIERS) as pool:
         done = pool.map(copy_file, by_file)
-        for others in logging.tqdm(done, total=len(by_file), desc="Reading weights"):
+        for others in logging.tqdm(done, total=len(by_file), desc="Reading weights", delay=2):
             stacks.update(others)
     return stacks
+
+
+@contextmanager
+def without_bar() -> Iterator[None]:
+    """Silences the library's bar over weights that are in memory already."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _targets(

@@ -13,7 +13,7 @@ from transformers import initialization as init
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from transformers.utils.generic import ModelOutput
 
-from .checkpoint_empathic import load_stacked, stack_on_load, unstacked
+from .checkpoint_empathic import load_stacked, stack_on_load, unstacked, without_bar
 from .configuration_empathic import EmpathicInsightConfig, HeadError
 from .saving_empathic import write_checkpoint, write_code, write_config
 from .source_empathic import Source
@@ -267,14 +267,15 @@ class EmpathicInsightModel(PreTrainedModel):
             if key.startswith("encoder.") and tensor.dtype != kwargs["dtype"]
         }
         wants_info = kwargs.pop("output_loading_info", False)
-        loaded: Any = super().from_pretrained(
-            None,
-            *model_args,
-            config=stacked.config,
-            state_dict=state_dict,
-            output_loading_info=True,
-            **kwargs,
-        )
+        with without_bar():
+            loaded: Any = super().from_pretrained(
+                None,
+                *model_args,
+                config=stacked.config,
+                state_dict=state_dict,
+                output_loading_info=True,
+                **kwargs,
+            )
         model, info = loaded
         for keys in (info["missing_keys"], info["unexpected_keys"]):
             if keys:  # the library only logs this, and leaves random weights behind

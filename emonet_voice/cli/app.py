@@ -16,6 +16,7 @@ from .demo import demo
 from .evaluate import evaluate
 from .generalize import generalize
 from .leaderboard import leaderboard
+from .models import models
 from .options import FLAG, UsageError, make_group
 from .publish import publish
 from .score import score
@@ -23,8 +24,8 @@ from .terminal import echo
 from .train import train
 
 app = make_group("emonet-voice")
-for command in (score, convert, evaluate, leaderboard, generalize, collect, demo):
-    app.command(no_args_is_help=command is not demo)(command)
+for command in (score, models, convert, evaluate, leaderboard, generalize, collect, demo):
+    app.command(no_args_is_help=command not in (models, demo))(command)
 app.add_typer(bench)
 app.add_typer(publish)
 app.add_typer(train)

@@ -14,6 +14,7 @@ from evaluate_metrics.adapters.systems import IMPORTS, SYSTEMS, make_adapter
 
 from . import options
 from .options import FLAG, UsageError
+from .ready import ready
 from .terminal import Terminal, echo
 
 _SYSTEMS = ", ".join((*SYSTEMS, *IMPORTS))
@@ -46,7 +47,7 @@ def collect(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Another model of the service; for huggingface a folder or Hub id.",
+            help="Another model of the service; for huggingface a folder, Hub id or short name.",
             show_default="the one of Table 5",
         ),
     ] = None,
@@ -89,6 +90,7 @@ def collect(
         typer.Option(metavar="DIR", help="Where answers are kept.", show_default="FILE.answers"),
     ] = None,
     as_json: options.AsJson = False,
+    yes: options.Yes = False,
 ) -> None:
     """Ask another system how strongly each clip conveys each emotion, for `evaluate` to read.
 
@@ -128,11 +130,15 @@ def collect(
             counts = _import(system, results, output, scale, bench, config, revision)
         else:
             _refuse(system, {"results": results})
+            asked = _clips(clips, bench, config, revision, limit)
+            if system == "huggingface" and model:
+                model, model_revision = ready(model, model_revision, yes=yes)
+                about_model |= {"model": model, "model_revision": model_revision}
             counts = _ask(
                 stderr,
                 system,
                 about_model | {"scale": scale},
-                _clips(clips, bench, config, revision, limit),
+                asked,
                 output,
                 cache_dir=cache or output.with_name(f"{output.name}.answers"),
                 workers=workers,

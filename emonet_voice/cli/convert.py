@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
-from .options import FLAG, Heads, split_names
+from emonet_voice.hub.repositories import ENCODER
+from modeling_empathic.scoring.short_names import locate
+
+from .options import FLAG, Heads, UsageError, split_names
 from .terminal import Terminal
 
 
@@ -13,7 +16,9 @@ def convert(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="SRC", help="Folder or Hub id with the public heads, `model_*_best.pth`."
+            metavar="SRC",
+            help="Where the public heads are, `model_*_best.pth`: small, large, plus, folder or "
+            "Hub id.",
         ),
     ],
     output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to create.")],
@@ -21,9 +26,9 @@ def convert(
         str,
         typer.Option(
             metavar="MODEL",
-            help="Whisper checkpoint: folder or Hub id, such as laion/BUD-E-Whisper.",
+            help="Whisper checkpoint that the heads belong to: folder or Hub id.",
         ),
-    ],
+    ] = ENCODER,
     dtype: Annotated[
         str,
         typer.Option(
@@ -51,11 +56,24 @@ def convert(
     Pickles are opened with `weights_only=True` and cannot run code; the result is safetensors, one
     head a file. OUT appears under its name only when it is whole.
 
-    Example: `emonet-voice convert laion/Empathic-Insight-Voice-Small small/ --encoder
-    laion/BUD-E-Whisper --dtype mixed`
+    `--model small` of the other commands does the same for you, in a cache; this is for a folder of
+    your own.
+
+    Example: `emonet-voice convert small my-small/ --dtype mixed`
     """
     from emonet_voice.hub.convert import convert as convert_release
+    from emonet_voice.hub.loose_heads import lacking, list_heads
     from modeling_empathic.report.progress import progress_bar
+
+    source, names = locate(source), split_names(heads)
+    loose = list_heads(source, revision)
+    if not names and loose.heads and (lack := lacking(loose)):
+        raise UsageError(f"{lack}; --heads NAMES converts those that you name")
+    if not names and loose.unknown and not allow_unknown:
+        raise UsageError(
+            f"{source} has heads that are not known here, {', '.join(list(loose.unknown)[:3])}: "
+            "--allow-unknown keeps them, --heads NAMES converts those that you name"
+        )
 
     stderr = Terminal(stderr=True)
     with progress_bar(stderr, shown=True, verb="Converting") as progress:
@@ -69,7 +87,7 @@ def convert(
             output,
             encoder,
             dtype=dtype,
-            heads=split_names(heads) or None,
+            heads=names or None,
             allow_unknown=allow_unknown,
             revision=revision,
             encoder_revision=encoder_revision,

@@ -2,13 +2,15 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from emonet_voice.hub.repositories import project_folder
 
-from .options import UsageError
+from .options import MODELS, Revision, UsageError, Yes
+from .ready import ready
 
 SPACES = {
     "voice": "empathic_insight_voice",
@@ -16,36 +18,67 @@ SPACES = {
     "leaderboard": "emonet_voice_leaderboard",
 }
 
+# The Space as the Hub runs it, its own program in its own folder; but Nano comes without the code
+# that a model on the Hub has beside it, so that this package brings it, and Gradio's advice to
+# change the program for a public link is not for who typed a command.
+PROGRAM = """
+import runpy
+import gradio.blocks
+import modeling_empathic
+gradio.blocks.print = lambda *words, **how: "share=True" in str(words) or print(*words, **how)
+runpy.run_path("app.py", run_name="__main__")
+"""
+
 
 def demo(
     space: Annotated[
         str, typer.Argument(metavar="SPACE", help="voice, annotation or leaderboard.")
     ] = "voice",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help=f"Of the Space voice: {MODELS}, folder or Hub id.",
+            show_default="nano, built in",
+        ),
+    ] = None,
+    revision: Revision = None,
+    yes: Yes = False,
     port: Annotated[
         int | None, typer.Option(metavar="N", help="Port to listen on.", show_default="7860")
     ] = None,
 ) -> None:
-    """Start a Space on this machine, with the built-in model: hear, annotate or compare.
+    """Start a Space on this machine: hear, annotate or compare.
 
     Opens on http://127.0.0.1:7860 and runs until Ctrl-C. Needs `pip install "emonet-voice[space]"`.
 
-    Example: `emonet-voice demo`
+    Example: `emonet-voice demo --model small`
 
     Example: `emonet-voice demo annotation --port 7861`
     """
     from importlib.util import find_spec
 
-    from modeling_empathic import NANO
-
     if space not in SPACES:
         raise UsageError(f"no Space {space!r}; choose from {', '.join(SPACES)}")
     if find_spec("gradio") is None:
         raise UsageError('gradio is not installed: pip install "emonet-voice[space]"')
-    os.environ.setdefault("EMONET_MODEL_FOLDER", str(NANO))
+    if space == "voice":
+        if model or "EMONET_MODEL_FOLDER" not in os.environ:
+            os.environ["EMONET_MODEL_FOLDER"] = _folder(model, revision, yes=yes)
+    elif model:
+        raise UsageError(f"--model is for the Space voice, not for {space}")
     if port is not None:
         os.environ["GRADIO_SERVER_PORT"] = str(port)
-    # The Space as the Hub runs it, its own program in its own folder; but Nano comes without the
-    # code that a model on the Hub has beside it, so that this package brings it.
     os.chdir(project_folder(f"spaces/{SPACES[space]}"))
-    program = "import modeling_empathic, runpy; runpy.run_path('app.py', run_name='__main__')"
-    os.execv(sys.executable, [sys.executable, "-c", program])
+    os.execv(sys.executable, [sys.executable, "-c", PROGRAM])
+
+
+def _folder(model: str | None, revision: str | None, *, yes: bool) -> str:
+    """The folder of a model; of one that the Hub has in safetensors, as it is downloaded."""
+    source, revision = ready(model, revision, yes=yes)
+    if Path(source).is_dir():
+        return str(Path(source).absolute())  # the Space runs in its own folder
+    from huggingface_hub import snapshot_download
+
+    wanted = ["*.json", "*.safetensors", "*.py"]
+    return snapshot_download(source, revision=revision, allow_patterns=wanted)

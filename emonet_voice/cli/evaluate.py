@@ -13,6 +13,7 @@ import typer
 from .leaderboard import leaderboard as merge_results
 from .options import (
     DEVICES,
+    MODELS,
     REVISION,
     AsJson,
     Bench,
@@ -23,10 +24,12 @@ from .options import (
     ResultFile,
     Scale,
     UsageError,
+    Yes,
     check_one_format,
     check_result_file,
     quiet_libraries,
 )
+from .ready import ready
 from .terminal import Terminal, echo
 
 if TYPE_CHECKING:
@@ -77,7 +80,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="Score the Bench's clips first with this one: folder or Hub id.",
+            help=f"Score the Bench's clips first with this one: {MODELS}, folder or Hub id.",
             rich_help_panel=SCORING,
         ),
     ] = None,
@@ -104,6 +107,7 @@ def evaluate(
             rich_help_panel=SCORING,
         ),
     ] = "auto",
+    yes: Yes = False,
 ) -> None:
     """Show how a system's scores agree with the raters of Bench, beside the published systems.
 
@@ -124,7 +128,7 @@ def evaluate(
 
     Example: `emonet-voice evaluate gpt.jsonl --bench bench/ --vs scores.parquet --plots plots/`
 
-    Example: `emonet-voice evaluate --model laion/Empathic-Insight-Voice-Small --bench bench/`
+    Example: `emonet-voice evaluate --model small --bench bench/`
     """
     files = predictions or []
     if leaderboard:
@@ -149,9 +153,10 @@ def evaluate(
     n_failed = 0
     if model:
         scores = scores or Path(f"{_stem(model)}-{_stem(bench)}-{config}.parquet")
+        source, model_revision = ready(model, model_revision, dtype=dtype, yes=yes)
         loading = {"revision": model_revision, "device": device, "dtype": dtype}
         n_clips = len(set(labels["clip_id"].to_pylist()))
-        n_failed = _score(model, loading, (bench, config, revision), scores, n_clips)
+        n_failed = _score(source, loading, (bench, config, revision), scores, n_clips)
         files = [scores]
     mine = read_predictions(files[0], scale)
     with stderr.status("Resampling"):

@@ -8,6 +8,7 @@ import typer
 
 from . import options
 from .options import FLAG, UsageError
+from .ready import ready
 from .terminal import Terminal, echo
 
 
@@ -55,6 +56,7 @@ def generalize(
     device: options.Device = "auto",
     as_json: options.AsJson = False,
     markdown: options.Markdown = False,
+    yes: options.Yes = False,
 ) -> None:
     """Show how well a model's emotions tell the classes of real, acted speech apart.
 
@@ -70,10 +72,11 @@ def generalize(
     Example: `emonet-voice generalize --corpus emodb --root path/to/emodb`
 
     Example: `emonet-voice generalize --corpus ravdess --root ravdess/ --model
-    laion/Empathic-Insight-Voice-Large --supervised path/to/whisper-base --output result.json`
+    large --supervised path/to/whisper-base --output result.json`
     """
     from evaluate_metrics.generalize import result as measuring
     from evaluate_metrics.generalize import tables
+    from evaluate_metrics.generalize.clips import mapped_heads
     from modeling_empathic.report import files
     from modeling_empathic.report.progress import progress_bar
 
@@ -81,7 +84,10 @@ def generalize(
     options.check_result_file(output)
     if states_cache and (states_cache.suffix != ".npz" or not states_cache.parent.is_dir()):
         raise UsageError(f"--states-cache {states_cache}: choose an .npz file in a folder")
+    if not root.is_dir():  # before a model is converted
+        raise UsageError(f"--root {root}: no such folder")
     options.quiet_libraries()
+    model, revision = ready(model, revision, heads=mapped_heads(corpus), yes=yes)
     stderr = Terminal(stderr=True)
     try:
         with progress_bar(stderr, verb="Generalizing") as bar:

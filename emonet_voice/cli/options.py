@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+
+from modeling_empathic.scoring.short_names import SHORT_NAMES
 
 FLAG = ""  # metavar of an option without a value; Typer's own "<bool>" looks like one
 # Typer carries its own copy of Click since 0.20; this is its UsageError in every version.
 UsageError: Any = typer.BadParameter.__mro__[1]
+MODELS = ", ".join(SHORT_NAMES)
 DEVICES = "auto, cpu, openvino, cuda, cuda:N or mps."
 REVISION = "Branch, tag or commit of a model on the Hub."
 BENCH_REVISION = "Branch, tag or commit of a Bench on the Hub."
@@ -27,7 +31,11 @@ Heads = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option(metavar="MODEL", help="Folder or Hub id.", show_default="Nano, built in"),
+    typer.Option(
+        metavar="MODEL",
+        help=f"{MODELS}, folder or Hub id; `models` lists what each takes.",
+        show_default="nano, built in",
+    ),
 ]
 Revision = Annotated[str | None, typer.Option(metavar="REV", help=REVISION)]
 Device = Annotated[str, typer.Option(metavar="NAME", help=DEVICES)]
@@ -61,15 +69,50 @@ Only = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", metavar=FLAG, help="Do not ask.")]
 
 
+class _PlainHelp:
+    """Help without Typer's words for types: `[OPTIONS] SRC [OUT]`, and no `<bool>` anywhere."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if param.param_type_name == "argument":
+                param.display_type_rich = lambda ctx: None  # its name and help say more
+            elif param.is_flag:  # --help and --install-completion too, which are not ours
+                param.metavar = FLAG
+        return params
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        pieces = ["[OPTIONS]"]
+        for param in self.get_params(ctx):
+            if param.param_type_name == "argument":
+                name = param.metavar + ("..." if param.nargs != 1 else "")
+                pieces.append(name if param.required else f"[{name}]")
+        return pieces + (["COMMAND ..."] if isinstance(self, TyperGroup) else [])
+
+
+class _Command(_PlainHelp, TyperCommand):
+    pass
+
+
+class Group(_PlainHelp, TyperGroup):
+    """A command that has commands."""
+
+
+class _App(typer.Typer):
+    def command(self, *args: Any, **options: Any) -> Any:
+        """A command of it, with our help."""
+        return super().command(*args, **{"cls": _Command, **options})
+
+
 def make_group(name: str, **options: Any) -> typer.Typer:
     """A command that has commands, set up as all of ours."""
-    return typer.Typer(
+    return _App(
         name=name,
         no_args_is_help=True,
         rich_markup_mode="markdown",
         context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_enable=False,
-        **options,
+        **{"cls": Group, **options},
     )
 
 

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
-from typer.core import TyperGroup
 
-from .options import FLAG, AsJson, Only, UsageError, Yes, make_group, split_names
+from .options import FLAG, AsJson, Group, Only, UsageError, Yes, make_group, split_names
 from .terminal import Terminal, echo
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ Keep = Annotated[
 ]
 
 
-class _Group(TyperGroup):
+class _Group(Group):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, new_spelling(args))
 

@@ -12,14 +12,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from .options import FLAG, Device, Heads, Model, Revision, UsageError, quiet_libraries, split_names
+from .options import (
+    FLAG,
+    Device,
+    Heads,
+    Model,
+    Revision,
+    UsageError,
+    Yes,
+    quiet_libraries,
+    split_names,
+)
+from .ready import ready
 from .terminal import Terminal
 
 if TYPE_CHECKING:
     from modeling_empathic.scoring.journal import ScoreFile
 
 Row = dict[str, Any]
-SMALL = "laion/Empathic-Insight-Voice-Small"
 
 
 def score(
@@ -74,6 +84,7 @@ def score(
         bool,
         typer.Option("--json", metavar=FLAG, help="Print rows as JSON lines instead of the table."),
     ] = False,
+    yes: Yes = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", metavar=FLAG, help="Print errors only.")
     ] = False,
@@ -92,7 +103,7 @@ def score(
 
     Example: `emonet-voice score clips/ --output scores.parquet`
 
-    Example: `emonet-voice score call.m4a --model laion/Empathic-Insight-Voice-Small`
+    Example: `emonet-voice score call.m4a --model small`
 
     Example: `find . -name "*.wav" | emonet-voice score - --heads anger,awe --json`
     """
@@ -109,11 +120,13 @@ def score(
     elif overwrite:
         raise UsageError("--overwrite needs --output")
     clips = find_audio(_with_stdin(paths))
-    if model is None:
-        note = f"Model: Nano, built in{_nano_figures()}.\nFor real use: --model {SMALL}"
+    if model in (None, "nano"):
+        note = f"Model: Nano, built in{_nano_figures()}.\nFor real use: --model small"
         stderr.print(note, soft_wrap=not stderr.is_terminal)
+    names = split_names(heads)
+    source, revision = ready(model, revision, heads=names, dtype=dtype, yes=yes, quiet=quiet)
     loaded, extractor, provenance = _load(
-        stderr, model, revision=revision, heads=split_names(heads), device=device, dtype=dtype
+        stderr, source, revision=revision, heads=names, device=device, dtype=dtype
     )
     summary = Summary(loaded.config.heads)
     n_new, elapsed_s, started = 0, 0.0, time.perf_counter()

@@ -10,6 +10,7 @@ import typer
 
 from . import options
 from .options import FLAG, UsageError, split_names
+from .ready import ready
 from .terminal import Terminal, echo
 
 
@@ -26,8 +27,8 @@ def heads(
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="Model to add to, or a Whisper checkpoint: folder or Hub id.",
-            show_default="Nano, built in",
+            help=f"Model to add to, or a Whisper checkpoint: {options.MODELS}, folder or Hub id.",
+            show_default="nano, built in",
         ),
     ] = None,
     heads: options.Heads = None,
@@ -118,6 +119,7 @@ def heads(
         typer.Option(metavar="PROJECT", help="Log losses with trackio, on this machine."),
     ] = None,
     as_json: options.AsJson = False,
+    yes: options.Yes = False,
 ) -> None:
     """Train heads on a frozen encoder (the paper's stage 2), on your own labels.
 
@@ -139,8 +141,8 @@ def heads(
     """
     from emonet_voice.training_card import write_training_card
     from modeling_empathic.report.files import as_json as to_json
+    from modeling_empathic.report.files import is_hub_id
     from modeling_empathic.report.progress import progress_bar
-    from modeling_empathic.scoring.loading import NANO
     from modeling_empathic.training.base import load_base
     from modeling_empathic.training.labels import read_label_map, read_labels
     from modeling_empathic.training.run import estimate, train_heads
@@ -153,8 +155,10 @@ def heads(
         seed=seed, heads_per_pass=heads_per_pass, shard=shard,
     )  # fmt: skip
     stderr = Terminal(stderr=True)
-    source = str(NANO) if model is None else model
     added = dict(_new_head(spec) for spec in new_head or [])
+    if not Path(data).exists() and not is_hub_id(data):  # before a model is converted
+        raise UsageError(f"--data {data}: no such folder, and not the id of a data set")
+    source, revision = ready(model, revision, yes=yes)
     meaning = read_label_map(label_map) if label_map else None
     if corpus:
         labelled = _corpus(data, corpus, meaning)

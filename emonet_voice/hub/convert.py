@@ -6,7 +6,6 @@ nowhere else, with `weights_only=True`, so that they cannot run code.
 """
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from safetensors import safe_open
 from transformers import WhisperConfig, WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+from emonet_voice.hub.loose_heads import LooseHeads, lacking, list_heads
 from modeling_empathic.configuration_empathic import (
     DTYPES,
     EmpathicInsightConfig,
@@ -37,7 +37,6 @@ from modeling_empathic.taxonomy import (
     resolve,
 )
 
-_FILE = re.compile(r"model_(?P<stem>.+)_best\.pth")
 _PUBLIC_LAYER = {"mlp.2": "mlp.0", "mlp.5": "mlp.1", "mlp.8": "mlp.2", "mlp.11": "mlp.3"}
 
 
@@ -65,6 +64,7 @@ def convert(
     revision: str | None = None,
     encoder_revision: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    origin: dict[str, str | None] | None = None,
 ) -> EmpathicInsightConfig:
     """Converts public heads and a Whisper checkpoint into one model folder.
 
@@ -84,6 +84,7 @@ def convert(
         revision: Revision of `source` on the Hub.
         encoder_revision: Revision of `encoder` on the Hub.
         progress: Called with `(head name, number done, number of heads)`.
+        origin: What to say of `source`, where it is a download: name, revision and commit.
 
     Returns:
         The configuration written.
@@ -91,8 +92,8 @@ def convert(
     Raises:
         ConversionError: A file that is not a public head, holds NaN or Inf, is refused by the
             restricted unpickler, or an output that is in the way.
-        HeadError: An emotion head missing (without `heads`) or there twice, or heads of
-            different widths.
+        HeadError: An emotion head missing (without `heads`), or heads of different widths.
+        LooseHeadsError: A head that is there twice.
         UnknownNameError: An unknown stem without `allow_unknown`.
         OSError: A file or repository that cannot be read.
     """
@@ -101,7 +102,8 @@ def convert(
         raise ConversionError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ConversionError(f"{output} exists already; name a folder that does not")
-    files = find_heads(source, heads=heads, allow_unknown=allow_unknown, revision=revision)
+    loose = list_heads(source, revision)
+    files = find_heads(loose, heads=heads, allow_unknown=allow_unknown)
     hub: dict[str, Any] = {"revision": encoder_revision} if encoder_revision else {}
     whisper = WhisperConfig.from_pretrained(encoder, **hub)
     config = _configuration(files, whisper)
@@ -126,7 +128,7 @@ def convert(
         write_checkpoint(partial, config, tensors, loaded())
         _feature_extractor(encoder, whisper, hub).save_pretrained(partial)
         provenance = {
-            "source": _origin(source, revision),
+            "source": origin or {**_origin(source, revision), "commit": loose.commit},
             "encoder": {
                 **_origin(encoder, encoder_revision),
                 "commit": Source(encoder, hub).commit,
@@ -144,47 +146,34 @@ def convert(
 
 
 def find_heads(
-    source: str | os.PathLike[str],
-    *,
-    heads: list[str] | None = None,
-    allow_unknown: bool = False,
-    revision: str | None = None,
+    loose: LooseHeads, *, heads: list[str] | None = None, allow_unknown: bool = False
 ) -> list[HeadFile]:
-    """The head files of a folder or Hub repository, in taxonomy order, with their shapes.
+    """Head files that are there or, from the Hub, downloaded, in taxonomy order, with their shapes.
 
     Raises what [`convert`] does.
     """
     known = canonical if allow_unknown else resolve
-    wanted = None if heads is None else [known(name) for name in heads]
-    files: dict[str, str] = {}
-    for file in _list(source, revision):
-        match = _FILE.fullmatch(file)
-        if not match:
-            continue
-        try:
-            name = resolve(match["stem"])
-        except UnknownNameError as error:
-            if wanted is not None and match["stem"] not in wanted:
-                continue
-            if not allow_unknown:
-                raise UnknownNameError(f"{file}: {error} (allow_unknown keeps it)") from None
-            name = match["stem"]
-        if name in files:
-            raise HeadError(f"head {name!r} is there twice: {files[name]} and {file}")
-        files[name] = file
+    files = {**loose.heads, **loose.unknown}
     if not files:
-        raise ConversionError(f"{source} holds no model_<STEM>_best.pth")
-    needed = list(EMOTION_NAMES) if wanted is None else wanted
-    missing = [name for name in needed if name not in files]
-    if missing:
-        raise HeadError(f"{source} lacks {len(missing)} heads: {', '.join(missing)}")
-    order = [*EMOTION_NAMES, *(head.name for head in (*ATTRIBUTES, *QUALITIES))]
-    names = wanted or sorted(
-        files, key=lambda name: order.index(name) if name in order else len(order)
-    )
+        raise ConversionError(f"{loose.source} holds no model_<STEM>_best.pth")
+    if heads is not None:
+        names = [known(name) for name in heads]
+        missing = [name for name in names if name not in files]
+        if missing:
+            raise HeadError(f"{loose.source} has no head {', '.join(missing)}")
+    else:
+        if loose.unknown and not allow_unknown:
+            stem, file = next(iter(loose.unknown.items()))
+            try:
+                resolve(stem)
+            except UnknownNameError as error:
+                raise UnknownNameError(f"{file}: {error} (allow_unknown keeps it)") from None
+        if lack := lacking(loose):
+            raise HeadError(f"{lack}; heads names those to convert alone")
+        names = list(files)
     chosen = []
     for name in names:
-        path = _fetch(source, files[name], revision)
+        path = _fetch(loose, files[name])
         shapes = {key: tuple(value.shape) for key, value in _open(path, "meta").items()}
         chosen.append(HeadFile(name, path, shapes))
     return chosen
@@ -320,17 +309,9 @@ def _feature_extractor(
     return WhisperFeatureExtractor(feature_size=whisper.num_mel_bins)
 
 
-def _list(source: str | os.PathLike[str], revision: str | None) -> list[str]:
-    if Path(source).is_dir():
-        return sorted(path.name for path in Path(source).iterdir())
-    from huggingface_hub import HfApi
-
-    return sorted(HfApi().list_repo_files(str(source), revision=revision))
-
-
-def _fetch(source: str | os.PathLike[str], file: str, revision: str | None) -> Path:
-    if Path(source).is_dir():
-        return Path(source) / file
+def _fetch(loose: LooseHeads, file: str) -> Path:
+    if loose.commit is None:
+        return Path(loose.source) / file
     from huggingface_hub import hf_hub_download
 
-    return Path(hf_hub_download(str(source), file, revision=revision))
+    return Path(hf_hub_download(loose.source, file, revision=loose.commit))

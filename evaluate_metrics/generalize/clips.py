@@ -53,8 +53,7 @@ def open_corpus(root: str | Path, corpus: str) -> Iterator[list[CorpusClip]]:
         EvaluationError: Another corpus, or a built folder without the columns of this one.
         RawReleaseError: No folder, no audio, or a name that is not the corpus's.
     """
-    if corpus not in ACTED:
-        raise EvaluationError(f"unknown corpus {corpus!r}; choose from {', '.join(ACTED)}")
+    _check_known(corpus)
     built = sorted(Path(root, "data").glob("*.parquet"))
     with ExitStack() as stack:
         if built:
@@ -64,6 +63,21 @@ def open_corpus(root: str | Path, corpus: str) -> Iterator[list[CorpusClip]]:
         else:
             files, _ = ACTED[corpus].files(root)
             yield [_named(file, ACTED[corpus].parse_name(file.name)) for file in files]
+
+
+def mapped_heads(corpus: str) -> list[str]:
+    """The emotions that Table 11 maps to a corpus's classes.
+
+    Raises:
+        EvaluationError: Another corpus.
+    """
+    _check_known(corpus)
+    return [name for names in ACTED[corpus].CLASSES.values() for name in names]
+
+
+def _check_known(corpus: str) -> None:
+    if corpus not in ACTED:
+        raise EvaluationError(f"unknown corpus {corpus!r}; choose from {', '.join(ACTED)}")
 
 
 def _named(file: Path, row: Mapping[str, Any]) -> CorpusClip:

@@ -18,6 +18,7 @@ from evaluate_metrics.generalize.clips import (
     ACTED,
     Scored,
     heard_speakers,
+    mapped_heads,
     open_corpus,
     score_clips,
 )
@@ -87,7 +88,7 @@ def generalize(
     Args:
         root: The corpus in its own files, or what `emonet-voice bench build` made of it.
         corpus: `"emodb"` or `"ravdess"`.
-        model: Folder or Hub id; None for Nano.
+        model: Short name, folder or Hub id; None for Nano.
         revision: Of a model on the Hub.
         device: As `emonet-voice score` takes it.
         baseline: Also rows on z-scores against the model's `reference_scores.json`.
@@ -107,14 +108,15 @@ def generalize(
         ScoringError: A model that cannot be loaded.
     """
     from modeling_empathic import __version__
-    from modeling_empathic.scoring.loading import NANO, load_model
+    from modeling_empathic.scoring.loading import load_model
+    from modeling_empathic.scoring.short_names import locate
 
-    source = model or str(NANO)
+    source = locate(model)
     with open_corpus(root, corpus) as clips:
         kind = ACTED[corpus]
-        mapped = [name for names in kind.CLASSES.values() for name in names]
+        mapped = mapped_heads(corpus)
         loaded, extractor, provenance = load_model(
-            model, revision=revision, heads=mapped, device=device, dtype="auto"
+            source, revision=revision, heads=mapped, device=device, dtype="auto"
         )
         name = str(provenance["model"])
         reference = _reference(source, revision, name) if baseline else None

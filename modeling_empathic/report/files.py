@@ -6,7 +6,7 @@ import math
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -87,22 +87,26 @@ def sha256(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def lock(file: IO[bytes] | int, what: object) -> None:
+def lock(file: IO[bytes] | int, what: object, *, on_wait: Callable[[], None] | None = None) -> None:
     """Keeps a second run away from what is written; the system lifts it when a run is killed.
 
     Args:
         file: Open file, or its number, that stands for the output; closing it ends the lock.
         what: The output, for the message.
+        on_wait: Called where another run has it, before this one waits for that to end.
 
     Raises:
-        UserError: Another run has it.
+        UserError: Another run has it, and this one is not to wait.
     """
     if fcntl is None:
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise UserError(f"another run is writing {what}") from None
+        if on_wait is None:
+            raise UserError(f"another run is writing {what}") from None
+        on_wait()
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 @contextmanager

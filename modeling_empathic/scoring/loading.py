@@ -2,17 +2,19 @@
 
 import hashlib
 import importlib.util
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 from modeling_empathic.reference_scores import FILE_NAME as REFERENCE_SCORES
-from modeling_empathic.report.files import is_hub_id
 
 from .clips import ScoringError
+from .short_names import NANO, locate
 
-NANO = Path(__file__).parents[1] / "nano"
 NANO_NAME = "nano (embedded)"
+CONVERSION = "conversion.json"
+"""What a conversion writes about where its heads and its encoder came from."""
 WHOLE_FILE_BYTES = 64 * 2**20
 SAMPLE_BYTES, SAMPLE_STRIDE = 4096, 256 * 1024
 
@@ -46,7 +48,8 @@ def load_model(
     """Loads a model and its feature extractor and describes them.
 
     Args:
-        model: Folder or Hub id; `None` for the embedded Nano.
+        model: Short name, folder or Hub id (see `short_names.locate`); `None` for the embedded
+            Nano.
         revision: Branch, tag or commit on the Hub.
         heads: Names of the heads to load, in any spelling; empty for all.
         device: As for `choose_device`.
@@ -59,19 +62,18 @@ def load_model(
         The model on its device in evaluation mode, the feature extractor, and the provenance.
 
     Raises:
-        ScoringError: There is no such model, or it cannot be read.
+        ScoringError: It cannot be read.
+        UnknownModelError: There is no such model.
         HeadError: It has no head of a name.
     """
-    source = str(NANO) if model is None else model
-    is_folder = Path(source).is_dir()
+    source = locate(model)
+    is_nano, is_folder = source == str(NANO), Path(source).is_dir()
     torch_device = choose_device(device)
     if is_folder and revision:
         raise ScoringError("revision is for models on the Hub, not for a folder")
-    if not is_folder and not is_hub_id(source):
-        raise ScoringError(f"model {source}: no such folder, and not a Hub id (owner/name)")
     for file in ("config.json", "preprocessor_config.json") if is_folder else ():
         if not Path(source, file).is_file():
-            raise ScoringError(f"model {model or NANO_NAME}: the folder has no {file}")
+            raise ScoringError(f"model {model}: the folder has no {file}")
 
     import torch
     from transformers import WhisperFeatureExtractor
@@ -105,10 +107,14 @@ def load_model(
     except HeadError:
         raise  # it names the head, and those there are
     except (OSError, ValueError, RuntimeError) as error:  # all that loaders raise for bad files
-        name = NANO_NAME if model is None else model
+        name = NANO_NAME if is_nano else source
         raise ScoringError(f"cannot load the model {name}: {_first_line(error)}") from error
-    name = NANO_NAME if model is None else Path(source).resolve().name if is_folder else model
-    version = fingerprint(Path(source)) if is_folder else loaded.commit or revision or "main"
+    if is_nano:
+        name, version = NANO_NAME, fingerprint(NANO)
+    elif is_folder:
+        name, version = origin(Path(source))
+    else:
+        name, version = source, loaded.commit or revision or "main"
     provenance = describe(loaded, extractor, name, version) | {"dtype": dtype}
     if device == "openvino":
         if loaded.config.cut_to_speech:
@@ -158,6 +164,21 @@ def describe(model: Any, extractor: Any, name: str, revision: str) -> dict[str, 
             "sample_rate": SAMPLE_RATE,
         },
     }
+
+
+def origin(folder: Path) -> tuple[str, str]:
+    """What a folder's model is called, and its version.
+
+    Of what `emonet_voice.hub.convert` made from a repository on the Hub, these are the repository
+    and its commit, as if the Hub had it in safetensors; of any other folder its name and its
+    [`fingerprint`].
+    """
+    try:
+        source = json.loads((folder / CONVERSION).read_text("utf-8"))["source"]
+        name, commit = source["name"], source["commit"]
+    except (OSError, ValueError, KeyError, TypeError):
+        commit = None
+    return (str(name), str(commit)) if commit else (folder.resolve().name, fingerprint(folder))
 
 
 def fingerprint(folder: Path) -> str:

@@ -79,8 +79,11 @@ def emotions_of(name: str) -> tuple[str, ...]:
     """
     if name not in SOURCES:
         raise VoiceError(f"no model {name!r} here; choose {', '.join(SOURCES)}")
-    config = AutoConfig.from_pretrained(SOURCES[name], trust_remote_code=True, **_hub(name))
-    return tuple(head["name"] for head in config.heads if head["group"] == "emotion")
+    return tuple(head["name"] for head in _config(name).heads if head["group"] == "emotion")
+
+
+def _config(name: str) -> Any:
+    return AutoConfig.from_pretrained(SOURCES[name], trust_remote_code=True, **_hub(name))
 
 
 def load(name: str, heads: tuple[str, ...] = ()) -> Voice:
@@ -113,8 +116,9 @@ def _read(name: str, heads: tuple[str, ...]) -> Voice:
     if unknown:
         raise VoiceError(f"{name} has no head {unknown[0]!r}; it has {', '.join(has)}")
     emotions = tuple(emotion for emotion in has if not heads or emotion in heads)
-    # A GPU takes the type that is stored (half precision); CPUs are fast in float32 only.
-    dtype = {} if _CUDA else {"dtype": torch.float32}
+    # A GPU takes the type that is stored (half precision); CPUs are fast in float32 only, which
+    # the encoder of a mixed model has: its heads would take twice the memory, and gain nothing.
+    dtype = {} if _CUDA or _config(name).is_mixed else {"dtype": torch.float32}
     model = AutoModel.from_pretrained(
         SOURCES[name], trust_remote_code=True, heads=list(emotions), **_hub(name), **dtype
     )

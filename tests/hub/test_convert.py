@@ -13,8 +13,10 @@ import torch
 from torch import nn
 
 from emonet_voice.hub.convert import ConversionError, convert
+from emonet_voice.hub.loose_heads import LooseHeadsError, lacking, list_heads
 from modeling_empathic import EmpathicInsightModel, HeadError
 from modeling_empathic.taxonomy import ATTRIBUTES, EMOTION_NAMES, EMOTIONS, UnknownNameError
+from tests.support.command import run_command
 from tests.support.places import REPOSITORY
 from tests.support.public_heads import POOLED, STATES, public_state, save_head
 
@@ -79,11 +81,13 @@ def test_the_folder_has_the_stock_feature_extractor_and_where_heads_came_from(
     assert stock["feature_extractor_type"] == "WhisperFeatureExtractor"
     content = json.loads((tmp_path / "out" / "conversion.json").read_text())
     assert set(content["sha256"]) == {path.name for path in release.iterdir()}
-    assert content["source"] == {"name": "release", "revision": None}  # and no path
+    assert content["source"] == {"name": "release", "revision": None, "commit": None}  # and no path
 
 
 def test_all_forty_emotions_are_needed_without_heads(release, whisper, tmp_path):
-    with pytest.raises(HeadError, match=r"lacks 38 heads: Amusement, Elation"):
+    with pytest.raises(
+        HeadError, match=r"has only 2 of the 40 emotions: Anger, Jealousy & Envy; heads"
+    ):
         convert(release, tmp_path / "out", whisper)
     assert not (tmp_path / "out").exists()
 
@@ -99,7 +103,7 @@ def test_attributes_are_optional_and_come_after_the_emotions(whisper, tmp_path):
 
 def test_two_files_of_one_head_are_refused(release, whisper, tmp_path):
     save_head(release, "Jealousy_Envy")
-    with pytest.raises(HeadError, match="'Jealousy & Envy' is there twice"):
+    with pytest.raises(LooseHeadsError, match="'Jealousy & Envy' is there twice"):
         convert(release, tmp_path / "out", whisper, heads=HEADS)
 
 
@@ -270,6 +274,27 @@ def test_the_command_prints_what_it_found_and_one_line_for_a_mistake(
     assert message.startswith("error:")
     assert "Anger" in message
     assert message.count("\n") == 1
+
+
+def test_the_command_names_the_option_for_a_few_heads(release, whisper, tmp_path):
+    code, _, err = run_command("convert", release, tmp_path / "out", "--encoder", whisper)
+    assert (code, err.count("\n")) == (2, 1) and len(err) < 200
+    assert "has only 2 of the 40 emotions: Anger, Jealousy & Envy; --heads NAMES" in err
+    save_head(release, "Hunger")
+    for emotion in EMOTIONS:
+        save_head(release, emotion.stem, n_in=POOLED)
+    code, _, err = run_command("convert", release, tmp_path / "out", "--encoder", whisper)
+    assert code == 2 and "Hunger: --allow-unknown keeps them" in err
+
+
+def test_what_is_missing_is_listed_where_that_is_shorter(release):
+    for emotion in EMOTIONS[:38]:
+        save_head(release, emotion.stem, n_in=POOLED)
+    loose = list_heads(release)
+    said = lacking(loose)
+    assert "lacks 1 of the 40 emotions: Intoxication" in said and len(said) < 200
+    save_head(release, EMOTIONS[38].stem, n_in=POOLED)
+    assert lacking(list_heads(release)) == ""
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")

@@ -346,3 +346,17 @@ def test_a_folder_without_a_configuration_says_so(broken):
     (broken / "config.json").unlink()
     with pytest.raises(OSError, match=r"config\.json"):
         load(broken)
+
+
+def test_loading_a_small_model_draws_no_bar(model_folder, capsys):
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.enable_progress_bar()
+    try:
+        EmpathicInsightModel.from_pretrained(model_folder)
+        assert logging.is_progress_bar_enabled()
+    finally:
+        if not shown:
+            logging.disable_progress_bar()
+    assert capsys.readouterr().err == ""

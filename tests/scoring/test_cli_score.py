@@ -13,7 +13,6 @@ from pyarrow import parquet
 from rich.console import Console
 
 from emonet_voice.cli import app as cli
-from emonet_voice.cli.score import SMALL
 from emonet_voice.cli.screen import Summary, strongest
 from modeling_empathic import EmpathicInsightConfig
 from modeling_empathic.scoring import loading
@@ -112,7 +111,7 @@ def test_nothing_moves_on_the_screen_when_it_is_not_a_terminal(clips, capsys):
     assert cli.run(["score", "clips"]) == 0
     captured = capsys.readouterr()
     assert captured.err.startswith("Model: Nano") and captured.err.count("\n") == 2
-    assert SMALL in captured.err
+    assert "--model small" in captured.err
     assert "\x1b" not in captured.out + captured.err and "Scoring" not in captured.err
 
 

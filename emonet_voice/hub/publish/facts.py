@@ -12,7 +12,7 @@ from typing import Any
 
 from emonet_voice.hub.repositories import NAMESPACE, PAPER, REPOSITORIES, PublishError, Repository
 from modeling_empathic.reference_scores import FILE_NAME as REFERENCE
-from modeling_empathic.scoring.loading import NANO_NAME, fingerprint
+from modeling_empathic.scoring.loading import NANO_NAME, fingerprint, origin
 
 METRIC_EXAMPLE: dict[str, Any] = {
     "predictions": [0.5, 3.5, 2.0, 1.0, None],
@@ -130,7 +130,7 @@ def check_figures(name: str, folder: Path) -> None:
             )
     if (folder / REFERENCE).is_file():
         revision = json.loads((folder / REFERENCE).read_text("utf-8")).get("revision")
-        if revision != fingerprint(folder):
+        if revision not in (fingerprint(folder), origin(folder)[1]):
             raise PublishError(
                 f"{name}: {REFERENCE} is of other weights or settings ({revision}); make it again "
                 "with examples/make_reference.py"

@@ -1,0 +1,24 @@
+"""The help of every command is for people."""
+
+import re
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from emonet_voice.cli.app import app
+
+
+def paths(command, path=()):
+    yield path
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from paths(inner, (*path, name))
+
+
+@pytest.mark.parametrize("path", list(paths(get_command(app))), ids=" ".join)
+def test_no_type_and_no_double_bracket_is_in_it(path):
+    shown = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "100"}).output
+    usage = next(line for line in shown.splitlines() if "Usage:" in line)
+    assert not re.search(r"<\w+>|\[\[|\]\]", shown), shown
+    assert re.search(r"Usage: .+ \[OPTIONS\]( \[?[A-Z|]+(\.\.\.)?\]?| COMMAND \.\.\.)*\s*$", usage)
+    assert "--help" in shown
