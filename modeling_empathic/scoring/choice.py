@@ -58,7 +58,8 @@ def conditions(text: str, heads: Sequence[HeadSpec]) -> list[Condition]:
         >>> [str(c) for c in conditions("anger>2 and impatience and irritability<=1.5", heads)]
         ['Anger > 2', 'Impatience and Irritability <= 1.5']
     """
-    found, at = [], 0
+    found: list[Condition] = []
+    at = 0
     while at < len(text) or not found:
         match = _CONDITION.match(text, at)
         if match is None:

@@ -6,7 +6,7 @@ that a project can be moved as a whole.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -78,3 +78,18 @@ def relative(path: str, start: str) -> str:
 
 def _printable(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def copies(clip_ids: Mapping[str, str | None]) -> list[tuple[str, str]]:
+    """Clips with the very bytes of an earlier one, and its name.
+
+    Args:
+        clip_ids: SHA-256 by name; None where a file could not be read.
+
+    Example:
+        >>> copies({"a.wav": "1", "b.wav": "2", "old/a.wav": "1"})
+        [('old/a.wav', 'a.wav')]
+    """
+    first: dict[str, str] = {}
+    pairs = [(name, first.setdefault(sha, name)) for name, sha in clip_ids.items() if sha]
+    return [(name, earlier) for name, earlier in pairs if name != earlier]

@@ -136,3 +136,17 @@ def emotions_of(heads: Sequence[HeadSpec]) -> list[int]:
     """Numbers of the heads that are emotions; of all where none is."""
     found = [i for i, head in enumerate(heads) if head["group"] == "emotion"]
     return found or list(range(len(heads)))
+
+
+def time_of(seconds: float) -> str:
+    """A moment in a recording: hours if any, minutes, seconds, a tenth if there is one.
+
+    Example:
+        >>> time_of(4.5), time_of(605.0), time_of(3725.0)
+        ('0:04.5', '10:05', '1:02:05')
+    """
+    tenths = round(10 * seconds)
+    minutes, rest = divmod(tenths, 600)
+    hours, minute = divmod(minutes, 60)
+    text = f"{rest // 10:02}" + (f".{rest % 10}" if rest % 10 else "")
+    return f"{hours}:{minute:02}:{text}" if hours else f"{minute}:{text}"
