@@ -14,7 +14,7 @@ import numpy as np
 
 from modeling_empathic.reference_scores import percentiles
 from modeling_empathic.report.files import replacing
-from modeling_empathic.scoring.overview import Overview, usual
+from modeling_empathic.scoring.overview import Moment, Overview, usual
 from modeling_empathic.scoring.recordings import Recording, emotions_of
 from modeling_empathic.taxonomy import UserError
 
@@ -79,7 +79,7 @@ class ReportPage:
             highest = recording.native.max(axis=0)
             names = [head["name"] for head in recording.heads]
             ranks = percentiles(dict(zip(names, highest, strict=True)), self.overview.reference)
-            clip["ranks"] = [int(ranks[name]) for name in names]
+            clip["ranks"] = [round(float(ranks[name])) for name in names]
         self._clips.append(clip)
         self._audio_s += recording.duration_s
 
@@ -123,27 +123,25 @@ class ReportPage:
             heads.append({"name": head["name"], "usual": value and round(100 * value)})
         emotions = []
         for row in self.overview.rows():
-            best, number = row.strongest[0], names.index(row.name)
-            clip = self._clips[self._numbers[best.name]]
-            scores = [window[number] for window in clip["scores"]]
-            emotions.append(
-                {
-                    "head": number,
-                    "mean": round(100 * row.mean),
-                    "best": {
-                        "clip": self._numbers[best.name],
-                        "window": scores.index(max(scores)),
-                        "value": max(scores),
-                        "rank": None if best.percentile is None else int(best.percentile),
-                    },
-                }
-            )
+            number = names.index(row.name)
+            best = [self._best(moment, number) for moment in row.strongest]
+            emotions.append({"head": number, "mean": round(100 * row.mean), "best": best})
         return {
             "heads": heads,
             "emotions": emotions,
             "clips": self._clips,
             "reference": reference and reference.n_clips,
             "sort": self.sort,
+        }
+
+    def _best(self, moment: Moment, head: int) -> dict[str, Any]:
+        number = self._numbers[moment.name]
+        scores = [window[head] for window in self._clips[number]["scores"]]
+        return {
+            "clip": number,
+            "window": scores.index(max(scores)),
+            "value": max(scores),
+            "rank": None if moment.percentile is None else round(moment.percentile),
         }
 
     def _source(self, file: Path, embedded: bool) -> str:

@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from modeling_empathic.report.tables import plain, printable, show
-from modeling_empathic.scoring.overview import Overview, percentile
+from modeling_empathic.scoring.overview import Moment, Overview, percentile
 from modeling_empathic.scoring.recordings import Recording, time_of
+from modeling_empathic.taxonomy import short_name
 
 from .screen_text import bar, shortened
 
@@ -25,22 +26,27 @@ def show_overview(console: Console, overview: Overview) -> None:
     """
     rows = overview.rows()
     compared = overview.reference is not None
-    headers = ["Emotion", "mean", *["usual"] * compared, "highest", *["above"] * compared, "in"]
+    headers = [
+        "Emotion",
+        "mean",
+        *["usual"] * compared,
+        "highest",
+        *["above"] * compared,
+        "in, then in",
+    ]
     name_width = max(12, min(27, console.width // 3))
-    room = max(12, console.width - name_width - (34 if compared else 19))
+    room = max(12, console.width - name_width - (39 if compared else 24))
     lines = []
     for row in rows:
         best = row.strongest[0]
-        place = shortened(best.name, room - (0 if best.start_s is None else 10))
-        place += "" if best.start_s is None else f" at {time_of(best.start_s)}"
         lines.append(
             [
-                row.name,
+                row.name if console.width >= 80 else short_name(row.name),
                 f"{row.mean:.1f}",
                 *([_number(row.usual)] if compared else []),
                 f"{best.intensity:.1f}",
                 *([_percent(best.percentile)] if compared else []),
-                place,
+                _places(row.strongest, room),
             ]
         )
     title = f"{overview.n_scored:,} clips, intensity from 0 to 10"
@@ -110,6 +116,20 @@ def quality_line(overview: Overview) -> str:
     """
     counts = ", ".join(f"{n:,} {word}" for word, n in overview.quality.most_common())
     return f"To doubt: {counts} (column quality)." if counts else ""
+
+
+def _places(strongest: Sequence[Moment], room: int) -> str:
+    """Names of the strongest clips, as many as there is room for, but one."""
+    text = ""
+    for moment in strongest:
+        when = "" if moment.start_s is None else f" at {time_of(moment.start_s)}"
+        if not text:
+            text = shortened(moment.name, max(8, room - len(when))) + when
+        elif len(text) + len(moment.name) + len(when) + 2 <= room:
+            text += f", {moment.name}{when}"
+        else:
+            break
+    return text
 
 
 def _number(value: float | None) -> str:

@@ -176,7 +176,7 @@ class ScoreFile:
         if other := differences(old, self.provenance):
             raise ScoringError(
                 f"{self.path} has scores made differently: {'; '.join(other)}. To go on with it, "
-                "score as it was made; or choose another file, or overwrite (delete) it"
+                "use what it was made with; or choose another file, or overwrite (delete) it"
             )
 
 

@@ -4,6 +4,7 @@ import csv
 import doctest
 import importlib
 import io
+import itertools
 import json
 import math
 import sys
@@ -240,7 +241,7 @@ def test_subtitles_and_labels_cover_the_recording_without_gaps(space, results):
     assert vtt.startswith("WEBVTT\n\nNOTE a->b.wav, ")
     times = [line.split(" --> ") for line in vtt.splitlines() if " --> " in line]
     assert len(times) == 4 and times[0][0] == "00:00:00.000" and times[-1][1] == "00:00:02.500"
-    assert all(before[1] == after[0] for before, after in zip(times, times[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(times))
     first, *_ = (line.split("\t") for line in labels.splitlines())
     assert float(first[0]) == 0 and float(first[2].rpartition(" ")[2]) <= 10
 

@@ -64,7 +64,7 @@ function play(clip, window, what) {
 audio.addEventListener("error", () => { get("cannot").hidden = false; });
 
 function emotionRows() {
-  const rows = data.emotions.map((e) => ({ ...e, name: heads[e.head].name, highest: e.best.value }));
+  const rows = data.emotions.map((e) => ({ ...e, name: heads[e.head].name, highest: e.best[0].value }));
   const sign = order.down ? -1 : 1;
   return rows.sort((a, b) => order.key === "name"
     ? sign * a.name.localeCompare(b.name) : sign * (a[order.key] - b[order.key]));
@@ -74,7 +74,7 @@ function drawEmotions() {
   const body = document.querySelector("#emotions tbody"), rows = emotionRows();
   body.replaceChildren();
   for (const row of allEmotions ? rows : rows.slice(0, ROWS)) {
-    const tr = make("tr"), name = make("th"), mean = make("td"), high = make("td"), where = make("td");
+    const tr = make("tr"), name = make("th"), mean = make("td"), where = make("td");
     name.scope = "row";
     const choose = make("button", "name-button", row.name);
     choose.title = `Sort the clips by ${row.name}`;
@@ -83,13 +83,18 @@ function drawEmotions() {
     const meter = make("div", "meter");
     meter.append(rail(row.mean, heads[row.head].usual), make("b", "", one(row.mean)));
     mean.append(meter);
-    high.append(make("b", "", one(row.highest)));
-    if (row.best.rank !== null) high.append(make("span", "rank", ` above ${percent(row.best.rank)}`));
-    const clip = data.clips[row.best.clip];
-    const link = make("button", "play", clip.name + (clip.spans.length > 1 ? ` at ${clock(clip.spans[row.best.window][0])}` : ""));
-    link.onclick = () => play(clip, row.best.window, row.name);
-    where.append(link);
-    tr.append(name, mean, high, where);
+    const list = make("div", "best");
+    for (const best of row.best) {
+      const clip = data.clips[best.clip], at = clock(clip.spans[best.window][0]);
+      const link = make("button", "play", clip.name.split("/").pop());
+      if (clip.spans.length > 1) link.append(` at ${at}`);
+      link.append(" ", make("b", "", one(best.value)));
+      link.title = clip.name + (best.rank === null ? "" : `: above ${percent(best.rank)} of the reference clips`);
+      link.onclick = () => play(clip, best.window, row.name);
+      list.append(link);
+    }
+    where.append(list);
+    tr.append(name, mean, where);
     body.append(tr);
   }
   document.querySelectorAll("#emotions thead th").forEach((th) => {
