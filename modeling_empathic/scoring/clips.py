@@ -12,7 +12,7 @@ import stat
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -42,6 +42,7 @@ AUDIO_SUFFIXES = (
 # recordings one or two are held at a time while short clips queue up by the dozen. It counts bytes
 # on disk: what a file decodes to is bounded by MAX_DURATION_S alone.
 AHEAD_BYTES = 64 * 2**20
+MAX_AHEAD = 120  # windows of a clip whose features are computed ahead: an hour of 30 s
 SHORTEST = SAMPLE_RATE // 10  # samples: what a spectrogram needs, and no speech is shorter
 
 Row = dict[str, Any]
@@ -217,7 +218,7 @@ class PreparedClip:
     """A clip's rows, still without scores, and the `(mel_bins, frames)` features of each."""
 
     rows: list[Row]
-    features: list[npt.NDArray[np.float32]] = field(default_factory=list)
+    features: Iterable[npt.NDArray[np.float32]] = ()
 
 
 def prepare_clip(
@@ -254,6 +255,7 @@ def prepare_clip(
         return PreparedClip([_row(start, heads, error=_reason(error, path))])
     longest_s = feature_extractor.n_samples / SAMPLE_RATE
     clip = PreparedClip([])
+    heard: list[npt.NDArray[np.float32]] = []  # windows
     failed: list[Row] = []  # behind the others, so that scores and features stay side by side
     for number, samples in enumerate(channels, 1):
         start = {"path": name, "clip_id": clip_id} | cuts.column(number)
@@ -263,14 +265,21 @@ def prepare_clip(
         duration_s = len(samples) / SAMPLE_RATE
         for span in cuts.spans(len(samples), longest_s):
             window = samples[span]
-            length = {"max_length": max(len(window), SHORTEST)} if cut else {}
-            features = feature_extractor(
-                window, sampling_rate=SAMPLE_RATE, return_tensors="np", **length
-            )
-            clip.features.append(features["input_features"][0])
+            heard.append(window)
             times = (span.start / SAMPLE_RATE, span.stop / SAMPLE_RATE, duration_s)
             clip.rows.append(_row(start, heads, *times, quality=judge(window)))
     clip.rows += failed
+
+    def features(window: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        length = {"max_length": max(len(window), SHORTEST)} if cut else {}
+        heard = feature_extractor(window, sampling_rate=SAMPLE_RATE, return_tensors="np", **length)
+        array: npt.NDArray[np.float32] = heard["input_features"][0]
+        return array
+
+    # Four hours in steps of a second would be 14 GB: then each waits for its turn.
+    clip.features = map(features, heard)
+    if len(heard) <= MAX_AHEAD:
+        clip.features = list(clip.features)
     return clip
 
 

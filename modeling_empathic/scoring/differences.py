@@ -38,17 +38,15 @@ def _phrase(key: str, old: Provenance, new: Provenance) -> str:
     a, b = old.get(key), new.get(key)
     match key:
         case "heads":
-            before, now = list(a or []), list(b or [])
-            return f"heads {_names(before)}, now {_names(now)}"
-        case "scales":
+            return f"heads {_value(a)}, now {_value(b)}"
+        case "scales" if _scales(old) != _scales(new):
             return _scale_phrase(_scales(old), _scales(new))
         case "revision":
             return f"the model has changed (revision {_short(a)}, now {_short(b)})"
         case "windows":
             return f"windows {_windows(a)}, now {_windows(b)}"
         case "channels":
-            words = [f"channels {value or 'mixed'}" for value in (a, b)]
-            return f"{words[0]}, now {b or 'mixed'}"
+            return f"channels {_value(a or 'mixed')}, now {_value(b or 'mixed')}"
         case "dtype":
             return f"numbers in {_value(a)}, now in {_value(b)}"
         case "device":
@@ -69,12 +67,12 @@ def _scale_phrase(old: dict[str, Any], new: dict[str, Any]) -> str:
 
 
 def _range(scale: Any) -> str:
-    return " to ".join(f"{end:g}" for end in scale) if scale else "not said"
+    return " to ".join(map(_value, scale)) if isinstance(scale, list | tuple) else _value(scale)
 
 
 def _windows(windows: Any) -> str:
     if not isinstance(windows, dict) or not {"window_s", "hop_s"} <= windows.keys():
-        return "not said"
+        return _value(windows)
     text = f"of {windows['window_s']:g} s every {windows['hop_s']:g} s"
     tail = windows.get("min_tail_s")
     return text if tail in (None, 1.0) else f"{text}, the last at least {tail:g} s"
@@ -98,6 +96,8 @@ def _value(value: Any) -> str:
         return "not said"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
     if isinstance(value, dict):
         return ", ".join(f"{key.replace('_', ' ')} {_value(part)}" for key, part in value.items())
     if isinstance(value, list | tuple):
