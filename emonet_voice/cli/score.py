@@ -148,7 +148,12 @@ def score(
     Example: `find . -name "*.wav" | emonet-voice score - --heads anger,awe --json`
     """
     from modeling_empathic.report.progress import progress_bar
-    from modeling_empathic.scoring.clips import DEFAULT_BATCH_SIZE, find_audio, score_groups
+    from modeling_empathic.scoring.clips import (
+        DEFAULT_BATCH_SIZE,
+        find_audio,
+        printable,
+        score_groups,
+    )
     from modeling_empathic.scoring.cuts import SEPARATE, Cuts
     from modeling_empathic.scoring.file import check_output
     from modeling_empathic.scoring.journal import ScoreFile
@@ -219,8 +224,8 @@ def score(
             name_of=names if file else None,
         )
         try:
-            order = [names(clip) for clip in clips] if file else []
-            views.take(_rows(groups, order, file, advance), names.start)
+            order = [names(clip) if file else printable(clip) for clip in clips]
+            views.take(_rows(groups, order, file, advance), order, names.start)
         except KeyboardInterrupt:
             progress.stop()
             kept = f"{len(file.done):,} clips are kept; " if file else ""

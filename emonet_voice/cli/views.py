@@ -1,5 +1,6 @@
 """Where recordings go once they are scored: screen, JSON, timelines, report; all or some."""
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from rich.console import Console
 from modeling_empathic.reference_scores import Reference
 from modeling_empathic.scoring.choice import chosen, conditions, head_number
 from modeling_empathic.scoring.file import json_line
+from modeling_empathic.scoring.names import relative
 from modeling_empathic.scoring.overview import Overview
 from modeling_empathic.scoring.recordings import HeadSpec, Recording, recordings
 from modeling_empathic.taxonomy import UserError
@@ -59,14 +61,18 @@ class Views:
         self._timeline, self._stems = timeline, set[str]()
         self._report = report
 
-    def take(self, rows: Iterable[dict[str, Any]], start: str) -> None:
+    def take(self, rows: Iterable[dict[str, Any]], names: Iterable[str], start: str) -> None:
         """Shows rows of a score file as they come; those of a clip in succession.
 
         Args:
             rows: Of the score file.
-            start: The folder from which their paths start.
+            names: Of all clips, as the rows have them.
+            start: The folder from which they start.
         """
-        page = None
+        page, self._start = None, start
+        # Timelines lie as the clips do, below the folder that all have in common.
+        folders = {os.path.dirname(os.path.abspath(Path(start, name))) for name in names}  # noqa: PTH100, PTH120
+        self._common = os.path.commonpath(folders) if self._timeline else ""
         if self._report:
             page = ReportPage(self._report, self.summary.overview, start, self._model, self._sort)
         counted = self._counted(recordings(rows, self._heads))
@@ -104,14 +110,12 @@ class Views:
     def _write_timeline(self, recording: Recording, folder: Path) -> None:
         from modeling_empathic.scoring.timeline_files import write_timeline
 
-        path = Path(recording.path)
-        parts = [part for part in path.parts if part not in (path.anchor, "..")]
+        path = Path(os.path.abspath(Path(self._start, recording.path)))  # noqa: PTH100
         channel = "" if recording.channel is None else f".channel{recording.channel}"
-        # The clip's name alone where that tells it from those before it, else with its suffix,
-        # else with the folders above.
-        names = [Path(*parts[-depth:]) for depth in range(1, len(parts) + 1)]
-        stems = [str(way) + channel for name in names for way in (name.with_suffix(""), name)]
-        stem = next((stem for stem in stems if stem not in self._stems), stems[-1])
+        below = Path(relative(str(path), self._common))
+        stem = str(below.with_suffix("")) + channel
+        if stem in self._stems:  # a.wav beside a.mp3
+            stem = str(below) + channel
         self._stems.add(stem)
         write_timeline(recording, folder / stem, self._model, self._top)
 

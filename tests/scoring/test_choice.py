@@ -55,7 +55,8 @@ def test_conditions_are_read(text, read):
 @pytest.mark.parametrize(
     "text",
     ["", " ", "Anger", "Anger>", ">2", "Anger=2", "Anger>two", "Anger>-1", "Anger>2 Awe>1",
-     "2>Anger", "Anger>2 or Awe>1", "__import__('os').system('true')", "Anger>1e1", "Anger>2;Awe>1"],
+     "2>Anger", "Anger>2 or Awe>1", "__import__('os').system('true')", "Anger>1e1",
+     "Anger>2;Awe>1"],
 )  # fmt: skip
 def test_what_is_no_condition_is_refused_with_an_example_and_the_names(text):
     with pytest.raises(UserError, match="write NAME > NUMBER") as error:
