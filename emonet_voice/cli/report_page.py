@@ -73,7 +73,7 @@ class ReportPage:
             "duration": round(recording.duration_s, 3),
             "quality": list(recording.quality),
             "spans": np.round(recording.spans_s, 3).tolist(),
-            "scores": _hundredths(recording.windows),
+            "scores": _thousandths(recording.windows),
         }
         if self.overview.reference is not None:
             highest = recording.native.max(axis=0)
@@ -120,12 +120,12 @@ class ReportPage:
         heads = []
         for head in self.overview.heads:
             value = usual(head, reference)
-            heads.append({"name": head["name"], "usual": value and round(100 * value)})
+            heads.append({"name": head["name"], "usual": value and round(1000 * value)})
         emotions = []
         for row in self.overview.rows():
             number = names.index(row.name)
             best = [self._best(moment, number) for moment in row.strongest]
-            emotions.append({"head": number, "mean": round(100 * row.mean), "best": best})
+            emotions.append({"head": number, "mean": round(1000 * row.mean), "best": best})
         return {
             "heads": heads,
             "emotions": emotions,
@@ -155,8 +155,8 @@ class ReportPage:
         return quote(way.replace(os.sep, "/"), errors="surrogateescape")
 
 
-def _hundredths(scores: np.ndarray) -> list[list[int]]:
-    rows: list[list[int]] = np.rint(100 * scores).astype(int).tolist()
+def _thousandths(scores: np.ndarray) -> list[list[int]]:
+    rows: list[list[int]] = np.rint(1000 * scores).astype(int).tolist()
     return rows
 
 

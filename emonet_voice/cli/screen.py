@@ -154,7 +154,8 @@ def summary_line(summary: Summary, *, n_new: int, elapsed_s: float, written: str
         f"{clock(summary.audio_s)} of audio",
     ]
     if n_new:
-        parts.append(f"{n_new / max(elapsed_s, 1e-6):.1f} clips/s")
+        rate = n_new / max(elapsed_s, 1e-6)
+        parts.append(f"{rate:.1f} clips/s" if rate >= 0.1 else f"{1 / rate:.0f} s a clip")
     if n_new < summary.n_clips:
         parts.append(f"{summary.n_clips - n_new:,} scored before")
     parts.append(f"{summary.n_failed:,} failed" if summary.n_failed else "none failed")

@@ -1,6 +1,6 @@
 "use strict";
 // The page's data: heads with the mean of their reference clips, and clips with the scores of each
-// window in hundredths of the scale from 0 to 10. Text is only ever set as text.
+// window in thousandths of the scale from 0 to 10. Text is only ever set as text.
 const data = JSON.parse(document.getElementById("data").textContent);
 const get = (id) => document.getElementById(id);
 const heads = data.heads;
@@ -23,7 +23,7 @@ function clock(seconds) {
   return h ? `${h}:${pad(m)}:${tail}` : `${m}:${tail}`;
 }
 
-const one = (value) => (value / 100).toFixed(1);
+const one = (value) => (value / 1000).toFixed(1);
 
 // What is asked of a clip again and again: mean and peak of each head, and the peak's window.
 for (const [number, clip] of data.clips.entries()) {
@@ -36,11 +36,11 @@ const scored = data.clips.filter((clip) => !clip.error);
 
 function rail(value, usual) {
   const node = make("div", "rail"), fill = make("span");
-  fill.style.width = `${value / 10}%`;
+  fill.style.width = `${value / 100}%`;
   node.append(fill);
   if (usual !== undefined && usual !== null) {
     const tick = make("i");
-    tick.style.left = `calc(${usual / 10}% - 1px)`;
+    tick.style.left = `calc(${usual / 100}% - 1px)`;
     node.append(tick);
   }
   return node;
@@ -121,7 +121,7 @@ function scoreLine(clip, head) {
 function course(clip, head) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const length = clip.duration, box = make("div", "course");
-  svg.setAttribute("viewBox", `0 0 ${length} 1000`);
+  svg.setAttribute("viewBox", `0 0 ${length} 10000`);
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", `${heads[head].name} over time, highest ${one(clip.peak[head])} at ${clock(clip.spans[clip.at[head]][0])}`);
@@ -132,7 +132,7 @@ function course(clip, head) {
     const rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
     rect.setAttribute("x", edges[i]);
     rect.setAttribute("width", edges[i + 1] - edges[i]);
-    rect.setAttribute("y", 1000 - row[head]);
+    rect.setAttribute("y", 10000 - row[head]);
     rect.setAttribute("height", row[head]);
     svg.append(rect);
   });
@@ -186,7 +186,7 @@ function draw(fresh) {
   get("clips").replaceChildren(...found.slice(0, shown).map((clip) => card(clip, head)));
   get("more").hidden = found.length <= shown;
   get("found").textContent = found.length === data.clips.length
-    ? `${found.length} clips` : `${found.length} of ${data.clips.length} clips`;
+    ? `${found.length} clip${found.length === 1 ? "" : "s"}` : `${found.length} of ${data.clips.length} clips`;
 }
 
 function option(select, value, text) {
