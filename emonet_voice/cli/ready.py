@@ -62,7 +62,7 @@ def ready(
 
 
 def _convert(
-    loose: "LooseHeads", names: list[str], dtype: str, stderr: Console, *, yes: bool
+    loose: "LooseHeads", names: list[str], dtype: str, stderr: Terminal, *, yes: bool
 ) -> Path:
     """Converts with bars, the first over megabytes, the second over heads."""
     from emonet_voice.hub.converted import converted
@@ -103,7 +103,7 @@ def _convert(
     return folder
 
 
-def _ask(plan: "Plan", stderr: Console, *, yes: bool) -> None:
+def _ask(plan: "Plan", stderr: Terminal, *, yes: bool) -> None:
     """Says what is to be done, and raises unless it may be."""
     from emonet_voice.hub.converted import ConvertedModelError
     from emonet_voice.hub.loose_heads import lacking

@@ -1,0 +1,241 @@
+"""The report of `score` in a browser: self-contained, searchable, sortable, heard, readable."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from emonet_voice.cli import report_page
+from modeling_empathic.scoring import loading
+from tests.support.browser_fixture import chromium, new_page, screenshot
+from tests.support.command import run_command
+from tests.support.scoring_fakes import fake_loader, write_clip
+
+HOSTILE = "<img src=x onerror=alert(1)> & 'a' \"b\" ${c} <!--.wav"
+WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# Contrast of every text that is seen against what is behind it, as WCAG 2 computes it.
+FAINT = """() => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (node) => {
+    for (; node; node = node.parentElement) {
+      const colour = parse(getComputedStyle(node).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return matchMedia("(prefers-color-scheme: dark)").matches ? [0, 0, 0] : [255, 255, 255];
+  };
+  const found = [];
+  for (const node of document.querySelectorAll("body *")) {
+    const own = [...node.childNodes].some((c) => c.nodeType === 3 && c.textContent.trim());
+    if (!own || !node.getClientRects().length) continue;
+    const [a, b] = [parse(getComputedStyle(node).color), behind(node)].map(light);
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) found.push([node.tagName, node.textContent.slice(0, 30), ratio]);
+  }
+  return found;
+}"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A report over 62 clips: short ones, a long one, a hostile name, one that is no sound."""
+    folder = tmp_path_factory.mktemp("report")
+    for number in range(58):
+        write_clip(folder / "clips" / f"clip {number:02}.wav", seconds=0.5, seed=number)
+    write_clip(folder / "clips" / "tiny.wav", seconds=0.2, seed=99)
+    write_clip(folder / "clips" / HOSTILE, seconds=0.5, seed=7)
+    (folder / "clips" / "broken.wav").write_text("no sound")
+    noise = 0.02 * np.random.default_rng(3).standard_normal(60 * 16_000)
+    noise[40 * 16_000 : 50 * 16_000] *= 30  # ten seconds that are loud: what the fake model hears
+    soundfile.write(folder / "clips" / "meeting.wav", noise, 16_000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(loading, "load_model", fake_loader())
+        options = ("--window", "10", "--report", "report.html", "-o", "scores.parquet")
+        code, out, _ = run_command("score", "clips", *options)
+        assert code == 1 and "Report: report.html. The sound is in this page." in out
+        patch.setattr(report_page, "EMBED_BYTES", 0)
+        options = ("--window", "10", "--report", "linked.html", "-o", "scores.parquet")
+        code, out, _ = run_command("score", "clips", *options, "--sort", "Awe")
+        assert "The sound is linked: keep the page where it is" in out
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium("--autoplay-policy=no-user-gesture-required") as started:
+        yield started
+
+
+@pytest.fixture
+def visit(browser, folder):
+    """Opens a page; whatever it fetches from elsewhere, throws or asks fails the test."""
+    pages, wrong = [], []
+
+    def opened(name="report.html", folder=folder, **settings):
+        page = new_page(browser, **{"viewport": {"width": 1280, "height": 900}, **settings})
+        pages.append(page)
+        here = (folder.as_uri(), "data:")
+        page.on("request", lambda r: None if r.url.startswith(here) else wrong.append(r.url))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
+        page.goto((folder / name).as_uri())
+        page.locator("#clips li").first.wait_for()
+        return page
+
+    yield opened
+    for page in pages:
+        page.context.close()
+    assert wrong == []
+
+
+def shown(page):
+    return page.locator("#clips li .name").all_inner_texts()
+
+
+def test_the_page_is_one_file_that_refers_to_nothing(visit, folder, tmp_path):
+    shutil.copy(folder / "report.html", tmp_path)
+    page = visit(folder=tmp_path)
+    assert page.locator("h1").inner_text() == "62 clips, 3 emotions"
+    assert "Intensity from 0 to 10." in page.locator("header").inner_text()
+    page.locator("#clips .score").first.click()
+    page.wait_for_function("document.querySelector('audio').duration > 0.4")
+
+
+def test_a_hostile_name_is_text(visit):
+    page = visit()
+    page.get_by_label("Search").fill("onerror")
+    assert shown(page) == [f"clips/{HOSTILE}"]
+    assert page.locator("main img").count() == 0
+    page.locator("#clips .score").first.click()
+    assert page.locator("#playing").inner_text() == f"clips/{HOSTILE}"
+
+
+def test_search_finds_every_word_and_says_how_many(visit):
+    page = visit()
+    assert page.locator("#found").inner_text() == "62 clips"
+    assert len(shown(page)) == 50
+    page.get_by_role("button", name="Show more").click()
+    assert len(shown(page)) == 62
+    page.get_by_label("Search").fill("CLIP 0")
+    assert page.locator("#found").inner_text() == "15 of 62 clips"  # 00 to 09, and the tens
+    page.get_by_label("Search").fill("nothing at all")
+    assert shown(page) == []
+
+
+def test_clips_are_sorted_by_an_emotion_or_their_length(visit):
+    page = visit()
+    page.get_by_label("Sort by").select_option(label="Anger")
+    values = page.locator("#clips li").evaluate_all(
+        "items => items.map(i => i.querySelector('.score b')?.textContent)"
+    )
+    numbers = [float(value) for value in values if value]
+    assert numbers == sorted(numbers, reverse=True) and len(set(numbers)) > 3
+    assert set(page.locator("#clips li .score:first-child > span").all_inner_texts()) <= {
+        "Anger",
+        "Anger at 0:40",
+    }
+    page.get_by_label("Sort by").select_option(label="length")
+    assert shown(page)[0] == "clips/meeting.wav"
+
+
+def test_the_emotions_are_sorted_by_a_click_or_a_key_on_their_head(visit):
+    page = visit()
+    names = page.locator("#emotions tbody th")
+    first = names.all_inner_texts()
+    head = page.get_by_role("button", name="Emotion", exact=True)
+    head.press("Enter")
+    assert names.all_inner_texts() == sorted(first)
+    assert page.locator("#emotions th").first.get_attribute("aria-sort") == "ascending"
+    head.click()
+    assert names.all_inner_texts() == sorted(first, reverse=True)
+
+
+def test_what_is_to_be_doubted_and_what_failed_can_be_listed(visit):
+    page = visit()
+    options = page.locator("#show")
+    options.select_option("qtoo short")
+    assert shown(page) == ["clips/tiny.wav"]
+    assert "To doubt: too short" in page.locator("#clips li").inner_text()
+    options.select_option("failed")
+    assert shown(page) == ["clips/broken.wav"]
+    assert "not audio" in page.locator("#clips li .wrong").inner_text()
+
+
+@pytest.mark.parametrize("name", ["report.html", "linked.html"])
+def test_the_player_starts_at_the_moment_behind_a_score(visit, name):
+    page = visit(name)
+    page.get_by_label("Search").fill("meeting")
+    line = page.locator("#clips .score").first
+    assert "at 0:40" in line.inner_text()
+    line.click()
+    page.wait_for_function("document.querySelector('audio').currentTime >= 40")
+    assert page.evaluate("document.querySelector('audio').currentTime") < 50
+    assert "from 0:40" in page.locator("#player").inner_text()
+    box = page.locator(".course svg").bounding_box()
+    page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 10)  # 15 s: the window from 10
+    page.wait_for_function("document.querySelector('audio').currentTime < 20")
+    assert "from 0:10" in page.locator("#player").inner_text()
+
+
+def test_linked_sound_is_found_after_page_and_clips_have_moved_together(visit, folder, tmp_path):
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    shutil.copy(folder / "linked.html", moved)
+    shutil.copytree(folder / "clips", moved / "clips")
+    page = visit("linked.html", folder=moved)
+    page.get_by_label("Search").fill("onerror")
+    page.locator("#clips .score").first.click()
+    page.wait_for_function("document.querySelector('audio').duration > 0.4")
+
+
+def test_sound_that_is_gone_is_said(visit, folder, tmp_path):
+    shutil.copy(folder / "linked.html", tmp_path)
+    page = visit("linked.html", folder=tmp_path)
+    page.locator("#clips .score").first.click()
+    page.get_by_role("alert").wait_for()
+
+
+def test_the_page_opens_as_the_command_was_asked_to_sort(visit):
+    assert visit("linked.html").get_by_label("Sort by").input_value() == "h2"  # Awe
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1280])
+def test_everything_can_be_read_and_nothing_sticks_out(visit, scheme, width):
+    page = visit(viewport={"width": width, "height": 812}, color_scheme=scheme)
+    page.get_by_label("Sort by").select_option(label="Anger")
+    page.locator("#clips .score").first.click()
+    assert page.evaluate(WIDER) == 0
+    assert page.evaluate(FAINT) == []
+    page.locator("#show").select_option("failed")
+    assert page.evaluate(FAINT) == []
+    page.locator("#show").select_option("")
+    screenshot(page, f"score_report_{scheme}_{width}")
+
+
+def test_separate_channels_share_the_sound(tmp_path, monkeypatch, faked):
+    monkeypatch.chdir(tmp_path)
+    noise = np.random.default_rng(0).normal(0, 0.1, (16_000, 2))
+    soundfile.write("call.wav", noise, 16_000)
+    assert run_command("score", "call.wav", "--channels", "separate", "--report", "x.html")[0] == 0
+    text = Path("x.html").read_text()
+    assert text.count("base64") == 1 and "call.wav, channel 2" in text
+
+
+@pytest.mark.parametrize("name", ["x.pdf", "no/x.html", "clips"])
+def test_a_page_that_could_not_be_written_is_refused_first(clips, faked, name):
+    code, out, error = run_command("score", "clips", "--report", name)
+    assert code == 2 and f"report {name}: " in error and out == ""
+
+
+def test_a_filtered_report_has_what_the_screen_has(clips, faked):
+    options = ("--report", "x.html", "--filter", "Awe > 99", "--quiet")
+    assert run_command("score", "clips", *options)[0] == 2
+    options = ("--report", "x.html", "--filter", "Awe > 9.9", "--quiet")
+    assert run_command("score", "clips", *options)[0] == 0
+    assert "0 clips, 3 emotions" in Path("x.html").read_text()
