@@ -37,7 +37,7 @@ def sources_fixture(tmp_path_factory, model_folder):
     build(raw, folder / "bench", assert_counts=False)
     (folder / "models").mkdir()
     (folder / "models" / SMALL).symlink_to(model_folder)
-    return Sources(folder / "models", folder / "bench")
+    return Sources(folder / "models", folder / "bench", assert_counts=False)
 
 
 @pytest.fixture(scope="session", name="staged")
