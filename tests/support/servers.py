@@ -50,7 +50,7 @@ def started(
 
         def ready() -> bool:
             assert process.poll() is None, f"the server ended: {log.read_text()[-3000:]}"
-            return _answers(url)
+            return answers(url)
 
         wait_until(ready, f"an answer; its log: {log}")
         yield process
@@ -68,7 +68,8 @@ def wait_until(condition: Callable[[], Any], what: str) -> None:
         time.sleep(0.05)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether there is a page; an error of the server is raised."""
     try:
         with urllib.request.urlopen(url, timeout=PATIENCE_S):
             return True
