@@ -16,14 +16,18 @@ def shell_lines(text: str) -> list[str]:
 
     A sentence's command counts if it has something to work on: `emonet-voice evaluate` is a name.
     """
-    lines = []
-    for block in _BLOCK.findall(text):
-        for line in re.sub(r"\s*\\\n\s*", " ", block).splitlines():
-            lines.append(re.sub(r"(^|\s+)#.*", "", line).strip())
+    lines = block_lines(text)
     for spoken in _SPOKEN.findall(_ANY_BLOCK.sub("", text)):
         line = " ".join(spoken.split())
         if re.fullmatch(rf"{_PROGRAMS} .+", line) and not is_name(line):
             lines.append(line)
+    return lines
+
+
+def block_lines(text: str) -> list[str]:
+    """The lines of its blocks alone, in order."""
+    blocks = (re.sub(r"\s*\\\n\s*", " ", block) for block in _BLOCK.findall(text))
+    lines = (re.sub(r"(^|\s+)#.*", "", line).strip() for b in blocks for line in b.splitlines())
     return [line for line in lines if line]
 
 
