@@ -53,7 +53,7 @@ def started(
             assert process.poll() is None, f"the server ended: {log.read_text()[-3000:]}"
             return answers(url)
 
-        wait_until(ready, f"an answer; its log: {log}")
+        wait_until(ready, "an answer", log)
         yield process
     finally:
         process.kill()
@@ -69,11 +69,18 @@ def patience_s() -> float:
     return 2 * PATIENCE_S * _crowd()
 
 
-def wait_until(condition: Callable[[], Any], what: str) -> None:
-    """Waits for something to be so; a second in which others use the machine is not a whole one."""
+def wait_until(condition: Callable[[], Any], what: str, log: Path | None = None) -> None:
+    """Waits for something to be so; a second in which others use the machine is not a whole one.
+
+    Args:
+        condition: Is true once it is so.
+        what: What is waited for.
+        log: Of a process that should make it so; a failure shows its end.
+    """
     waited_s, before = 0.0, time.monotonic()
     while not condition():
-        assert waited_s < PATIENCE_S, f"waited {PATIENCE_S} s of this machine for {what}"
+        said = log.read_text("utf-8", "replace")[-3000:] if log else ""
+        assert waited_s < PATIENCE_S, f"waited {PATIENCE_S} s of this machine for {what}\n{said}"
         time.sleep(0.05)
         now = time.monotonic()
         waited_s, before = waited_s + (now - before) / _crowd(), now
