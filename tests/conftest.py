@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-import threading
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach for the Hub
@@ -19,7 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from modeling_empathic.report import progress
+import tests.support.command  # noqa: F401 - keeps what is under way from saying so
 from tests.support.local_hub_fixture import hub_client_fixture, local_hub_fixture  # noqa: F401
 from tests.support.places import SHARED
 from tests.support.public_heads import whisper_fixture  # noqa: F401
@@ -32,8 +31,6 @@ from tests.support.tiny import tiny_model
 # how long an example takes says nothing here, so neither draws nor runs are timed.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
-# Nor does a command say how far it is, which on a busy machine would be a line more to count.
-progress.EVERY_S = threading.TIMEOUT_MAX
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
