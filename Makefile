@@ -20,6 +20,11 @@ demo: $(VENV)/.installed
 	@mkdir -p demo
 	$(BIN)/emonet-voice score examples/clips --output demo/scores.parquet --overwrite
 	$(BIN)/python examples/plot_scores.py demo/scores.parquet demo/scores.png
+	@echo
+	@echo "demo/scores.parquet has every score, demo/scores.png shows them. Next:"
+	@echo
+	@echo "    source $(VENV)/bin/activate"
+	@echo "    emonet-voice score examples/clips --model small --yes --output small.parquet"
 
 test: lint programs
 	$(PYTEST)
@@ -70,14 +75,21 @@ $(BIN)/python:
 	  || { echo "installing python3-venv"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; }
 	$(PYTHON) -m venv $(VENV)
 
+# pip says either nothing for minutes or every file: a line every ten seconds says that it is alive.
+# What waits does so without the output of `make`, which would stay open after the end.
+INSTALL = @( s=0; while sleep 10 >/dev/null 2>&1; do s=$$((s + 10)); echo "... installing, $$s s"; done ) \
+	  & alive=$$!; trap "kill $$alive" EXIT; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
-	@echo "installing into $(VENV) (a few minutes the first time)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[plot]"
+	@echo "installing into $(VENV): a minute or three the first time, most of it PyTorch"
+	$(INSTALL) "$(TORCH)"
+	$(INSTALL) --editable ".[plot]"
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@echo "installing what the tests need into $(VENV)"
+	$(INSTALL) --editable ".[dev]"
 	@touch $@
 
 clean:

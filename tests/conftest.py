@@ -18,11 +18,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+import tests.support.command  # noqa: F401 - keeps what is under way from saying so
 from tests.support.local_hub_fixture import hub_client_fixture, local_hub_fixture  # noqa: F401
 from tests.support.places import SHARED
 from tests.support.public_heads import whisper_fixture  # noqa: F401
 from tests.support.publish_maker import sources_fixture, staged_fixture  # noqa: F401
 from tests.support.scoring_fakes import write_clip
+from tests.support.servers import LOGS
 from tests.support.tiny import tiny_model
 
 # On a fresh checkout the first text strategy builds its table of characters, which takes seconds;
@@ -44,6 +46,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_unconfigure() -> None:
     """Takes away what libraries kept."""
     shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure shows what the servers that run at the time have printed last."""
+    report = yield
+    if report.failed:
+        report.sections += [(f"end of {log}", log.read_text()[-3_000:]) for log in LOGS]
+    return report
 
 
 @pytest.fixture

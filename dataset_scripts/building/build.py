@@ -25,7 +25,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from dataset_scripts.building.card import card, files_of
-from dataset_scripts.building.manifest import MANIFEST, BuildError, OtherCountsError, verify
+from dataset_scripts.building.manifest import MANIFEST, BuildError, assert_published, verify
 from dataset_scripts.building.shards import ShardWriter
 from dataset_scripts.corpora import CORPORA, corpus_class
 from dataset_scripts.corpora.bench import RATING_FEATURES, ratings_of
@@ -84,7 +84,7 @@ def build(
         assert_counts: Refuse a source whose counts are not the published ones.
         max_shard_mb: About the size of the largest data shard, in millions of bytes.
         acoustics: Acoustic features to add as columns.
-        progress: Called with `(clips done, clips)`.
+        progress: Called with `(clips written, clips)`, at first with those of a build before.
 
     Raises:
         RawReleaseError: What is wrong with the source, with file and row.
@@ -125,7 +125,7 @@ def build(
         try:
             plan = _plan(kind, files, max_shard_mb)
             if assert_counts:
-                _assert_published(kind, plan.counts)
+                assert_published(corpus, plan.counts)
             manifest = {**wanted, "made_with": _versions(), "files": {}}
             _take_over(work, manifest)
             kept = len(manifest["files"])
@@ -203,17 +203,6 @@ def _plan(corpus: type[Corpus], files: list[Path], max_shard_mb: float) -> Plan:
     return Plan(shards, targets, dict(sorted(counts.items())))
 
 
-def _assert_published(corpus: type[Corpus], counts: dict[str, int]) -> None:
-    other = [
-        f"{key} {counts.get(key, 0):,} (published: {n:,})"
-        for key, n in corpus.PUBLISHED.items()
-        if counts.get(key, 0) != n
-    ]
-    if other:
-        shown = "; ".join(other[:8]) + (f"; and {len(other) - 8} more" if other[8:] else "")
-        raise OtherCountsError(f"not the published corpus: {shown}")
-
-
 def _take_over(work: Path, manifest: dict[str, Any]) -> None:
     """Adds the shards of a killed build to the manifest, and removes what is not one of them."""
     try:
@@ -248,7 +237,9 @@ def _write_shards(
     kept = {path for path in paths if path in done}
     seen = {key: path for path in sorted(kept) for key in _keys(built / path, corpus.TARGET)}
     writers: dict[str, ShardWriter] = {}
-    n_done, n_clips = sum(plan.shards[path] for path in kept), sum(plan.shards.values())
+    n_before, n_clips = sum(plan.shards[path] for path in kept), sum(plan.shards.values())
+    tell = progress or (lambda done, total: None)
+    tell(n_before, n_clips)
     try:
         for file, targets in zip(files, plan.targets, strict=True):
             if all(paths[number] in kept for number in set(targets)):
@@ -268,12 +259,12 @@ def _write_shards(
                 if path not in writers:
                     writers[path] = ShardWriter(built / path, features, acoustics)
                 writers[path].add(clip)
-                n_done += 1
                 if writers[path].n_added == plan.shards[path]:
                     done[path] = writers.pop(path).finish()
                     write_json(work / JOURNAL, manifest, indent=1)
-                if progress is not None:
-                    progress(n_done, n_clips)
+                # What waits for its row group is not done: measuring it is most of the work.
+                whole = sum(plan.shards[path] for path in done if path in plan.shards)
+                tell(whole + sum(writer.n_rows for writer in writers.values()), n_clips)
     finally:
         for writer in writers.values():
             writer.abandon()

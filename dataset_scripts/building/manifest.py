@@ -2,9 +2,11 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dataset_scripts.corpora import corpus_class
 from modeling_empathic.report.files import sha256
 from modeling_empathic.taxonomy import UserError
 
@@ -18,6 +20,29 @@ class BuildError(UserError):
 
 class OtherCountsError(BuildError):
     """A source whose counts are not the published ones; the message has both."""
+
+
+def assert_published(corpus: str, counts: Mapping[str, int]) -> None:
+    """Raises OtherCountsError where a corpus has other counts than its authors published.
+
+    Args:
+        corpus: One of `corpora.CORPORA`.
+        counts: Of a build, by the keys of `tally`.
+
+    Example:
+        >>> assert_published("emodb", {})  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        dataset_scripts.building.manifest.OtherCountsError: not the published corpus: clips 0 ...
+    """
+    other = [
+        f"{key} {counts.get(key, 0):,} (published: {n:,})"
+        for key, n in corpus_class(corpus).PUBLISHED.items()
+        if counts.get(key, 0) != n
+    ]
+    if other:
+        shown = "; ".join(other[:8]) + (f"; and {len(other) - 8} more" if other[8:] else "")
+        raise OtherCountsError(f"not the published corpus: {shown}")
 
 
 def verify(folder: str | Path) -> dict[str, Any]:

@@ -192,11 +192,11 @@ def _ask(
     **run_options: Any,
 ) -> dict[str, Any]:
     from evaluate_metrics.adapters.runner import run
-    from modeling_empathic.report.progress import progress_bar
+    from modeling_empathic.report.progress import progress_bar, status
 
     if system == "huggingface":
         options.quiet_libraries()
-    with stderr.status("Starting"):
+    with status(stderr, "Starting"):
         adapter = make_adapter(system, **about_model)
     with progress_bar(stderr, verb="Asking") as progress:
         task = progress.add_task("", total=clips.total, rate="clips")

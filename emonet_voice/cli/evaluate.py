@@ -144,10 +144,11 @@ def evaluate(
     from evaluate_metrics.bench.evaluation import evaluate, write_result
     from evaluate_metrics.bench.predictions import read_predictions
     from evaluate_metrics.bench.reader import read_bench
+    from modeling_empathic.report.progress import status
 
     quiet_libraries()
     stderr = Terminal(stderr=True)
-    with stderr.status("Reading the Bench"):
+    with status(stderr, "Reading the Bench"):
         labels = read_bench(bench, config, revision)
     other = read_predictions(vs) if vs else None
     n_failed = 0
@@ -159,7 +160,7 @@ def evaluate(
         n_failed = _score(source, loading, (bench, config, revision), scores, n_clips)
         files = [scores]
     mine = read_predictions(files[0], scale)
-    with stderr.status("Resampling"):
+    with status(stderr, "Resampling"):
         result = evaluate(
             mine,
             labels,
@@ -215,12 +216,12 @@ def _score(
         n_clips: Of the Bench.
     """
     from evaluate_metrics.bench.scoring import score_bench
-    from modeling_empathic.report.progress import progress_bar
+    from modeling_empathic.report.progress import progress_bar, status
     from modeling_empathic.scoring.loading import load_model
 
     stderr = Terminal(stderr=True)
     source, config, revision = bench
-    with stderr.status("Loading the model"):
+    with status(stderr, "Loading the model"):
         loaded = load_model(model, heads=[], **loading)
     try:
         with progress_bar(stderr, shown=True) as progress:

@@ -7,6 +7,7 @@ at once.
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from .terminal import Terminal, echo
 
 if TYPE_CHECKING:
     from emonet_voice.hub.publish.push import Plan
-    from emonet_voice.hub.publish.stage import Staged
+    from emonet_voice.hub.publish.stage import Sources, Staged
 
 SHOWN = 8  # paths of one kind
 
@@ -36,6 +37,12 @@ Bench = Annotated[
 Results = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Results of `evaluate --output`, for the models' cards."),
+]
+NoAssert = Annotated[
+    bool,
+    typer.Option(
+        "--no-assert", metavar=FLAG, help="Take a Bench whose counts are not the published ones."
+    ),
 ]
 Namespace = Annotated[str, typer.Option(metavar="NAME", help="User or organisation on the Hub.")]
 Keep = Annotated[
@@ -93,6 +100,7 @@ def stage(
     models: Models = None,
     bench: Bench = None,
     results: Results = None,
+    no_assert: NoAssert = False,
     namespace: Namespace = "laion",
     as_json: AsJson = False,
 ) -> None:
@@ -102,7 +110,8 @@ def stage(
 
     Example: `emonet-voice publish stage out/ --bench bench/ --models models/ --results results/`
     """
-    with _stopping_well(), _staged(out, only, namespace, models, bench, results) as (staged, _):
+    given = _sources(models, bench, results, no_assert)
+    with _stopping_well(), _staged(out, only, namespace, given) as (staged, _):
         if as_json:
             typer.echo((staged.folder / "staging.json").read_text("utf-8"), nl=False)
         else:
@@ -117,6 +126,7 @@ def push(
     models: Models = None,
     bench: Bench = None,
     results: Results = None,
+    no_assert: NoAssert = False,
     namespace: Namespace = "laion",
     private: Annotated[
         bool, typer.Option("--private", metavar=FLAG, help="Make new repositories private.")
@@ -143,7 +153,8 @@ def push(
     if create_pr and tag:
         raise UsageError("a pull request cannot be tagged")
     new: dict[str, Any] = {"private": private, "create_pr": create_pr}
-    with _stopping_well(), _staged(keep, only, namespace, models, bench, results) as (staged, _):
+    given = _sources(models, bench, results, no_assert)
+    with _stopping_well(), _staged(keep, only, namespace, given) as (staged, _):
         _push(staged, namespace, new, tag=tag, yes=yes, as_json=as_json)
 
 
@@ -159,11 +170,14 @@ def rehearse(
 ) -> None:
     """Push to a Hub on this machine, and run from there what users run.
 
+    A Bench whose counts are not the published ones will do here; `stage` and `push` refuse it.
+
     Exit code: 0 done, 1 a call of the rehearsal failed, 2 could not run.
 
     Example: `emonet-voice publish rehearse --bench bench/ --json`
     """
-    with _stopping_well(), _staged(keep, only, namespace, models, bench, results) as (staged, work):
+    given = _sources(models, bench, results, no_assert=True)
+    with _stopping_well(), _staged(keep, only, namespace, given) as (staged, work):
         raise typer.Exit(_rehearse(staged, namespace, work, as_json))
 
 
@@ -195,7 +209,8 @@ def upgrade(
     with _stopping_well():
         _convert(repo_id, models)
         namespace = repo_id.partition("/")[0]
-        with _staged(keep, [repo_id], namespace, models, None, results) as (staged, _):
+        given = _sources(models, None, results)
+        with _staged(keep, [repo_id], namespace, given) as (staged, _):
             new = {"create_pr": True}
             _push(staged, namespace, new, remove=False, yes=yes, as_json=as_json)
 
@@ -209,24 +224,34 @@ def _stopping_well() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
+def _sources(
+    models: Path | None, bench: Path | None, results: Path | None, no_assert: bool = False
+) -> "Sources":
+    from emonet_voice.hub.publish.stage import Sources
+
+    return Sources(models, bench, results, assert_counts=not no_assert)
+
+
 @contextmanager
 def _staged(
     keep: Path | None,
     only: list[str] | None,
     namespace: str,
-    models: Path | None,
-    bench: Path | None,
-    results: Path | None,
+    sources: "Sources",
 ) -> Iterator[tuple["Staged", Path]]:
     """What was staged, kept or for as long as the block lasts, and a folder that may be made."""
-    from emonet_voice.hub.publish.stage import Sources
+    from dataset_scripts.building.manifest import OtherCountsError
     from emonet_voice.hub.publish.stage import stage as stage_all
+    from modeling_empathic.report.progress import status
 
     stderr = Terminal(stderr=True)
     with tempfile.TemporaryDirectory() as temporary:
-        out, sources = keep or Path(temporary, "stage"), Sources(models, bench, results)
-        with stderr.status("Staging and checking"):
-            staged = stage_all(out, sources, only=split_names(only) or None, namespace=namespace)
+        out, names = keep or Path(temporary, "stage"), split_names(only) or None
+        try:
+            with status(stderr, "Staging and checking"):
+                staged = stage_all(out, sources, only=names, namespace=namespace)
+        except OtherCountsError as error:
+            raise UsageError(f"{sources.bench}: {error}; --no-assert takes it anyway") from None
         for name, reason in staged.left_out.items():
             stderr.print(f"not staged: {name}: {reason}", soft_wrap=True, markup=False)
         yield staged, Path(temporary, "work")
@@ -259,6 +284,7 @@ def _push(
     from huggingface_hub.utils import disable_progress_bars
 
     from emonet_voice.hub.publish.push import make_plans, push, push_collection, sign_in
+    from modeling_empathic.report.progress import heartbeat
 
     if not sys.stderr.isatty():
         disable_progress_bars()
@@ -273,7 +299,8 @@ def _push(
             raise UsageError("nothing was pushed: add --yes, as nobody can be asked here")
         _ask()
     for row, plan in zip(rows, plans, strict=True):
-        row["address"] = push(api, staged, plan, **new)
+        with heartbeat(Terminal(stderr=True), f"Pushing {plan.repo_id}"):
+            row["address"] = push(api, staged, plan, **new)
         if row["address"] and not as_json:
             echo(row["address"])
     n_new = 0
@@ -322,6 +349,7 @@ def _show_plans(plans: "list[Plan]") -> None:
 
 def _rehearse(staged: "Staged", namespace: str, work: Path, as_json: bool) -> int:
     from emonet_voice.hub.publish.rehearse import rehearse
+    from modeling_empathic.report.progress import heartbeat
 
     console = Terminal()
 
@@ -331,12 +359,14 @@ def _rehearse(staged: "Staged", namespace: str, work: Path, as_json: bool) -> in
         line = f"{row['seconds']:7.2f} s  {mark:7}  {row['call']}{error}"
         console.print(line, soft_wrap=True, markup=False)
 
-    rows = rehearse(staged, namespace, work, None if as_json else show)
+    start = time.perf_counter()
+    with heartbeat(Terminal(stderr=True), "Rehearsing"):
+        rows = rehearse(staged, namespace, work, None if as_json else show)
+    seconds = time.perf_counter() - start  # calls run beside each other: theirs add up to more
     failed = [row for row in rows if row["ok"] is False]
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
     else:
-        seconds = sum(row["seconds"] for row in rows)
         skipped = sum(row["ok"] is None for row in rows)
         counts = f"{len(rows)} calls, {len(failed)} failed, {skipped} skipped"
         console.print(f"{counts}, {seconds:.0f} s", markup=False)

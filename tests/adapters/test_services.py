@@ -18,6 +18,7 @@ from evaluate_metrics.adapters.runner import run
 from evaluate_metrics.adapters.systems import SYSTEMS, make_adapter
 from tests.support.adapter_fakes import make_clips, outcomes_of, provenance_of, rows_of
 from tests.support.fake_api import SCORES, Answer, chat, chat_error, fake_api, gemini, gemini_error
+from tests.support.servers import patience_s
 
 pytest.importorskip("openai")
 pytest.importorskip("google.genai")
@@ -42,10 +43,10 @@ def service(request, tmp_path, monkeypatch):
     chosen = SERVICES[request.param]
     chosen.system, chosen.slept, chosen.output = request.param, [], tmp_path / "out.parquet"
 
-    def ask(*answers, clips=CLIPS[:1], timeout_s=10.0, **options):
+    def ask(*answers, clips=CLIPS[:1], timeout_s=None, **options):
         with fake_api(*answers) as api:
-            url = api.url + chosen.path
-            adapter = make_adapter(chosen.system, base_url=url, timeout_s=timeout_s)
+            url, wait_s = api.url + chosen.path, timeout_s or patience_s()
+            adapter = make_adapter(chosen.system, base_url=url, timeout_s=wait_s)
             options = {"workers": 1, "sleep": chosen.slept.append} | options
             counts = run(adapter, clips, chosen.output, cache_dir=tmp_path / "answers", **options)
         return api, counts

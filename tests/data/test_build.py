@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import datasets
@@ -162,8 +163,10 @@ def test_a_build_killed_half_way_and_started_again_has_the_bytes_of_one_build(ra
     script = (
         "import os, signal\n"
         "from dataset_scripts.building.build import build\n"
+        "told = []\n"
         "def progress(done, total):\n"
-        "    if done > 0.9 * total:\n"
+        "    told.append(done)\n"
+        "    if done > 0.5 * total and told.count(done) == 2:\n"  # a clip after a finished shard
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         f"build({str(raw)!r}, {str(out)!r}, **{OPTIONS!r}, progress=progress)\n"
     )
@@ -177,6 +180,25 @@ def test_a_build_killed_half_way_and_started_again_has_the_bytes_of_one_build(ra
     assert build(raw, out, **OPTIONS).n_written == len(contents(built)) - 1 - len(finished)
     assert contents(out) == contents(built)
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_what_is_told_of_the_progress_is_what_is_written(raw, tmp_path):
+    told = []
+    build(raw, tmp_path / "bench", **OPTIONS, progress=lambda *counts: told.append(counts))
+    assert told[0][0] == 0 and told[-1] == (told[0][1], told[0][1])
+    shards = [
+        parquet.read_metadata(path).num_rows for path in (tmp_path / "bench/data").glob("*.parquet")
+    ]
+    assert {done for done, _ in told[1:]} <= {
+        sum(part) for n in range(len(shards) + 1) for part in combinations(shards, n)
+    }
+
+
+def test_a_build_that_goes_on_starts_with_what_was_written_before(raw, tmp_path):
+    interrupted(raw, tmp_path / "bench")
+    told = []
+    build(raw, tmp_path / "bench", **OPTIONS, progress=lambda *counts: told.append(counts))
+    assert told[0][0] > 0.5 * told[0][1]
 
 
 def interrupted(raw: Path, out: Path) -> Path:

@@ -11,7 +11,7 @@ from emonet_voice.hub.local.server import LocalHub
 from emonet_voice.hub.publish.cards import card_of, python_blocks, write_card
 from emonet_voice.hub.publish.facts import repository_facts
 from emonet_voice.hub.publish.rehearse import _environment, _run, _write_tone
-from emonet_voice.hub.publish.stage import Sources, stage
+from emonet_voice.hub.publish.stage import stage
 from emonet_voice.hub.repositories import ROOT, PublishError, chosen, folder_of
 from evaluate_metrics.bench.evaluation import write_result
 from evaluate_metrics.emonet_voice import emonet_voice
@@ -54,7 +54,7 @@ def given(sources, model_folder, tmp_path_factory):
         (folder / "models" / name).symlink_to(model_folder)
     measured = result(SMALL, model=SMALL, revision=fingerprint(model_folder))
     write_result(measured, folder / "results" / "small.json")
-    return Sources(folder / "models", sources.bench, folder / "results")
+    return sources._replace(models=folder / "models", results=folder / "results")
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from emonet_voice.hub.local.server import LocalHub
 from emonet_voice.hub.local.store import Store
 from modeling_empathic.taxonomy import UserError
 from tests.support.local_hub_fixture import ask, commit_lines
+from tests.support.servers import patience_s
 
 CONTENT = bytes(range(200))
 
@@ -186,7 +187,7 @@ def test_closing_a_hub_waits_for_what_it_is_doing(tmp_path, monkeypatch):
 
     def slow(store):
         begun.set()
-        assert go_on.wait(60)
+        assert go_on.wait(patience_s())
         done.set()
         return []
 
@@ -194,7 +195,7 @@ def test_closing_a_hub_waits_for_what_it_is_doing(tmp_path, monkeypatch):
     with LocalHub(tmp_path / "hub") as hub:
         client = threading.Thread(target=ask_and_lose, args=(hub, "/api/whoami-v2"))
         client.start()
-        assert begun.wait(60)
+        assert begun.wait(patience_s())
         threading.Timer(0.05, go_on.set).start()
     assert done.is_set()
     client.join()
@@ -250,8 +251,8 @@ def test_an_upload_that_is_cut_off_leaves_nothing(empty, tmp_path, monkeypatch):
     monkeypatch.setattr(empty._store.blobs, "write", watched)
     with socket.create_connection(("127.0.0.1", int(empty.url.rsplit(":", 1)[1]))) as client:
         client.sendall(f"PUT {path} HTTP/1.1\r\nContent-Length: 7\r\n\r\ncon".encode())
-        assert begun.wait(60) and stored(tmp_path) > before
-    assert ended.wait(60) and stored(tmp_path) == before
+        assert begun.wait(patience_s()) and stored(tmp_path) > before
+    assert ended.wait(patience_s()) and stored(tmp_path) == before
 
 
 def test_a_large_upload_does_not_lie_in_memory(empty):

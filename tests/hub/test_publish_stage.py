@@ -304,3 +304,22 @@ def test_a_link_out_of_the_project_is_refused(space, tmp_path):
     (space / "notes.txt").symlink_to(tmp_path / "private.txt")
     with pytest.raises(PublishError, match=r"notes.txt points out of the project"):
         stage(tmp_path / "out")
+
+
+@pytest.mark.parametrize("command", ["stage", "push"])
+def test_a_bench_with_other_counts_is_refused_unless_told(command, sources, tmp_path):
+    arguments = ["--only", BENCH, "--bench", sources.bench]
+    arguments += [tmp_path / "out"] if command == "stage" else ["--stage", tmp_path / "out"]
+    code, out, err = run_publish(command, *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "clips 126 (published: 12,600)" in err and "--no-assert takes it anyway" in err
+    assert str(sources.bench) in err and not (tmp_path / "out").exists()
+
+
+def test_a_bench_with_other_counts_is_staged_when_told(sources, tmp_path):
+    out = tmp_path / "out"
+    code, _, err = run_publish(
+        "stage", out, "--only", BENCH, "--bench", sources.bench, "--no-assert"
+    )
+    assert code == 0, err
+    assert (out / "datasets" / BENCH / "manifest.json").is_file()

@@ -1,10 +1,10 @@
-"""What the README shows works as it stands there."""
+"""What the README shows works as it stands there; its shell lines: `test_shell_lines.py`."""
 
 import os
 import re
-import shlex
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -15,7 +15,6 @@ from tests.support.raw_release_maker import make_raw_release
 
 README = (REPOSITORY / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-SHELL = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -39,37 +38,24 @@ def test_the_python_blocks_run_and_print(block, hub_environment):
     assert done.stdout.strip()
 
 
-COMMANDS = (
-    *("score", "convert", "bench build", "bench stats", "evaluate", "leaderboard", "collect"),
-    *("generalize", "demo", "publish rehearse", "train heads"),
-)
+def test_the_clone_address_is_that_of_the_metadata():
+    """There is none yet; a README that invents one sends its reader elsewhere."""
+    urls = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["urls"]
+    shown = re.findall(r"git clone (\S+)", README)
+    assert shown == ([urls["Repository"]] if "Repository" in urls else [])
 
 
-def test_every_command_and_option_shown_exists():
-    """The models named there cannot be had offline: the options are checked against --help."""
-    from typer.main import get_command
-    from typer.testing import CliRunner
+def test_the_extras_named_are_those_of_the_package_and_all_of_them():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    installing = README.split("## Install")[1].split("\n## ")[0]
+    shown = re.search(r'pip install -e "\.\[([\w,]+)\]"', installing)[1].split(",")
+    named = set(re.findall(r"`(\w+)`", installing)) | set(shown)
+    extras = set(project["optional-dependencies"])
+    assert set(shown) <= extras and extras - {"docs"} <= named
 
-    from emonet_voice.cli.app import app
 
-    lines = [
-        shlex.split(line.replace("\\\n", " "), comments=True)
-        for block in SHELL
-        for line in re.split(r"(?<!\\)\n", block)
-        if "emonet-voice" in line
-    ]
-    shown = set()
-    for line in lines:
-        words = line[line.index("emonet-voice") + 1 :]
-        path, inner = [], get_command(app)
-        while words and (inner := getattr(inner, "commands", {}).get(words[0])):
-            path.append(words.pop(0))
-        assert path, f"no command {words[0]}"
-        shown.add(" ".join(path))
-        help_ = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "200"})
-        for option in (word for word in words if word.startswith("--")):
-            assert option in help_.output, f"{path} has no {option}"
-    assert shown >= set(COMMANDS)
+def test_no_package_index_is_said_to_have_it():
+    assert not re.search(r"pip install ['\"]?emonet-voice", README)
 
 
 def test_model_data_and_metric_are_shown_in_python():

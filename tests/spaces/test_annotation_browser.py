@@ -24,7 +24,7 @@ from rater_list import Person, sha256
 from rating_store import Store
 
 from tests.support.browser_fixture import chromium, new_page, running_space, screenshot
-from tests.support.servers import reserved_port, started, wait_until
+from tests.support.servers import patience_s, reserved_port, started, wait_until
 
 SPACE = REPOSITORY / "spaces" / "emotion_annotation"
 SCRIPT = "<img src=x onerror=alert(1)>"  # a rater's name
@@ -228,7 +228,7 @@ def test_an_answer_outlives_a_server_that_is_killed_before_it_could_confirm(exam
     first = shown_item(page, server)
 
     def answered_then_killed(route):
-        route.fetch(timeout=300_000)
+        route.fetch(timeout=1000 * patience_s())
         server.kill()
         route.abort()
 

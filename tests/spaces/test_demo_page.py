@@ -27,7 +27,7 @@ from tests.support.browser_fixture import (
     screenshot,
 )
 from tests.support.places import REPOSITORY
-from tests.support.servers import PATIENCE_S
+from tests.support.servers import patience_s
 
 CLIP = REPOSITORY / "examples" / "clips" / "de_anger.flac"
 SPACE = REPOSITORY / "spaces" / "empathic_insight_voice"
@@ -204,7 +204,7 @@ def test_a_file_of_200_mb_is_refused_before_it_is_sent(page, tmp_path):
 def client(url):
     from gradio_client import Client
 
-    return Client(url, verbose=False, httpx_kwargs={"timeout": PATIENCE_S})
+    return Client(url, verbose=False, httpx_kwargs={"timeout": patience_s()})
 
 
 def test_every_function_has_a_name_and_answers(client, sounds):
@@ -257,7 +257,7 @@ def test_mistakes_reach_the_client_as_sentences(client, sounds):
 
 def _status(request) -> int:
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        with urllib.request.urlopen(request, timeout=patience_s()) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
@@ -266,7 +266,7 @@ def _status(request) -> int:
 def _posted(url: str, name: str, n_bytes: int = 4) -> int:
     """The status of an upload; a server that has refused need not hear the rest."""
     head = f'--b\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'
-    connection = http.client.HTTPConnection(url.split("/")[2], timeout=PATIENCE_S)
+    connection = http.client.HTTPConnection(url.split("/")[2], timeout=patience_s())
     connection.putrequest("POST", "/gradio_api/upload")
     connection.putheader("Content-Type", "multipart/form-data; boundary=b")
     connection.putheader("Content-Length", str(len(head.encode()) + n_bytes + 9))
@@ -306,7 +306,7 @@ def test_paths_and_addresses_in_place_of_an_upload_are_refused(url):
         with urllib.request.urlopen(request) as answer:
             event = json.load(answer)["event_id"]
         stream = f"{url}gradio_api/call/score/{event}"
-        with urllib.request.urlopen(stream, timeout=PATIENCE_S) as answer:
+        with urllib.request.urlopen(stream, timeout=patience_s()) as answer:
             text = answer.read().decode()
         assert "event: error" in text and "emotions" not in text, (path, text)
 

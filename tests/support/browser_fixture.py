@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.places import REPOSITORY
-from tests.support.servers import PATIENCE_S, reserved_port, started
+from tests.support.servers import patience_s, reserved_port, started
 
 SCREENSHOTS = REPOSITORY / "screenshots"
 PHONE = {"width": 390, "height": 844}
@@ -71,7 +71,7 @@ def new_page(browser: Any, **settings: Any) -> Any:
         settings: Of the context.
     """
     context = browser.new_context(**settings)
-    context.set_default_timeout(1000 * PATIENCE_S)
+    context.set_default_timeout(1000 * patience_s())
     return context.new_page()
 
 

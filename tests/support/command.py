@@ -1,7 +1,13 @@
 """The command `emonet-voice` in the process of the test."""
 
 import io
+import threading
 from contextlib import redirect_stderr, redirect_stdout
+
+from modeling_empathic.report import progress
+
+# However slow the machine: no line of how far something is among those that a test counts.
+progress.EVERY_S = threading.TIMEOUT_MAX
 
 
 def run_command(*arguments: object) -> tuple[int, str, str]:

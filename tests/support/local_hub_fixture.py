@@ -13,6 +13,7 @@ import pytest
 
 from emonet_voice.hub.local.server import LocalHub
 from emonet_voice.hub.publish.rehearse import WORKER
+from tests.support.servers import patience_s
 
 
 class ClientError(Exception):
@@ -91,7 +92,8 @@ def ask(hub: LocalHub, method: str, path: str, body: Any = None, **headers: str)
         body: Bytes, an iterable of bytes (sent in chunks), or a value to send as JSON.
         headers: With `_` for `-`; `Authorization=""` leaves the token out.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", int(hub.url.rsplit(":", 1)[1]), 30)
+    port = int(hub.url.rsplit(":", 1)[1])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience_s())
     named = {"Authorization": f"Bearer {hub.token}", **headers}
     named = {key.replace("_", "-"): value for key, value in named.items() if value}
     if isinstance(body, dict):

@@ -29,12 +29,16 @@ def save_head(folder: Path, stem: str, **how) -> None:
     torch.save(public_state(**how), folder / f"model_{stem}_best.pth")
 
 
-@pytest.fixture(scope="session", name="whisper")
-def whisper_fixture(tmp_path_factory) -> Path:
+def save_whisper(folder: Path) -> Path:
+    """Saves the Whisper, tiny and untrained, in a folder."""
     from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
-    folder = tmp_path_factory.mktemp("whisper")
     torch.manual_seed(0)
     WhisperForConditionalGeneration(WhisperConfig(**TINY_ENCODER)).save_pretrained(folder)
     WhisperFeatureExtractor().save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session", name="whisper")
+def whisper_fixture(tmp_path_factory) -> Path:
+    return save_whisper(tmp_path_factory.mktemp("whisper"))

@@ -1,13 +1,12 @@
 """What the tests of `publish` share: a small release, staged once, and a client that pushes."""
 
-import io
 import json
-from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
 from tests.support.places import REPOSITORY
 
+from .command import run_command
 from .local_hub_fixture import HubClient
 from .raw_release_maker import make_raw_release
 
@@ -18,12 +17,7 @@ ROWS = {"default": 120, "all": 126, "ratings": 337}
 
 def run_publish(*arguments: str) -> tuple[int, str, str]:
     """The command in this process: exit code, standard output, standard error."""
-    from emonet_voice.cli import app as cli
-
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = cli.run(["publish", *map(str, arguments)])
-    return code, out.getvalue(), err.getvalue()
+    return run_command("publish", *arguments)
 
 
 @pytest.fixture(scope="session", name="sources")
@@ -37,7 +31,7 @@ def sources_fixture(tmp_path_factory, model_folder):
     build(raw, folder / "bench", assert_counts=False)
     (folder / "models").mkdir()
     (folder / "models" / SMALL).symlink_to(model_folder)
-    return Sources(folder / "models", folder / "bench")
+    return Sources(folder / "models", folder / "bench", assert_counts=False)
 
 
 @pytest.fixture(scope="session", name="staged")

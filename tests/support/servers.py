@@ -1,5 +1,6 @@
 """Servers in processes of their own: a port that nobody else takes, and waiting without a race."""
 
+import os
 import socket
 import subprocess
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE_S = 300
-"""The longest wait of a test: no machine is so busy. A process that has ended fails it at once."""
+"""The longest wait of a test where nothing else runs. A process that has ended fails it at once."""
 LOGS: list[Path] = []
 """Of the processes that are running; a test that fails shows their ends."""
 
@@ -50,9 +51,9 @@ def started(
 
         def ready() -> bool:
             assert process.poll() is None, f"the server ended: {log.read_text()[-3000:]}"
-            return _answers(url)
+            return answers(url)
 
-        wait_until(ready, f"an answer; its log: {log}")
+        wait_until(ready, "an answer", log)
         yield process
     finally:
         process.kill()
@@ -60,17 +61,40 @@ def started(
         LOGS.remove(log)
 
 
-def wait_until(condition: Callable[[], Any], what: str) -> None:
-    """Waits for something to be so."""
-    deadline = time.monotonic() + PATIENCE_S
+def patience_s() -> float:
+    """The longest wait now: with four processes for each core everything takes four times as long.
+
+    The load is a mean over a minute, so what has just begun is not in it: twice for that.
+    """
+    return 2 * PATIENCE_S * _crowd()
+
+
+def wait_until(condition: Callable[[], Any], what: str, log: Path | None = None) -> None:
+    """Waits for something to be so; a second in which others use the machine is not a whole one.
+
+    Args:
+        condition: Is true once it is so.
+        what: What is waited for.
+        log: Of a process that should make it so; a failure shows its end.
+    """
+    waited_s, before = 0.0, time.monotonic()
     while not condition():
-        assert time.monotonic() < deadline, f"waited {PATIENCE_S} s for {what}"
+        said = log.read_text("utf-8", "replace")[-3000:] if log else ""
+        assert waited_s < PATIENCE_S, f"waited {PATIENCE_S} s of this machine for {what}\n{said}"
         time.sleep(0.05)
+        now = time.monotonic()
+        waited_s, before = waited_s + (now - before) / _crowd(), now
 
 
-def _answers(url: str) -> bool:
+def _crowd() -> float:
+    """How many processes there are for each core, at least one."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def answers(url: str) -> bool:
+    """Whether there is a page; an error of the server is raised."""
     try:
-        with urllib.request.urlopen(url, timeout=PATIENCE_S):
+        with urllib.request.urlopen(url, timeout=patience_s()):
             return True
     except urllib.error.HTTPError:
         raise  # it answers, and not with a page

@@ -1,15 +1,10 @@
 """The notebook runs as it stands, and what it pushes loads where this package is not."""
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 
 from emonet_voice.hub.publish.rehearse import OURS
 from tests.support.local_hub_fixture import HubClient
-from tests.support.places import REPOSITORY
+from tests.support.notebooks import run_notebook
 
 REPOSITORY_ID = "someone/call-centre"
 
@@ -18,18 +13,9 @@ REPOSITORY_ID = "someone/call-centre"
 def pushed(local_hub, tmp_path_factory) -> str:
     """Output of all code cells, run one after the other in a process whose Hub is the local one."""
     pytest.importorskip("espeakng_loader")
-    text = (REPOSITORY / "examples" / "train_your_labels.ipynb").read_text("utf-8")
-    cells = [c["source"] for c in json.loads(text)["cells"] if c["cell_type"] == "code"]
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join("".join(cell) for cell in cells)],
-        cwd=REPOSITORY, capture_output=True, text=True,
-        env={
-            **os.environ, **local_hub.environment(tmp_path_factory.mktemp("home")),
-            "EMONET_PUSH_TO": REPOSITORY_ID,
-        },
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    hub = local_hub.environment(tmp_path_factory.mktemp("home"))
+    folder = tmp_path_factory.mktemp("empty")
+    return run_notebook("train_your_labels", folder, **hub, EMONET_PUSH_TO=REPOSITORY_ID)
 
 
 def test_it_measures_on_voices_never_met_and_pushes(pushed):

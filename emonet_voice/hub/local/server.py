@@ -145,6 +145,9 @@ class LocalHub:
             "HF_HOME": str(home),
             **{f"HF_{name}_CACHE": str(Path(home, name.lower())) for name in caches},
             "HF_HUB_OFFLINE": "0",
+            # Ten seconds are a long time for a Hub far away; this one shares the machine's cores.
+            "HF_HUB_ETAG_TIMEOUT": "600",
+            "HF_HUB_DOWNLOAD_TIMEOUT": "600",
             "HF_HUB_DISABLE_XET": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HF_UPDATE_DOWNLOAD_COUNTS": "0",

@@ -34,7 +34,7 @@ from .stage import Staged
 Row = dict[str, Any]
 START_S = 900  # for a Space to answer, however busy the machine; one that ends is not waited for
 PORTS = 3  # that a Space tries
-PROCESS_S = 3_600  # for a process that makes calls
+CALL_S = 7_200  # for a call, be it the push of forty heads
 NOWHERE = "http://127.0.0.1:9"  # discard: no server listens there
 OURS = ("modeling_empathic", "dataset_scripts", "evaluate_metrics", "emonet_voice")
 WORKER = Path(__file__).with_name("worker.py")
@@ -153,16 +153,18 @@ def _run(
             text=True, cwd=cwd,
         )  # fmt: skip
         assert process.stdin and process.stdout
-        watchdog = Timer(PROCESS_S, process.kill)
-        watchdog.start()
         try:
             for call, code in calls:
                 start = time.perf_counter()
+                watchdog = Timer(CALL_S, process.kill)
+                watchdog.start()
                 try:
                     print(json.dumps([code, {}, None]), file=process.stdin, flush=True)
                     line = process.stdout.readline()
                 except BrokenPipeError:
                     line = ""
+                finally:
+                    watchdog.cancel()
                 answer = json.loads(line or "{}")
                 error = f"{answer['error']}: {answer['message']}" if "error" in answer else None
                 if not line:
@@ -170,7 +172,6 @@ def _run(
                 seconds = answer.get("seconds", time.perf_counter() - start)
                 yield {"call": call, "seconds": seconds, "error": error}
         finally:
-            watchdog.cancel()
             process.kill()
             process.communicate()
 
@@ -294,14 +295,14 @@ def _wait_for(url: str, process: subprocess.Popen[Any], log: str) -> str | None:
         if process.poll() is not None:
             return f"the app ended with {process.returncode}: {_last_line(Path(log))}"
         try:
-            with opener.open(url, timeout=10) as answer:
+            with opener.open(url, timeout=START_S) as answer:
                 answer.read()
                 return None
         except urllib.error.HTTPError as error:
             return f"HTTP {error.code}"
         except OSError:
             time.sleep(0.2)
-    return f"no answer within {START_S} s"
+    return f"no answer within {START_S} s: {_last_line(Path(log))}"
 
 
 def _search_token(token: str, stage: Path, work: Path) -> Row:

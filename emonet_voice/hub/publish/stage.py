@@ -38,11 +38,13 @@ class Sources(NamedTuple):
         models: Folder of model folders, each with the name of its repository.
         bench: A folder that `bench build` made.
         results: Folder of results of `emonet-voice evaluate --output`.
+        assert_counts: Refuse a data set whose counts are not the published ones.
     """
 
     models: Path | None = None
     bench: Path | None = None
     results: Path | None = None
+    assert_counts: bool = True
 
 
 class Staged(NamedTuple):
@@ -80,6 +82,7 @@ def stage(
     Raises:
         PublishError: A repository of `only` that cannot be made, a card whose figures are not of
             its artefact, or what [`validate.validate`] finds.
+        OtherCountsError: A corpus that is not the published one, unless `assert_counts` is off.
         BuildError: A corpus that is not as it was built.
     """
     from .validate import validate
@@ -182,7 +185,7 @@ def _model(repository: Repository, folder: Path, sources: Sources, namespace: st
 
 def _dataset(repository: Repository, folder: Path, sources: Sources, namespace: str) -> None:
     """Parquet of a built corpus, byte for byte, and a card with the metadata that it was given."""
-    from dataset_scripts.building.manifest import verify
+    from dataset_scripts.building.manifest import assert_published, verify
 
     from .facts import bench_eval_yaml
     from .metadata import size_category
@@ -192,6 +195,8 @@ def _dataset(repository: Repository, folder: Path, sources: Sources, namespace: 
     manifest = verify(source)  # what is not as it was built has no figures
     if manifest.get("corpus") != repository.name.rsplit("-", 1)[-1]:
         raise PublishError(f"{repository.name}: {source} holds {manifest.get('corpus')!r}")
+    if sources.assert_counts:
+        assert_published(manifest["corpus"], manifest["counts"])
     for path in manifest["files"]:
         if path != "README.md":
             _place(source / path, folder / path)
