@@ -4,6 +4,8 @@ Every model scores whatever it is given: noise, a chord, a fifth of a second. Th
 depend on the model, and never keeps a clip from being scored; it only says what to doubt.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -29,14 +31,15 @@ JUDGEMENTS = (
 )
 
 
-def judge(samples: npt.NDArray[np.float32]) -> str:
+def judge(samples: npt.NDArray[np.float32], notes: Sequence[str] = ()) -> str:
     """What makes the scores of a window doubtful, with `, ` between; `""` if nothing does.
 
     Args:
         samples: Mono at 16 kHz, in [-1, 1].
+        notes: What the decoder noticed, as `read_audio` returns it; comes first.
 
     Returns:
-        Words of `JUDGEMENTS`.
+        Words of `JUDGEMENTS`, behind the notes.
 
     Example:
         >>> judge(np.zeros(16_000, np.float32))
@@ -45,7 +48,7 @@ def judge(samples: npt.NDArray[np.float32]) -> str:
         'not like speech'
     """
     if len(samples) < FRAME:
-        return "too short"
+        return ", ".join([*notes, "too short"])
     frames = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float64), FRAME)[::HOP]
     offset = float(samples.mean())
     power = np.maximum(np.square(frames - offset).mean(axis=1), 1e-12)
@@ -64,4 +67,4 @@ def judge(samples: npt.NDArray[np.float32]) -> str:
         "not like speech": not quiet and float(speech.std()) < STEADY_DB,
         "mostly silence": not quiet and len(active) < MOSTLY_SILENCE * len(level_db),
     }
-    return ", ".join(name for name in JUDGEMENTS if checks[name])
+    return ", ".join([*notes, *(name for name in JUDGEMENTS if checks[name])])
