@@ -14,7 +14,15 @@ RATES = (8_000, 16_000, 22_050, 44_100, 48_000)
 # Suffix: codecs that people put there, as ffmpeg calls them.
 FORMATS: dict[str, tuple[str, ...]] = {
     "wav": ("pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_s64le", "pcm_f32le", "pcm_f64le"),
-    "WAV": ("pcm_alaw", "pcm_mulaw", "adpcm_ima_wav", "adpcm_ms", "libmp3lame", "g722", "libgsm_ms"),
+    "WAV": (
+        "pcm_alaw",
+        "pcm_mulaw",
+        "adpcm_ima_wav",
+        "adpcm_ms",
+        "libmp3lame",
+        "g722",
+        "libgsm_ms",
+    ),
     "rf64": ("pcm_s16le", "pcm_f32le"),
     "w64": ("pcm_s16le", "pcm_f32le", "adpcm_ms"),
     "aiff": ("pcm_s16be", "pcm_s24be", "pcm_s8"),

@@ -18,7 +18,7 @@ WAV = re.compile(rb"(?s)(RIFF|RF64|BW64|RIFX)....WAVE")
 W64 = re.compile(rb"(?s)riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0.{8}wave" + _W64_TAIL)
 AIFF = re.compile(rb"(?s)FORM....AIF[FC]")
 CAF = re.compile(rb"(?s)caff\0\x01\0.desc")
-AU = re.compile(rb"(?s)\.snd\0.....{4}\0\0\0[\x01-\x1b]")
+AU = re.compile(rb"(?s)\.snd\0\0...{4}\0\0\0[\x01-\x1b]")
 
 _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 # Of WAVE format tags: the sizes of a sample, in bits, that libsndfile reads.
@@ -105,10 +105,14 @@ def chunked_pieces(
         return _au(stream, at, end, name)
     chunks, stopped = _chunks(stream, at, end, form)
     data = [chunk for chunk in chunks if chunk.name.lower() in (b"data", b"ssnd")]
-    # Recorders that were stopped leave a size of 0, or one of a stream; samples follow.
-    if data and data[-1].promised == 0 and stopped == data[-1].stop:
-        data[-1] = data[-1]._replace(stop=end, promised=1 << 62)
-        stopped = end
+    # Recorders that were stopped leave a size of 0, or one of a stream: samples to the end.
+    if data and (
+        (data[-1].promised == 0 and stopped == data[-1].stop)
+        or (data[-1].promised >= STREAMED_BYTES and data[-1].stop == end and form is not W64)
+    ):
+        stopped = find(stream, form, data[-1].start, end)
+        streamed = data[-1].promised or 1 << 62
+        data[-1] = data[-1]._replace(stop=stopped, promised=streamed)
     following = find(stream, form, stopped, end)
     read = {WAV: _wav, W64: _wav, AIFF: _aiff, CAF: _caf}[form]
     return read(stream, (at, following), chunks, data, name), following
@@ -277,11 +281,12 @@ def _au(stream: BinaryIO, at: int, end: int, name: str) -> tuple[list[Piece], in
     start = min(at + offset, end)
     to_end = size >= STREAMED_BYTES
     # The size of 0 is of a recorder that was stopped.
-    stop = end if to_end or (size == 0 and start < end) else min(end, start + size)
+    to_end = to_end or size == 0
+    stop = find(stream, AU, start, end) if to_end else min(end, start + size)
     following = find(stream, AU, stop, end)
     if encoding not in _AU_BYTES or not channels:
         return [Piece(f"AU, encoding {encoding}", "FFmpeg", ((at, stop),))], following
-    promised = size if size and not to_end else stop - start
+    promised = stop - start if to_end else size
     align = _AU_BYTES[encoding] * channels
     pieces = []
     for first, last, frames in _shares(_Chunk(b"data", start, stop, promised), align, rate):
