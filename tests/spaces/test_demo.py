@@ -220,7 +220,8 @@ def test_a_spreadsheet_gets_no_formula_and_every_score(space, results):
         )
         assert {row[0] for row in rows[1:]} == {f"'{name}"}
     assert [row[1] for row in rows] == ["part", "recording"] + ["window"] * 4
-    assert rows[0][4:] == list(EMOTION_NAMES)
+    assert rows[0][4] == "quality"
+    assert rows[0][5:] == list(EMOTION_NAMES)
     whole = {row["emotion"]: row["score"] for row in results.score["emotions"]}
     assert list(map(float, rows[1][4:])) == pytest.approx(
         [whole[n] for n in EMOTION_NAMES], abs=1e-5
