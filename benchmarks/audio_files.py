@@ -11,6 +11,7 @@ project.
 """
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -42,10 +43,10 @@ def of_ffmpeg(path: Path) -> np.ndarray | None:
          "stream=sample_rate,channels", "-of", "json", str(path)],
         capture_output=True,
     )  # fmt: skip
-    streams = json.loads(probe.stdout or b"{}").get("streams") or [{}]
-    rate, channels = int(streams[0].get("sample_rate", 0)), int(streams[0].get("channels", 0))
-    if not rate or not channels:
+    numbers = re.findall(rb'"(?:sample_rate|channels)": "?(\d+)', probe.stdout)
+    if len(numbers) < 2 or not all(map(int, numbers[:2])):
         return None
+    rate, channels = map(int, numbers[:2])  # of a transport stream it says them twice
     decoded = subprocess.run(
         ["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:a:0", "-f", "f32le", "-ar",
          str(rate), "-ac", str(channels), "-"],

@@ -34,6 +34,8 @@ _AIFF_PLAIN: tuple[bytes, ...] = (
     b"FL64",
 )
 _AIFF_PLAIN += (b"alaw", b"ALAW", b"ulaw", b"ULAW", b"in24", b"in32", b"42ni", b"23ni")
+# G.721 and G.723 as these headers name them: FFmpeg makes noise of them.
+_WAV_NOISE, _AU_NOISE = (0x14, 0x40), (23, 24, 25, 26)
 _AU_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}
 _FORGIVEN_S = 0.025
 _MOST_BYTES = 1 << 30  # of samples behind one header, far from where 32 bits end
@@ -56,7 +58,7 @@ def _chunks(
         layout = ">4sI"
     header = struct.calcsize(layout)
     at += {W64: 40, CAF: 8}.get(form, 12)
-    found = []
+    found, wide_data = [], 0
     while len(head := read_at(stream, at, 64)) >= header and not form.match(head):
         name, size = struct.unpack_from(layout, head)
         if not _is_name(name):
@@ -66,6 +68,10 @@ def _chunks(
         if form is CAF and size == -1:
             size = 1 << 62
         start = at + header
+        if name == b"ds64":  # of RF64: the sizes that 32 bits cannot hold
+            wide_data = int.from_bytes(read_at(stream, start + 8, 8), "little")
+        if name == b"data" and size == 0xFFFFFFFF and 0 < wide_data < 1 << 62:
+            size = wide_data
         if size < 0 or (start + size > end and name[:4].lower() not in (b"data", b"ssnd")):
             break
         found.append(_Chunk(name[:4], start, min(end, start + size), size))
@@ -129,12 +135,6 @@ def _wav(
     tag, channels, rate, _, align, bits = struct.unpack_from(order + "HHIIHH", fmt)
     if tag == 0xFFFE and fmt[26:40] == _GUID_TAIL:
         tag = struct.unpack_from(order + "H", fmt, 24)[0]
-    wide = next((c for c in chunks if c.name == b"ds64"), None)
-    if wide and data and data[0].promised == 0xFFFFFFFF:
-        promised = struct.unpack("<Q", read_at(stream, wide.start + 8, 8))[0]
-        if 0 < promised < 1 << 62:
-            start = data[0].start
-            data[0] = _Chunk(b"data", start, min(place[1], start + promised), promised)
     plain = (
         tag in _WAV_PLAIN
         and channels > 0
@@ -143,6 +143,8 @@ def _wav(
         and bits <= depth
     )
     id_ = b"RIFX" if order == ">" else b"RIFF"
+    if tag in _WAV_NOISE:
+        raise AudioError(f"{name}: samples as G.721 or G.723, which is not read: convert it")
     if not plain:
         data = [part for part in data if part.stop > part.start]
         if not data:
@@ -284,6 +286,8 @@ def _au(stream: BinaryIO, at: int, end: int, name: str) -> tuple[list[Piece], in
     to_end = to_end or size == 0
     stop = find(stream, AU, start, end) if to_end else min(end, start + size)
     following = find(stream, AU, stop, end)
+    if encoding in _AU_NOISE:
+        raise AudioError(f"{name}: samples as G.721 or G.723, which is not read: convert it")
     if encoding not in _AU_BYTES or not channels:
         return [Piece(f"AU, encoding {encoding}", "FFmpeg", ((at, stop),))], following
     promised = stop - start if to_end else size

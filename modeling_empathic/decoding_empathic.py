@@ -216,6 +216,8 @@ def _decode_ffmpeg(
             tracks = container.streams.audio
             if not tracks:
                 raise AudioError(f"{name}: holds no audio stream")
+            if tracks[0].codec_context is None:
+                raise AudioError(f"{name}: its codec is not known here")
             if len(tracks) > 1:
                 notes.append(f"first of {len(tracks)} tracks")
             for frames in _frames(container, tracks[0]):
@@ -243,8 +245,9 @@ def _decode_ffmpeg(
         yield np.concatenate(waiting), rate
     if n_damaged > 1 + _DAMAGED_SHARE * n_packets or (n_damaged and not n):
         raise AudioError(f"{name}: damaged: {n_damaged} of {n_packets} packets cannot be decoded")
-    if n and n / rate < expected_s - _TOLERANCE_S:
-        raise AudioError(f"{name}: truncated: {n / rate:.2f} of {expected_s:.2f} s")
+    seconds = n / rate if rate else 0.0
+    if seconds < expected_s - _TOLERANCE_S:
+        raise AudioError(f"{name}: truncated: {seconds:.2f} of {expected_s:.2f} s")
     if n_damaged > 1:  # one: tags at the end, or a cut last packet
         notes.append(f"damaged: {n_damaged} of {n_packets} packets lost")
 

@@ -56,7 +56,7 @@ def find_audio(
         Traceback (most recent call last):
         modeling_empathic.scoring.listing.ScoringError: no such file or folder: no/such/clip.wav
     """
-    left_out: Counter[str] = Counter() if passed_over is None else passed_over
+    left_out: set[str] = set()  # absolute paths: a pattern may reach a file more than once
     reached: dict[str, str] = {}  # absolute path -> path as it was reached
     for given in (os.fspath(path) for path in paths):
         if os.path.isdir(given):  # noqa: PTH112 - Path("") would be the working directory
@@ -77,7 +77,7 @@ def find_audio(
             raise ScoringError(f"no such file or folder: {given or '(empty path)'}")
         if not clips and not listed:
             suffixes = " ".join(AUDIO_SUFFIXES)
-            others = passed_over_line(left_out)
+            others = passed_over_line(_suffixes(left_out))
             raise ScoringError(
                 f"no audio found in {given} (looked for {suffixes}){'; ' if others else ''}{others}"
             )
@@ -85,31 +85,37 @@ def find_audio(
             # An address as a path would lose a slash; abspath must not follow links.
             key = clip if "://" in clip else os.path.abspath(clip)  # noqa: PTH100
             reached.setdefault(key, clip)
+    if passed_over is not None:
+        passed_over.update(_suffixes(left_out))
     return list(reached.values())
 
 
-def _audio_in(folder: str, left_out: Counter[str]) -> list[str]:
+def _audio_in(folder: str, left_out: set[str]) -> list[str]:
     """Audio files below a folder, sorted by path; links to folders are not followed (loops)."""
     clips = []
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        clips += [Path(root, name) for name in files if _is_audio(name, left_out)]
+        clips += [Path(root, name) for name in files if _is_audio(Path(root, name), left_out)]
     return [str(clip) for clip in sorted(clips)]
 
 
-def _audio_at(match: str, left_out: Counter[str]) -> list[str]:
+def _audio_at(match: str, left_out: set[str]) -> list[str]:
     if Path(match).is_dir():
         return _audio_in(match, left_out)
-    return [str(Path(match))] if _is_audio(Path(match).name, left_out) else []
+    return [str(Path(match))] if _is_audio(Path(match), left_out) else []
 
 
-def _is_audio(name: str, left_out: Counter[str]) -> bool:
-    if name.startswith("."):
+def _is_audio(path: Path, left_out: set[str]) -> bool:
+    if path.name.startswith("."):
         return False
-    suffix = Path(name).suffix.lower()
-    if suffix not in AUDIO_SUFFIXES:
-        left_out[suffix or "no suffix"] += 1
-    return suffix in AUDIO_SUFFIXES
+    if path.suffix.lower() in AUDIO_SUFFIXES:
+        return True
+    left_out.add(str(path.absolute()))
+    return False
+
+
+def _suffixes(left_out: set[str]) -> Counter[str]:
+    return Counter(Path(path).suffix.lower() or "no suffix" for path in left_out)
 
 
 def passed_over_line(suffixes: Counter[str]) -> str:
