@@ -351,7 +351,7 @@ def load_ours(
     """The same with this project, as `emonet-voice score --device DEVICE` does it."""
     import torch
 
-    from modeling_empathic.scoring.clips import encode_windows, score_windows
+    from modeling_empathic.scoring.forward import encode_windows, score_windows
     from modeling_empathic.scoring.loading import load_model
 
     chosen = [emotion.name for emotion in emotions]

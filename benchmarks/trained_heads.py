@@ -47,7 +47,7 @@ def main() -> None:
 
     from modeling_empathic import EmpathicInsightConfig, EmpathicInsightModel, load_audio
     from modeling_empathic.report.files import write_json
-    from modeling_empathic.scoring.clips import encode_windows
+    from modeling_empathic.scoring.forward import encode_windows
     from modeling_empathic.scoring.openvino import OpenVINOEncoder
 
     torch.manual_seed(0)

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from itertools import chain
@@ -47,7 +48,54 @@ def score(
             "--overwrite", metavar=FLAG, help="Delete what is in the score file, start again."
         ),
     ] = False,
+    window: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            help="Seconds scored at a time, 1 to 30, in long recordings; shorter windows tell "
+            "better when. Whisper models take as long for each as for 30 s.",
+            show_default="30",
+        ),
+    ] = None,
+    hop: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            help="Seconds from the start of a window to the next.",
+            show_default="the window: no overlap",
+        ),
+    ] = None,
+    channels: Annotated[
+        str,
+        typer.Option(
+            metavar="HOW", help="mixed, or separate: each side of a stereo call by itself."
+        ),
+    ] = "mixed",
     top: Annotated[int, typer.Option(metavar="N", min=1, help="Emotions shown for each clip.")] = 3,
+    sort: Annotated[
+        str | None,
+        typer.Option(metavar="EMOTION", help="Show the clips strongest in this one first."),
+    ] = None,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            metavar="COND",
+            help="Show only clips with, e.g., 'Anger > 2 and Awe <= 1' (0 to 10, in their "
+            "strongest window). The score file has all.",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Page to write, .html: search, sort, listen."),
+    ] = None,
+    timeline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for a picture, WebVTT subtitles and Audacity labels of each recording.",
+        ),
+    ] = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -79,10 +127,11 @@ def score(
 ) -> None:
     """Score audio files: how strongly each clip conveys each emotion.
 
-    The table shows the strongest emotions of each clip from 0 to 10, a mean over its 30 s windows.
-    The score file has them all: one row a clip and window with path, clip_id (SHA-256), start_s,
-    end_s, duration_s, a column a head on its own scale (emotions: 0 to 4), quality (what makes the
-    scores doubtful, if anything does), outcome and error.
+    Screen, report and timelines are from 0 to 10; score file and --json have each head's own scale
+    (emotions: 0 to 4). The table shows the strongest emotions of each clip, means over its windows,
+    and its strongest moment; of more than 20 clips, each emotion and where it is strongest. The
+    score file has a row a clip and window: path, clip_id (SHA-256), channel (if separate), start_s,
+    end_s, duration_s, a column a head, quality (what makes the scores doubtful), outcome, error.
 
     Stopped or killed, the same command goes on where it was. Clips in the score file are skipped
     unless their bytes change, failed ones too.
@@ -91,32 +140,74 @@ def score(
 
     Example: `emonet-voice score clips/ --output scores.parquet`
 
-    Example: `emonet-voice score call.m4a --model laion/Empathic-Insight-Voice-Small`
+    Example: `emonet-voice score clips/ --report report.html --sort anger`
+
+    Example: `emonet-voice score talk.mp3 --window 10 --hop 5 --timeline talk/`
+
+    Example: `emonet-voice score call.m4a --channels separate --model MODEL`
 
     Example: `find . -name "*.wav" | emonet-voice score - --heads anger,awe --json`
     """
     from modeling_empathic.report.progress import progress_bar
-    from modeling_empathic.scoring.clips import DEFAULT_BATCH_SIZE, find_audio, score_groups
+    from modeling_empathic.scoring.clips import (
+        DEFAULT_BATCH_SIZE,
+        printable,
+        score_groups,
+    )
+    from modeling_empathic.scoring.cuts import SEPARATE, Cuts
     from modeling_empathic.scoring.file import check_output
     from modeling_empathic.scoring.journal import ScoreFile
+    from modeling_empathic.scoring.listing import passed_over_line
+    from modeling_empathic.scoring.names import ClipNames, paths_from, start_of
 
-    from .screen import Summary, summary_line
+    from .report_page import check_report
+    from .screen import file_scale, summary_line
+    from .views import Views, check_timeline
 
     stderr = Console(stderr=True, highlight=False, quiet=quiet)
     if output:
         check_output(output)
     elif overwrite:
         raise UsageError("--overwrite needs --output")
-    clips = find_audio(_with_stdin(paths))
+    if channels not in ("mixed", SEPARATE):
+        raise UsageError(f"--channels {channels}: choose mixed or {SEPARATE}")
+    if report:
+        check_report(report)
+    if timeline:
+        check_timeline(timeline)
+    passed_over: Counter[str] = Counter()
+    clips = _clips(paths, passed_over)
+    if passed_over:
+        stderr.print(passed_over_line(passed_over), markup=False, soft_wrap=True)
     if model is None:
         note = f"Model: Nano, built in{_nano_figures()}.\nFor real use: --model {SMALL}"
         stderr.print(note, soft_wrap=not stderr.is_terminal)
     loaded, extractor, provenance = _load(
         stderr, model, revision=revision, heads=split_names(heads), device=device, dtype=dtype
     )
-    summary = Summary(loaded.config.heads)
+    cuts = Cuts(window, hop, channels == SEPARATE)
+    longest_s = extractor.n_samples / 16_000
+    cuts.check(longest_s)
+    provenance |= cuts.provenance(longest_s)
+    views = Views(
+        loaded,
+        provenance["model"],
+        len(clips),
+        sort=sort,
+        filters=filters or [],
+        report=report,
+        timeline=timeline,
+        as_json=as_json,
+        top=top,
+    )
     n_new, elapsed_s, started = 0, 0.0, time.perf_counter()
-    file = ScoreFile(output, provenance, overwrite=overwrite) if output else None
+    file = None
+    if output:
+        file = ScoreFile(output, provenance | paths_from(output), overwrite=overwrite)
+    names = ClipNames(
+        start_of(output, file.provenance) if output and file else str(Path.cwd()),
+        file.done if file else (),
+    )
     with file or nullcontext(), progress_bar(stderr, shown=not quiet) as progress:
         task = progress.add_task("", total=len(clips), rate="")
 
@@ -133,10 +224,12 @@ def score(
             workers=workers or min(8, os.cpu_count() or 1),
             done=file.done if file else None,
             on_skip=lambda: progress.advance(task),
+            cuts=cuts,
+            name_of=names if file else None,
         )
         try:
-            rows = _rows(groups, clips, file, advance)
-            summary.add_rows(_printed(rows) if as_json else rows)
+            order = [names(clip) if file else printable(clip) for clip in clips]
+            views.take(_rows(groups, order, file, advance), order, names.start)
         except KeyboardInterrupt:
             progress.stop()
             kept = f"{len(file.done):,} clips are kept; " if file else ""
@@ -145,21 +238,25 @@ def score(
             raise typer.Exit(130) from None
     stdout = Console(highlight=False, quiet=quiet)
     if not as_json:
-        summary.show(stdout, top=top)
+        views.show(stdout)
+    summary = views.summary
     line = summary_line(summary, n_new=n_new, elapsed_s=elapsed_s, written=str(output or ""))
+    if as_json and not output:
+        line += f". In the rows: {file_scale(loaded.config.heads)}"
     console = stderr if as_json else stdout
-    console.print(line, soft_wrap=not console.is_terminal, markup=False)
+    told = _copies(file.done) if file and n_new else []
+    for text in (line, *views.said(), *told):
+        console.print(text, soft_wrap=not console.is_terminal, markup=False)
     raise typer.Exit(1 if summary.n_failed else 0)
 
 
 def _rows(
     groups: Iterable[list[list[Row]]],
-    clips: list[str],
+    order: list[str],
     file: "ScoreFile | None",
     advance: Callable[[int], None],
 ) -> Iterator[Row]:
     """The rows to show: as they come, or those of a score file, old and new, once it is whole."""
-    from modeling_empathic.scoring.clips import printable
     from modeling_empathic.scoring.file import rows_of
 
     for group in groups:
@@ -169,16 +266,21 @@ def _rows(
             yield from chain.from_iterable(group)
         advance(len(group))
     if file:
-        yield from rows_of(file.finish([printable(clip) for clip in clips]))
+        yield from rows_of(file.finish(order))
 
 
-def _printed(rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows, each printed as a line of JSON on its way."""
-    from modeling_empathic.scoring.file import json_line
+def _copies(clip_ids: dict[str, str | None]) -> list[str]:
+    """A line where a score file has the same bytes under two names; nothing where it has not."""
+    from modeling_empathic.scoring.names import copies
 
-    for row in rows:
-        sys.stdout.write(json_line(row) + "\n")
-        yield row
+    found = copies(clip_ids)
+    if not found:
+        return []
+    name, first = found[-1]
+    have = "clip has" if len(found) == 1 else "clips have"
+    return [
+        f"Copies: {len(found):,} {have} the bytes of another in the score file ({name}: {first})"
+    ]
 
 
 def _nano_figures() -> str:
@@ -199,15 +301,21 @@ def _nano_figures() -> str:
     return f": {', '.join(said)}" if said else ""
 
 
-def _with_stdin(paths: list[str]) -> list[str]:
-    """The paths with each `-` replaced by the lines of stdin."""
+def _clips(paths: list[str], passed_over: Counter[str]) -> list[str]:
+    """The clips of the paths, each `-` replaced by the list on stdin, whose bad lines are kept."""
+    from modeling_empathic.scoring.listing import find_audio, read_list
+
+    listed = "-" in paths
     expanded: list[str] = []
     for path in paths:
-        lines = (line.rstrip("\r\n") for line in sys.stdin) if path == "-" else [path]
-        expanded += [line for line in lines if line or path != "-"]
+        if path == "-":
+            binary = getattr(sys.stdin, "buffer", None)
+            expanded += read_list(binary.read() if binary else sys.stdin.read().encode())
+        else:
+            expanded.append(path)
     if not expanded:
         raise UsageError("no paths on stdin")
-    return expanded
+    return find_audio(expanded, listed=listed, passed_over=passed_over)
 
 
 def _load(stderr: Console, model: str | None, **options: Any) -> tuple[Any, Any, dict[str, Any]]:

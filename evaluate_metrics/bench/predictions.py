@@ -62,7 +62,8 @@ def read_predictions(file: str | Path, scale: str | None = None) -> Predictions:
     r"""Reads a prediction file or a score file, told apart by their columns.
 
     Of a score file, the 42 categories of Bench are taken. A clip's score is the mean over its
-    windows, weighted by their length, as `emonet-voice score` shows it. Clips that could not be
+    windows, and its channels where they are separate, weighted by their length, as
+    `emonet-voice score` shows it. Clips that could not be
     read at all have no `clip_id` and are left out.
 
     Args:
@@ -261,8 +262,10 @@ def _from_scores(path: Path) -> tuple[pa.Table, str, dict[str, Any]]:
     _, file = _codes(table["path"])
     # The same bytes under two names are one clip: its first file counts, which has all windows.
     firsts = np.unique(clip, return_index=True)[1]
-    outcomes = table["outcome"].to_numpy()[firsts]
-    kept = np.flatnonzero((file == file[firsts][clip]) & (outcomes == "scored")[clip])
+    outcomes = table["outcome"].to_numpy()[firsts]  # a channel that failed comes last
+    # Of separate channels one may have failed: its row has no score, and the others count.
+    scored = table["outcome"].to_numpy() == "scored"
+    kept = np.flatnonzero((file == file[firsts][clip]) & scored)
     clip = clip[kept]
     length_s = (table["end_s"].to_numpy() - table["start_s"].to_numpy())[kept]
     total_s = np.bincount(clip, length_s, minlength=len(clips))

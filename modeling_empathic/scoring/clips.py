@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,8 +19,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modeling_empathic.audio import SAMPLE_RATE, AudioError, read_audio, windows
+from modeling_empathic.audio import (
+    SAMPLE_RATE,
+    AudioError,
+    Sound,
+    read_audio,
+    read_channels,
+)
 
+from .cuts import Cuts
+from .forward import score_windows
 from .listing import AnyPath, ScoringError, find_audio
 from .quality import judge
 from .reading import Budget, opened
@@ -35,6 +43,7 @@ DEFAULT_BATCH_SIZE = 8
 # bytes on disk; what they decode to, a thousand times more of silence, has a bound of its own.
 AHEAD_BYTES = 64 * 2**20
 AHEAD_SAMPLES = 3600 * SAMPLE_RATE  # 230 MB
+MAX_AHEAD = 120  # windows of a clip whose features are computed ahead: an hour of 30 s
 SHORTEST = SAMPLE_RATE // 10  # samples: what a spectrogram needs, and no speech is shorter
 
 Row = dict[str, Any]
@@ -48,10 +57,12 @@ def score_files(
     batch_size: int = DEFAULT_BATCH_SIZE,
     workers: int = 2,
     done: Mapping[str, str | None] | None = None,
+    cuts: Cuts = Cuts(),
 ) -> Iterator[Row]:
     """Scores clips one after the other, decoding the next ones meanwhile.
 
-    A clip is cut into windows of 30 s (the feature extractor's length) and gives one row for each;
+    A clip is cut into windows, of 30 s (the feature extractor's length) unless `cuts` says
+    otherwise, and gives one row for each;
     a clip that cannot be read or decoded, or that is longer than 4 h, gives a single row that says
     why, and the rest go on. Memory does not grow with the number of clips.
 
@@ -62,12 +73,14 @@ def score_files(
         batch_size: Windows in one forward pass.
         workers: Threads that decode and compute log-mel features.
         done: SHA-256 of clips that need no scoring, by path; they give no rows.
+        cuts: Lengths of the windows, and whether channels are scored one by one.
 
     Yields:
         Rows as in the score file: `path`, `clip_id` (SHA-256 of the file), `start_s` and `end_s`
         of the window, `duration_s` of the clip, one score a head on its native scale, `quality`
         (what makes them doubtful, see `quality.judge`; `""` if nothing does), `outcome`
-        (`"scored"` or `"decode_error"`) and `error`.
+        (`"scored"` or `"decode_error"`) and `error`; with separate channels, `channel` (from 1)
+        behind `clip_id`.
 
     Raises:
         ScoringError: The device is out of memory, or the model gives scores that are not finite.
@@ -79,7 +92,13 @@ def score_files(
         ...     print(row["path"], row["start_s"], row["Anger"])
     """
     for group in score_groups(
-        paths, model, feature_extractor, batch_size=batch_size, workers=workers, done=done
+        paths,
+        model,
+        feature_extractor,
+        batch_size=batch_size,
+        workers=workers,
+        done=done,
+        cuts=cuts,
     ):
         for clip_rows in group:
             yield from clip_rows
@@ -94,10 +113,13 @@ def score_groups(
     workers: int,
     done: Mapping[str, str | None] | None = None,
     on_skip: Callable[[], None] | None = None,
+    cuts: Cuts = Cuts(),
+    name_of: Callable[[AnyPath], str] | None = None,
 ) -> Generator[list[list[Row]]]:
     """As `score_files`, in groups of `batch_size` clips: the unit that a resumed run keeps.
 
     No batch reaches across a group, so scores do not depend on what was done before.
+    `name_of` gives the name that a clip has in its rows and in `done`, by default its path.
 
     Yields:
         For each group a list of clips, each a list of rows.
@@ -110,6 +132,8 @@ def score_groups(
         heads=model.config.head_names,
         done=done or {},
         cut=getattr(model.config, "cut_to_speech", False),
+        cuts=cuts,
+        name_of=name_of or printable,
     )
     ahead = workers + 2 * batch_size  # the next batch is ready while this one runs
 
@@ -133,7 +157,7 @@ class PreparedClip:
     """A clip's rows, still without scores, and the `(mel_bins, frames)` features of each."""
 
     rows: list[Row]
-    features: list[npt.NDArray[np.float32]] = field(default_factory=list)
+    features: Iterable[npt.NDArray[np.float32]] = ()
 
 
 def prepare_clip(
@@ -142,6 +166,8 @@ def prepare_clip(
     heads: Sequence[str],
     done: Mapping[str, str | None],
     cut: bool = False,
+    cuts: Cuts = Cuts(),
+    name_of: Callable[[AnyPath], str] | None = None,
     reserve: Callable[[int], None] | None = None,
 ) -> PreparedClip | None:
     """Reads one clip: its SHA-256, its windows and their features; `None` if it is done.
@@ -149,36 +175,56 @@ def prepare_clip(
     Features fill the extractor's 30 s, unless the model is cut to speech: the spectrogram of 27 s
     of padding would take longer than all the rest.
     """
-    name = printable(path)
+    name = (name_of or printable)(path)
     clip_id = None
     try:
         with opened(path) as (file, clip_id):
             if name in done and done[name] == clip_id:
                 return None
-            sound = read_audio(file, name=str(path), max_duration_s=MAX_DURATION_S, reserve=reserve)
+            limits: dict[str, Any] = {"max_duration_s": MAX_DURATION_S, "reserve": reserve}
+            channels: list[Sound | AudioError] = (
+                read_channels(file, name=str(path), **limits)
+                if cuts.separate
+                else [read_audio(file, name=str(path), **limits)]
+            )
     except (AudioError, OSError) as error:
         if name in done and done[name] == clip_id:
             return None  # could not be read then, cannot be read now
-        return PreparedClip([_row(name, clip_id, heads, error=_reason(error, path))])
-    samples = sound.samples
-    duration_s = len(samples) / SAMPLE_RATE
+        start = {"path": name, "clip_id": clip_id} | cuts.column(None)
+        return PreparedClip([_row(start, heads, error=_reason(error, path))])
+    longest_s = feature_extractor.n_samples / SAMPLE_RATE
     clip = PreparedClip([])
-    for span in windows(len(samples), feature_extractor.n_samples / SAMPLE_RATE):
-        window = samples[span]
+    heard: list[npt.NDArray[np.float32]] = []  # windows
+    failed: list[Row] = []  # behind the others, so that scores and features stay side by side
+    for number, sound in enumerate(channels, 1):
+        start = {"path": name, "clip_id": clip_id} | cuts.column(number)
+        if isinstance(sound, AudioError):
+            failed.append(_row(start, heads, error=str(sound)))
+            continue
+        samples = sound.samples
+        duration_s = len(samples) / SAMPLE_RATE
+        for span in cuts.spans(len(samples), longest_s):
+            window = samples[span]
+            heard.append(window)
+            times = (span.start / SAMPLE_RATE, span.stop / SAMPLE_RATE, duration_s)
+            clip.rows.append(_row(start, heads, *times, quality=judge(window, sound.notes)))
+    clip.rows += failed
+
+    def features(window: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         length = {"max_length": max(len(window), SHORTEST)} if cut else {}
-        features = feature_extractor(
-            window, sampling_rate=SAMPLE_RATE, return_tensors="np", **length
-        )
-        clip.features.append(features["input_features"][0])
-        start_s, end_s = span.start / SAMPLE_RATE, span.stop / SAMPLE_RATE
-        times = (start_s, end_s, duration_s)
-        clip.rows.append(_row(name, clip_id, heads, *times, quality=judge(window, sound.notes)))
+        heard = feature_extractor(window, sampling_rate=SAMPLE_RATE, return_tensors="np", **length)
+        array: npt.NDArray[np.float32] = heard["input_features"][0]
+        return array
+
+    # Four hours in steps of a second would be 14 GB: then each waits for its turn.
+    clip.features = map(features, heard)
+    if len(heard) <= MAX_AHEAD:
+        clip.features = list(clip.features)
     return clip
 
 
 def _row(
-    path: str,
-    clip_id: str | None,
+    start: Row,
     heads: Sequence[str],
     start_s: float | None = None,
     end_s: float | None = None,
@@ -187,7 +233,7 @@ def _row(
     error: str | None = None,
 ) -> Row:
     """A row without scores, keys in the order of the score file's columns."""
-    row: Row = {"path": path, "clip_id": clip_id, "start_s": start_s, "end_s": end_s}
+    row = start | {"start_s": start_s, "end_s": end_s}
     row |= {"duration_s": duration_s, **dict.fromkeys(heads)}
     row["quality"] = quality
     return row | {"outcome": "scored" if error is None else "decode_error", "error": error}
@@ -271,31 +317,6 @@ def _score_group(clips: Iterable[PreparedClip], model: Any, batch_size: int) -> 
     if batch:
         _score_batch(batch, model, names)
     return group
-
-
-def score_windows(model: Any, features: Any) -> npt.NDArray[np.float32]:
-    """Scores of log-mel features `(windows, mel_bins, 3000)` on the model's device.
-
-    Returns:
-        `(windows, heads)` float32, on the heads' own scales.
-    """
-    import torch
-
-    with torch.inference_mode():
-        states = encode_windows(model, features)
-        scores: npt.NDArray[np.float32] = model(encoder_states=states).logits.float().cpu().numpy()
-        return scores
-
-
-def encode_windows(model: Any, features: Any) -> Any:
-    """Encoder states `(windows, positions, d_model)` of log-mel features, without gradients."""
-    import torch
-
-    with torch.inference_mode():
-        inputs = features.to(model.encoder.dtype)
-        # A CPU encodes windows one by one as fast as together, in a fraction of the memory.
-        parts = inputs.split(1) if model.device.type == "cpu" else [inputs]
-        return torch.cat([model.encoder(part).last_hidden_state for part in parts])
 
 
 def _stacked(features: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:

@@ -19,7 +19,9 @@ from modeling_empathic.report.files import lock
 from modeling_empathic.taxonomy import UserError
 
 from .clips import Row, ScoringError
+from .differences import differences
 from .file import check_output, meta_path, read_provenance, read_scores, score_schema, write_scores
+from .names import PATHS_FROM
 
 CHUNK_ROWS = 4096
 ON_WINDOWS = os.name == "nt"
@@ -54,17 +56,20 @@ class ScoreFile:
         check_output(path)
         self.path = path
         self.provenance = json.loads(json.dumps(provenance))
-        self.schema = score_schema(self.provenance)
         self._journal = _open_journal(path)
         try:
             if overwrite:
                 self._journal.truncate(0)
                 for old in (path, meta_path(path)):
                     old.unlink(missing_ok=True)
-            self._finished = self.schema.empty_table()
             if path.exists():
-                self._refuse_other(read_provenance(path))
+                self._go_on_with(read_provenance(path))
                 self._finished = read_scores(path)
+            elif isinstance(header := _whole_line(self._first_line()), dict):
+                self._go_on_with(header)
+            self.schema = score_schema(self.provenance)
+            if not path.exists():
+                self._finished = self.schema.empty_table()
             clips = zip(*(self._finished[c].to_pylist() for c in ("path", "clip_id")), strict=True)
             self.done: dict[str, str | None] = dict(clips)
             self._recover()
@@ -130,13 +135,12 @@ class ScoreFile:
 
     def _recover(self) -> None:
         """Takes over what an unfinished run left, up to the first line that is not whole."""
-        self._journal.seek(0)
-        header = _whole_line(self._journal.readline())
+        header = _whole_line(self._first_line())
         if not isinstance(header, dict):
             self._journal.truncate(0)
             self._write_line(self.provenance)
             return
-        self._refuse_other(header)
+        self._go_on_with(header)
         for rows in self._groups():
             self.done.update((row[0], row[1]) for row in rows)
         self._journal.truncate(self._end_of_groups)
@@ -161,23 +165,19 @@ class ScoreFile:
         arrays = [pa.array(c, f.type) for c, f in zip(columns, self.schema, strict=True)]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
-    def _refuse_other(self, old: dict[str, Any]) -> None:
-        now = self.provenance
-        other = [key for key in now | old if old.get(key) != now.get(key)]
-        if other:
-            differences = "; ".join(
-                f"{key}: {_brief(old.get(key))}, now {_brief(now.get(key))}" for key in other
-            )
+    def _first_line(self) -> bytes:
+        self._journal.seek(0)
+        return self._journal.readline()
+
+    def _go_on_with(self, old: dict[str, Any]) -> None:
+        """Takes over from where names start in what there is; refuses all other differences."""
+        self.provenance.pop(PATHS_FROM, None)
+        self.provenance |= {PATHS_FROM: old[PATHS_FROM]} if PATHS_FROM in old else {}
+        if other := differences(old, self.provenance):
             raise ScoringError(
-                f"{self.path} has scores made differently ({differences}); choose another "
-                "file, or overwrite (delete) them and start again"
+                f"{self.path} has scores made differently: {'; '.join(other)}. To go on with it, "
+                "use what it was made with; or choose another file, or overwrite (delete) it"
             )
-
-
-def _brief(value: Any) -> str:
-    if isinstance(value, list | dict) and len(value) > 3:
-        return f"{len(value)} of them"
-    return " + ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _whole_line(line: bytes) -> Any:

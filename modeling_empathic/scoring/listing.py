@@ -9,6 +9,8 @@ from pathlib import Path
 
 from modeling_empathic.taxonomy import UserError
 
+from .names import place
+
 AUDIO_SUFFIXES = (
     *(".3g2", ".3gp", ".aac", ".ac3", ".adts", ".aif", ".aifc", ".aiff", ".amr", ".ape"),
     *(".asf", ".au", ".avi", ".awb", ".bwf", ".caf", ".dts", ".eac3", ".f4v", ".flac"),
@@ -57,7 +59,7 @@ def find_audio(
         modeling_empathic.scoring.listing.ScoringError: no such file or folder: no/such/clip.wav
     """
     left_out: set[str] = set()  # absolute paths: a pattern may reach a file more than once
-    reached: dict[str, str] = {}  # absolute path -> path as it was reached
+    reached: dict[str, str] = {}  # where it is -> path as it was reached
     for given in (os.fspath(path) for path in paths):
         if os.path.isdir(given):  # noqa: PTH112 - Path("") would be the working directory
             clips = _audio_in(given, left_out)
@@ -82,9 +84,7 @@ def find_audio(
                 f"no audio found in {given} (looked for {suffixes}){'; ' if others else ''}{others}"
             )
         for clip in clips:
-            # An address as a path would lose a slash; abspath must not follow links.
-            key = clip if "://" in clip else os.path.abspath(clip)  # noqa: PTH100
-            reached.setdefault(key, clip)
+            reached.setdefault(place(clip), clip)
     if passed_over is not None:
         passed_over.update(_suffixes(left_out))
     return list(reached.values())

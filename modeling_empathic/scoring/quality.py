@@ -31,6 +31,7 @@ HELD = ((4, 0.6), (6, 0.3))  # steps of 32 ms, and the share of tones that are h
 LOOP = 0.78  # correlation of the level with itself, a beat or a bar later
 LOOP_S = (0.15, 1.2)
 LOOP_RANGE_DB = 40.0
+LOOP_RETURN = 0.3  # what the correlation falls by in between
 
 JUDGEMENTS = (
     "too short",
@@ -149,6 +150,10 @@ def repetition(level_db: npt.NDArray[np.float64]) -> float:
     level = level - level.mean()
     first, last = (round(seconds * SAMPLE_RATE / HOP) for seconds in LOOP_S)
     last = min(last, len(level) // 3)
-    pairs = [(level[:-lag], level[lag:]) for lag in range(first, last)]
-    products = [float(a @ b) / max(float(np.sqrt((a @ a) * (b @ b))), 1e-12) for a, b in pairs]
-    return max(products, default=0.0) if len(level) >= 150 else 0.0
+    if last <= first or len(level) < 150:
+        return 0.0
+    pairs = [(level[:-lag], level[lag:]) for lag in range(first // 2, last)]
+    alike = np.array([a @ b / max(np.sqrt((a @ a) * (b @ b)), 1e-12) for a, b in pairs])
+    # Only what returns: of one word between two silences it merely fades.
+    returns = alike - np.minimum.accumulate(alike) > LOOP_RETURN
+    return float(alike[returns].max(initial=0.0))

@@ -152,11 +152,13 @@ def analyse(
         parts = {"recording": whole, "timeline": course, "moments": carries, "acoustics": heard}
         folder = Path(tempfile.mkdtemp())
         try:
-            files = [folder / f"emotions.{kind}" for kind in ("csv", "json", "png")]
+            files = [folder / f"emotions.{kind}" for kind in ("csv", "json", "png", "vtt", "txt")]
             name = Path(audio).name
             files[0].write_text(exports.csv_text(name, whole, course), "utf-8")
             files[1].write_text(exports.json_text(name, **exports.rounded(parts)), "utf-8")
             exports.write_png(files[2], whole, course, wave)
+            for file, text in zip(files[3:], exports.subtitles(name, whole, course), strict=True):
+                file.write_text(text, "utf-8")
             yield {
                 button: gr.DownloadButton(value=str(file), interactive=True)
                 for button, file in zip(downloads, files, strict=True)
@@ -279,9 +281,11 @@ with gr.Blocks(title="EmpathicInsight-Voice", delete_cache=(600, 3600)) as demo:
         gr.Markdown("## In coarse classes")
         coarse = gr.HTML()
         with gr.Row():
-            downloads = [gr.DownloadButton(f"Download {kind}") for kind in ("CSV", "JSON", "PNG")]
+            kinds = ("CSV", "JSON", "PNG", "WebVTT", "Audacity labels")
+            downloads = [gr.DownloadButton(f"Download {kind}") for kind in kinds]
         gr.Markdown(
-            "CSV: scores as the heads give them, about 0 to 4; 2.5 times that is the intensity."
+            "CSV: scores as the heads give them, about 0 to 4; 2.5 times that is the intensity, "
+            "which the other files have."
         )
     gr.Markdown(ABOUT)
     with gr.Row(visible=False):  # for the API: functions without a place on the page

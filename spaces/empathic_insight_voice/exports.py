@@ -1,4 +1,4 @@
-"""The results as files: CSV and JSON of the numbers, PNG of the pictures."""
+"""The results as files: CSV and JSON of the numbers, PNG, subtitles and labels of the timeline."""
 
 import csv
 import io
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from emonet.taxonomy import short_name, to_0_10
+from emonet.timelines import audacity_labels, cues, webvtt
 from families import FAMILY, ORDER, OTHER
 from lanes import ceiling, nearest
 from panels import clock, in_order
@@ -63,6 +64,25 @@ def json_text(name: str, **parts: dict[str, Any]) -> str:
     """
     about = {"path": name, "note": NOTE, "scale": "score: about 0 to 4; intensity_0_10: 2.5 times"}
     return json.dumps({**about, **parts}, ensure_ascii=False, indent=1, allow_nan=False)
+
+
+def subtitles(name: str, result: dict[str, Any], over_time: dict[str, Any]) -> tuple[str, str]:
+    """The strongest emotions over time, as WebVTT and as a label track for Audacity.
+
+    Args:
+        name: Of the recording, as the user called it.
+        result: Of `analysis.score`.
+        over_time: Of `analysis.timeline`.
+    """
+    rows = [[to_0_10(value) for value in row] for row in over_time["scores"].values()]
+    parts = cues(
+        over_time["start_s"],
+        over_time["end_s"],
+        result["duration_s"],
+        list(over_time["scores"]),
+        np.array(rows).T,
+    )
+    return webvtt(parts, f"{name}, {result['model']}"), audacity_labels(parts)
 
 
 def write_png(

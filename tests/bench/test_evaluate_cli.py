@@ -297,7 +297,7 @@ def test_scores_of_another_model_are_not_gone_on_with(bench, mine, monkeypatch):
     result = run(*arguments)
     assert result.exit_code == 2
     text = " ".join(result.output.replace("│", " ").split())
-    assert "model: me/fake, now me/else" in text
+    assert "model me/fake, now me/else" in text
     assert "s.parquet has scores" in text and "choose another file" in text
 
 

@@ -170,21 +170,32 @@ def test_a_clip_is_the_mean_of_its_windows_by_their_length(tmp_path, suffix):
 
 
 def test_the_mean_is_the_one_that_score_shows(tmp_path):
-    from emonet_voice.cli.screen import Summary
     from modeling_empathic.scoring.file import read_scores, rows_of
+    from modeling_empathic.scoring.recordings import recordings
 
     rng = np.random.default_rng(0)
     clips = [(f"{n}.wav", f"{n}", 30.0 * w, 30.0 * w + rng.uniform(1, 30), *rng.uniform(0, 4, 2))
              for n in range(5) for w in range(n + 1)]  # fmt: skip
     path = scored(tmp_path / "s.parquet", clips)
-    shown = Summary([{"name": "Anger"}, {"name": "Awe"}])
-    shown.add_rows(rows_of(read_scores(path)))
+    heads = [{"name": "Anger"}, {"name": "Awe"}]
     result = scores_of(read_predictions(path))
-    for clip in shown.clips:
-        for name, value in clip.scores.items():
-            assert result[clip.path.removesuffix(".wav"), name][0] == pytest.approx(
-                value, rel=1e-12
-            )
+    for recording in recordings(rows_of(read_scores(path)), heads):
+        for head, value in zip(heads, recording.native_mean, strict=True):
+            score = result[recording.path.removesuffix(".wav"), head["name"]][0]
+            assert score == pytest.approx(value, rel=1e-12)
+
+
+def test_of_separate_channels_the_one_that_failed_takes_no_score_away(tmp_path):
+    from modeling_empathic.scoring.file import score_schema, write_scores
+
+    schema = score_schema({"heads": ["Anger"], "channels": "separate"})
+    times = {"start_s": 0.0, "end_s": 30.0, "duration_s": 30.0}
+    both = {"path": "call.wav", "clip_id": "a", "quality": ""}
+    left = both | times | {"channel": 1, "Anger": 2.0, "outcome": "scored"}
+    right = both | {"channel": 2, "outcome": "decode_error", "error": "digital silence"}
+    path = tmp_path / "s.parquet"
+    write_scores(pa.Table.from_pylist([left, right], schema), path)
+    assert scores_of(read_predictions(path)) == {("a", "Anger"): (2.0, "scored")}
 
 
 def test_a_clip_that_was_not_decoded_keeps_its_outcome_and_has_no_score(tmp_path):

@@ -5,7 +5,7 @@ import torch
 from transformers import AutoModel
 
 from modeling_empathic import EmpathicInsightModel
-from modeling_empathic.scoring.clips import score_windows
+from modeling_empathic.scoring.forward import score_windows
 from modeling_empathic.scoring.loading import load_model
 from tests.support.tiny import tiny_model
 

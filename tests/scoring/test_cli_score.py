@@ -14,11 +14,13 @@ from rich.console import Console
 
 from emonet_voice.cli import app as cli
 from emonet_voice.cli.score import SMALL
-from emonet_voice.cli.screen import Summary, strongest
+from emonet_voice.cli.screen import Summary
 from modeling_empathic import EmpathicInsightConfig
 from modeling_empathic.scoring import loading
 from modeling_empathic.scoring.clips import score_files
 from modeling_empathic.scoring.file import read_provenance, read_scores
+from modeling_empathic.scoring.overview import Overview
+from modeling_empathic.scoring.recordings import recordings
 from tests.support.places import REPOSITORY
 from tests.support.scoring_fakes import HEADS, FakeExtractor, FakeModel, fake_loader, write_clip
 from tests.support.servers import wait_until
@@ -102,7 +104,7 @@ def test_the_table_ends_with_what_was_done(clips, capsys):
     out = capsys.readouterr().out
     assert "✗ clips/3.wav: " in out
     assert out.splitlines()[-1].startswith("10 clips, 4.5 s of audio, ")
-    assert out.splitlines()[-1].endswith("quality). Written to x.csv")
+    assert out.splitlines()[-1].endswith("quality). Written to x.csv, scores from 0 to 4")
     assert "clips/s, 1 failed, 9 doubtful" in out.splitlines()[-1]  # noise is no speech
     assert cli.run(["score", "clips", "--output", "x.csv"]) == 1  # still failed, not forgotten
     assert "10 scored before, 1 failed" in capsys.readouterr().out
@@ -150,7 +152,7 @@ def test_heads_in_any_spelling_become_the_columns(clips, real_model, tiny):
 def test_overwrite_starts_again_with_other_provenance(clips, capsys):
     assert cli.run(["score", "clips", "-o", "x.csv"]) == 0
     assert cli.run(["score", "clips", "-o", "x.csv", "--heads", "Awe"]) == 2
-    assert "heads: Anger + Pleasure/Ecstasy + Awe, now Awe" in capsys.readouterr().err
+    assert "heads Anger, Pleasure/Ecstasy and Awe, now Awe" in capsys.readouterr().err
     assert cli.run(["score", "clips", "-o", "x.csv", "--heads", "Awe", "--overwrite"]) == 0
     assert "Anger" not in read_scores(Path("x.csv")).column_names
 
@@ -261,8 +263,11 @@ def test_a_reader_that_has_seen_enough_is_no_traceback(clips):
 def shown(rows, width, top=3, heads=HEADS):
     """The table as text at a width."""
     console = Console(width=width, file=io.StringIO(), force_terminal=False)
-    summary = Summary([{"name": h, "scale": [0.0, 4.0], "group": "emotion"} for h in heads])
-    summary.add_rows(rows)
+    specs = [{"name": name, "scale": [0.0, 4.0], "group": "emotion"} for name in heads]
+    summary = Summary(Overview(specs))
+    for recording in recordings(rows, specs):
+        summary.count(recording)
+        summary.add(recording)
     summary.show(console, top=top)
     return console.file.getvalue()
 
@@ -284,10 +289,18 @@ def test_the_table_fits_the_terminal_and_names_stay_whole(clips, width):
     assert all(word in whole for word in long_name.split()) and whole.count("█") >= 10
 
 
-def test_more_than_twenty_clips_are_counted_not_listed(clips):
-    rows = [row | {"path": f"{i}.wav"} for i in range(25) for row in score_one(clips[0])]
-    text = shown(rows, 80)
-    assert text.count(".wav") == 20 and "… and 5 more" in text
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_of_more_than_twenty_clips_each_emotion_says_where_it_is_strongest(clips, width):
+    (row,) = score_one(clips[0])
+    rows = [row | {"path": f"{i}.wav", "Anger": 4 * i / 24, "Awe": 2.0} for i in range(25)]
+    text = shown(rows, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "25 clips, intensity from 0 to 10" in text
+    (anger,) = (line.split() for line in text.splitlines() if line.startswith("Anger"))
+    assert anger[:4] == ["Anger", "5.0", "10.0", "24.wav" if width == 50 else "24.wav,"]
+    (awe,) = (line.split() for line in text.splitlines() if line.startswith("Awe"))
+    assert awe[:3] == ["Awe", "5.0", "5.0"] and awe[3].startswith("0.wav")  # the first of equals
+    assert "To doubt: 25 not like speech (column quality)." in " ".join(text.split())
 
 
 def test_a_long_clip_shows_the_mean_of_its_windows_weighted_by_length(clips):
@@ -297,12 +310,24 @@ def test_a_long_clip_shows_the_mean_of_its_windows_weighted_by_length(clips):
         row | {"start_s": 30.0, "end_s": 40.0, "duration_s": 40.0, "Anger": 3.0},
     ]
     text = shown(rows, 80, heads=["Anger"])
-    assert "40.0 s, mean of 2 windows" in text and text.rstrip().endswith(" 3.8")  # 2.5 * 1.5
+    assert "40.0 s, mean of 2 windows" in text
+    assert " 3.8 7.5 at 0:30" in text  # 2.5 * 1.5; 2.5 * 3
 
 
-def test_the_screen_shows_every_head_from_0_to_10_on_its_own_scale():
+def test_the_mean_of_a_long_clip_does_not_hide_an_outburst(clips):
+    (row,) = score_one(clips[0])
+    spans = [{"start_s": 10.0 * i, "end_s": 10.0 * i + 10, "duration_s": 80.0} for i in range(8)]
+    rows = [row | span | {"Anger": 0.4, "Awe": 3.6, "Pleasure/Ecstasy": 2.0} for span in spans]
+    rows[5] |= {"Anger": 3.5}
+    text = shown(rows, 80, top=1)
+    assert "Awe" in text and "Strongest moment: Anger 8.8 at 0:50–1:00, on the whole 2.0" in text
+
+
+def test_the_screen_shows_every_head_from_0_to_10_on_its_own_scale(clips):
     heads = [{"name": "Anger", "scale": [0, 4]}, {"name": "Age", "scale": [1, 5]}]
-    assert strongest({"Anger": 5.0, "Age": 3.0}, heads, 2) == [("Anger", 10.0), ("Age", 5.0)]
+    (row,) = score_one(clips[0])
+    (recording,) = recordings([row | {"Anger": 5.0, "Age": 3.0}], heads)
+    assert recording.mean.tolist() == recording.peak.tolist() == [10.0, 5.0]
 
 
 def test_the_table_warns_that_heads_differ_in_their_base_rate(clips):

@@ -289,7 +289,7 @@ def test_the_three_formats_hold_the_same_float32_rows(clips):
 @pytest.mark.parametrize("finished", [True, False])
 def test_other_provenance_is_refused_with_what_differs(clips, finished):
     score_into("x.csv", clips, stop_after=None if finished else 1)
-    with pytest.raises(ScoringError, match=r"dtype: float32, now float16.*or overwrite"):
+    with pytest.raises(ScoringError, match=r"numbers in float32, now in float16.*or overwrite"):
         score_into("x.csv", clips, provenance=PROVENANCE | {"dtype": "float16"})
     score_into("x.csv", clips)  # what was there is still good
 

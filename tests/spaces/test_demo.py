@@ -4,6 +4,7 @@ import csv
 import doctest
 import importlib
 import io
+import itertools
 import json
 import math
 import sys
@@ -80,7 +81,7 @@ def test_every_emotion_is_in_one_family_and_no_family_is_empty(space):
 def test_links_in_the_folder_are_files_of_this_repository(space):
     """The Hub's client follows links to files and skips links to folders."""
     links = [path for path in SPACE.rglob("*") if path.is_symlink()]
-    assert len(links) == 18
+    assert len(links) == 19
     for link in links:
         assert not link.readlink().is_absolute(), link
         assert link.is_file() and link.resolve().is_relative_to(REPOSITORY), link
@@ -234,6 +235,16 @@ def test_the_json_is_json_without_nan(space, results):
     read = json.loads(written, parse_constant=pytest.fail)
     assert len(read["recording"]["emotions"]) == 40
     assert read["path"] == "a.wav" and "feels" in read["note"]
+
+
+def test_subtitles_and_labels_cover_the_recording_without_gaps(space, results):
+    vtt, labels = space.exports.subtitles("a-->b.wav", results.score, results.timeline)
+    assert vtt.startswith("WEBVTT\n\nNOTE a->b.wav, ")
+    times = [line.split(" --> ") for line in vtt.splitlines() if " --> " in line]
+    assert len(times) == 4 and times[0][0] == "00:00:00.000" and times[-1][1] == "00:00:02.500"
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(times))
+    first, *_ = (line.split("\t") for line in labels.splitlines())
+    assert float(first[0]) == 0 and float(first[2].rpartition(" ")[2]) <= 10
 
 
 def test_the_picture_is_written_for_a_single_window_too(space, results, tmp_path):

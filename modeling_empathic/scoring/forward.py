@@ -1,0 +1,31 @@
+"""Features of windows through a model: encoder states and scores, without gradients."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def score_windows(model: Any, features: Any) -> npt.NDArray[np.float32]:
+    """Scores of log-mel features `(windows, mel_bins, 3000)` on the model's device.
+
+    Returns:
+        `(windows, heads)` float32, on the heads' own scales.
+    """
+    import torch
+
+    with torch.inference_mode():
+        states = encode_windows(model, features)
+        scores: npt.NDArray[np.float32] = model(encoder_states=states).logits.float().cpu().numpy()
+        return scores
+
+
+def encode_windows(model: Any, features: Any) -> Any:
+    """Encoder states `(windows, positions, d_model)` of log-mel features, without gradients."""
+    import torch
+
+    with torch.inference_mode():
+        inputs = features.to(model.encoder.dtype)
+        # A CPU encodes windows one by one as fast as together, in a fraction of the memory.
+        parts = inputs.split(1) if model.device.type == "cpu" else [inputs]
+        return torch.cat([model.encoder(part).last_hidden_state for part in parts])
