@@ -10,7 +10,6 @@ Example: `python -m benchmarks.audio_files FOLDER ...`; without a folder, files 
 project.
 """
 
-import json
 import re
 import subprocess
 import sys
@@ -25,7 +24,7 @@ import numpy as np
 import soxr
 
 from benchmarks import audio_fixtures
-from benchmarks.report import machine
+from benchmarks.report import describe, machine, write_report
 from modeling_empathic.audio import SAMPLE_RATE, AudioError, read_audio
 from modeling_empathic.scoring.listing import AUDIO_SUFFIXES
 
@@ -85,7 +84,7 @@ def compare(path: Path) -> tuple[str, str]:
             heard.append(read_audio(source, name="x").samples)
         except AudioError as error:
             heard.append(str(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - that there is none is what is measured
             return "raised", f"{type(error).__name__}: {error}"
     ours, of_bytes = heard
     if type(ours) is not type(of_bytes) or not np.array_equal(ours, of_bytes):
@@ -136,6 +135,32 @@ def run(name: str, files: list[Path]) -> dict[str, Any]:
     return {"counts": dict(counts), "doubtful": doubtful}
 
 
+def table(results: dict[str, Any]) -> str:
+    """For the README."""
+    columns: tuple[str, ...] = (
+        "tried",
+        "equal",
+        "longer",
+        "only here",
+        "refused",
+        "refused by both",
+        "wrong",
+    )
+    columns += ("raised",)
+    lines = [describe(results["machine"]), "", f"| files | {' | '.join(columns)} |"]
+    lines.append("|---|" + "---:|" * len(columns))
+    for name, row in results["sets"].items():
+        cells = " | ".join(str(row["counts"].get(column, 0)) for column in columns)
+        lines.append(f"| {name} | {cells} |")
+    made = results["made"]
+    lines += [
+        "",
+        f"{made['not_written']} combinations of format, codec, rate and channels are ones",
+    ]
+    lines[-1] += " that this ffmpeg cannot write."
+    return "\n".join(lines)
+
+
 def main(folders: list[str]) -> None:
     """Runs over the folders given, or over what can be had here, and then writes the result."""
     if folders:
@@ -152,7 +177,7 @@ def main(folders: list[str]) -> None:
     for corpus in ("emodb", "nemo"):
         if (SHARED / corpus).is_dir():
             result["sets"][corpus] = run(corpus, audio_below([SHARED / corpus]))
-    RESULT.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    write_report(result, RESULT)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Needs the program `ffmpeg`; a codec that it cannot write is left out, and counte
 
 import subprocess
 from collections.abc import Iterator
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +134,6 @@ def _joined(whole: Path, folder: Path) -> None:
     """Files one behind the other, of the same kind and of another rate and layout."""
     for suffix in ("wav", "w64", "aiff", "caf", "au", "flac", "ogg", "mp3", "aac", "m4a", "webm"):
         files = sorted(whole.glob(f"*.{suffix}"))[:8]
-        for first, second in zip(files, files[1:], strict=False):
+        for first, second in pairwise(files):
             name = f"{first.stem}+{second.stem}.{suffix}"
             (folder / name).write_bytes(first.read_bytes() + second.read_bytes())

@@ -307,6 +307,7 @@ def _elsewhere(module: str, function: str) -> Callable[[dict[str, Any]], str]:
 
 TABLES = {
     "acoustics": acoustics,
+    "audio_files": _elsewhere("audio_files", "table"),
     "bench_build": bench_build,
     "cpu_limit": cpu_limit,
     "drift": drift,
@@ -316,6 +317,7 @@ TABLES = {
     "metric": _elsewhere("metric", "metric_table"),
     "nano_speed": _elsewhere("nano_speed", "nano_speed_table"),
     "parity": parity,
+    "quality": _elsewhere("quality", "table"),
     "rehearsal": _elsewhere("rehearsal", "rehearsal_table"),
     "score_vs_loop": score_vs_loop,
     "stage1": _elsewhere("stage1", "stage1_table"),
