@@ -40,7 +40,7 @@ def played(steps: list[list[int]], beat_s: float, seconds: float, instrument: st
     n_beats = int(seconds / beat_s)
     beats = [steps[i % len(steps)] for i in range(n_beats)]
     sounds = [[note(220 * 2 ** (s / 12), beat_s, instrument) for s in beat] for beat in beats]
-    return np.concatenate([np.sum(beat, axis=0) for beat in sounds])
+    return np.asarray(np.concatenate([np.sum(beat, axis=0) for beat in sounds]))
 
 
 Case = tuple[str, list[Any]]
