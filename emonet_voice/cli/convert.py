@@ -48,7 +48,7 @@ def convert(
 ) -> None:
     """Convert the public heads and a Whisper encoder into one model folder.
 
-    Pickles are opened with `weights_only=True` (safe from torch 2.10 on); the result is safetensors, one
+    Pickles are opened with `weights_only=True` and cannot run code; the result is safetensors, one
     head a file. OUT appears under its name only when it is whole.
 
     Example: `emonet-voice convert laion/Empathic-Insight-Voice-Small small/ --encoder

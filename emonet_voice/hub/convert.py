@@ -2,7 +2,7 @@
 
 The public heads are `model_<STEM>_best.pth`: a state dict of `proj.{weight,bias}` and
 `mlp.{2,5,8,11}.{weight,bias}`, float32, some behind `_orig_mod.`. Pickles are opened here and
-nowhere else, with `weights_only=True`, which keeps them from running code from torch 2.10 on.
+nowhere else, with `weights_only=True`, so that they cannot run code.
 """
 
 import os

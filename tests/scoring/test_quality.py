@@ -117,7 +117,7 @@ def test_a_clip_that_cannot_be_sound_is_a_row_and_the_rest_go_on(tmp_path, speec
 def nano():
     from modeling_empathic.scoring.loading import load_model
 
-    model, extractor, _ = load_model(None, revision=None, heads=None, device="cpu", dtype="auto")
+    model, extractor, _ = load_model(None, revision=None, heads=[], device="cpu", dtype="auto")
     return model, extractor
 
 
