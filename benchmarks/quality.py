@@ -68,7 +68,7 @@ def drums(beat_s: float, seconds: float) -> np.ndarray:
 
 def levelled(samples: np.ndarray, peak: float = 0.3) -> np.ndarray:
     """float32 with this peak."""
-    return (peak * samples / np.abs(samples).max()).astype(np.float32)
+    return np.asarray(peak * samples / np.abs(samples).max(), np.float32)
 
 
 def noise(seconds: float) -> np.ndarray:

@@ -74,7 +74,7 @@ class Mix:
     ) -> None:
         self.notes: list[str] = []
         self._name, self._max_duration_s, self._reserve = name, max_duration_s, reserve
-        self._parts: list[np.ndarray] = []
+        self._samples = np.empty(0, np.float32)
         self._seconds = 0.0  # of what was at another rate before
         self._rate = self._n = self._n_out = 0  # of the rate that holds now
         self._resampler: Any = None
@@ -119,7 +119,7 @@ class Mix:
         if self._resampler:
             self._keep(self._resampler.resample_chunk(mono))
         else:
-            self._keep(np.array(mono, np.float32))  # a copy: the caller's array stays the caller's
+            self._keep(mono)
 
     def sound(self) -> Sound:
         """The whole.
@@ -140,22 +140,19 @@ class Mix:
                 f"{self._name}: the channels cancel each other: nothing is left of their mean; "
                 "give one of them"
             )
-        samples = np.empty(sum(map(len, self._parts)), np.float32)
-        at, silent = 0, True
-        for part in reversed(self._parts):  # freed one by one: never all of it twice
-            samples[len(samples) - at - len(part) : len(samples) - at] = part
-            at, silent = at + len(part), silent and not part.any()
-            self._parts.pop()
-        if silent:
+        if not self._samples.any():
             raise AudioError(f"{self._name}: digital silence: nothing to score")
         if self._energy_after < _CANCELLING * self._energy_before:
             self.notes.append("channels cancel")
-        return Sound(samples, tuple(dict.fromkeys(self.notes)))
+        return Sound(self._samples, tuple(dict.fromkeys(self.notes)))
 
     def _keep(self, part: np.ndarray) -> None:
         if self._reserve:
             self._reserve(len(part))
-        self._parts.append(part)
+        # In place, where the system moves pages: to join parts would take the memory twice.
+        n_before = len(self._samples)
+        self._samples.resize(n_before + len(part), refcheck=False)
+        self._samples[n_before:] = part
         self._n_out += len(part)
 
     def _end_rate(self) -> None:
