@@ -21,6 +21,7 @@ CAF = re.compile(rb"(?s)caff\0\x01\0.desc")
 AU = re.compile(rb"(?s)\.snd\0\0...{4}\0\0\0[\x01-\x1b]")
 
 _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
+_GUID_TAIL_BIG = bytes.fromhex("00000010800000aa00389b71")  # of RIFX
 # Of WAVE format tags: the sizes of a sample, in bits, that libsndfile reads.
 _WAV_PLAIN = {1: (8, 16, 24, 32), 3: (32, 64), 6: (8,), 7: (8,)}
 _AIFF_PLAIN: tuple[bytes, ...] = (
@@ -134,7 +135,9 @@ def _wav(
         raise AudioError(f"{name}: a WAV without one format that holds for all of it")
     tag, channels, rate, _, align, bits = struct.unpack_from(order + "HHIIHH", fmt)
     if tag == 0xFFFE and fmt[26:40] == _GUID_TAIL:
-        tag = struct.unpack_from(order + "H", fmt, 24)[0]
+        tag = struct.unpack_from("<H", fmt, 24)[0]
+    elif tag == 0xFFFE and order == ">" and fmt[28:40] == _GUID_TAIL_BIG:
+        tag = struct.unpack_from(">H", fmt, 26)[0]
     plain = (
         tag in _WAV_PLAIN
         and channels > 0

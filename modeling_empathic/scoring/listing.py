@@ -108,10 +108,22 @@ def _audio_at(match: str, left_out: set[str]) -> list[str]:
 def _is_audio(path: Path, left_out: set[str]) -> bool:
     if path.name.startswith("."):
         return False
-    if path.suffix.lower() in AUDIO_SUFFIXES:
+    if path.suffix.lower() in AUDIO_SUFFIXES and not _is_typescript(path):
         return True
     left_out.add(str(path.absolute()))
     return False
+
+
+def _is_typescript(path: Path) -> bool:
+    """Whether a `.ts` or `.mts` is source code: a film's first or fifth byte is G."""
+    if path.suffix.lower() not in (".ts", ".mts"):
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(5)
+    except OSError:
+        return False  # to be a row that says so
+    return bool(head) and b"G" not in (head[:1], head[4:])
 
 
 def _suffixes(left_out: set[str]) -> Counter[str]:

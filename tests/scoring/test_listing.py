@@ -44,6 +44,15 @@ def test_what_is_left_out_is_counted_by_its_suffix(given):
     assert passed_over_line(left_out).startswith("4 files passed over: .txt 2, ")
 
 
+def test_typescript_is_no_film():
+    Path("d/film.ts").write_bytes(b"G@\0\x10" + bytes(184))
+    Path("d/film.mts").write_bytes(b"\0\0\0\0G@\0\x10" + bytes(184))
+    Path("d/index.d.ts").write_text("export {}")
+    left_out: Counter[str] = Counter()
+    found = find_audio(["d"], passed_over=left_out)
+    assert {"d/film.ts", "d/film.mts"} <= set(found) and left_out[".ts"] == 1
+
+
 def test_a_folder_of_other_files_says_which():
     Path("e").mkdir()
     Path("e/a.docx").touch()
