@@ -325,6 +325,7 @@ def _elsewhere(module: str, function: str) -> Callable[[dict[str, Any]], str]:
 
 TABLES = {
     "acoustics": acoustics,
+    "audio_files": _elsewhere("audio_files", "table"),
     "bench_build": bench_build,
     "cpu_limit": cpu_limit,
     "drift": drift,
@@ -336,6 +337,7 @@ TABLES = {
     "models": _elsewhere("models", "models_table"),
     "nano_speed": _elsewhere("nano_speed", "nano_speed_table"),
     "parity": parity,
+    "quality": _elsewhere("quality", "table"),
     "rehearsal": _elsewhere("rehearsal", "rehearsal_table"),
     "score_vs_loop": score_vs_loop,
     "stage1": _elsewhere("stage1", "stage1_table"),

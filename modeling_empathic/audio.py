@@ -2,44 +2,38 @@
 
 This file ships to the Hub as remote code: it is flat, and heavy imports are inside functions.
 
-Reproducible scores need one decoder and one resampler for each format, so both are fixed here:
-libsndfile for WAV, FLAC, OGG Vorbis, Opus, AIFF and its other formats, FFmpeg (PyAV) for MP3, M4A,
-AAC and WebM, soxr HQ for every change of rate. MP3 goes to FFmpeg because libsndfile ends an MP3
-without a length header at an estimate (it lost half of a variable-rate file), changes samples when
-read in blocks, and prints to stderr; where libsndfile is right, the two agree to 2e-6.
+Which decoder reads what stands in `decoding_empathic`; soxr HQ does every change of rate, block by
+block, which gives the very samples that it gives at once.
 """
 
 import io
 import math
 import re
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from .taxonomy import UserError
+from .containers_empathic import AudioError, View, size_of
+from .decoding_empathic import as_float32, decode
+from .mixing_empathic import SAMPLE_RATE, Mix, Sound, check_rate
 
-SAMPLE_RATE = 16_000
-"""Hz. The rate of every waveform that leaves this file, and the only one that Whisper reads."""
-MIN_DURATION_S = 0.025
-"""One analysis frame of Whisper, 400 samples at 16 kHz: the least that can hold speech."""
+__all__ = [
+    "SAMPLE_RATE",
+    "AudioError",
+    "Sound",
+    "load_audio",
+    "read_audio",
+    "read_channels",
+    "windows",
+]
+
 MIN_TAIL_S = 1.0  # seconds: `windows` drops a shorter rest after the last full window
 MAX_CHANNELS = 32
 """A 2-D array with more channels is taken for a batch of clips, which averaging would ruin."""
-
-# Outside these a header is lying, or somebody wrote kHz; 16 Hz would be resampled a thousandfold.
-_LOWEST_RATE, _HIGHEST_RATE = 1_000, 768_000
-_BLOCK_SAMPLES = 1 << 22  # 16 MiB of float32 at a time, whatever the channel count
-# Writers that stream (ffmpeg to a pipe, speech services) put a placeholder here: not a lie.
-_STREAMED_BYTES = 0x7FFF_0000
-_UNKNOWN_FRAMES = 1 << 62  # libsndfile answers 2^63 - 1
-_MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
-# FFmpeg's playlist formats (HLS, DASH, concat) open other files and URLs: only self-contained ones.
-_FFMPEG_FORMATS = f"{_MP4},matroska,webm,aac,mp3,ogg,wav,flac,aiff,asf,amr,ac3,avi,flv,mpegts"
-
-
-class AudioError(UserError):
-    """Audio that cannot be scored. The message is always ``"<name>: <reason>"``."""
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def load_audio(
@@ -54,9 +48,10 @@ def load_audio(
     Channels are mixed by their mean. Samples are neither normalised nor clipped; integers are
     scaled by the range of their type to [-1, 1). Silence at the ends is kept.
 
-    A clip that is cut short is refused wherever its format says how long it should be: FLAC, WAV,
-    AIFF, AU and MP4/M4A. MP3, AAC, OGG, Opus and WebM carry no length that can be trusted, so a
-    truncated one that still decodes is scored as what it holds, and one that does not is an error.
+    All of the sound is read, or none: every link of a chained Ogg, every `data` of a WAV, files
+    that were joined. A clip that is cut short is refused wherever its format says how long it
+    should be: FLAC, WAV, AIFF, CAF, AU, MP4/M4A and Matroska. MP3, AAC and Ogg do not say it, so a
+    truncated one is what it still holds, or an error if that cannot be decoded.
 
     Args:
         source: One of
@@ -79,36 +74,126 @@ def load_audio(
 
     Raises:
         AudioError: If the source is missing, unreadable, not audio, truncated, empty, shorter than
-            25 ms, longer than `max_duration_s`, not finite, or digital silence (all zeros: a score
-            of it would say nothing).
+            25 ms, longer than `max_duration_s`, not finite, far beyond [-1, 1], digital silence
+            (all zeros: a score of it would say nothing), or of channels that cancel each other.
         ImportError: If a decoder (soundfile, av) or the resampler (soxr) is not installed.
+
+    Warns:
+        UserWarning: What makes the sound doubtful, as `read_audio` returns it.
 
     Example:
         >>> tone = np.sin(np.arange(44_100) / 10).astype(np.float32)
         >>> load_audio(tone, sampling_rate=44_100).shape
         (16000,)
-        >>> load_audio(tone[:1])
+        >>> load_audio("no.wav")
         Traceback (most recent call last):
         ...
-        modeling_empathic.audio.AudioError: <array>: too short: 0.0001 s, at least 0.025 s is needed
+        modeling_empathic.containers_empathic.AudioError: no.wav: No such file or directory
+    """
+    sound = read_audio(source, sampling_rate, name=name, max_duration_s=max_duration_s)
+    for note in sound.notes:
+        warnings.warn(f"{name or _name(source)}: {note}", stacklevel=2)
+    return sound.samples
+
+
+def read_audio(
+    source: Any,
+    sampling_rate: float | None = None,
+    *,
+    name: str | None = None,
+    max_duration_s: float | None = None,
+    reserve: Callable[[int], None] | None = None,
+) -> Sound:
+    """As `load_audio`, with what was noticed on the way.
+
+    Args:
+        source: As for `load_audio`.
+        sampling_rate: As for `load_audio`.
+        name: As for `load_audio`.
+        max_duration_s: As for `load_audio`.
+        reserve: Called with the number of samples that came, at 16 kHz, as they come; may wait.
+
+    Returns:
+        The waveform and the notes.
+
+    Raises:
+        AudioError: As `load_audio`.
+        ImportError: As `load_audio`.
+
+    Example:
+        >>> tone = np.sin(np.arange(16_000) / 10).astype(np.float32)
+        >>> read_audio(np.stack([tone, -0.9 * tone])).notes
+        ('channels cancel',)
     """
     if isinstance(source, dict):
-        return _load_dict(source, sampling_rate, name, max_duration_s)
+        source, sampling_rate, name = _of_dict(source, sampling_rate, name)
+    name = name or _name(source)
     kind = _kind(source)
-    if name is None:
-        own = source if isinstance(source, str | Path) else getattr(source, "name", None)
-        name = str(own) if isinstance(own, str | Path) else f"<{kind}>"
     if kind != "array" and sampling_rate is not None:
         raise AudioError(f"{name}: sampling_rate is for arrays, encoded audio has its own")
+    mix = Mix(name, max_duration_s, reserve)
     if kind == "array":
-        rate = _check_rate(SAMPLE_RATE if sampling_rate is None else sampling_rate, name)
-        mono = _downmix(_as_array(source, name), name)
+        rate = SAMPLE_RATE if sampling_rate is None else sampling_rate
+        mix.add(_frames(_as_array(source, name), name), check_rate(rate, name))
     elif kind == "AudioDecoder":
-        mono, rate = _decode_all_samples(source, name)
+        mix.add(*_decode_all_samples(source, name))
     else:
         with _open(source, name) as stream:
-            mono, rate = _decode(stream, name, max_duration_s)
-    return _finish(mono, rate, max_duration_s, name)
+            for block, rate in decode(stream, name, mix.check, mix.notes):
+                mix.add(block, rate)
+    return mix.sound()
+
+
+def read_channels(
+    source: Any,
+    *,
+    name: str | None = None,
+    max_duration_s: float | None = None,
+    reserve: Callable[[int], None] | None = None,
+) -> list[Sound | AudioError]:
+    """Each channel of an encoded recording for itself, such as the two sides of a call.
+
+    Args:
+        source: A path, bytes or a binary file.
+        name: As for `load_audio`.
+        max_duration_s: As for `load_audio`.
+        reserve: As for `read_audio`.
+
+    Returns:
+        For each channel its sound, or why there is none, such as the silent side of a call.
+
+    Raises:
+        AudioError: The recording cannot be decoded, no channel can be scored, or their number
+            changes midway.
+        ImportError: As `load_audio`.
+    """
+    name = name or _name(source)
+    whole = Mix(name, max_duration_s, None)
+    mixes: list[Mix] = []
+    with _open(source, name) as stream:
+        for block, rate in decode(stream, name, whole.check, whole.notes):
+            n_channels = block.shape[1]
+            if n_channels > MAX_CHANNELS:
+                raise AudioError(f"{name}: {n_channels} channels; at most {MAX_CHANNELS} are read")
+            if not mixes:
+                names = [f"channel {number + 1}" for number in range(n_channels)]
+                names = [name] if n_channels == 1 else names
+                mixes = [Mix(each, max_duration_s, reserve) for each in names]
+            if n_channels != len(mixes):
+                raise AudioError(f"{name}: {len(mixes)} channels become {n_channels} midway")
+            for number, mix in enumerate(mixes):
+                mix.add(block[:, number : number + 1], rate)
+    sounds: list[Sound | AudioError] = []
+    for mix in mixes:
+        try:
+            sounds.append(mix.sound()._replace(notes=tuple(whole.notes)))
+        except AudioError as error:
+            sounds.append(error)
+    failed = [error for error in sounds if isinstance(error, AudioError)]
+    if len(failed) == len(sounds):
+        first = str(failed[0]).partition(": ")[2] if failed else "empty: no samples"
+        raise AudioError(f"{name}: {first}")
+    return sounds
 
 
 def windows(
@@ -163,9 +248,9 @@ def windows(
     return cuts
 
 
-def _load_dict(
-    source: Any, sampling_rate: float | None, name: str | None, max_duration_s: float | None
-) -> np.ndarray:
+def _of_dict(
+    source: Any, sampling_rate: float | None, name: str | None
+) -> tuple[Any, float | None, str | None]:
     """`{"array"|"raw", "sampling_rate"}` or `{"bytes", "path"}`, as datasets and pipelines use."""
     key = next((k for k in ("array", "raw", "bytes", "path") if source.get(k) is not None), None)
     name = name or source.get("path")
@@ -175,10 +260,12 @@ def _load_dict(
             who = name or "<array>"
             raise AudioError(f"{who}: at {own_rate} Hz, but sampling_rate={sampling_rate} given")
         sampling_rate = own_rate
-    if key is not None:
-        return load_audio(source[key], sampling_rate, name=name, max_duration_s=max_duration_s)
-    who, keys = name or "<dict>", list(source)
-    raise AudioError(f"{who}: nothing under 'array', 'raw', 'bytes' or 'path' (keys: {keys})")
+    if key is None:
+        who, keys = name or "<dict>", list(source)
+        raise AudioError(f"{who}: nothing under 'array', 'raw', 'bytes' or 'path' (keys: {keys})")
+    if isinstance(source[key], dict):
+        raise AudioError(f"{name or '<dict>'}: a dict under {key!r}")
+    return source[key], sampling_rate, name
 
 
 def _kind(source: Any) -> str:
@@ -189,129 +276,41 @@ def _kind(source: Any) -> str:
     return "file object" if hasattr(source, "read") else "array"
 
 
+def _name(source: Any) -> str:
+    if isinstance(source, dict):
+        return str(source.get("path") or "<dict>")
+    own = source if isinstance(source, str | Path) else getattr(source, "name", None)
+    return str(own) if isinstance(own, str | Path) else f"<{_kind(source)}>"
+
+
 def _open(source: Any, name: str) -> BinaryIO:
     """A seekable binary stream of an encoded file."""
     try:
         if isinstance(source, str | Path):
+            if url := _URL.match(str(source)):
+                raise OSError(f"{url[0]} addresses are not read: download the file, give its path")
             if Path(source).exists() and not Path(source).is_file():
                 raise OSError("not a regular file")  # opening a FIFO would block for ever
-            stream: BinaryIO = Path(source).open("rb")  # noqa: SIM115 (the caller closes it)
-        else:
-            stream = io.BytesIO(source.read() if hasattr(source, "read") else source)
+            return Path(source).open("rb")  # the caller closes it
+        if isinstance(source, io.BufferedReader) and source.seekable():
+            return View(source, ((source.tell(), size_of(source)),))  # type: ignore[return-value]
+        return io.BytesIO(source.read() if hasattr(source, "read") else source)
     except (OSError, ValueError) as err:  # ValueError: a null byte in the path, a closed file
         raise AudioError(f"{name}: {getattr(err, 'strerror', None) or err}") from err
     except TypeError as err:  # read() gave a str
         raise AudioError(f"{name}: open the file in binary mode ('rb')") from err
-    return stream
 
 
 def _decode_all_samples(decoder: Any, name: str) -> tuple[np.ndarray, int]:
     try:
         samples = decoder.get_all_samples()
-    except (RuntimeError, ValueError) as err:  # what torchcodec raises on a damaged stream
+    except MemoryError:
+        raise
+    except Exception as err:  # whatever torchcodec raises on a damaged stream
         raise AudioError(f"{name}: {err}") from err
     # (channels, samples) by contract, so the smaller axis need not be guessed.
     channels = np.atleast_2d(_as_array(samples.data, name))
-    return channels.mean(axis=0), _check_rate(samples.sample_rate, name)
-
-
-def _decode(stream: BinaryIO, name: str, max_duration_s: float | None) -> tuple[np.ndarray, int]:
-    """Decode an encoded file to mono float32 `(samples,)` and its rate in Hz."""
-    import soundfile
-
-    head = stream.read(3)
-    stream.seek(0)
-    if not head:
-        raise AudioError(f"{name}: empty file")
-    if head == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0"):  # MP3, or AAC in ADTS
-        return _decode_ffmpeg(stream, name, max_duration_s, "MPEG audio")
-    try:
-        with soundfile.SoundFile(stream) as file:
-            # MP3 inside WAV, or behind junk; and FLAC from a pipe, which libsndfile cannot read.
-            if not file.subtype.startswith("MPEG") and file.frames < _UNKNOWN_FRAMES:
-                return _decode_sndfile(file, name, max_duration_s), file.samplerate
-            reason = "MPEG audio or no length in the header"
-    except soundfile.LibsndfileError as err:
-        reason = f"libsndfile: {err.error_string.rstrip('. ')}"
-    except TypeError:  # soundfile asks for the rate of any '*.raw', whatever it holds
-        reason = "headerless samples"
-    stream.seek(0)
-    return _decode_ffmpeg(stream, name, max_duration_s, reason)
-
-
-def _decode_sndfile(file: Any, name: str, max_duration_s: float | None) -> np.ndarray:
-    """Mix down block by block: ten minutes of 8 channels at 192 kHz would be 3.7 GB at once."""
-    import soundfile
-
-    rate = _check_rate(file.samplerate, name)
-    # libsndfile trims a PCM header that promises too much, and notes it only in its log.
-    trimmed = re.search(r"(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", file.extra_info)
-    n_expected = file.frames
-    if trimmed and 0 < int(trimmed[2]) < int(trimmed[1]) < _STREAMED_BYTES:
-        promised = round(file.frames * int(trimmed[1]) / int(trimmed[2]))
-        # A few bytes too many are a sloppy writer's (the size of the header counted in).
-        if promised - file.frames > MIN_DURATION_S * rate:
-            n_expected = promised
-    _check_duration(n_expected, rate, max_duration_s, name)
-
-    buffer = np.empty((max(1, _BLOCK_SAMPLES // file.channels), file.channels), np.float32)
-    blocks: list[np.ndarray] = []
-    try:
-        while len(block := file.read(out=buffer, dtype="float32", always_2d=True)):
-            blocks.append(block.mean(axis=1))
-    except soundfile.LibsndfileError:  # a FLAC that ends early is refused below, with how much
-        pass
-    mono = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
-    if len(mono) < n_expected:
-        raise AudioError(
-            f"{name}: truncated or damaged: {len(mono) / rate:.2f} of {n_expected / rate:.2f} s"
-        )
-    return mono
-
-
-def _decode_ffmpeg(
-    stream: BinaryIO, name: str, max_duration_s: float | None, reason: str
-) -> tuple[np.ndarray, int]:
-    """Decode the first audio stream; `reason` is why libsndfile did not."""
-    try:
-        import av  # in a try block, so that remote code does not demand it of WAV users
-    except ImportError as err:
-        raise ImportError(f"{name}: needs the package 'av' ({reason})") from err
-
-    blocks: list[np.ndarray] = []
-    n_samples = n_damaged = rate = 0
-    try:
-        options = {"format_whitelist": _FFMPEG_FORMATS}
-        with av.open(stream, "r", options=options, metadata_errors="ignore") as container:
-            if not container.streams.audio:
-                raise AudioError(f"{name}: holds no audio stream")
-            track = container.streams.audio[0]
-            for packet in container.demux(track):
-                try:
-                    frames = packet.decode()
-                except av.error.InvalidDataError:
-                    n_damaged += 1  # tags at the end, or a cut packet: players skip them too
-                    continue
-                for frame in frames:
-                    if rate not in (0, frame.sample_rate):
-                        raise AudioError(f"{name}: the sampling rate changes midway")
-                    rate = _check_rate(frame.sample_rate, name)
-                    samples = frame.to_ndarray()  # planar (channels, n) or packed (1, n * channels)
-                    if not frame.format.is_planar:
-                        samples = samples.reshape(-1, frame.layout.nb_channels).T
-                    blocks.append(_as_float(samples, name).mean(axis=0))
-                    n_samples += len(blocks[-1])
-                _check_duration(n_samples, rate or SAMPLE_RATE, max_duration_s, name)
-            # Only MP4 states a length for each track; elsewhere FFmpeg guesses from the file size.
-            states_length = container.format.name == _MP4
-            expected_s = float((track.duration or 0) * (track.time_base or 0)) * states_length
-    except av.FFmpegError as err:
-        raise AudioError(f"{name}: not audio ({reason}; FFmpeg: {err.strerror})") from err
-    if n_damaged > len(blocks):
-        raise AudioError(f"{name}: damaged: {n_damaged} packets cannot be decoded")
-    if blocks and n_samples / rate < expected_s - 0.1:
-        raise AudioError(f"{name}: truncated: {n_samples / rate:.2f} of {expected_s:.2f} s")
-    return (np.concatenate(blocks) if blocks else np.empty(0, np.float32)), rate or SAMPLE_RATE
+    return np.ascontiguousarray(channels.T), check_rate(samples.sample_rate, name)
 
 
 def _as_array(source: Any, name: str) -> np.ndarray:
@@ -327,74 +326,25 @@ def _as_array(source: Any, name: str) -> np.ndarray:
             f"{name}: cannot read audio from {type(source).__name__}; give a path, bytes, a binary "
             "file object, an array, a dict or an AudioDecoder"
         )
-    return _as_float(samples, name)
+    try:
+        return as_float32(samples)
+    except TypeError as err:
+        valid = "float, uint8, int8, int16 or int32"
+        raise AudioError(
+            f"{name}: samples of type {err} have no known full scale; use {valid}"
+        ) from err
 
 
-def _as_float(samples: np.ndarray, name: str) -> np.ndarray:
-    """float32, integers scaled by the range of their type (as libsndfile does)."""
-    kind = samples.dtype
-    if kind.kind == "f":
-        with np.errstate(over="ignore"):  # float64 may overflow to Inf, which is refused later
-            return samples.astype(np.float32)
-    if kind == np.uint8:
-        return (samples.astype(np.float32) - 128) / 128
-    if kind in (np.int8, np.int16, np.int32):
-        return (samples / -float(np.iinfo(kind).min)).astype(np.float32)
-    valid = "float, uint8, int8, int16 or int32"
-    raise AudioError(f"{name}: samples of type {kind} have no known full scale; use {valid}")
-
-
-def _downmix(samples: np.ndarray, name: str) -> np.ndarray:
-    """Mean over the smaller axis: `(n,)`, `(channels, n)` or `(n, channels)` to `(n,)`."""
+def _frames(samples: np.ndarray, name: str) -> np.ndarray:
+    """`(n,)`, `(channels, n)` or `(n, channels)` as `(n, channels)`: the smaller axis is theirs."""
     if samples.ndim == 1:
-        return samples
+        return samples[:, None]
     if samples.ndim != 2 or min(samples.shape) > MAX_CHANNELS:
         raise AudioError(
             f"{name}: shape {samples.shape} is not one clip of at most {MAX_CHANNELS} channels; "
             "give clips one at a time"
         )
     if 0 in samples.shape:
-        return np.empty(0, np.float32)
+        return np.empty((0, 1), np.float32)
     # Contiguous as a decoder gives them, so that the sums round alike and the scores agree.
-    frames = samples if samples.shape[1] <= samples.shape[0] else samples.T
-    return np.asarray(np.ascontiguousarray(frames).mean(axis=1))
-
-
-def _check_rate(rate: Any, name: str) -> int:
-    try:
-        plausible = _LOWEST_RATE <= rate <= _HIGHEST_RATE and int(rate) == rate
-    except (TypeError, ValueError):
-        plausible = False
-    if not plausible:
-        valid = f"a whole number of Hz from {_LOWEST_RATE} to {_HIGHEST_RATE}"
-        raise AudioError(f"{name}: sampling rate {rate!r} is not {valid}")
-    return int(rate)
-
-
-def _check_duration(n_samples: int, rate: int, max_duration_s: float | None, name: str) -> None:
-    if max_duration_s is not None and n_samples > max_duration_s * rate:
-        hours = max_duration_s / 3600
-        limit = f"{hours:g} h" if hours >= 1 else f"{max_duration_s:g} s"
-        raise AudioError(f"{name}: longer than {limit}: split it")
-
-
-def _finish(mono: np.ndarray, rate: int, max_duration_s: float | None, name: str) -> np.ndarray:
-    """Check what can be checked before resampling, then resample."""
-    _check_duration(len(mono), rate, max_duration_s, name)
-    if not len(mono):
-        raise AudioError(f"{name}: empty: no samples")
-    if len(mono) < MIN_DURATION_S * rate:
-        raise AudioError(
-            f"{name}: too short: {len(mono) / rate:.4f} s, at least {MIN_DURATION_S} s is needed"
-        )
-    if not np.isfinite(mono).all():
-        raise AudioError(f"{name}: not finite: the samples hold NaN or Inf")
-    if not mono.any():
-        raise AudioError(f"{name}: digital silence: nothing to score")
-    if rate == SAMPLE_RATE:
-        return np.array(mono, dtype=np.float32)  # a copy: the caller's array stays the caller's
-    import soxr  # what librosa.resample(res_type="soxr_hq") calls, without librosa's slow import
-
-    resampled = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ")
-    n_samples = math.ceil(len(mono) * SAMPLE_RATE / rate)  # librosa's rule for the length
-    return np.pad(resampled[:n_samples], (0, max(0, n_samples - len(resampled))))
+    return np.ascontiguousarray(samples if samples.shape[1] <= samples.shape[0] else samples.T)

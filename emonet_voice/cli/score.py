@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from itertools import chain
@@ -162,13 +163,13 @@ def score(
     from modeling_empathic.report.progress import progress_bar
     from modeling_empathic.scoring.clips import (
         DEFAULT_BATCH_SIZE,
-        find_audio,
         printable,
         score_groups,
     )
     from modeling_empathic.scoring.cuts import SEPARATE, Cuts
     from modeling_empathic.scoring.file import check_output
     from modeling_empathic.scoring.journal import ScoreFile
+    from modeling_empathic.scoring.listing import passed_over_line
     from modeling_empathic.scoring.names import ClipNames, paths_from, start_of
 
     from .report_page import check_report
@@ -186,7 +187,10 @@ def score(
         check_report(report)
     if timeline:
         check_timeline(timeline)
-    clips = find_audio(_with_stdin(paths))
+    passed_over: Counter[str] = Counter()
+    clips = _clips(paths, passed_over)
+    if passed_over:
+        stderr.print(passed_over_line(passed_over), markup=False, soft_wrap=True)
     if model in (None, "nano"):
         note = f"Model: Nano, built in{_nano_figures()}.\nFor real use: --model small"
         stderr.print(note, soft_wrap=not stderr.is_terminal)
@@ -311,15 +315,21 @@ def _nano_figures() -> str:
     return f": {', '.join(said)}" if said else ""
 
 
-def _with_stdin(paths: list[str]) -> list[str]:
-    """The paths with each `-` replaced by the lines of stdin."""
+def _clips(paths: list[str], passed_over: Counter[str]) -> list[str]:
+    """The clips of the paths, each `-` replaced by the list on stdin, whose bad lines are kept."""
+    from modeling_empathic.scoring.listing import find_audio, read_list
+
+    listed = "-" in paths
     expanded: list[str] = []
     for path in paths:
-        lines = (line.rstrip("\r\n") for line in sys.stdin) if path == "-" else [path]
-        expanded += [line for line in lines if line or path != "-"]
+        if path == "-":
+            binary = getattr(sys.stdin, "buffer", None)
+            expanded += read_list(binary.read() if binary else sys.stdin.read().encode())
+        else:
+            expanded.append(path)
     if not expanded:
         raise UsageError("no paths on stdin")
-    return expanded
+    return find_audio(expanded, listed=listed, passed_over=passed_over)
 
 
 def _load(stderr: Console, model: str | None, **options: Any) -> tuple[Any, Any, dict[str, Any]]:

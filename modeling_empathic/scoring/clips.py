@@ -6,9 +6,7 @@ bit of a float. So resume with the batch size that the run began with.
 """
 
 import contextlib
-import glob
 import os
-import stat
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,95 +19,34 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modeling_empathic.audio import SAMPLE_RATE, AudioError, load_audio
-from modeling_empathic.report.files import sha256
-from modeling_empathic.taxonomy import UserError
+from modeling_empathic.audio import (
+    SAMPLE_RATE,
+    AudioError,
+    Sound,
+    read_audio,
+    read_channels,
+)
 
-from .channels import load_channels
 from .cuts import Cuts
 from .forward import score_windows
-from .names import place
+from .listing import AnyPath, ScoringError, find_audio
 from .quality import judge
+from .reading import Budget, opened
+
+__all__ = ["ScoringError", "find_audio", "score_files", "score_groups"]
 
 # A few kilobytes of near-silence decode to hours of samples, 230 MB an hour at 16 kHz.
 MAX_DURATION_S = 4 * 3600
 DEFAULT_BATCH_SIZE = 8
-AUDIO_SUFFIXES = (
-    *(".aac", ".aif", ".aiff", ".amr", ".au", ".caf", ".flac", ".m4a", ".mka", ".mp2", ".mp3"),
-    *(".mp4", ".oga", ".ogg", ".opus", ".wav", ".wave", ".webm", ".wma"),
-)
 # Files waiting or being decoded may not exceed this together, so that of ordinary hour-long
-# recordings one or two are held at a time while short clips queue up by the dozen. It counts bytes
-# on disk: what a file decodes to is bounded by MAX_DURATION_S alone.
+# recordings one or two are held at a time while short clips queue up by the dozen. That counts
+# bytes on disk; what they decode to, a thousand times more of silence, has a bound of its own.
 AHEAD_BYTES = 64 * 2**20
+AHEAD_SAMPLES = 3600 * SAMPLE_RATE  # 230 MB
 MAX_AHEAD = 120  # windows of a clip whose features are computed ahead: an hour of 30 s
 SHORTEST = SAMPLE_RATE // 10  # samples: what a spectrogram needs, and no speech is shorter
 
 Row = dict[str, Any]
-AnyPath = str | os.PathLike[str]
-
-
-class ScoringError(UserError):
-    """Something the caller can put right: a path, an argument, a model, an output."""
-
-
-def find_audio(paths: Iterable[AnyPath]) -> list[str]:
-    """Turns files, folders and glob patterns into a list of clips.
-
-    Folders are read recursively in sorted order and, like globs, give only files with an audio
-    suffix (`AUDIO_SUFFIXES`), not hidden ones. A file that is named itself is taken whatever its
-    suffix. A clip that is reached twice is listed once, where it came first.
-
-    Args:
-        paths: Files, folders, or patterns such as `"clips/**/*.wav"`.
-
-    Returns:
-        Paths as strings, in the order of the arguments.
-
-    Raises:
-        ScoringError: A path that does not exist, or a folder or pattern without audio.
-
-    Example:
-        >>> find_audio(["no/such/clip.wav"])
-        Traceback (most recent call last):
-        modeling_empathic.scoring.clips.ScoringError: no such file or folder: no/such/clip.wav
-    """
-    reached: dict[str, str] = {}  # where it is -> path as it was reached
-    for given in (os.fspath(path) for path in paths):
-        if os.path.isdir(given):  # noqa: PTH112 - Path("") would be the working directory
-            clips = _audio_in(given)
-        elif os.path.lexists(given) and given:
-            clips = [str(Path(given))]
-        elif glob.has_magic(given):
-            matches = sorted(glob.glob(given, recursive=True))  # noqa: PTH207 - absolute ones too
-            clips = [clip for match in matches for clip in _audio_at(match)]
-        else:
-            raise ScoringError(f"no such file or folder: {given or '(empty path)'}")
-        if not clips:
-            suffixes = " ".join(AUDIO_SUFFIXES)
-            raise ScoringError(f"no audio found in {given} (looked for {suffixes})")
-        for clip in clips:
-            reached.setdefault(place(clip), clip)
-    return list(reached.values())
-
-
-def _audio_in(folder: str) -> list[str]:
-    """Audio files below a folder, sorted by path; links to folders are not followed (loops)."""
-    clips = []
-    for root, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        clips += [Path(root, name) for name in files if _is_audio(name)]
-    return [str(clip) for clip in sorted(clips)]
-
-
-def _audio_at(match: str) -> list[str]:
-    if Path(match).is_dir():
-        return _audio_in(match)
-    return [str(Path(match))] if _is_audio(Path(match).name) else []
-
-
-def _is_audio(name: str) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in AUDIO_SUFFIXES
 
 
 def score_files(
@@ -201,7 +138,9 @@ def score_groups(
     ahead = workers + 2 * batch_size  # the next batch is ready while this one runs
 
     def unfinished() -> Generator[PreparedClip]:
-        with contextlib.closing(prefetch(prepare, paths, workers=workers, ahead=ahead)) as clips:
+        with contextlib.closing(
+            prefetch(prepare, paths, workers=workers, ahead=ahead, budget=Budget(AHEAD_SAMPLES))
+        ) as clips:
             for clip in clips:
                 if clip is not None:
                     yield clip
@@ -229,6 +168,7 @@ def prepare_clip(
     cut: bool = False,
     cuts: Cuts = Cuts(),
     name_of: Callable[[AnyPath], str] | None = None,
+    reserve: Callable[[int], None] | None = None,
 ) -> PreparedClip | None:
     """Reads one clip: its SHA-256, its windows and their features; `None` if it is done.
 
@@ -238,16 +178,15 @@ def prepare_clip(
     name = (name_of or printable)(path)
     clip_id = None
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):
-            raise AudioError("not a regular file")  # a FIFO would block for ever
-        clip_id = sha256(path)
-        if name in done and done[name] == clip_id:
-            return None
-        channels = (
-            load_channels(path, max_duration_s=MAX_DURATION_S)
-            if cuts.separate
-            else [load_audio(path, max_duration_s=MAX_DURATION_S)]
-        )
+        with opened(path) as (file, clip_id):
+            if name in done and done[name] == clip_id:
+                return None
+            limits: dict[str, Any] = {"max_duration_s": MAX_DURATION_S, "reserve": reserve}
+            channels: list[Sound | AudioError] = (
+                read_channels(file, name=str(path), **limits)
+                if cuts.separate
+                else [read_audio(file, name=str(path), **limits)]
+            )
     except (AudioError, OSError) as error:
         if name in done and done[name] == clip_id:
             return None  # could not be read then, cannot be read now
@@ -257,17 +196,18 @@ def prepare_clip(
     clip = PreparedClip([])
     heard: list[npt.NDArray[np.float32]] = []  # windows
     failed: list[Row] = []  # behind the others, so that scores and features stay side by side
-    for number, samples in enumerate(channels, 1):
+    for number, sound in enumerate(channels, 1):
         start = {"path": name, "clip_id": clip_id} | cuts.column(number)
-        if isinstance(samples, AudioError):
-            failed.append(_row(start, heads, error=str(samples)))
+        if isinstance(sound, AudioError):
+            failed.append(_row(start, heads, error=str(sound)))
             continue
+        samples = sound.samples
         duration_s = len(samples) / SAMPLE_RATE
         for span in cuts.spans(len(samples), longest_s):
             window = samples[span]
             heard.append(window)
             times = (span.start / SAMPLE_RATE, span.stop / SAMPLE_RATE, duration_s)
-            clip.rows.append(_row(start, heads, *times, quality=judge(window)))
+            clip.rows.append(_row(start, heads, *times, quality=judge(window, sound.notes)))
     clip.rows += failed
 
     def features(window: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -315,27 +255,43 @@ def printable(path: AnyPath) -> str:
 
 
 def prefetch(
-    function: Callable[[Any], Any], items: Iterable[Any], *, workers: int, ahead: int
+    function: Callable[..., Any],
+    items: Iterable[Any],
+    *,
+    workers: int,
+    ahead: int,
+    budget: Budget | None = None,
 ) -> Generator[Any]:
     """Maps a function over paths in threads, in order, at most `ahead` results early.
 
-    Unlike `ThreadPoolExecutor.map`, which would take 10,000 clips at once.
+    Unlike `ThreadPoolExecutor.map`, which would take 10,000 clips at once. With a budget the
+    function gets `reserve`, to be called with the samples that it decodes.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-    waiting: deque[tuple[Future[Any], int]] = deque()
+    waiting: deque[tuple[int, Future[Any], int]] = deque()
     waiting_bytes = 0
+
+    def first() -> Any:
+        number, future, size = waiting.popleft()
+        nonlocal waiting_bytes
+        waiting_bytes -= size
+        if budget:
+            budget.turn(number)
+        return future.result()
+
     try:
-        for item in items:
+        for number, item in enumerate(items):
             size = _size(item)
             while waiting and (len(waiting) >= ahead or waiting_bytes + size > AHEAD_BYTES):
-                future, done_size = waiting.popleft()
-                waiting_bytes -= done_size
-                yield future.result()
-            waiting.append((pool.submit(function, item), size))
+                yield first()
+            more = {"reserve": partial(budget.reserve, number)} if budget else {}
+            waiting.append((number, pool.submit(function, item, **more), size))
             waiting_bytes += size
         while waiting:
-            yield waiting.popleft()[0].result()
+            yield first()
     finally:
+        if budget:
+            budget.close()
         pool.shutdown(cancel_futures=True)
 
 

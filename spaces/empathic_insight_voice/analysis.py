@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from decoding import read_apart
 from emonet.acoustics import HOP_S, contours, summarise
-from emonet.audio import MIN_TAIL_S, SAMPLE_RATE, AudioError, load_audio, windows
+from emonet.audio import MIN_TAIL_S, SAMPLE_RATE, AudioError, Sound, windows
 from emonet.reference_scores import percentiles, z_scores
+from emonet.scoring.quality import judge
 from emonet.taxonomy import EMODB_CLASSES, RAVDESS_CLASSES, to_0_10
 from families import FAMILY, OTHER
 from voice_model import (
@@ -31,18 +33,29 @@ _POINTS = to_0_10(1.0)  # of intensity in one of a head's own scale
 _HIT = 1.5  # times uniform: the paper's zero-shot rule (section 4.4)
 
 
-def read(path: str | None) -> np.ndarray:
-    """A recording as the model hears it, `(samples,)` at 16 kHz.
+def hear(path: str | None) -> Sound:
+    """A recording as the model hears it, at 16 kHz, with what makes it doubtful.
 
     Raises:
         AudioError: Nothing given, or not audio, damaged, silent, too short, or over `LIMIT_S`.
     """
     if not path:
         raise AudioError("recording: none yet; upload one, record one, or choose an example")
-    return load_audio(path, name="recording", max_duration_s=LIMIT_S)
+    return read_apart(path, LIMIT_S)
 
 
-def score(samples: np.ndarray, model: str, emotions: Sequence[str] = ()) -> dict[str, Any]:
+def read(path: str | None) -> np.ndarray:
+    """The `(samples,)` of `hear`.
+
+    Raises:
+        AudioError: As `hear`.
+    """
+    return hear(path).samples
+
+
+def score(
+    samples: np.ndarray, model: str, emotions: Sequence[str] = (), notes: Sequence[str] = ()
+) -> dict[str, Any]:
     """Every emotion of a whole recording, the strongest first.
 
     A recording of more than 30 s is the mean of its 30 s windows, weighted by their length.
@@ -51,12 +64,14 @@ def score(samples: np.ndarray, model: str, emotions: Sequence[str] = ()) -> dict
         samples: Of `read`.
         model: A name in `SOURCES`.
         emotions: Only these; all if empty.
+        notes: Of `hear`.
 
     Returns:
-        `model`, `revision`, `duration_s`, `load_s` (waiting for the model), `score_s`,
-        `reference` (what scores are compared with, or None), `emotions` (rows of `emotion`,
-        `family`, `score` on the head's scale, `intensity_0_10`, `z`, `percentile` and
-        `usual_0_10`, the mean of the reference; None without one), and `coarse` (`readings`).
+        `model`, `revision`, `duration_s`, `quality` (what makes the scores doubtful, `""` if
+        nothing does), `load_s` (waiting for the model), `score_s`, `reference` (what scores are
+        compared with, or None), `emotions` (rows of `emotion`, `family`, `score` on the head's
+        scale, `intensity_0_10`, `z`, `percentile` and `usual_0_10`, the mean of the reference; None
+        without one), and `coarse` (`readings`).
 
     Raises:
         VoiceError: No such model or emotion.
@@ -93,12 +108,18 @@ def score(samples: np.ndarray, model: str, emotions: Sequence[str] = ()) -> dict
         "model": voice.name,
         "revision": voice.revision,
         "duration_s": len(samples) / SAMPLE_RATE,
+        "quality": ", ".join(dict.fromkeys([*notes, *_doubts(samples, cuts)])),
         "load_s": loaded - started,
         "score_s": scored - loaded,
         "reference": reference and f"{reference.n_clips} clips: {reference.clips.rstrip('.')}",
         "emotions": table,
         "coarse": readings(chosen),
     }
+
+
+def _doubts(samples: np.ndarray, cuts: list[slice]) -> list[str]:
+    """What is doubtful of any window."""
+    return [doubt for cut in cuts for doubt in judge(samples[cut]).split(", ") if doubt]
 
 
 def readings(scores: dict[str, float]) -> dict[str, list[dict[str, Any]]]:

@@ -69,7 +69,8 @@ def score(audio: str, model: str, emotions: list[str]) -> dict[str, Any]:
         emotions: Only these; all if empty.
     """
     with mistakes_as_messages():
-        return exports.rounded(analysis.score(analysis.read(audio), model, emotions or ()))
+        sound = analysis.hear(audio)
+        return exports.rounded(analysis.score(sound.samples, model, emotions or (), sound.notes))
 
 
 def timeline(
@@ -122,10 +123,10 @@ def analyse(
 ) -> Iterator[dict[Any, Any]]:
     """Fills the page, the bars first."""
     with mistakes_as_messages():
-        samples = analysis.read(audio)
+        samples, notes = analysis.hear(audio)
         assert audio
         chosen = emotions or ()
-        whole = analysis.score(samples, model, chosen)
+        whole = analysis.score(samples, model, chosen, notes)
         rows = whole["emotions"]
         shown = [row["emotion"] for row in rows]
         explained = emotion if emotion and emotion in shown else shown[0]

@@ -43,13 +43,15 @@ def csv_text(name: str, result: dict[str, Any], over_time: dict[str, Any]) -> st
     whole = {row["emotion"]: row["score"] for row in result["emotions"]}
     buffer = io.StringIO()
     table = csv.writer(buffer)
-    table.writerow(["path", "part", "start_s", "end_s", *map(safe_cell, emotions)])
+    columns = ["path", "part", "start_s", "end_s", "quality"]
+    table.writerow([*columns, *map(safe_cell, emotions)])
     cell = safe_cell(name)
     scores = [f"{whole[emotion]:.5f}" for emotion in emotions]
-    table.writerow([cell, "recording", 0, f"{result['duration_s']:.3f}", *scores])
+    end, quality = f"{result['duration_s']:.3f}", result["quality"]
+    table.writerow([cell, "recording", 0, end, quality, *scores])
     for i, (start, end) in enumerate(zip(over_time["start_s"], over_time["end_s"], strict=True)):
         scores = [f"{over_time['scores'][emotion][i]:.5f}" for emotion in emotions]
-        table.writerow([cell, "window", f"{start:.3f}", f"{end:.3f}", *scores])
+        table.writerow([cell, "window", f"{start:.3f}", f"{end:.3f}", "", *scores])
     return buffer.getvalue()
 
 

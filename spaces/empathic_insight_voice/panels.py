@@ -63,6 +63,12 @@ def bars(result: dict[str, Any]) -> str:
             "This model has no scores of reference clips, so nothing says how unusual these are. "
             "Some emotions score high in nearly every voice."
         )
+    doubt = ""
+    if result["quality"]:
+        doubt = (
+            f'<p class="doubt" role="status">Doubtful: {escape(result["quality"])}. '
+            "The bars may say nothing about a voice.</p>"
+        )
     every = {row["emotion"]: row for row in rows}
     families = "".join(
         _table(family, "", [every[n] for n in names], compared)
@@ -70,7 +76,7 @@ def bars(result: dict[str, Any]) -> str:
         if (names := [n for n in every if every[n]["family"] == family])
     )
     return (
-        f'<div class="voice"><div class="columns">{"".join(lists)}</div>'
+        f'<div class="voice">{doubt}<div class="columns">{"".join(lists)}</div>'
         f'<p class="note">{note}</p>'
         f"<details><summary>All {len(rows)}, by family</summary>"
         f'<div class="columns">{families}</div></details></div>'

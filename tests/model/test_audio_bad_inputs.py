@@ -68,7 +68,7 @@ def test_a_wav_without_samples_is_refused():
 def test_text_renamed_to_wav_is_refused(tmp_path):
     path = tmp_path / "notes.wav"
     path.write_text("This is not audio.\n" * 200)
-    assert reason(path).startswith("not audio (libsndfile: ")
+    assert reason(path).startswith("not audio (")
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -79,7 +79,7 @@ def test_random_bytes_are_refused(seed):
 def test_raw_samples_without_a_header_are_refused(tmp_path):
     path = tmp_path / "clip.raw"
     path.write_bytes(TONE.tobytes())
-    assert reason(path).startswith("not audio (headerless samples")
+    assert reason(path).startswith("not audio (no header")
 
 
 def test_a_missing_file_is_refused_by_its_path():
@@ -88,7 +88,8 @@ def test_a_missing_file_is_refused_by_its_path():
 
 
 def test_a_url_is_not_fetched():
-    assert reason("https://example.org/clip.wav") == "No such file or directory"
+    for url in ("https://example.org/clip.wav", "hf://datasets/a/b/clip.wav", "s3://a/clip.wav"):
+        assert reason(url).endswith("addresses are not read: download the file, give its path")
 
 
 def test_a_path_with_a_null_byte_is_refused():

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pyarrow import parquet
@@ -138,6 +139,29 @@ def test_paths_come_from_stdin_globs_and_arguments_together(clips, monkeypatch, 
     assert cli.run(["score", "-", "clips/[12].wav", "clips/8.wav", "--json"]) == 0
     paths = [json.loads(line)["path"] for line in capsys.readouterr().out.splitlines()]
     assert paths == ["clips/7.wav", "clips/8.wav", "clips/1.wav", "clips/2.wav"]
+
+
+def test_one_bad_line_of_a_list_is_a_row_and_the_rest_are_scored(clips, monkeypatch, capsys):
+    listed = SimpleNamespace(
+        buffer=io.BytesIO(b'\xef\xbb\xbf"clips/7.wav"\r\ngone.wav\r\nclips/8.wav ')
+    )
+    monkeypatch.setattr(sys, "stdin", listed)
+    assert cli.run(["score", "-", "--json"]) == 1
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["path"] for row in rows] == ["clips/7.wav", "gone.wav", "clips/8.wav"]
+    assert [row["outcome"] for row in rows] == ["scored", "decode_error", "scored"]
+
+
+def test_files_that_are_passed_over_are_counted_and_named(clips, capsys):
+    for name in ("a.pdf", "b.docx", "c.docx"):
+        Path("clips", name).touch()
+    assert cli.run(["score", "clips", "--json"]) == 0
+    assert "files passed over: .docx 2, " in capsys.readouterr().err
+
+
+def test_an_address_says_that_it_is_not_read(clips, capsys):
+    assert cli.run(["score", "hf://datasets/a/b.wav"]) == 2
+    assert "addresses are not read: hf://datasets/a/b.wav" in capsys.readouterr().err
 
 
 def test_heads_in_any_spelling_become_the_columns(clips, real_model, tiny):

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import soundfile
 
+from benchmarks.quality import cases
 from modeling_empathic.audio import load_audio
 from modeling_empathic.scoring.quality import JUDGEMENTS, judge
 from tests.support.places import REPOSITORY
@@ -75,8 +77,53 @@ def test_every_word_is_one_of_the_list(speech):
     assert words and set(words) <= set(JUDGEMENTS)
 
 
+MADE = cases(load_audio(CLIPS[0]))
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_made_sounds_get_their_word(name):
+    word, makers = MADE[name]
+    for make in makers:
+        assert word in judge(make()).split(", "), name
+
+
+def test_what_the_decoder_noticed_comes_first(speech):
+    assert judge(speech, ["channels cancel"]) == "channels cancel"
+    assert judge(speech + np.float32(0.3), ["first of 2 tracks"]) == "first of 2 tracks, DC offset"
+    assert judge(speech[:300], ["channels cancel"]) == "channels cancel, too short"
+
+
+def test_the_notes_of_the_decoder_reach_the_column(tmp_path, speech, nano):
+    from modeling_empathic.scoring.clips import score_files
+
+    soundfile.write(tmp_path / "a.wav", np.stack([speech, -0.8 * speech], axis=1), RATE)
+    (row,) = score_files([tmp_path / "a.wav"], *nano)
+    assert row["outcome"] == "scored" and row["quality"] == "channels cancel"
+
+
+def test_a_clip_that_cannot_be_sound_is_a_row_and_the_rest_go_on(tmp_path, speech, nano):
+    from modeling_empathic.scoring.clips import score_files
+
+    for name, gain in (("a", 1.0), ("b", 1e20), ("c", 32_767.0), ("d", 1.0)):
+        soundfile.write(tmp_path / f"{name}.wav", speech * np.float32(gain), RATE, "FLOAT")
+    paths = [*(tmp_path / f"{name}.wav" for name in "abcd"), "https://a/b.wav", tmp_path / "gone"]
+    rows = list(score_files(paths, *nano))
+    assert [row["outcome"] == "scored" for row in rows] == [True, False, False, True, False, False]
+    assert "sound lies in [-1, 1]" in rows[1]["error"] and "[-1, 1]" in rows[2]["error"]
+    assert "addresses are not read" in rows[4]["error"] and "No such file" in rows[5]["error"]
+
+
+@pytest.fixture(scope="module")
+def nano():
+    from modeling_empathic.scoring.loading import load_model
+
+    model, extractor, _ = load_model(None, revision=None, heads=[], device="cpu", dtype="auto")
+    return model, extractor
+
+
 @pytest.mark.real
-def test_no_real_clip_is_doubted(shared):
-    for corpus in ("emodb", "nemo"):
-        clips = sorted((shared / "data" / corpus).glob("*.flac"))
-        assert [clip.name for clip in clips if judge(load_audio(clip))] == []
+@pytest.mark.parametrize("corpus", ["emodb", "nemo"])
+def test_at_most_two_real_clips_in_a_hundred_are_doubted(shared, corpus):
+    clips = sorted((shared / "data" / corpus).glob("*.flac"))
+    doubted = {clip.name: said for clip in clips if (said := judge(load_audio(clip)))}
+    assert clips and len(doubted) <= 0.02 * len(clips), doubted

@@ -255,7 +255,7 @@ def test_failed_clips_are_not_tried_again_unless_their_bytes_change(clips, monke
     Path("clips/gone.wav").symlink_to("nowhere")
     score_into("x.csv", find_audio(["clips"]))
     decoded = []
-    monkeypatch.setattr(scoring, "load_audio", decoded.append)
+    monkeypatch.setattr(scoring, "read_audio", decoded.append)
     score_into("x.csv", find_audio(["clips"]))
     assert decoded == []
     assert len(read_scores(Path("x.csv"))) == 11

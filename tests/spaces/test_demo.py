@@ -15,7 +15,7 @@ import pytest
 import soundfile
 import torch
 
-from modeling_empathic import NANO
+from modeling_empathic import NANO, load_audio
 from modeling_empathic.taxonomy import EMODB_CLASSES, EMOTION_NAMES
 from tests.support.places import REPOSITORY
 
@@ -81,7 +81,7 @@ def test_every_emotion_is_in_one_family_and_no_family_is_empty(space):
 def test_links_in_the_folder_are_files_of_this_repository(space):
     """The Hub's client follows links to files and skips links to folders."""
     links = [path for path in SPACE.rglob("*") if path.is_symlink()]
-    assert len(links) == 13
+    assert len(links) == 19
     for link in links:
         assert not link.readlink().is_absolute(), link
         assert link.is_file() and link.resolve().is_relative_to(REPOSITORY), link
@@ -232,6 +232,49 @@ def test_two_hours_of_silence_are_refused_by_their_header(space, tmp_path):
         space.analysis.read(str(bomb))
 
 
+def test_a_recording_is_heard_in_its_own_process_as_here(space):
+    clip = SPACE / "examples" / "en_doubt.flac"
+    np.testing.assert_array_equal(space.analysis.read(str(clip)), load_audio(clip))
+
+
+def test_a_decoder_that_hangs_or_eats_the_memory_is_a_message(space, tmp_path, monkeypatch):
+    import decoding
+
+    bomb = tmp_path / "clip.wav"
+    soundfile.write(bomb, np.tile(np.float32(0.1), 16_000 * 60), 16_000)
+    with monkeypatch.context() as context:
+        context.setattr(decoding, "TIME_S", 0.01)
+        with pytest.raises(ValueError, match="not decoded within"):
+            space.analysis.read(str(bomb))
+    broken = tmp_path / "decoding.py"
+    broken.write_text("import os; os.abort()")
+    monkeypatch.setattr(decoding, "__file__", str(broken))
+    with pytest.raises(ValueError, match="the decoder broke on it"):
+        space.analysis.read(str(bomb))
+
+
+def test_the_process_that_decodes_sees_no_secret(space, tmp_path, monkeypatch):
+    import decoding
+
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    told = tmp_path / "decoding.py"
+    told.write_text("import json, os; print(json.dumps({'error': repr(dict(os.environ))}))")
+    monkeypatch.setattr(decoding, "__file__", str(told))
+    with pytest.raises(ValueError, match="PATH") as caught:
+        space.analysis.read("any.wav")
+    assert "secret" not in str(caught.value)
+
+
+def test_what_is_doubtful_stands_above_the_bars(space, tiny, voice):
+    chord = sum(np.sin(2 * np.pi * f * np.arange(48_000) / 16_000) for f in (220, 277.2, 329.6))
+    result = space.analysis.score((0.1 * chord).astype(np.float32), tiny)
+    assert result["quality"] == "not like speech"
+    assert "Doubtful: not like speech." in space.panels.bars(result)
+    said = space.analysis.score(voice, tiny, notes=["first of 2 tracks"])["quality"]
+    assert said.startswith("first of 2 tracks")
+    assert "Doubtful" not in space.panels.bars(result | {"quality": ""})
+
+
 def test_a_spreadsheet_gets_no_formula_and_every_score(space, results):
     for name in ("=1+1.wav", "+1.wav", "-1.wav", "@SUM(A1).wav", "\tx.wav"):
         rows = list(
@@ -239,9 +282,10 @@ def test_a_spreadsheet_gets_no_formula_and_every_score(space, results):
         )
         assert {row[0] for row in rows[1:]} == {f"'{name}"}
     assert [row[1] for row in rows] == ["part", "recording"] + ["window"] * 4
-    assert rows[0][4:] == list(EMOTION_NAMES)
+    assert rows[0][4] == "quality"
+    assert rows[0][5:] == list(EMOTION_NAMES)
     whole = {row["emotion"]: row["score"] for row in results.score["emotions"]}
-    assert list(map(float, rows[1][4:])) == pytest.approx(
+    assert list(map(float, rows[1][5:])) == pytest.approx(
         [whole[n] for n in EMOTION_NAMES], abs=1e-5
     )
 

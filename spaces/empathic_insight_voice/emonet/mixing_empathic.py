@@ -1,0 +1,1 @@
+../../../modeling_empathic/mixing_empathic.py

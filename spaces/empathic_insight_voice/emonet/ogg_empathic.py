@@ -1,0 +1,1 @@
+../../../modeling_empathic/ogg_empathic.py
