@@ -53,7 +53,8 @@ def convert(
 ) -> None:
     """Convert the public heads and a Whisper encoder into one model folder.
 
-    Pickles are opened with `weights_only=True` and cannot run code; the result is safetensors, one
+    Pickles are opened with `weights_only=True`, which keeps them from running code (torch 2.10 and
+    later; this package asks for 2.11); the result is safetensors, one
     head a file. OUT appears under its name only when it is whole.
 
     `--model small` of the other commands does the same for you, in a cache; this is for a folder of

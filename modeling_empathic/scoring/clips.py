@@ -44,7 +44,9 @@ DEFAULT_BATCH_SIZE = 8
 AHEAD_BYTES = 64 * 2**20
 AHEAD_SAMPLES = 3600 * SAMPLE_RATE  # 230 MB
 MAX_AHEAD = 120  # windows of a clip whose features are computed ahead: an hour of 30 s
-SHORTEST = SAMPLE_RATE // 10  # samples: what a spectrogram needs, and no speech is shorter
+# Samples after a window for a model that is cut to speech: it keeps 40 ms beside the speech, and a
+# spectrogram's frames reach 13 ms further. What would follow in 30 s of padding is the same to it.
+SILENCE = SAMPLE_RATE // 5
 
 Row = dict[str, Any]
 
@@ -211,7 +213,9 @@ def prepare_clip(
     clip.rows += failed
 
     def features(window: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        length = {"max_length": max(len(window), SHORTEST)} if cut else {}
+        length = (
+            {"max_length": min(len(window) + SILENCE, feature_extractor.n_samples)} if cut else {}
+        )
         heard = feature_extractor(window, sampling_rate=SAMPLE_RATE, return_tensors="np", **length)
         array: npt.NDArray[np.float32] = heard["input_features"][0]
         return array

@@ -7,8 +7,9 @@ import torch
 from modeling_empathic import NANO, load_audio
 from modeling_empathic.scoring.clips import score_groups
 from modeling_empathic.scoring.loading import load_model
-from tests.support.sounds import CLIPS
+from tests.support.places import REPOSITORY
 
+CLIPS = sorted((REPOSITORY / "examples" / "clips").glob("*.flac"))
 TOLERANCE = 1e-5  # float32, other shapes of the same sums
 
 
