@@ -89,7 +89,11 @@ def heads(
     batch_size: Annotated[int, typer.Option(metavar="N", help="Clips in a step.")] = 32,
     epochs: Annotated[int, typer.Option(metavar="N", help="At most.")] = 40,
     patience: Annotated[
-        int, typer.Option(metavar="N", help="Epochs without progress after which a head stops.")
+        int,
+        typer.Option(
+            metavar="N",
+            help="Epochs without progress after which a head stops; 0: never, and all clips teach.",
+        ),
     ] = 12,
     seed: Annotated[int, typer.Option(metavar="N", help="Of all that is drawn.")] = 0,
     heads_per_pass: Annotated[

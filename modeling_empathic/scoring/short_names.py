@@ -14,6 +14,8 @@ SHORT_NAMES = {
 }
 """Folder or Hub id of each. `plus` is `small` with the four heads of a recording's quality."""
 
+UNFINISHED = ".training"  # in a folder that heads are being trained into
+
 
 class UnknownModelError(UserError):
     """A model that is neither a short name nor a folder nor a Hub id; the message has the names."""
@@ -37,6 +39,10 @@ def locate(model: str | Path | None) -> str:
     name = "nano" if model is None else str(model)
     if short := SHORT_NAMES.get(name.lower()):
         return short
+    if (Path(name) / UNFINISHED).is_dir():
+        raise UnknownModelError(
+            f"model {name}: its training is not finished; the command that began it goes on with it"
+        )
     if Path(name).is_dir() or is_hub_id(name):
         return name
     raise UnknownModelError(

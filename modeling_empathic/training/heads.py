@@ -224,11 +224,11 @@ class Learner:
             )
         self._sum.zero_()
         self.curve.append(loss)
-        if loss < self.best_loss:
+        if loss < self.best_loss or not self.settings.patience:
             self.best_loss, self.best_epoch = loss, self.epoch
             self.best = {k: v.detach().cpu().clone() for k, v in self.head.state_dict().items()}
         late = self.epoch - self.best_epoch >= self.settings.patience
-        return not late and self.epoch < self.settings.epochs
+        return not (late and self.settings.patience) and self.epoch < self.settings.epochs
 
     def save(self, path: Path, step: int) -> None:
         """All that continuing needs, in one file."""

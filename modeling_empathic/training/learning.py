@@ -34,6 +34,9 @@ class Learning:
         self, states: States, folds: np.ndarray, targets: dict[str, np.ndarray],
         settings: Settings, pooling: str, device: torch.device, ranks: Ranks,
     ):  # fmt: skip
+        # Without early stopping nobody says when to stop: all that is not tested teaches.
+        self._judged_by = VALIDATION if settings.patience else TRAIN
+        folds = folds if settings.patience else np.where(folds == VALIDATION, TRAIN, folds)
         self.states, self.folds, self.settings = states, folds, settings
         self.pooling, self.device, self.ranks = pooling, device, ranks
         self.targets = {
@@ -45,7 +48,7 @@ class Learning:
             for part in (TRAIN, VALIDATION)
         }
         self.train_rows = np.flatnonzero((folds == TRAIN).any(axis=0))
-        self.validation_rows = np.flatnonzero((folds == VALIDATION).any(axis=0))
+        self.validation_rows = np.flatnonzero((folds == self._judged_by).any(axis=0))
 
     def rows_of(self, epoch: int) -> np.ndarray:
         """The clips of an epoch in their order, the same for every head and process."""
@@ -198,7 +201,7 @@ class Learning:
                 inputs = self.inputs(states, group[0].spec, scalings)
                 for learner in group:
                     spec = learner.spec
-                    targets = self.targets[spec.name, spec.fold, VALIDATION][batch[mine]]
+                    targets = self.targets[spec.name, spec.fold, self._judged_by][batch[mine]]
                     known = ~targets.isnan() & good[mine]
                     with torch.no_grad():
                         scores = learner.head(inputs).cpu()

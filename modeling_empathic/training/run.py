@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..report.files import locked_folder, write_json
+from ..scoring.short_names import UNFINISHED
 from .base import Base, specs, stored_head, write_model
 from .folds import TEST, TRAIN, VALIDATION, make_folds
 from .heads import HeadSpec, Learner, Scaling, first_guess, read_tensors, write_tensors
@@ -24,7 +25,7 @@ from .record import surroundings
 from .settings import Settings, TrainingError
 from .states import FreshStates, bytes_a_clip, fill_cache
 
-WORK = ".training"
+WORK = UNFINISHED
 FILE_NAME = "training_args.json"
 Progress = Callable[[str, int], Callable[[int], None]]
 # Settings that decide where and how often, not what comes out.

@@ -27,7 +27,8 @@ class Settings:
             hundred clips teach chance as well, and 0 on full ones, as published.
         batch_size: Clips in a step, of all processes together.
         epochs: At most, over the training clips.
-        patience: A head stops after this many epochs without a lower validation loss.
+        patience: A head stops after this many epochs without a lower validation loss. 0: none
+            stops early, and the clips that would say when teach too, a gain where there are few.
         seed: Of initial weights, dropout and batches.
         standardize: Whether heads learn on inputs of mean 0 and deviation 1. The scaling becomes
             part of the first layer's weights, so that a saved head reads plain states.
@@ -65,10 +66,12 @@ class Settings:
             if getattr(self, name) not in valid:
                 words = f"{', '.join(valid[:-1])} or {valid[-1]}"
                 raise TrainingError(f"{name} {getattr(self, name)!r}: choose {words}")
-        counts = ("batch_size", "epochs", "patience", "learning_rate")
+        counts = ("batch_size", "epochs", "learning_rate")
         for name in counts if self.heads_per_pass is None else (*counts, "heads_per_pass"):
             if not getattr(self, name) > 0:
                 raise TrainingError(f"{name} {getattr(self, name)} must be positive")
+        if self.patience < 0:
+            raise TrainingError(f"patience {self.patience} must be 0 or more")
         if not 0 <= (self.input_dropout or 0) < 1:
             raise TrainingError(f"input_dropout {self.input_dropout} must be from 0 to below 1")
 

@@ -149,3 +149,14 @@ def test_the_first_guess_has_the_least_error_of_all_constants(loss, guess):
     best = error(torch.full((3,), guess), known, loss).mean()
     for constant in np.linspace(0, 5, 51):
         assert error(torch.full((3,), float(constant)), known, loss).mean() >= best - 1e-6
+
+
+def test_without_patience_the_last_epoch_is_kept_whatever_its_loss():
+    learner = Learner(SPEC, Settings(patience=0, epochs=3), CPU)
+    going = []
+    for epoch, loss in enumerate([1.0, 2.0, 3.0]):
+        learner.step(draw(6, 12), draw(6), epoch)
+        going.append(learner.judge(loss))
+    assert going == [True, True, False]
+    for key, value in learner.head.state_dict().items():
+        assert torch.equal(learner.best[key], value), key

@@ -8,11 +8,15 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
 
 from modeling_empathic import EmpathicInsightModel
-from modeling_empathic.training.settings import TrainingError
+from modeling_empathic.training.folds import TEST, TRAIN, VALIDATION
+from modeling_empathic.training.learning import Learning
+from modeling_empathic.training.ranks import Ranks
+from modeling_empathic.training.settings import Settings, TrainingError
 from tests.support.places import REPOSITORY
 from tests.support.servers import wait_until
 from tests.support.training_maker import CLASSES, make_clips, train, weights
@@ -272,3 +276,15 @@ def test_folds_measure_every_clip_by_heads_that_never_met_its_speaker(
     measured = result["measured"]
     assert (measured["clips"], measured["speakers"]) == (32, 4)
     assert measured["accuracy"] > 0.5 > measured["floor_accuracy"]
+
+
+def test_without_patience_all_clips_teach_but_the_tested_ones():
+    folds = np.array([[TRAIN, VALIDATION, TEST], [TRAIN, TRAIN, VALIDATION]])
+    for patience, teaching in ((12, [[0], [0, 1]]), (0, [[0, 1], [0, 1, 2]])):
+        learning = Learning(
+            None, folds, {"Awe": np.arange(3.0)}, Settings(patience=patience), "mean",
+            torch.device("cpu"), Ranks(),
+        )  # fmt: skip
+        for fold, rows in zip((0, -1), teaching, strict=True):
+            known = ~learning.targets["Awe", fold, TRAIN].isnan()
+            assert torch.nonzero(known)[:, 0].tolist() == rows
