@@ -23,7 +23,6 @@ import panels
 import tools
 import turns
 from emonet.audio import SAMPLE_RATE
-from emonet.taxonomy import UserError
 from links import EMOTIONS, EXAMPLES, link, settings_of_link
 from theme import THEME
 from voice_model import DEFAULT, SOURCES
@@ -49,14 +48,25 @@ windows, which you may choose. At most {analysis.LIMIT_S // 60} minutes and {LAR
 recording; nothing is kept for longer than an hour, or used for anything else.
 The whole method: [EmoNet-Voice, arXiv 2506.09827](https://arxiv.org/abs/2506.09827). By program:
 *Use via API* at the foot of the page (Python, JavaScript, MCP)."""
+UNMADE = """() => { for (const what of document.querySelectorAll(".skeleton")) {
+    what.classList.add("unmade"); what.firstChild.textContent = "Not made." } return [null] }"""
 DARK = "() => { document.body.classList.toggle('dark') }"
 Page = dict[Any, Any]
 
 
-def begin(audio: str | None) -> Page:
-    """Shows at once that a recording has come, or gone: nobody queues for this."""
+def begin(audio: str | None, before: threading.Event | None) -> Page:
+    """Shows at once that a recording has come, or gone: nobody queues for this.
+
+    Args:
+        audio: The recording.
+        before: Ends what is still at work for this visitor.
+    """
+    if before is not None:
+        before.set()
     there = audio is not None
     return {
+        job: threading.Event(),
+        queue: "",
         results: gr.Column(visible=there),
         player: panels.player(audio) if audio else "",
         overview: "",
@@ -76,25 +86,16 @@ def analyse(
     window_s: float,
     hop_s: float,
     emotion: str | None,
+    stop_it: threading.Event | None,
 ) -> Iterator[Page]:
     """Fills the top of the page: a sentence and the bars."""
-    if audio is not None:
-        yield from _or_message(_top(audio, model, emotions, window_s, hop_s, emotion))
-
-
-def _top(
-    audio: str,
-    model: str,
-    emotions: list[str],
-    window_s: float,
-    hop_s: float,
-    emotion: str | None,
-) -> Iterator[Page]:
-    with turns.quick():
+    if audio is None:
+        return
+    with turns.quick(), turns.until_stopped(), tools.mistakes_as_messages():
         samples, notes = analysis.hear(audio)
         analysis.plan(len(samples) / SAMPLE_RATE, window_s, hop_s)  # a mistake is told at once
         work = analysis.score_steps(samples, model, emotions or (), notes)
-        whole = yield from _watched(work, "Scoring", len(samples) / SAMPLE_RATE > 60)
+        whole = yield from _watched(work, "Scoring", stop_it, polite=False)
     leaders = [row["emotion"] for row in panels.leaders(whole)]
     shown = sorted(row["emotion"] for row in whole["emotions"])
     explained = emotion if emotion and emotion in shown else leaders[0]
@@ -120,12 +121,13 @@ def details(
     window_s: float,
     hop_s: float,
     emotion: str | None,
+    stop_it: threading.Event | None,
     whole: dict[str, Any] | None,
 ) -> Iterator[Page]:
     """Fills the page below the bars."""
     if audio is not None and whole is not None:
-        work = _below(audio, model, emotions, window_s, hop_s, emotion, whole)
-        yield from _or_message(work)
+        with turns.until_stopped(), tools.mistakes_as_messages():
+            yield from _below(audio, model, emotions, window_s, hop_s, emotion, stop_it, whole)
 
 
 def _below(
@@ -135,20 +137,19 @@ def _below(
     window_s: float,
     hop_s: float,
     emotion: str | None,
+    stop_it: threading.Event | None,
     whole: dict[str, Any],
 ) -> Iterator[Page]:
     samples, duration_s = analysis.read(audio), whole["duration_s"]
     wave, chosen = analysis.envelope(samples), emotions or ()
     explained = emotion or panels.leaders(whole)[0]["emotion"]
-    course = yield from _watched(
-        analysis.timeline_steps(samples, model, window_s, hop_s, chosen), "Timeline"
-    )
+    work = analysis.timeline_steps(samples, model, window_s, hop_s, chosen)
+    course = yield from _watched(work, "Timeline", stop_it)
     yield {over_time: lanes.timeline(whole, course)}
-    carries = yield from _watched(
-        analysis.moments_steps(samples, model, explained, chosen), "Moments"
-    )
+    work = analysis.moments_steps(samples, model, explained, chosen)
+    carries = yield from _watched(work, "Moments", stop_it)
     yield {carried: lanes.moments(carries, wave, duration_s)}
-    heard = yield from _watched(analysis.acoustics_steps(samples), "Acoustics")
+    heard = yield from _watched(analysis.acoustics_steps(samples), "Acoustics", stop_it)
     yield {sound: lanes.acoustics(heard, wave, duration_s), progress: panels.note("Writing files")}
     parts = {"recording": whole, "timeline": course, "moments": carries, "acoustics": heard}
     folder = Path(tempfile.mkdtemp())
@@ -171,51 +172,59 @@ def _below(
         shutil.rmtree(folder)
 
 
-def _free(said: str = "") -> Page:
+def _free() -> Page:
     """Nothing is at work: the page can be used."""
-    buttons = {run: gr.Button(interactive=True), stop: gr.Button(visible=False)}
-    return {progress: panels.note(said) if said else "", **buttons}
+    buttons = {run: gr.Button("Analyse", interactive=True), stop: gr.Button(visible=False)}
+    return {progress: "", **buttons}
 
 
 def _watched(
-    work: Generator[float, None, dict[str, Any]], what: str, polite: bool = True
+    work: Generator[float, None, dict[str, Any]],
+    what: str,
+    stop_it: threading.Event | None,
+    polite: bool = True,
 ) -> Generator[Page, None, dict[str, Any]]:
     """Shows how far a piece of work is; between its steps it can be stopped, and lets bars pass."""
-    yield {progress: panels.progress(what, 0)}
+    share = 0.0
     while True:
+        yield {progress: panels.progress(what, share)}
         if polite:
             turns.give_way()
+        if stop_it is not None and stop_it.is_set():
+            yield {progress: ""}
+            raise turns.Stopped
         try:
             share = next(work)
         except StopIteration as end:
             made: dict[str, Any] = end.value
             return made
-        yield {progress: panels.progress(what, share)}
 
 
-def _or_message(pages: Iterator[Page]) -> Iterator[Page]:
-    """A user's mistake becomes a message, and the page can be used again."""
-    try:
-        yield from pages
-    except UserError as error:
-        yield {results: gr.Column(visible=False), **_free()}
-        raise gr.Error(str(error), duration=None, print_exception=False) from error
+def stopped(stop_it: threading.Event | None) -> Page:
+    """The page after somebody pressed Stop."""
+    if stop_it is not None:
+        stop_it.set()
+    said = panels.note("Stopped. What is shown is whole; Analyse makes the rest.")
+    return {queue: said, **_free()}
 
 
-def stopped() -> Page:
-    """What is shown after the button was pressed."""
-    return _free("Stopped. What is shown is whole; Analyse makes the rest.")
+def failed() -> Page:
+    """The page after a message that says why there is nothing."""
+    return {results: gr.Column(visible=False), **_free()}
 
 
 def show_moments(
-    audio: str | None, model: str, emotions: list[str], emotion: str
+    audio: str | None,
+    model: str,
+    emotions: list[str],
+    emotion: str,
+    stop_it: threading.Event | None,
 ) -> Iterator[Page]:
     """The picture of `moments`."""
-    with tools.mistakes_as_messages():
+    with turns.until_stopped(), tools.mistakes_as_messages():
         samples = analysis.read(audio)
-        carries = yield from _watched(
-            analysis.moments_steps(samples, model, emotion, emotions or ()), "Moments"
-        )
+        work = analysis.moments_steps(samples, model, emotion, emotions or ())
+        carries = yield from _watched(work, "Moments", stop_it)
         duration_s = len(samples) / SAMPLE_RATE
         picture = lanes.moments(carries, analysis.envelope(samples), duration_s)
         yield {carried: picture, progress: ""}
@@ -271,8 +280,9 @@ with gr.Blocks(title="EmpathicInsight-Voice", delete_cache=(600, 3600)) as demo:
     with gr.Row():
         run = gr.Button("Analyse", variant="primary", interactive=False)
         stop = gr.Button("Stop", visible=False)
+    queue = gr.HTML(elem_id="queue")  # Gradio says here who is before you
     progress = gr.HTML(elem_id="progress")
-    scored = gr.State()
+    scored, job = gr.State(), gr.State()
     with gr.Column(visible=False, elem_id="results") as results:
         player = gr.HTML(elem_id="player")
         overview = gr.HTML()
@@ -283,7 +293,7 @@ with gr.Blocks(title="EmpathicInsight-Voice", delete_cache=(600, 3600)) as demo:
             over_time = gr.HTML()
             gr.Markdown("## Which moments carry it")
             which = gr.Dropdown(sorted(EMOTIONS), value=None, label="Emotion")
-            carried = gr.HTML()
+            carried = gr.HTML(elem_id="moments")
             gr.Markdown("## How it sounds")
             sound = gr.HTML()
             gr.Markdown("## In coarse classes")
@@ -302,34 +312,36 @@ with gr.Blocks(title="EmpathicInsight-Voice", delete_cache=(600, 3600)) as demo:
     fast: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "bars"}
     slow: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "details"}
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
-    shown: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": progress}
+    shown: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": queue}
     settings = [audio, model, emotions, window_s, hop_s, which]
     buttons = [run, stop, progress]
-    top = [results, overview, bars, coarse, rest, over_time, carried, sound, which, scored]
-    works = []
+    top = [overview, bars, coarse, rest, over_time, carried, sound, which, scored]
     for event, name in ((run.click, "analyse"), (audio.change, "analyse_new")):
         seen = event(
-            begin, audio, [results, player, overview, bars, rest, scored, *buttons],
+            begin, [audio, job],
+            [job, queue, results, player, overview, bars, rest, scored, *buttons],
             api_visibility="private", queue=False, show_progress="hidden",
         )  # fmt: skip
         first = seen.then(
-            analyse, settings, [*top, *buttons, *downloads], api_name=name,
+            analyse, [*settings, job], [*top, *buttons, *downloads], api_name=name,
             **fast, **hidden, **shown,
         )  # fmt: skip
-        then = first.success(
-            details, [*settings, scored],
-            [results, over_time, carried, sound, *buttons, *downloads],
+        first.success(
+            details, [*settings, job, scored], [over_time, carried, sound, *buttons, *downloads],
             api_name=name.replace("analyse", "details"), **slow, **hidden, **shown,
         )  # fmt: skip
-        works += [first, then]
-    explain = which.input(
-        show_moments, [audio, model, emotions, which], [carried, progress],
+        first.failure(
+            failed, None, [results, *buttons], queue=False, show_progress="hidden",
+            api_visibility="private",
+        )  # fmt: skip
+    which.input(
+        show_moments, [audio, model, emotions, which, job], [carried, progress],
         api_name="show_moments", **slow, **hidden, **shown,
     )  # fmt: skip
-    works.append(explain)
-    # What is at work for a visitor ends when they press the button or bring another recording.
-    audio.change(None, cancels=works)
-    stop.click(stopped, None, buttons, cancels=works, queue=False, api_visibility="private")
+    stop.click(
+        stopped, job, [queue, *buttons], js=UNMADE, queue=False, show_progress="hidden",
+        api_visibility="private",
+    )  # fmt: skip
     dark.click(None, js=DARK, api_visibility="private")
     demo.load(
         settings_of_link, None, [audio, model, window_s, hop_s, emotions, which],

@@ -42,3 +42,9 @@ document.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
+// A sign before the file has arrived; the style sheet takes it away when there is something to see.
+const arriving = (event) => {
+  if (event.target.closest?.("#recording")) document.body.dataset.arriving = "";
+};
+for (const kind of ["change", "drop"]) document.addEventListener(kind, arriving, true);
+document.addEventListener("click", () => delete document.body.dataset.arriving, true);

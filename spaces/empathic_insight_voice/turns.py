@@ -1,12 +1,23 @@
-"""Whose turn it is on the machine: bars first, everything else between them."""
+"""Whose turn it is on the machine: bars first, everything else between them, nothing unwanted."""
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 PATIENCE_S = 0.5
 _CHANGED = threading.Condition()
 _quick = 0
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: somebody wished it
+    """Work that nobody waits for any more."""
+
+
+@contextmanager
+def until_stopped() -> Iterator[None]:
+    """What is stopped ends here, without a word."""
+    with suppress(Stopped):
+        yield
 
 
 @contextmanager
