@@ -136,12 +136,27 @@ def contours(waveform: np.ndarray, sampling_rate: float = SAMPLE_RATE) -> dict[s
         >>> curves["time_s"][:3], curves["mfcc"].shape
         (array([0.  , 0.02, 0.04]), (13, 51))
     """
+    samples = load_audio(waveform, sampling_rate)
+    return joined(list(blocks(samples)))
+
+
+def blocks(samples: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+    """The parts of `contours` 30 s at a time, for who may want to stop before the end.
+
+    Args:
+        samples: As `load_audio` gives them.
+    """
+    n = 1 + len(samples) // HOP
+    for first in range(0, n, _BLOCK):
+        yield _block(samples, first, min(first + _BLOCK, n), n)
+
+
+def joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The `contours` of a clip from all of its `blocks`."""
     from scipy.signal import find_peaks
 
-    samples = load_audio(waveform, sampling_rate)
-    n = 1 + len(samples) // HOP
-    blocks = [_block(samples, i, min(i + _BLOCK, n), n) for i in range(0, n, _BLOCK)]
-    curves = {name: np.concatenate([b[name] for b in blocks], axis=-1) for name in blocks[0]}
+    curves = {name: np.concatenate([b[name] for b in parts], axis=-1) for name in parts[0]}
+    n = len(curves["f0_hz"])
     level = curves["level_dbfs"]
     threshold = np.percentile(level, 99) - _ACTIVE_DB
     curves["active"] = level >= threshold

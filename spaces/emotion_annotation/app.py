@@ -10,6 +10,7 @@ keyboard and the focus, and gives a clip no name that could tell what was acted.
 
 import json
 import os
+import secrets
 import sys
 import tempfile
 from pathlib import Path
@@ -77,11 +78,14 @@ def create_app(project: Project) -> FastAPI:
     """The server: the raters' page and its calls, and the organisers' page under `/admin`."""
     batch, people, store = project.batch, project.people, project.store
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    ended: set[str] = set()  # a session is a cookie, of which somebody may have a copy
 
     def somebody(request: Request) -> Person | None:
         user = request.session.get("oauth_info", {}).get("userinfo", {}).get("preferred_username")
         if user:
             return with_hub_user(people, user)
+        if request.session.get("id") in ended:
+            return None
         return with_code(people, request.session.get("code_sha256", ""))
 
     def rater(request: Request) -> Person:
@@ -125,11 +129,14 @@ def create_app(project: Project) -> FastAPI:
         if with_code(people, sha256(code)) is None:
             raise HTTPException(401, "no rater has this code")
         request.session.clear()
+        request.session["id"] = secrets.token_hex(16)
         request.session["code_sha256"] = sha256(code)
         return me(request)
 
     @app.post("/api/sign-out")
     def sign_out(request: Request, body: dict[str, Any] = Depends(small_json)) -> dict[str, Any]:
+        if "id" in request.session:
+            ended.add(request.session["id"])
         request.session.clear()
         return me(request)
 

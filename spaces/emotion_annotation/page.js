@@ -9,7 +9,8 @@ const $ = (id) => document.getElementById(id);
 const audio = $("clip");
 let task = null; // what the server said last
 let busy = false;
-let heard = false; // the recording has begun to play
+let heard = false; // the recording has played to its end
+let refused = ""; // why the last answer was not saved: it stays until the next one
 
 function show(view) {
   for (const section of document.querySelectorAll("main > section")) {
@@ -32,7 +33,7 @@ async function persist(path, request, trouble, read) {
       const response = await fetch(path, request);
       if (response.status < 500) {
         const value = await read(response);
-        complain("");
+        complain(refused);
         return value;
       }
     } catch { /* no connection, or one that broke off */ }
@@ -84,6 +85,7 @@ async function signIn(code) {
 async function act(path, body, said) {
   if (busy) return;
   busy = true;
+  if (path !== "/api/next") refused = "";
   enable();
   $("status").textContent = "";
   let reply = await call(path, body);
@@ -92,9 +94,8 @@ async function act(path, body, said) {
     return enter();
   }
   if (!reply.ok) { // refused: say why, and go on with what there is to do
-    const detail = reply.detail;
+    refused = `Not saved: ${reply.detail}.`;
     reply = await call("/api/next", {});
-    complain(`Not saved: ${detail}.`);
     said = "";
   }
   busy = false;
@@ -144,12 +145,13 @@ function play() {
 }
 
 const answer = (score) => {
+  if (!heard) $("status").textContent = "Please hear it to its end first.";
   if (!heard || !task.item) return;
   act("/api/answer", { item: task.item.id, score }, `Saved: ${task.item.emotion}, ${LABELS[score].toLowerCase()}.`);
 };
 const undo = () => { if (task && task.can_undo) act("/api/undo", {}, "Taken back: please answer it again."); };
 
-audio.addEventListener("playing", () => { heard = true; enable(); });
+audio.addEventListener("ended", () => { heard = true; enable(); });
 audio.addEventListener("error", () => {
   if (!audio.getAttribute("src")) return;
   complain("This recording cannot be played.");

@@ -2,12 +2,13 @@
 
 import math
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Generator, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import numpy as np
 from decoding import read_apart
-from emonet.acoustics import HOP_S, contours, summarise
+from emonet.acoustics import HOP_S, blocks, joined, summarise
 from emonet.audio import MIN_TAIL_S, SAMPLE_RATE, AudioError, Sound, windows
 from emonet.reference_scores import percentiles, z_scores
 from emonet.scoring.quality import judge
@@ -27,10 +28,23 @@ LIMIT_S = 1800
 """The longest recording, in seconds."""
 MAX_WINDOWS = 240
 """Of a timeline: with more, the hop grows."""
-MIN_WINDOW_S = 1.0
+MIN_WINDOW_S, USUAL_WINDOW_S = 1.0, 3.0
+MEASURED = ("emodb_test_speakers", "unseen_corpus")
+"""What of a model's training report says how good it is: new speakers, and a new corpus."""
+Result = TypeVar("Result")
 _BINS = 480  # points of a curve on the page
 _POINTS = to_0_10(1.0)  # of intensity in one of a head's own scale
 _HIT = 1.5  # times uniform: the paper's zero-shot rule (section 4.4)
+
+
+def finished(steps: Generator[Any, None, Result]) -> Result:
+    """What steps come to, for who need not stop in between."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
 
 def hear(path: str | None) -> Sound:
@@ -41,6 +55,11 @@ def hear(path: str | None) -> Sound:
     """
     if not path:
         raise AudioError("recording: none yet; upload one, record one, or choose an example")
+    return _heard(path)
+
+
+@lru_cache(maxsize=4)  # the page asks for one recording several times; half an hour is 115 MB
+def _heard(path: str) -> Sound:
     return read_apart(path, LIMIT_S)
 
 
@@ -56,6 +75,13 @@ def read(path: str | None) -> np.ndarray:
 def score(
     samples: np.ndarray, model: str, emotions: Sequence[str] = (), notes: Sequence[str] = ()
 ) -> dict[str, Any]:
+    """`score_steps`, at once."""
+    return finished(score_steps(samples, model, emotions, notes))
+
+
+def score_steps(
+    samples: np.ndarray, model: str, emotions: Sequence[str] = (), notes: Sequence[str] = ()
+) -> Generator[float, None, dict[str, Any]]:
     """Every emotion of a whole recording, the strongest first.
 
     A recording of more than 30 s is the mean of its 30 s windows, weighted by their length.
@@ -71,7 +97,7 @@ def score(
         nothing does), `load_s` (waiting for the model), `score_s`, `reference` (what scores are
         compared with, or None), `emotions` (rows of `emotion`, `family`, `score` on the head's
         scale, `intensity_0_10`, `z`, `percentile` and `usual_0_10`, the mean of the reference; None
-        without one), and `coarse` (`readings`).
+        without one), `coarse` (`readings`), and `measured` (what the model's training measured).
 
     Raises:
         VoiceError: No such model or emotion.
@@ -81,7 +107,7 @@ def score(
     voice = load(model, heads)
     loaded = time.perf_counter()
     cuts = windows(len(samples), WINDOW_S)
-    rows = score_windows(model, heads, samples, cuts)
+    rows = yield from score_windows(model, heads, samples, cuts)
     scores = dict(zip(voice.emotions, window_mean(rows, cuts).tolist(), strict=True))
     scored = time.perf_counter()
     shown = [name for name in scores if not heads or name in heads]
@@ -114,6 +140,7 @@ def score(
         "reference": reference and f"{reference.n_clips} clips: {reference.clips.rstrip('.')}",
         "emotions": table,
         "coarse": readings(chosen),
+        "measured": {key: voice.measured[key] for key in MEASURED if key in voice.measured},
     }
 
 
@@ -156,47 +183,49 @@ def readings(scores: dict[str, float]) -> dict[str, list[dict[str, Any]]]:
 def timeline(
     samples: np.ndarray,
     model: str,
-    window_s: float,
-    hop_s: float,
+    window_s: float = 0,
+    hop_s: float = 0,
     emotions: Sequence[str] = (),
 ) -> dict[str, Any]:
+    """`timeline_steps`, at once."""
+    return finished(timeline_steps(samples, model, window_s, hop_s, emotions))
+
+
+def timeline_steps(
+    samples: np.ndarray,
+    model: str,
+    window_s: float = 0,
+    hop_s: float = 0,
+    emotions: Sequence[str] = (),
+) -> Generator[float, None, dict[str, Any]]:
     """Scores over time.
 
     Args:
         samples: Of `read`.
         model: A name in `SOURCES`.
-        window_s: Length of a window in seconds, 1 to 30. Half of a recording that is no longer
-            than it, and then the hop at most a quarter of the window.
-        hop_s: Seconds from one to the next, at most `window_s`; grows where there would be more
-            than `MAX_WINDOWS`, and the window with it.
+        window_s: As for `plan`.
+        hop_s: As for `plan`.
         emotions: Only these; all if empty.
 
+    Yields:
+        The share that is done.
+
     Returns:
-        `window_s` and `hop_s` as used, `start_s`, `end_s`, and `scores`: emotion -> a list, on the
-        head's own scale.
+        `window_s` and `hop_s` as used, `changed` (why they are not as asked, `""` if they are),
+        `start_s`, `end_s`, and `scores`: emotion -> a list, on the head's own scale.
 
     Raises:
         VoiceError: Lengths out of range, or no such model or emotion.
     """
-    if not (MIN_WINDOW_S <= window_s <= WINDOW_S and 0 < hop_s <= window_s):
-        raise VoiceError(
-            f"a window of {window_s:g} s every {hop_s:g} s: the window must be {MIN_WINDOW_S:g} to "
-            f"{WINDOW_S:g} s and the hop above 0 and at most the window (longer ones leave gaps)"
-        )
-    duration_s = len(samples) / SAMPLE_RATE
-    if window_s >= duration_s:  # one window is no timeline
-        window_s = max(MIN_WINDOW_S, round(duration_s / 2, 1))
-        hop_s = min(hop_s, round(window_s / 4, 2))
-    least = math.ceil(10 * (duration_s - window_s) / (MAX_WINDOWS - 1)) / 10
-    hop_s = max(hop_s, least)
-    window_s = max(window_s, hop_s)
+    window_s, hop_s, changed = plan(len(samples) / SAMPLE_RATE, window_s, hop_s)
     cuts = windows(len(samples), window_s, hop_s, min_tail_s=min(MIN_TAIL_S, window_s))
     heads = tuple(emotions)
-    rows = score_windows(model, heads, samples, cuts)
+    rows = yield from score_windows(model, heads, samples, cuts)
     names = load(model, heads).emotions
     return {
         "window_s": window_s,
         "hop_s": hop_s,
+        "changed": changed,
         "start_s": [cut.start / SAMPLE_RATE for cut in cuts],
         "end_s": [cut.stop / SAMPLE_RATE for cut in cuts],
         "scores": {
@@ -205,9 +234,63 @@ def timeline(
     }
 
 
+def plan(duration_s: float, window_s: float, hop_s: float) -> tuple[float, float, str]:
+    """The windows of a timeline that suit a recording.
+
+    Args:
+        duration_s: Of the recording.
+        window_s: Length of a window in seconds, 1 to 30; 0 for a quarter of the recording, 1 to 3.
+            Half of a recording that is no longer than it, and then the hop at most a quarter of
+            the window: one window is no timeline.
+        hop_s: Seconds from one to the next, at most `window_s`; 0 for a quarter of the window.
+            Grows where there would be more than `MAX_WINDOWS`, and the window with it.
+
+    Returns:
+        Both as used, and a sentence that says why, if that is not as asked.
+
+    Raises:
+        VoiceError: Lengths out of range.
+
+    Example:
+        >>> plan(8, 0, 0), plan(600, 3, 0.5)[:2]
+        ((2.0, 0.5, ''), (3, 2.5))
+    """
+    asked = window_s, hop_s
+    usual_s = min(USUAL_WINDOW_S, max(MIN_WINDOW_S, round(duration_s / 4, 1)))
+    window_s = window_s or max(usual_s, hop_s)
+    hop_s = hop_s or window_s / 4
+    if not (MIN_WINDOW_S <= window_s <= WINDOW_S and 0 < hop_s <= window_s):
+        raise VoiceError(
+            f"a window of {window_s:g} s every {hop_s:g} s: the window must be {MIN_WINDOW_S:g} to "
+            f"{WINDOW_S:g} s and the hop above 0 and at most the window (longer ones leave gaps)"
+        )
+    why = ""
+    if window_s >= duration_s:
+        window_s = max(MIN_WINDOW_S, round(duration_s / 2, 1))
+        hop_s = min(hop_s, round(window_s / 4, 2))
+        why = "the recording is no longer than that"
+    least = math.ceil(10 * (duration_s - window_s) / (MAX_WINDOWS - 1)) / 10
+    if least > hop_s:
+        why = f"a timeline has at most {MAX_WINDOWS} windows"
+    hop_s = max(hop_s, least)
+    window_s = max(window_s, hop_s)
+    kept = all(not want or want == got for want, got in zip(asked, (window_s, hop_s), strict=True))
+    wish = " ".join(
+        f"{word} {value:g} s" for word, value in zip(("of", "every"), asked, strict=True) if value
+    )
+    return window_s, hop_s, "" if kept else f"You asked for windows {wish}, but {why}."
+
+
 def moments(
     samples: np.ndarray, model: str, emotion: str, emotions: Sequence[str] = ()
 ) -> dict[str, Any]:
+    """`moments_steps`, at once."""
+    return finished(moments_steps(samples, model, emotion, emotions))
+
+
+def moments_steps(
+    samples: np.ndarray, model: str, emotion: str, emotions: Sequence[str] = ()
+) -> Generator[float, None, dict[str, Any]]:
     """What each part of a recording adds to one emotion.
 
     Args:
@@ -224,7 +307,7 @@ def moments(
     Raises:
         VoiceError: No such model or emotion.
     """
-    parts, rest = contributions(model, tuple(emotions), samples, emotion)
+    parts, rest = yield from contributions(model, tuple(emotions), samples, emotion)
     n = _per_point(len(parts))
     points = _POINTS * _binned(parts, n, np.sum) / (n * FRAME_S)
     return {
@@ -236,6 +319,11 @@ def moments(
 
 
 def acoustics(samples: np.ndarray) -> dict[str, Any]:
+    """`acoustics_steps`, at once."""
+    return finished(acoustics_steps(samples))
+
+
+def acoustics_steps(samples: np.ndarray) -> Generator[float, None, dict[str, Any]]:
     """Pitch, loudness and tempo over time, and the features of the whole recording.
 
     Args:
@@ -245,7 +333,11 @@ def acoustics(samples: np.ndarray) -> dict[str, Any]:
         `step_s`; `f0_hz`, `level_dbfs` and `rate_hz`, a value every step (None where there is no
         voice, or too little to tell a rate); and `features`, name -> number or None.
     """
-    curves = contours(samples)
+    parts = []
+    for part in blocks(samples):
+        parts.append(part)
+        yield min(1.0, len(parts) * len(part["f0_hz"]) * HOP_S * SAMPLE_RATE / len(samples))
+    curves = joined(parts)
     n = _per_point(len(curves["time_s"]))
     over_time = {
         name: [None if math.isnan(value) else value for value in _binned(curves[name], n, _mean)]

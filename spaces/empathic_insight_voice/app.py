@@ -1,29 +1,30 @@
 """Hear it, see when, judge it: what a voice conveys to EmpathicInsight-Voice (arXiv 2506.09827).
 
 Every function of the page has an API name; `score`, `timeline`, `moments` and `acoustics` return
-numbers, and are the tools that MCP clients see.
+numbers, and are the tools that MCP clients see. Bars are made on a lane of their own; what takes
+longer comes behind them in steps, and between two steps it can be stopped.
 """
 
 import ctypes
 import importlib.util
-import math
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
-import voice_model  # isort: skip - imports `spaces`, which wants to be first
 import analysis
 import exports
 import gradio as gr
 import lanes
 import panels
+import tools
+import turns
 from emonet.audio import SAMPLE_RATE
-from emonet.taxonomy import UserError, resolve
+from links import EMOTIONS, EXAMPLES, link, settings_of_link
+from theme import THEME
 from voice_model import DEFAULT, SOURCES
 
 # Every thread would keep what it frees in a pool of its own, and memory would grow for minutes; one
@@ -32,85 +33,50 @@ with suppress(AttributeError, OSError):
     ctypes.CDLL(None).mallopt(-8, 1)  # M_ARENA_MAX
 
 HERE = Path(__file__).parent
-EXAMPLES = {path.stem: path for path in sorted((HERE / "examples").glob("*.flac"))}
 LANGUAGES = {"de": "German", "en": "English", "es": "Spanish", "fr": "French"}
-WINDOW_S, HOP_S = 3.0, 0.5
 LARGEST_FILE = "100 MB"
-EMOTIONS = voice_model.load(DEFAULT).emotions  # on the GPU before anybody asks, as ZeroGPU wants
-LIMITS = """**What the scores are not.** They say how a voice sounds to a model that learned from
-acted, mostly synthetic speech with machine-made labels. They do not read minds: they say nothing
-about what somebody feels, thinks or will do. Do not use them for decisions about people. In the
+KINDS = {"CSV": "csv", "JSON": "json", "PNG": "png", "WebVTT": "vtt", "Audacity labels": "txt"}
+LIMITS = """It says how a voice sounds to a model, not what anybody feels, thinks or will do: **no
+decisions about people.**"""
+ABOUT = f"""The model learned from acted, mostly synthetic speech with machine-made labels. In the
 European Union, inferring emotions at work or in schools is prohibited (AI Act, Article 5(1)(f)),
-but for medical or safety reasons."""
-ABOUT = f"""One clip becomes one score for each of 40 emotions; the bars show them on 0 to 10. A
-recording of more than 30 seconds is the mean of its 30 s windows; the timeline scores windows of
-the length you choose. At most {analysis.LIMIT_S // 60} minutes and {LARGEST_FILE} a
+but for medical or safety reasons.
+
+One clip becomes one score for each of 40 emotions; the bars show them on 0 to 10. A
+recording of more than 30 seconds is the mean of its 30 s windows; the timeline scores shorter
+windows, which you may choose. At most {analysis.LIMIT_S // 60} minutes and {LARGEST_FILE} a
 recording; nothing is kept for longer than an hour, or used for anything else.
 The whole method: [EmoNet-Voice, arXiv 2506.09827](https://arxiv.org/abs/2506.09827). By program:
 *Use via API* at the foot of the page (Python, JavaScript, MCP)."""
+UNMADE = """() => { for (const what of document.querySelectorAll(".skeleton")) {
+    what.classList.add("unmade"); what.firstChild.textContent = "Not made." } return [null] }"""
 DARK = "() => { document.body.classList.toggle('dark') }"
+Page = dict[Any, Any]
 
 
-@contextmanager
-def mistakes_as_messages() -> Iterator[None]:
-    """Shows a user's mistake as a message, in the page and through the API."""
-    try:
-        yield
-    except UserError as error:
-        raise gr.Error(str(error), duration=None, print_exception=False) from error
-
-
-def score(audio: str, model: str, emotions: list[str]) -> dict[str, Any]:
-    """Scores how a voice sounds: up to 40 emotions, the strongest first.
+def begin(audio: str | None, before: threading.Event | None) -> Page:
+    """Shows at once that a recording has come, or gone: nobody queues for this.
 
     Args:
-        audio: A recording of speech, at most 30 minutes.
-        model: Name of the model.
-        emotions: Only these; all if empty.
+        audio: The recording.
+        before: Ends what is still at work for this visitor.
     """
-    with mistakes_as_messages():
-        sound = analysis.hear(audio)
-        return exports.rounded(analysis.score(sound.samples, model, emotions or (), sound.notes))
-
-
-def timeline(
-    audio: str, model: str, emotions: list[str], window_s: float, hop_s: float
-) -> dict[str, Any]:
-    """Scores how a voice sounds over time, window by window.
-
-    Args:
-        audio: A recording of speech, at most 30 minutes.
-        model: Name of the model.
-        emotions: Only these; all if empty.
-        window_s: Length of a window in seconds, 1 to 30.
-        hop_s: Seconds from the start of one window to the next, at most window_s.
-    """
-    with mistakes_as_messages():
-        samples = analysis.read(audio)
-        return exports.rounded(analysis.timeline(samples, model, window_s, hop_s, emotions or ()))
-
-
-def moments(audio: str, model: str, emotion: str) -> dict[str, Any]:
-    """Tells which moments of a recording add to one emotion, and which take away from it.
-
-    Args:
-        audio: A recording of speech, at most 30 minutes.
-        model: Name of the model.
-        emotion: The emotion to explain.
-    """
-    with mistakes_as_messages():
-        name = resolve(emotion)
-        return exports.rounded(analysis.moments(analysis.read(audio), model, name, [name]))
-
-
-def acoustics(audio: str) -> dict[str, Any]:
-    """Measures pitch, loudness and speech rate of a recording, over time and as a whole.
-
-    Args:
-        audio: A recording of speech, at most 30 minutes.
-    """
-    with mistakes_as_messages():
-        return exports.rounded(analysis.acoustics(analysis.read(audio)))
+    if before is not None:
+        before.set()
+    there = audio is not None
+    return {
+        job: threading.Event(),
+        queue: "",
+        results: gr.Column(visible=there),
+        player: panels.player(audio) if audio else "",
+        overview: "",
+        bars: panels.skeleton("Listening") if there else "",
+        rest: gr.Column(visible=False),
+        progress: "",
+        scored: None,
+        run: gr.Button(interactive=False),
+        stop: gr.Button(visible=there),
+    }
 
 
 def analyse(
@@ -120,113 +86,154 @@ def analyse(
     window_s: float,
     hop_s: float,
     emotion: str | None,
-) -> Iterator[dict[Any, Any]]:
-    """Fills the page, the bars first."""
-    with mistakes_as_messages():
+    stop_it: threading.Event | None,
+) -> Iterator[Page]:
+    """Fills the top of the page: a sentence and the bars."""
+    if audio is None:
+        return
+    with turns.quick(), turns.until_stopped(), tools.mistakes_as_messages():
         samples, notes = analysis.hear(audio)
-        assert audio
-        chosen = emotions or ()
-        whole = analysis.score(samples, model, chosen, notes)
-        rows = whole["emotions"]
-        shown = [row["emotion"] for row in rows]
-        explained = emotion if emotion and emotion in shown else shown[0]
-        link = _link(audio, model, emotions, window_s, hop_s, explained)
+        analysis.plan(len(samples) / SAMPLE_RATE, window_s, hop_s)  # a mistake is told at once
+        work = analysis.score_steps(samples, model, emotions or (), notes)
+        whole = yield from _watched(work, "Scoring", stop_it, polite=False)
+    leaders = [row["emotion"] for row in panels.leaders(whole)]
+    shown = sorted(row["emotion"] for row in whole["emotions"])
+    explained = emotion if emotion and emotion in shown else leaders[0]
+    yield {
+        overview: panels.overview(whole, *link(audio, model, emotions, window_s, hop_s, explained)),
+        bars: panels.bars(whole),
+        coarse: panels.coarse(whole),
+        rest: gr.Column(visible=True),
+        over_time: panels.skeleton("Waiting for the timeline"),
+        carried: panels.skeleton("Waiting for the moments"),
+        sound: panels.skeleton("Waiting for the acoustics"),
+        which: gr.Dropdown(choices=shown, value=explained),
+        progress: "",
+        scored: whole,
+        **{button: gr.DownloadButton(interactive=False) for button in downloads},
+    }
+
+
+def details(
+    audio: str | None,
+    model: str,
+    emotions: list[str],
+    window_s: float,
+    hop_s: float,
+    emotion: str | None,
+    stop_it: threading.Event | None,
+    whole: dict[str, Any] | None,
+) -> Iterator[Page]:
+    """Fills the page below the bars."""
+    if audio is not None and whole is not None:
+        with turns.until_stopped(), tools.mistakes_as_messages():
+            yield from _below(audio, model, emotions, window_s, hop_s, emotion, stop_it, whole)
+
+
+def _below(
+    audio: str,
+    model: str,
+    emotions: list[str],
+    window_s: float,
+    hop_s: float,
+    emotion: str | None,
+    stop_it: threading.Event | None,
+    whole: dict[str, Any],
+) -> Iterator[Page]:
+    samples, duration_s = analysis.read(audio), whole["duration_s"]
+    wave, chosen = analysis.envelope(samples), emotions or ()
+    explained = emotion or panels.leaders(whole)[0]["emotion"]
+    work = analysis.timeline_steps(samples, model, window_s, hop_s, chosen)
+    course = yield from _watched(work, "Timeline", stop_it)
+    yield {over_time: lanes.timeline(whole, course)}
+    work = analysis.moments_steps(samples, model, explained, chosen)
+    carries = yield from _watched(work, "Moments", stop_it)
+    yield {carried: lanes.moments(carries, wave, duration_s)}
+    heard = yield from _watched(analysis.acoustics_steps(samples), "Acoustics", stop_it)
+    yield {sound: lanes.acoustics(heard, wave, duration_s), progress: panels.note("Writing files")}
+    parts = {"recording": whole, "timeline": course, "moments": carries, "acoustics": heard}
+    folder = Path(tempfile.mkdtemp())
+    try:
+        name = Path(audio).name
+        files = [folder / f"{exports.stem(name)}_emotions.{kind}" for kind in KINDS.values()]
+        files[0].write_text(exports.csv_text(name, whole, course), "utf-8")
+        files[1].write_text(exports.json_text(name, **exports.rounded(parts)), "utf-8")
+        exports.write_png(files[2], whole, course, wave)
+        for file, text in zip(files[3:], exports.subtitles(name, whole, course), strict=True):
+            file.write_text(text, "utf-8")
         yield {
-            results: gr.Column(visible=True),
-            overview: panels.overview(whole, audio, link),
-            bars: panels.bars(whole),
-            coarse: panels.coarse(whole),
-            over_time: _wait("the timeline"),
-            carried: _wait("the moments"),
-            sound: _wait("the acoustics"),
-            which: gr.Dropdown(choices=sorted(shown), value=explained),
-            **{button: gr.DownloadButton(interactive=False) for button in downloads},
-        }
-        wave, duration_s = analysis.envelope(samples), whole["duration_s"]
-        course = analysis.timeline(samples, model, window_s, hop_s, chosen)
-        yield {over_time: lanes.timeline(whole, course)}
-        carries = analysis.moments(samples, model, explained, chosen)
-        yield {carried: lanes.moments(carries, wave, duration_s)}
-        heard = analysis.acoustics(samples)
-        yield {sound: lanes.acoustics(heard, wave, duration_s)}
-        parts = {"recording": whole, "timeline": course, "moments": carries, "acoustics": heard}
-        folder = Path(tempfile.mkdtemp())
-        try:
-            files = [folder / f"emotions.{kind}" for kind in ("csv", "json", "png", "vtt", "txt")]
-            name = Path(audio).name
-            files[0].write_text(exports.csv_text(name, whole, course), "utf-8")
-            files[1].write_text(exports.json_text(name, **exports.rounded(parts)), "utf-8")
-            exports.write_png(files[2], whole, course, wave)
-            for file, text in zip(files[3:], exports.subtitles(name, whole, course), strict=True):
-                file.write_text(text, "utf-8")
-            yield {
+            **{
                 button: gr.DownloadButton(value=str(file), interactive=True)
                 for button, file in zip(downloads, files, strict=True)
-            }  # which Gradio copies to its cache before it comes back here
-        finally:
-            shutil.rmtree(folder)
+            },  # which Gradio copies to its cache before it comes back here
+            **_free(),
+        }
+    finally:
+        shutil.rmtree(folder)
 
 
-def analyse_new(audio: str | None, *settings: Any) -> Iterator[dict[Any, Any]]:
-    """`analyse` for a recording that has just come, or gone: the old results go at once."""
-    yield {results: gr.Column(visible=False)}
-    if audio is not None:
-        yield from analyse(audio, *settings)
+def _free() -> Page:
+    """Nothing is at work: the page can be used."""
+    buttons = {run: gr.Button("Analyse", interactive=True), stop: gr.Button(visible=False)}
+    return {progress: "", **buttons}
 
 
-def show_moments(audio: str, model: str, emotions: list[str], emotion: str) -> str:
+def _watched(
+    work: Generator[float, None, dict[str, Any]],
+    what: str,
+    stop_it: threading.Event | None,
+    polite: bool = True,
+) -> Generator[Page, None, dict[str, Any]]:
+    """Shows how far a piece of work is; between its steps it can be stopped, and lets bars pass."""
+    share = 0.0
+    while True:
+        yield {progress: panels.progress(what, share)}
+        if polite:
+            turns.give_way()
+        if stop_it is not None and stop_it.is_set():
+            yield {progress: ""}
+            raise turns.Stopped
+        try:
+            share = next(work)
+        except StopIteration as end:
+            made: dict[str, Any] = end.value
+            return made
+
+
+def stopped(stop_it: threading.Event | None) -> Page:
+    """The page after somebody pressed Stop."""
+    if stop_it is not None:
+        stop_it.set()
+    said = panels.note("Stopped. What is shown is whole; Analyse makes the rest.")
+    return {queue: said, **_free()}
+
+
+def failed() -> Page:
+    """The page after a message that says why there is nothing."""
+    return {results: gr.Column(visible=False), **_free()}
+
+
+def show_moments(
+    audio: str | None,
+    model: str,
+    emotions: list[str],
+    emotion: str,
+    stop_it: threading.Event | None,
+) -> Iterator[Page]:
     """The picture of `moments`."""
-    with mistakes_as_messages():
+    with turns.until_stopped(), tools.mistakes_as_messages():
         samples = analysis.read(audio)
-        carries = analysis.moments(samples, model, emotion, emotions or ())
-        return lanes.moments(carries, analysis.envelope(samples), len(samples) / SAMPLE_RATE)
-
-
-def settings_of_link(request: gr.Request) -> tuple[Any, ...]:
-    """What the address asks for, as far as it makes sense: anybody can write one."""
-    asked = dict(request.query_params)
-    example = EXAMPLES.get(asked.get("example", ""))
-    model = asked.get("model", DEFAULT)
-    window_s = _number(asked.get("window"), WINDOW_S, analysis.MIN_WINDOW_S, 30.0)
-    return (
-        str(example) if example else gr.skip(),  # somebody may have been quick to upload
-        model if model in SOURCES else DEFAULT,
-        window_s,
-        _number(asked.get("hop"), min(HOP_S, window_s), 0.25, window_s),
-        [name for name in asked.get("only", "").split(",") if name in EMOTIONS],
-        asked["emotion"] if asked.get("emotion") in EMOTIONS else None,
-    )
-
-
-def _number(text: str | None, default: float, low: float, high: float) -> float:
-    try:
-        value = float(text or "nan")
-    except ValueError:
-        return default
-    return min(max(value, low), high) if math.isfinite(value) else default
-
-
-def _link(
-    audio: str, model: str, emotions: list[str], window_s: float, hop_s: float, emotion: str
-) -> str:
-    """Query that `settings_of_link` reads."""
-    asked = {"model": model, "window": f"{window_s:g}", "hop": f"{hop_s:g}", "emotion": emotion}
-    if emotions:
-        asked["only"] = ",".join(emotions)  # no name has a comma
-    example = EXAMPLES.get(Path(audio).stem)
-    if example and example.read_bytes() == Path(audio).read_bytes():
-        asked["example"] = example.stem
-    return urlencode(asked)
+        work = analysis.moments_steps(samples, model, emotion, emotions or ())
+        carries = yield from _watched(work, "Moments", stop_it)
+        duration_s = len(samples) / SAMPLE_RATE
+        picture = lanes.moments(carries, analysis.envelope(samples), duration_s)
+        yield {carried: picture, progress: ""}
 
 
 def _example_label(stem: str) -> str:
     """`de_anger` as people say it."""
     language, _, emotion = stem.partition("_")
     return f"{emotion.capitalize()} ({LANGUAGES[language]})"
-
-
-def _wait(what: str) -> str:
-    return f'<div class="voice"><p class="note" role="status">Working on {what} …</p></div>'
 
 
 def warm_up() -> None:
@@ -241,89 +248,117 @@ with gr.Blocks(title="EmpathicInsight-Voice", delete_cache=(600, 3600)) as demo:
         gr.Markdown("# What a voice conveys\n40 emotions, how strong, how unusual, and when.")
         dark = gr.Button("Light or dark", size="sm", scale=0, min_width=120)
     gr.Markdown(LIMITS, elem_id="limits")
-    with gr.Row():
-        with gr.Column(scale=3):
-            audio = gr.Audio(
-                label=f"Speech, up to {analysis.LIMIT_S // 60} min",
-                buttons=["download"],
-                type="filepath",
-                sources=["upload", "microphone"],
-            )
-            gr.Examples(
-                [[str(path)] for path in EXAMPLES.values()],
-                audio,
-                label="Examples, spoken by a synthesiser",
-                example_labels=[_example_label(name) for name in EXAMPLES],
-                cache_examples=False,
-                api_visibility="private",
-            )
-        with gr.Column(scale=2):
+    audio = gr.Audio(
+        label=f"Speech, up to {analysis.LIMIT_S // 60} min",
+        elem_id="recording",
+        buttons=[],
+        editable=False,
+        type="filepath",
+        sources=["upload", "microphone"],
+    )
+    gr.Examples(
+        [[str(path)] for path in EXAMPLES.values()],
+        audio,
+        label="Examples, spoken by a synthesiser",
+        example_labels=[_example_label(name) for name in EXAMPLES],
+        cache_examples=False,
+        api_visibility="private",
+    )
+    with gr.Accordion("Settings", open=False):
+        with gr.Row():
             model = gr.Dropdown(list(SOURCES), value=DEFAULT, label="Model")
-            window_s = gr.Slider(
-                analysis.MIN_WINDOW_S, 30, WINDOW_S, step=0.5, label="Window of the timeline, s"
-            )
-            hop_s = gr.Slider(0.25, 30, HOP_S, step=0.25, label="From window to window, s")
             emotions = gr.Dropdown(
                 sorted(EMOTIONS), multiselect=True, label="Only these emotions (none: all)"
             )
-            run = gr.Button("Analyse", variant="primary")
-    with gr.Column(visible=False) as results:
-        overview = gr.HTML(elem_id="overview")
+        with gr.Row():
+            window_s = gr.Slider(
+                0, 30, 0, step=0.5, label="Window of the timeline, s (0: by the recording's length)"
+            )
+            hop_s = gr.Slider(
+                0, 30, 0, step=0.25, label="From window to window, s (0: a quarter of the window)"
+            )
+    with gr.Row():
+        run = gr.Button("Analyse", variant="primary", interactive=False)
+        stop = gr.Button("Stop", visible=False)
+    queue = gr.HTML(elem_id="queue")  # Gradio says here who is before you
+    progress = gr.HTML(elem_id="progress")
+    scored, job = gr.State(), gr.State()
+    with gr.Column(visible=False, elem_id="results") as results:
+        player = gr.HTML(elem_id="player")
+        overview = gr.HTML()
         gr.Markdown("## Emotions")
         bars = gr.HTML()
-        gr.Markdown("## Over time")
-        over_time = gr.HTML()
-        gr.Markdown("## Which moments carry it")
-        which = gr.Dropdown(sorted(EMOTIONS), value=None, label="Emotion")
-        carried = gr.HTML()
-        gr.Markdown("## How it sounds")
-        sound = gr.HTML()
-        gr.Markdown("## In coarse classes")
-        coarse = gr.HTML()
-        with gr.Row():
-            kinds = ("CSV", "JSON", "PNG", "WebVTT", "Audacity labels")
-            downloads = [gr.DownloadButton(f"Download {kind}") for kind in kinds]
-        gr.Markdown(
-            "CSV: scores as the heads give them, about 0 to 4; 2.5 times that is the intensity, "
-            "which the other files have."
-        )
+        with gr.Column(visible=False) as rest:
+            gr.Markdown("## Over time")
+            over_time = gr.HTML()
+            gr.Markdown("## Which moments carry it")
+            which = gr.Dropdown(sorted(EMOTIONS), value=None, label="Emotion")
+            carried = gr.HTML(elem_id="moments")
+            gr.Markdown("## How it sounds")
+            sound = gr.HTML()
+            gr.Markdown("## In coarse classes")
+            coarse = gr.HTML()
+            with gr.Row():
+                downloads = [gr.DownloadButton(f"Download {kind}") for kind in KINDS]
+            gr.Markdown(
+                "CSV: scores as the heads give them, about 0 to 4; 2.5 times that is the "
+                "intensity, which the other files have."
+            )
     gr.Markdown(ABOUT)
     with gr.Row(visible=False):  # for the API: functions without a place on the page
-        numbers = gr.JSON()
-        calls = [gr.Button() for _ in range(4)]
+        numbers = [gr.JSON(label=name) for name in ("scores", "timeline", "moments", "acoustics")]
+        calls = [gr.Button() for _ in numbers]
 
-    shared: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model"}
-    page = [audio, model, emotions, window_s, hop_s, which]
-    filled = [results, overview, bars, coarse, over_time, carried, sound, which, *downloads]
+    fast: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "bars"}
+    slow: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "details"}
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
-    run.click(analyse, page, filled, api_name="analyse", **shared, **hidden)
-    audio.change(
-        analyse_new, page, filled, api_name="analyse_new", show_progress="hidden",
-        **shared, **hidden,
-    )  # fmt: skip
+    shown: dict[str, Any] = {"show_progress": "minimal", "show_progress_on": queue}
+    settings = [audio, model, emotions, window_s, hop_s, which]
+    buttons = [run, stop, progress]
+    top = [overview, bars, coarse, rest, over_time, carried, sound, which, scored]
+    for event, name in ((run.click, "analyse"), (audio.change, "analyse_new")):
+        seen = event(
+            begin, [audio, job],
+            [job, queue, results, player, overview, bars, rest, scored, *buttons],
+            api_visibility="private", queue=False, show_progress="hidden",
+        )  # fmt: skip
+        first = seen.then(
+            analyse, [*settings, job], [*top, *buttons, *downloads], api_name=name,
+            **fast, **hidden, **shown,
+        )  # fmt: skip
+        first.success(
+            details, [*settings, job, scored], [over_time, carried, sound, *buttons, *downloads],
+            api_name=name.replace("analyse", "details"), **slow, **hidden, **shown,
+        )  # fmt: skip
+        first.failure(
+            failed, None, [results, *buttons], queue=False, show_progress="hidden",
+            api_visibility="private",
+        )  # fmt: skip
     which.input(
-        show_moments, [audio, model, emotions, which], carried, api_name="show_moments",
-        **shared, **hidden,
+        show_moments, [audio, model, emotions, which, job], [carried, progress],
+        api_name="show_moments", **slow, **hidden, **shown,
+    )  # fmt: skip
+    stop.click(
+        stopped, job, [queue, *buttons], js=UNMADE, queue=False, show_progress="hidden",
+        api_visibility="private",
     )  # fmt: skip
     dark.click(None, js=DARK, api_visibility="private")
     demo.load(
         settings_of_link, None, [audio, model, window_s, hop_s, emotions, which],
         api_name="settings_of_link", show_progress="hidden", **hidden,
     )  # fmt: skip
-    calls[0].click(score, [audio, model, emotions], numbers, api_name="score", **shared)
+    chosen = [audio, model, emotions]
+    calls[0].click(tools.score, chosen, numbers[0], api_name="score", **fast)
     calls[1].click(
-        timeline, [audio, model, emotions, window_s, hop_s], numbers, api_name="timeline", **shared
+        tools.timeline, [*chosen, window_s, hop_s], numbers[1], api_name="timeline", **slow
     )
-    calls[2].click(moments, [audio, model, which], numbers, api_name="moments", **shared)
-    calls[3].click(acoustics, audio, numbers, api_name="acoustics", **shared)
+    calls[2].click(tools.moments, [audio, model, which], numbers[2], api_name="moments", **slow)
+    calls[3].click(tools.acoustics, audio, numbers[3], api_name="acoustics", **slow)
 
 if __name__ == "__main__":
     threading.Thread(target=warm_up, daemon=True).start()
     demo.queue(max_size=64).launch(
-        # Fonts of the system: nothing is fetched from elsewhere.
-        theme=gr.themes.Soft(
-            primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["monospace"]
-        ),
+        theme=THEME,
         css_paths=HERE / "page.css",
         head=f"<script>{(HERE / 'page.js').read_text()}</script>",
         # In a checkout the examples are links to files outside of this folder.

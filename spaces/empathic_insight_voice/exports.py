@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,16 @@ def safe_cell(text: str) -> str:
         ("'=1+1.wav", 'clip.wav')
     """
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def stem(name: str) -> str:
+    """What files about a recording are called.
+
+    Example:
+        >>> stem("Interview 3.wav"), stem("=1+1<b>.wav")
+        ('Interview 3', '_1_1_b_')
+    """
+    return re.sub(r"[^\w .-]", "_", Path(name).stem)[:80].strip(" .") or "recording"
 
 
 def csv_text(name: str, result: dict[str, Any], over_time: dict[str, Any]) -> str:

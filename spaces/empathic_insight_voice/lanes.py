@@ -13,16 +13,15 @@ from typing import Any
 
 import numpy as np
 from emonet.taxonomy import short_name, to_0_10
-from families import FAMILY, OTHER
-from panels import clock, family_class, in_order
+from families import FAMILY, ORDER, OTHER
+from panels import clock, family_class, in_order, leaders, question
 
-_LINES = 6
 _COLUMNS = 480  # of the heat map: two a window where there are most
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600)  # seconds between ticks
 
 
 def timeline(result: dict[str, Any], over_time: dict[str, Any]) -> str:
-    """Lines of the strongest emotions and a heat map of all.
+    """A line for each of the leaders of the bars, and a heat map of all.
 
     Args:
         result: Of `analysis.score`.
@@ -34,26 +33,21 @@ def timeline(result: dict[str, Any], over_time: dict[str, Any]) -> str:
     }
     start_s, end_s = over_time["start_s"], over_time["end_s"]
     middle_s = [(start + end) / 2 for start, end in zip(start_s, end_s, strict=True)]
-    leaders = sorted(intensity, key=lambda name: -max(intensity[name]))[:_LINES]
-    top = ceiling(np.array([intensity[name] for name in leaders]))
+    names = [row["emotion"] for row in leaders(result) if row["emotion"] in intensity]
+    top = ceiling(np.array([intensity[name] for name in names]))
     # The ends lie in no window's middle: the first and the last window speak for them.
     time_s = [0.0, *middle_s, duration_s]
-    lines = "".join(
-        _path(time_s, [row[0], *row, row[-1]], duration_s, 0, top, f"line line-{i}")
-        for i, row in enumerate(intensity[name] for name in leaders)
-    )
-    legend = "".join(
-        f'<li><svg aria-hidden="true" viewBox="0 0 24 8"><path class="line line-{i}" '
-        f'd="M0 4H24"/></svg>{escape(short_name(name))}</li>'
-        for i, name in enumerate(leaders)
-    )
-    peak = leaders[0]
-    at_s = middle_s[int(np.argmax(intensity[peak]))]
+    lines = []
+    for name in names:
+        row = intensity[name]
+        at_s = middle_s[int(np.argmax(row))]
+        words = f"{name}: highest {max(row):.1f} of 10 at {clock(at_s)}, lowest {min(row):.1f}."
+        family = FAMILY.get(name, OTHER)
+        drawn = [row[0], *row, row[-1]]
+        line = _path(time_s, drawn, duration_s, 0, top, f"line line-{ORDER.index(family)}")
+        label = f'<em title="{escape(name)}">{escape(short_name(name))}</em>{_scale(top, 0)}'
+        lines.append(_lane(label, _svg(line, words), 52))
     window, hop = (f"{round(over_time[key], 2):g} s" for key in ("window_s", "hop_s"))
-    description = (
-        f"Intensity over {clock(duration_s)} in windows of {window}. The "
-        f"highest is {peak}: {max(intensity[peak]):.1f} of 10 at {clock(at_s)}."
-    )
     rows = in_order(list(intensity))
     labels = "".join(
         f'<span class="{family_class(FAMILY.get(name, OTHER))}" title="{escape(name)}">'
@@ -61,22 +55,31 @@ def timeline(result: dict[str, Any], over_time: dict[str, Any]) -> str:
         for name in rows
     )
     columns = nearest(middle_s, duration_s)
-    picture = _image(np.array([intensity[name] for name in rows])[:, columns] / top)
-    alt = escape(f"Heat map of {len(rows)} emotions. {description}")
-    heat = f'<img src="{picture}" alt="{alt}">'
-    note = (
+    everything = np.array([intensity[name] for name in rows])
+    highest = ceiling(everything)
+    picture = _image(everything[:, columns] / highest)
+    peak = rows[int(everything.max(1).argmax())]
+    alt = (
+        f"Heat map of {len(rows)} emotions. Intensity over {clock(duration_s)} in windows of "
+        f"{window}. The highest is {peak}: {max(intensity[peak]):.1f} of 10."
+    )
+    heat = f'<img src="{picture}" alt="{escape(alt)}">'
+    why = (
         f"Windows of {window} every {hop}; a moment has the score of the window whose middle is "
         "nearest. A few seconds of speech are less to go by than a whole clip: shorter windows "
-        "tell better when, and worse what."
+        "tell better when, and worse what. The lines are those of the first bars above, on one "
+        "scale. Click a picture, or press the arrow keys in it, to move the player."
     )
+    changed = escape(over_time["changed"])
+    changed = f'<p class="note changed">{changed} So {window} every {hop}.</p>' if changed else ""
     return (
-        f'<div class="voice"><ul class="legend">{legend}</ul><div class="lanes">'
-        + _lane(_scale(top, 0), _svg(lines, description), 190)
-        + _lane(labels, heat, 15 * len(rows), "heat")
-        + _axis(duration_s)
-        + '</div><p class="ramp"><span>0</span><img alt="" src="'
+        f'<div class="voice">{question("the timeline", why)}{changed}'
+        + _lanes("".join(lines), duration_s)
+        + f"<details><summary>All {len(rows)} as a heat map</summary>"
+        + _lanes(_lane(labels, heat, 15 * len(rows), "heat"), duration_s, "wide")
+        + '<p class="ramp"><span>0</span><img alt="" src="'
         + _image(np.linspace(0, 1, 64)[None])
-        + f'"><span>{top}, of 10</span></p><p class="note">{note}</p></div>'
+        + f'"><span>{highest}, of 10</span></p></details></div>'
     )
 
 
@@ -128,22 +131,18 @@ def moments(result: dict[str, Any], wave: np.ndarray, duration_s: float) -> str:
         f"intensity a {unit}; the most at {clock(min(time_s[best], duration_s))}."
     )
     total = sum(points) * step_s / unit_s
-    note = (
+    why = (
         f"The area above the line less the area below it is {total:+.1f} points of the intensity "
         f"of 0 to 10; {result['rest']:+.1f} come from no moment (constants of the head, and the "
         "padding to 30 s). It shows what this model used, not what caused anything."
     )
     if duration_s > 30:
-        note += " Windows of 30 s are explained one by one; each counts by its length."
+        why += " Windows of 30 s are explained one by one; each counts by its length."
+    adds = f"<em>Adds<small>points/{short}</small></em>{_scale(bound, -bound)}"
     return (
-        f'<div class="voice"><div class="lanes">{_waveform(wave)}'
-        + _lane(
-            f"<em>Adds<small>points/{short}</small></em>{_scale(bound, -bound)}",
-            _svg(middle + areas, description),
-            110,
-        )
-        + _axis(duration_s)
-        + f'</div><p class="note">{escape(note)}</p></div>'
+        f'<div class="voice">{question("these moments", escape(why))}'
+        + _lanes(_waveform(wave) + _lane(adds, _svg(middle + areas, description), 110), duration_s)
+        + "</div>"
     )
 
 
@@ -168,6 +167,7 @@ def acoustics(result: dict[str, Any], wave: np.ndarray, duration_s: float) -> st
             low = max(low, high - 60)  # below that it is the noise of the recording
         pad = 0.08 * (high - low) or 1.0
         low, high = low - pad, high + pad
+        low = low if key == "level_dbfs" else max(0.0, low)  # no pitch or rate is below zero
         time_s = [(i + 0.5) * result["step_s"] for i in range(len(values))]
         drawn = [None if value is None else max(value, low) for value in values]
         description = (
@@ -175,11 +175,11 @@ def acoustics(result: dict[str, Any], wave: np.ndarray, duration_s: float) -> st
             if known
             else f"{title}: nothing could be measured."
         )
-        scale = _scale(high, low, digits) if known else "<b>none</b>"
+        scale = _scale(high, low, digits) if known else '<span class="scale"><b>none</b></span>'
         lanes.append(
             _lane(
                 f"<em>{title}<small>{unit}</small></em>{scale}",
-                _svg(_path(time_s, drawn, duration_s, low, high, "line line-0"), description),
+                _svg(_path(time_s, drawn, duration_s, low, high, "line line-1"), description),
                 90,
             )
         )
@@ -196,23 +196,37 @@ def acoustics(result: dict[str, Any], wave: np.ndarray, duration_s: float) -> st
         f"<div><dt>{name}</dt><dd>{'not to be told' if v is None else form.format(v)}</dd></div>"
         for name, v, form in facts
     )
+    why = (
+        "Measured by librosa, not by the model: pitch by pYIN, loudness as level, rate by peaks of "
+        "the level (an approximation)."
+    )
     return (
-        f'<div class="voice"><dl>{items}</dl><div class="lanes">{_waveform(wave)}{"".join(lanes)}'
-        f'{_axis(duration_s)}</div><p class="note">Measured by librosa, not by the model: pitch by '
-        "pYIN, loudness as level, rate by peaks of the level (an approximation).</p></div>"
+        f'<div class="voice">{question("how it sounds", why)}<dl>{items}</dl>'
+        + _lanes(_waveform(wave) + "".join(lanes), duration_s)
+        + "</div>"
+    )
+
+
+def _lanes(inside: str, duration_s: float, kind: str = "") -> str:
+    """Lanes above their axis, and over them what moves the player, by mouse and by keyboard."""
+    return (
+        f'<div class="lanes {kind}">{inside}{_axis(duration_s)}'
+        '<div class="seek" role="slider" tabindex="0" aria-label="Position in the recording" '
+        f'aria-valuemin="0" aria-valuemax="{duration_s:.2f}" aria-valuenow="0" '
+        'aria-valuetext="0 s"><i class="now"></i></div></div>'
     )
 
 
 def _lane(label: str, picture: str, height_px: int, kind: str = "") -> str:
     return (
         f'<div class="label {kind}" style="height:{height_px}px">{label}</div>'
-        f'<div class="lane {kind}" style="height:{height_px}px">{picture}<i class="now"></i></div>'
+        f'<div class="lane {kind}" style="height:{height_px}px">{picture}</div>'
     )
 
 
 def _scale(high: float, low: float, digits: int | None = None) -> str:
     digits = (1 if high - low < 4 else 0) if digits is None else digits
-    return f"<b>{high:.{digits}f}</b><b>{low:.{digits}f}</b>"
+    return f'<span class="scale"><b>{high:.{digits}f}</b><b>{low:.{digits}f}</b></span>'
 
 
 def _axis(duration_s: float) -> str:
@@ -223,7 +237,7 @@ def _axis(duration_s: float) -> str:
         "</span>"
         for i in range(int(0.97 * duration_s / step_s) + 1)
     )
-    return f'<div class="label"></div><div class="axis" aria-hidden="true">{ticks}</div>'
+    return f'<div class="label empty"></div><div class="axis" aria-hidden="true">{ticks}</div>'
 
 
 def _svg(inside: str, description: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from emonet.taxonomy import short_name
 from families import BY_FAMILY, ORDER
 
-TOP = 8  # rows of each short list
+LEADERS = 5  # rows of each short list, lines of the timeline
 _COLUMNS = "<col class=name><col><col class=number>"
 _CALM = 1.0  # standard deviations: from there on a score is called unusual
 
@@ -20,55 +20,131 @@ def family_class(family: str) -> str:
     return f"family-{ORDER.index(family)}"
 
 
-def overview(result: dict[str, Any], audio: str, link: str) -> str:
-    """Player, times and a link to the settings, above everything else.
+def player(audio: str) -> str:
+    """The one player, which moves the line in every picture.
 
     Args:
-        result: Of `analysis.score`.
         audio: Path of the recording in Gradio's cache.
-        link: Query that brings the settings back.
     """
     source = escape(f"gradio_api/file={quote(audio)}")
-    loaded = f", after {result['load_s']:.1f} s of loading" if result["load_s"] >= 0.1 else ""
     return (
-        '<div class="voice overview">'
-        f'<audio class="voice-player" controls preload="metadata" src="{source}" '
-        f'aria-label="The recording; a line in every picture below follows it"></audio>'
-        f"<p>{clock(result['duration_s'])} of sound scored in {result['score_s']:.1f} s{loaded}. "
-        f"Model {escape(result['model'])} ({escape(result['revision'][:12])}). "
-        f'<a href="?{escape(link)}">Link to these settings</a></p></div>'
+        f'<div class="voice"><audio class="voice-player" controls preload="metadata" '
+        f'src="{source}" aria-label="The recording; a line in every picture follows it"></audio>'
+        "</div>"
     )
 
 
+def skeleton(what: str) -> str:
+    """Where something will be, before it is."""
+    rows = "".join(f'<div><i></i><b style="--width:{9 - n}"></b></div>' for n in range(LEADERS))
+    return (
+        f'<div class="voice skeleton"><p class="note" role="status">{escape(what)} …</p>'
+        f'<div aria-hidden="true">{rows}</div></div>'
+    )
+
+
+def progress(what: str, share: float) -> str:
+    """How far a piece of work is, from 0 to 1."""
+    percent = f"{100 * share:.0f}"
+    return (
+        f'<div class="voice progress"><span>{escape(what)}: {percent} %</span>'
+        f'<progress max="100" value="{percent}" aria-label="{escape(what)}"></progress></div>'
+    )
+
+
+def note(text: str) -> str:
+    """A line of its own."""
+    return f'<div class="voice"><p class="note" role="status">{escape(text)}</p></div>'
+
+
+def leaders(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows that bars and timeline begin with: what stands out most, or else is strongest.
+
+    Args:
+        result: Of `analysis.score`.
+    """
+    rows = result["emotions"]
+    return (sorted(rows, key=lambda row: -_z(row)) if result["reference"] else rows)[:LEADERS]
+
+
+def overview(result: dict[str, Any], link: str, with_audio: bool) -> str:
+    """A sentence, what it is worth, and a link to the settings, above everything else.
+
+    Args:
+        result: Of `analysis.score`.
+        link: Query that brings the settings back.
+        with_audio: Whether it brings the recording back too.
+    """
+    first = leaders(result)[0]
+    name = f"<strong>{escape(short_name(first['emotion']))}</strong>"
+    if first["z"] is None:
+        said = (
+            f"Sounds most like {name}. How unusual that is nothing says: "
+            "this model has no scores of reference clips."
+        )
+    elif first["z"] >= _CALM:
+        above = _above(first["percentile"])
+        said = f"Sounds most like {name}, unusual for this model: {above} of its reference clips."
+    else:
+        said = f"Nothing stands out for this model; nearest is {name}."
+    doubts = escape(result["quality"])
+    clip = f"Doubtful: {doubts}. The scores may say nothing." if doubts else "no doubts about it"
+    loaded = f", after {result['load_s']:.1f} s of loading" if result["load_s"] >= 0.1 else ""
+    where = "Link to this page" if with_audio else "Link to these settings"
+    missing = "" if with_audio else " (your recording is not in it)"
+    return (
+        f'<div class="voice overview"><p class="sentence" role="status">{said}</p>'
+        f'<dl class="worth"><div{" class=doubt" if doubts else ""}><dt>This recording</dt>'
+        f"<dd>{clip}</dd></div><div><dt>This model</dt><dd>{_worth(result)}</dd></div></dl>"
+        f'<p class="note">{clock(result["duration_s"])} of sound scored in '
+        f"{result['score_s']:.1f} s{loaded}. "
+        f"Model {escape(result['model'])} ({escape(result['revision'][:12])}). "
+        f'<a href="?{escape(link)}">{where}</a>{missing}</p></div>'
+    )
+
+
+def _worth(result: dict[str, Any]) -> str:
+    """What the model was measured to be good for."""
+    said = []
+    for key, whom in (
+        ("emodb_test_speakers", "speakers it never met (EmoDB)"),
+        ("unseen_corpus", "a corpus it never met"),
+    ):
+        found = result["measured"].get(key)
+        if found:
+            whom += f" ({found['name']})" if "name" in found else ""
+            said.append(
+                f"right about {100 * found['top1']:.0f} % of the clips of {whom}: "
+                f"{len(found['classes'])} acted emotions, "
+                f"{100 * found['floor_most_frequent']:.0f} % by guessing"
+            )
+    return escape("; ".join(said) or "comes without measured figures")
+
+
 def bars(result: dict[str, Any]) -> str:
-    """The strongest and the most unusual emotions, then all by family.
+    """What stands out and what is strongest, then all by family.
 
     Args:
         result: Of `analysis.score`.
     """
     rows = result["emotions"]
     compared = result["reference"] is not None
-    lists = [_table("Strongest", "by intensity, 0 to 10", rows[:TOP], compared)]
+    lists = []
     if compared:
-        unusual = sorted(rows, key=lambda row: -_z(row))
-        lists.append(_table("Most unusual", "against the reference clips", unusual[:TOP], compared))
-        note = (
+        title = "Stands out most"
+        lists.append(_table(title, "against the reference clips", leaders(result), compared))
+        why = (
             "The tick on a bar is the mean of the model's reference clips "
             f"({escape(result['reference'])}); bold is one standard deviation above it, or more. "
             "Some emotions score high in nearly every voice: "
             "what stands out against that says more than what is high."
         )
     else:
-        note = (
+        why = (
             "This model has no scores of reference clips, so nothing says how unusual these are. "
             "Some emotions score high in nearly every voice."
         )
-    doubt = ""
-    if result["quality"]:
-        doubt = (
-            f'<p class="doubt" role="status">Doubtful: {escape(result["quality"])}. '
-            "The bars may say nothing about a voice.</p>"
-        )
+    lists.append(_table("Strongest", "intensity, 0 to 10", rows[:LEADERS], compared))
     every = {row["emotion"]: row for row in rows}
     families = "".join(
         _table(family, "", [every[n] for n in names], compared)
@@ -76,10 +152,23 @@ def bars(result: dict[str, Any]) -> str:
         if (names := [n for n in every if every[n]["family"] == family])
     )
     return (
-        f'<div class="voice">{doubt}<div class="columns">{"".join(lists)}</div>'
-        f'<p class="note">{note}</p>'
+        f'<div class="voice">{question("these bars", why)}'
+        f'<div class="columns">{"".join(lists)}</div>'
         f"<details><summary>All {len(rows)}, by family</summary>"
         f'<div class="columns">{families}</div></details></div>'
+    )
+
+
+def question(what: str, answer: str) -> str:
+    """An explanation behind a question mark.
+
+    Args:
+        what: Words that say what is explained.
+        answer: HTML.
+    """
+    return (
+        f'<details class="why"><summary aria-label="About {escape(what)}">?</summary>'
+        f'<p class="note">{answer}</p></details>'
     )
 
 
@@ -98,31 +187,35 @@ def coarse(result: dict[str, Any]) -> str:
     for corpus, rows in result["coarse"].items():
         top = rows[0]["probability"] or 1
         body = "".join(
-            f'<tr{" class=hit" if row["hit"] else ""}><th scope="row">{escape(row["class"])}</th>'
-            f'<td class="track"><span style="width:{100 * row["probability"] / top:.1f}%"></span>'
-            f"</td><td>{100 * row['probability']:.0f} %</td></tr>"
+            f"<tr role=row{' class=hit' if row['hit'] else ''}>"
+            f'<th scope="row" role=rowheader>{escape(row["class"])}</th>'
+            f'<td role=cell class="track">'
+            f'<span style="width:{100 * row["probability"] / top:.1f}%"></span>'
+            f"</td><td role=cell>{100 * row['probability']:.0f} %</td></tr>"
             for row in rows
         )
         tables.append(
-            f"<table><caption>{escape(corpus)}</caption>{_COLUMNS}"
+            f"<table role=table><caption>{escape(corpus)}</caption>{_COLUMNS}"
             "<thead class=hidden><tr><th>class</th>"
             f"<th>bar</th><th>share</th></tr></thead><tbody>{body}</tbody></table>"
         )
-    return (
-        f'<div class="voice"><div class="columns">{"".join(tables)}</div><p class="note">'
+    why = (
         "Each class has the share of its strongest emotion in a softmax over the emotions that the "
         "paper's Table 11 maps to the corpus; bold ones are hits by its rule, above 1.5 times an "
-        "even share. There can be several, or none.</p></div>"
+        "even share. There can be several, or none."
     )
+    columns = f'<div class="columns">{"".join(tables)}</div>'
+    return f'<div class="voice">{question("these classes", why)}{columns}</div>'
 
 
 def _table(title: str, how: str, rows: list[dict[str, Any]], compared: bool) -> str:
     heading = f"{escape(title)} <small>{escape(how)}</small>" if how else escape(title)
-    columns = "<th>emotion</th><th>bar</th><th>intensity</th>"
-    columns += "<th>against the reference</th>" if compared else ""
+    head = "<th>emotion</th><th>bar</th><th>intensity</th>"
+    head += "<th>against the reference</th>" if compared else ""
     cols = _COLUMNS + "<col class=reference>" if compared else _COLUMNS
     return (
-        f"<table><caption>{heading}</caption>{cols}<thead class=hidden><tr>{columns}</tr></thead>"
+        f"<table role=table><caption>{heading}</caption>{cols}"
+        f"<thead class=hidden><tr>{head}</tr></thead>"
         f"<tbody>{''.join(_row(row, compared) for row in rows)}</tbody></table>"
     )
 
@@ -132,18 +225,20 @@ def _row(row: dict[str, Any], compared: bool) -> str:
     name = row["emotion"]
     tick = "" if usual is None else f'<i style="left:{10 * usual:.1f}%"></i>'
     cells = (
-        f'<th scope="row" title="{escape(name)}">{escape(short_name(name))}</th>'
-        f'<td class="track"><span class="{family_class(row["family"])}" '
+        f'<th scope="row" role=rowheader title="{escape(name)}">{escape(short_name(name))}</th>'
+        f'<td role=cell class="track"><span class="{family_class(row["family"])}" '
         f'style="width:{10 * row["intensity_0_10"]:.1f}%"></span>{tick}</td>'
-        f"<td>{row['intensity_0_10']:.1f}</td>"
+        f"<td role=cell>{row['intensity_0_10']:.1f}</td>"
     )
     if compared:
         unusual = " class=unusual" if _z(row) >= _CALM else ""
         title = f"{_z(row):+.1f} standard deviations from the mean of the reference clips"
-        percent = row["percentile"]
-        above = "above all" if percent > 99.5 else f"above {percent:.0f} %"
-        cells += f'<td{unusual} title="{title}">{above}</td>'
-    return f"<tr>{cells}</tr>"
+        cells += f'<td role=cell{unusual} title="{title}">{_above(row["percentile"])}</td>'
+    return f"<tr role=row>{cells}</tr>"
+
+
+def _above(percent: float) -> str:
+    return "above all" if percent > 99.5 else f"above {percent:.0f} %"
 
 
 def _z(row: dict[str, Any]) -> float:

@@ -1,8 +1,10 @@
 """The model behind the page: which there are, loading, scores of windows, and what moments add."""
 
+import json
 import math
 import os
 import threading
+from collections.abc import Generator
 from typing import Any, NamedTuple
 
 try:  # before torch, as ZeroGPU asks
@@ -19,7 +21,7 @@ except ImportError:
 import numpy as np
 import torch
 from emonet.audio import SAMPLE_RATE, windows
-from emonet.reference_scores import Reference, read_reference
+from emonet.reference_scores import Reference, model_file, read_reference
 from emonet.taxonomy import UserError
 from transformers import AutoConfig, AutoModel, WhisperFeatureExtractor
 
@@ -39,7 +41,8 @@ SOURCES: dict[str, str] = (
 )
 """Models on offer, by name: the folder in `EMONET_MODEL_FOLDER`, or by what the machine can do."""
 DEFAULT = "Small" if "Small" in SOURCES else next(iter(SOURCES))
-BATCH = 32 if _CUDA else 8
+BATCH = 32 if _CUDA else 4
+"""Windows between two moments at which somebody can stop: half a second of a CPU."""
 _KEPT = 2  # models in memory: the default and one more
 
 
@@ -57,6 +60,7 @@ class Voice(NamedTuple):
         extractor: The mel features it reads.
         emotions: Names of its heads in the order of the scores.
         reference: Its scores of reference clips, if it has a file of them.
+        measured: What its training measured (`training.json`), empty if nothing.
     """
 
     name: str
@@ -65,6 +69,7 @@ class Voice(NamedTuple):
     extractor: Any
     emotions: tuple[str, ...]
     reference: Reference | None
+    measured: dict[str, Any]
 
 
 _LOADED: dict[tuple[str, tuple[str, ...]], Voice] = {}
@@ -127,20 +132,36 @@ def _read(name: str, heads: tuple[str, ...]) -> Voice:
     extractor = WhisperFeatureExtractor.from_pretrained(SOURCES[name], revision=revision or "main")
     reference = read_reference(SOURCES[name], revision)
     commit = model.commit or "local folder"
-    return Voice(name, commit, model, extractor, emotions, reference)
+    measured = _measured(SOURCES[name], revision)
+    return Voice(name, commit, model, extractor, emotions, reference, measured)
 
 
-def _seconds(name: str, heads: tuple[str, ...], samples: np.ndarray, cuts: Any) -> int:
-    """What to reserve of a GPU for `score_windows` or `contributions`: 20 ms a window and spare."""
-    n_windows = len(cuts) if isinstance(cuts, list) else len(windows(len(samples), WINDOW_S))
-    return min(120, 15 + math.ceil(0.02 * n_windows))
+def _measured(source: str, revision: str | None) -> dict[str, Any]:
+    path = model_file(source, "training.json", revision)
+    said = json.loads(path.read_text("utf-8")) if path else {}
+    measured: dict[str, Any] = said.get("measured", {})
+    return measured
+
+
+def _seconds(name: str, heads: tuple[str, ...], sounds: list[np.ndarray]) -> int:
+    """What to reserve of a GPU for `score_sounds`: 20 ms a window and spare."""
+    return min(120, 15 + math.ceil(0.02 * len(sounds)))
 
 
 @GPU(duration=_seconds)  # type: ignore[untyped-decorator]
+def score_sounds(name: str, heads: tuple[str, ...], sounds: list[np.ndarray]) -> np.ndarray:
+    """Scores of a batch of sounds, each padded to 30 s: `(sounds, emotions)` float32."""
+    voice = load(name, heads)
+    with torch.inference_mode():
+        logits = voice.model(input_features=_features(voice, sounds)).logits
+    scores: np.ndarray = logits.float().cpu().numpy()
+    return scores
+
+
 def score_windows(
     name: str, heads: tuple[str, ...], samples: np.ndarray, cuts: list[slice]
-) -> np.ndarray:
-    """Scores of parts of a recording, each padded to 30 s.
+) -> Generator[float, None, np.ndarray]:
+    """Scores of parts of a recording, each padded to 30 s, batch by batch.
 
     Args:
         name: Of the model.
@@ -148,24 +169,42 @@ def score_windows(
         samples: `(samples,)` at 16 kHz.
         cuts: The parts.
 
+    Yields:
+        The share that is done.
+
     Returns:
         `(parts, emotions)` float32, on the heads' own scale, in the order of `Voice.emotions`.
     """
-    voice = load(name, heads)
     rows = []
-    with torch.inference_mode():
-        for start in range(0, len(cuts), BATCH):
-            batch = [samples[cut] for cut in cuts[start : start + BATCH]]
-            logits = voice.model(input_features=_features(voice, batch)).logits
-            rows.append(logits.float().cpu().numpy())
+    for start in range(0, len(cuts), BATCH):
+        rows.append(
+            score_sounds(name, heads, [samples[cut] for cut in cuts[start : start + BATCH]])
+        )
+        yield min(1.0, (start + BATCH) / len(cuts))
     return np.concatenate(rows)
 
 
-@GPU(duration=_seconds)  # type: ignore[untyped-decorator]
+@GPU(duration=20)  # type: ignore[untyped-decorator]
+def _explained(
+    name: str, heads: tuple[str, ...], sound: np.ndarray, emotion: str
+) -> tuple[np.ndarray, float]:
+    """What every 20 ms of one window of 30 s adds to its score, and the score."""
+    voice = load(name, heads)
+    column = voice.emotions.index(emotion)
+    with torch.no_grad():
+        features = _features(voice, [sound]).to(voice.model.dtype)
+        states = voice.model.encoder(features).last_hidden_state
+    states.requires_grad_()
+    score = voice.model(encoder_states=states).logits[0, column]
+    (gradient,) = torch.autograd.grad(score, states)
+    parts = (gradient.float() * states.detach().float().nan_to_num()).sum(-1)[0].cpu().numpy()
+    return parts, float(score.detach())
+
+
 def contributions(
     name: str, heads: tuple[str, ...], samples: np.ndarray, emotion: str
-) -> tuple[np.ndarray, float]:
-    """What every 20 ms of a recording adds to an emotion's score.
+) -> Generator[float, None, tuple[np.ndarray, float]]:
+    """What every 20 ms of a recording adds to an emotion's score, window by window.
 
     Gradient x input at the encoder's states. A head's first layer is linear and what follows is
     piecewise linear, so for a full head this is exactly the part of the score that passes the
@@ -180,6 +219,9 @@ def contributions(
         samples: `(samples,)` at 16 kHz.
         emotion: Head to explain.
 
+    Yields:
+        The share that is done.
+
     Returns:
         `(frames,)` parts of the recording's score, and the rest that no moment has (biases and the
         padding to 30 s): together they are the score.
@@ -190,23 +232,16 @@ def contributions(
     voice = load(name, heads)
     if emotion not in voice.emotions:
         raise VoiceError(f"no head {emotion!r} loaded; choose {', '.join(voice.emotions)}")
-    column = voice.emotions.index(emotion)
     cuts = windows(len(samples), WINDOW_S)
     n_samples = sum(cut.stop - cut.start for cut in cuts)
     curves, rests = [], []
     for cut in cuts:  # one at a time: the gradient of one window of a full head is enough memory
         sound = samples[cut]
-        with torch.no_grad():
-            states = voice.model.encoder(
-                _features(voice, [sound]).to(voice.model.dtype)
-            ).last_hidden_state
-        states.requires_grad_()
-        score = voice.model(encoder_states=states).logits[0, column]
-        (gradient,) = torch.autograd.grad(score, states)
-        parts = (gradient.float() * states.detach().float().nan_to_num()).sum(-1)[0].cpu().numpy()
+        parts, score = _explained(name, heads, sound, emotion)
         n_frames = min(len(parts), math.ceil(len(sound) / SAMPLE_RATE / FRAME_S))
         curves.append(parts[:n_frames] * ((cut.stop - cut.start) / n_samples))
-        rests.append(float(score.detach()) - float(parts[:n_frames].sum()))
+        rests.append(score - float(parts[:n_frames].sum()))
+        yield len(curves) / len(cuts)
     return np.concatenate(curves), float(window_mean(rests, cuts))
 
 

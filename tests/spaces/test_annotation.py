@@ -385,3 +385,12 @@ def test_on_a_space_people_are_who_they_are_on_the_hub(tmp_path, monkeypatch, ap
     assert client.get("/api/me").json()["role"] == role
     assert client.post("/api/next", json={}).is_success == (role == "rater")
     assert client.get("/admin/").is_success == (role == "organiser")
+
+
+def test_signing_out_ends_the_session_in_every_copy_of_its_cookie(browse):
+    client, copy = browse("human-1"), browse()
+    copy.cookies.update(dict(client.cookies))
+    assert copy.post("/api/next", json={}).status_code == 200
+    client.post("/api/sign-out", json={})
+    assert copy.post("/api/next", json={}).status_code == 401
+    assert browse("human-1").post("/api/next", json={}).status_code == 200  # and may come again

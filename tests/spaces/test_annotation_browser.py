@@ -286,7 +286,34 @@ def test_the_keyboard_alone_is_enough_and_space_plays_again(open_page):
     press(page, "1")
 
 
-def test_nothing_can_be_answered_before_the_clip_has_begun_to_play(open_page):
+def test_nothing_can_be_answered_before_the_clip_has_been_heard(open_page, server):
+    page = open_page("human-2", start=False)
+    page.get_by_role("button", name="Start").click()
+    until(page, "document.getElementById('clip').duration > 0")
+    page.evaluate("document.getElementById('clip').pause()")
+    page.keyboard.press("1")
+    assert page.locator(".score:enabled").count() == 0
+    page.get_by_text("Please hear it to its end first.").wait_for()
+    page.keyboard.press("r")
+    assert shown_item(page, server)
+
+
+def test_why_an_answer_was_refused_stays_until_the_next_one(open_page, server):
+    page = open_page("human-2")
+    assert shown_item(page, server)
+    refusal = {"status": 409, "body": '{"detail": "the clip went to somebody else"}'}
+    page.route("**/api/answer", lambda route: route.fulfill(**refusal), times=1)
+    page.keyboard.press("1")
+    said = page.get_by_text("Not saved: the clip went to somebody else.")
+    said.wait_for()
+    assert shown_item(page, server)  # loaded, and heard
+    assert said.is_visible() and page.locator("#status").inner_text() == ""
+    shoot(page, "refused")
+    press(page, "1")
+    assert shown_item(page, server) and not said.is_visible()
+
+
+def test_nothing_can_be_answered_before_the_clip_has_come(open_page):
     page = open_page("human-2", start=False)
     page.route("**/clip/*", lambda route: None)  # never comes
     page.get_by_role("button", name="Start").click()

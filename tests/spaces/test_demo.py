@@ -2,12 +2,15 @@
 
 import csv
 import doctest
+import html
 import importlib
 import io
 import itertools
 import json
 import math
+import re
 import sys
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,9 +21,10 @@ import torch
 from modeling_empathic import NANO, load_audio
 from modeling_empathic.taxonomy import EMODB_CLASSES, EMOTION_NAMES
 from tests.support.places import REPOSITORY
+from tests.support.servers import patience_s
 
 SPACE = REPOSITORY / "spaces" / "empathic_insight_voice"
-MODULES = ("families", "voice_model", "analysis", "panels", "lanes", "exports")
+MODULES = ("families", "voice_model", "analysis", "panels", "lanes", "exports", "turns")
 HOSTILE = "<script>alert(1)</script>\"'&.wav"
 
 
@@ -107,6 +111,10 @@ def test_a_long_recording_is_the_mean_of_its_windows_by_their_length(space, tiny
         assert row["score"] == pytest.approx(expected, abs=1e-4)
 
 
+def _added(space, model, samples, emotion):
+    return space.analysis.finished(space.voice_model.contributions(model, (), samples, emotion))
+
+
 def _slope(heads, row: int, projection: torch.Tensor) -> torch.Tensor:
     """How a head's score moves with its first layer's outputs, by the layers written out."""
     hidden = projection.requires_grad_()
@@ -117,7 +125,7 @@ def _slope(heads, row: int, projection: torch.Tensor) -> torch.Tensor:
 
 def test_a_full_heads_moments_are_its_first_layer_step_by_step(space, tiny, voice):
     """Against the product written out: a step's weights times its state, times the slope."""
-    parts, _ = space.voice_model.contributions(tiny, (), voice, "Anger")
+    parts, _ = _added(space, tiny, voice, "Anger")
     loaded = space.voice_model.load(tiny)
     model, heads = loaded.model, loaded.model.heads["full"]
     with torch.no_grad():
@@ -132,7 +140,7 @@ def test_a_full_heads_moments_are_its_first_layer_step_by_step(space, tiny, voic
 def test_a_pooled_heads_moments_add_up_to_all_but_the_biases(space, tiny):
     """30 s, so that nothing is padding: then they are the slope times what passes the weights."""
     noise = np.random.default_rng(0).normal(0, 0.1, 480_000).astype(np.float32)
-    parts, rest = space.voice_model.contributions(tiny, (), noise, "Awe")
+    parts, rest = _added(space, tiny, noise, "Awe")
     loaded = space.voice_model.load(tiny)
     model, heads = loaded.model, loaded.model.heads["pooled"]
     with torch.no_grad():
@@ -172,11 +180,11 @@ def test_only_the_heads_that_are_asked_for_are_read(space, tiny, voice):
 
 def test_unusual_is_told_only_by_a_model_with_a_reference(space, tiny, voice, results):
     assert all(row["percentile"] is not None for row in results.score["emotions"])
-    assert "Most unusual" in space.panels.bars(results.score)
+    assert "Stands out most" in space.panels.bars(results.score)
     without = space.analysis.score(voice, tiny)
     assert [row["z"] for row in without["emotions"]] == [None] * 3
     shown = space.panels.bars(without)
-    assert "Most unusual" not in shown and "no scores of reference clips" in shown
+    assert "Stands out most" not in shown and "no scores of reference clips" in shown
 
 
 def test_a_class_has_the_softmax_share_of_its_strongest_emotion(space):
@@ -198,18 +206,20 @@ def test_a_class_has_the_softmax_share_of_its_strongest_emotion(space):
 def test_a_timeline_has_at_least_a_few_windows_and_at_most_240(
     space, monkeypatch, duration_s, window_s, hop_s, expected
 ):
-    monkeypatch.setattr(
-        space.analysis,
-        "score_windows",
-        lambda name, heads, samples, cuts: np.zeros((len(cuts), 40)),
-    )
+    def nothing(name, heads, samples, cuts):
+        yield 1.0
+        return np.zeros((len(cuts), 40))
+
+    monkeypatch.setattr(space.analysis, "score_windows", nothing)
     samples = np.ones(int(16_000 * duration_s), np.float32)
     course = space.analysis.timeline(samples, "nano", window_s, hop_s)
     assert (course["window_s"], course["hop_s"], len(course["start_s"])) == pytest.approx(expected)
     assert course["end_s"][-1] > duration_s - 1
 
 
-@pytest.mark.parametrize(("window_s", "hop_s"), [(0, 1), (31, 1), (3, 0), (3, 4), (math.nan, 1)])
+@pytest.mark.parametrize(
+    ("window_s", "hop_s"), [(0.5, 0.5), (31, 1), (3, -1), (3, 4), (math.nan, 1), (-1, 0)]
+)
 def test_impossible_windows_are_refused(space, voice, window_s, hop_s):
     with pytest.raises(space.voice_model.VoiceError, match="the window must be 1 to 30 s"):
         space.analysis.timeline(voice, "nano", window_s, hop_s)
@@ -269,10 +279,11 @@ def test_what_is_doubtful_stands_above_the_bars(space, tiny, voice):
     chord = sum(np.sin(2 * np.pi * f * np.arange(48_000) / 16_000) for f in (220, 277.2, 329.6))
     result = space.analysis.score((0.1 * chord).astype(np.float32), tiny)
     assert result["quality"] == "not like speech"
-    assert "Doubtful: not like speech." in space.panels.bars(result)
+    assert "Doubtful: not like speech." in space.panels.overview(result, "", False)
     said = space.analysis.score(voice, tiny, notes=["first of 2 tracks"])["quality"]
     assert said.startswith("first of 2 tracks")
-    assert "Doubtful" not in space.panels.bars(result | {"quality": ""})
+    clean = space.panels.overview(result | {"quality": ""}, "", False)
+    assert "Doubtful" not in clean and "no doubts about it" in clean
 
 
 def test_a_spreadsheet_gets_no_formula_and_every_score(space, results):
@@ -317,23 +328,30 @@ def test_the_picture_is_written_for_a_single_window_too(space, results, tmp_path
 
 def test_text_of_users_and_of_models_cannot_become_markup(space, results):
     score = {**results.score, "model": HOSTILE, "revision": HOSTILE, "reference": HOSTILE}
+    figures = {"top1": 0.5, "classes": ["a"], "floor_most_frequent": 0.2, "name": HOSTILE}
+    score |= {"quality": HOSTILE, "measured": {"unseen_corpus": figures}}
     score["emotions"] = [{**row, "emotion": HOSTILE} for row in score["emotions"][:3]]
-    course = {**results.timeline, "scores": {HOSTILE: results.timeline["scores"]["Awe"]}}
+    course = {
+        **results.timeline,
+        "changed": HOSTILE,
+        "scores": {HOSTILE: results.timeline["scores"]["Awe"]},
+    }
     shown = [
-        space.panels.overview(score, f"/tmp/{HOSTILE}", f"a={HOSTILE}"),
+        space.panels.player(f"/tmp/{HOSTILE}"),
+        space.panels.overview(score, f"a={HOSTILE}", False),
         space.panels.bars(score),
         space.lanes.timeline(score, course),
         space.lanes.moments({**results.moments, "emotion": HOSTILE}, results.wave, 2.5),
     ]
-    for html in shown:
-        assert "<script" not in html and "\"'&" not in html
+    for markup in shown:
+        assert "<script" not in markup and "\"'&" not in markup
 
 
 def test_every_picture_has_words_for_those_who_cannot_see_it(space, results):
     shown = space.lanes.timeline(results.score, results.timeline)
     shown += space.lanes.moments(results.moments, results.wave, 2.5)
     shown += space.lanes.acoustics(results.acoustics, results.wave, 2.5)
-    assert shown.count("<svg role") == shown.count("aria-label=") == 7
+    assert shown.count("<svg") == shown.count('<svg role="img" aria-label="') == 5 + 2 + 4
     assert 'alt="Heat map of 40 emotions. Intensity over 2.5 s' in shown
 
 
@@ -343,3 +361,78 @@ def test_a_clip_without_voice_has_no_pitch_and_says_so(space):
     assert heard["features"]["f0_median_hz"] is None and set(heard["f0_hz"]) == {None}
     shown = space.lanes.acoustics(heard, space.analysis.envelope(noise), 0.5)
     assert "Pitch: nothing could be measured." in shown and "not to be told" in shown
+
+
+def test_the_first_sentence_and_every_picture_name_the_same_leaders(space, results):
+    z = {row["emotion"]: row["z"] for row in results.score["emotions"]}
+    leaders = sorted(z, key=lambda name: -z[name])[:5]
+    said = space.panels.overview(results.score, "", False)
+    assert f"<strong>{space.panels.short_name(leaders[0])}</strong>" in said
+    for shown in (
+        space.panels.bars(results.score),
+        space.lanes.timeline(results.score, results.timeline),
+    ):
+        titles = re.findall('(?:<th scope="row" role=rowheader|<em) title="([^"]*)"', shown)
+        assert [html.unescape(title) for title in titles[:5]] == leaders
+
+
+def test_a_model_says_how_good_it_was_on_new_speakers_and_on_a_new_corpus(
+    space, tiny, voice, results
+):
+    measured = json.loads((NANO / "training.json").read_text())["measured"]
+    said = space.panels.overview(results.score, "", False)
+    for key in ("emodb_test_speakers", "unseen_corpus"):
+        assert f"right about {100 * measured[key]['top1']:.0f} %" in said
+    unknown = space.panels.overview(space.analysis.score(voice, tiny), "", False)
+    assert "comes without measured figures" in unknown
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "asked", "why"),
+    [(600, (3, 0.5), "at most 240 windows"), (2, (3, 1), "no longer than that"),
+     (8, (0, 0), ""), (600, (0, 0), ""), (8, (0, 2.5), ""), (60, (3, 1), "")],
+)  # fmt: skip
+def test_windows_that_are_not_as_asked_are_told(space, results, duration_s, asked, why):
+    window_s, hop_s, changed = space.analysis.plan(duration_s, *asked)
+    assert why in changed and bool(why) == bool(changed)
+    course = {**results.timeline, "window_s": window_s, "hop_s": hop_s, "changed": changed}
+    shown = space.lanes.timeline(results.score, course)
+    assert (f"So {window_s:g} s every {hop_s:g} s." in shown) == bool(why)
+
+
+def test_no_axis_of_a_rate_or_a_pitch_goes_below_zero(space, results):
+    heard = {**results.acoustics, "rate_hz": [0.0, 5.0], "f0_hz": [1.0, 900.0]}
+    shown = space.lanes.acoustics(heard, results.wave, 2.5)
+    scales = re.findall('class="scale"><b>[^<]*</b><b>([^<]*)</b>', shown)
+    assert scales[0] == "0" and scales[2] == "0.0"
+
+
+def test_an_abandoned_piece_of_work_computes_nothing_more(space, monkeypatch):
+    batches = []
+
+    def scores(name, heads, sounds):
+        batches.append(len(sounds))
+        return np.zeros((len(sounds), 40))
+
+    monkeypatch.setattr(space.voice_model, "score_sounds", scores)
+    minutes = np.random.default_rng(0).normal(0, 0.1, 16_000 * 120).astype(np.float32)
+    work = space.analysis.timeline_steps(minutes, "nano")
+    shares = [next(work), next(work)]
+    work.close()
+    assert len(batches) == 2 and 0 < shares[0] < shares[1] < 0.2
+    assert max(batches) <= space.voice_model.BATCH
+
+
+def test_what_is_quick_goes_first_and_nobody_waits_for_ever(space, monkeypatch):
+    space.turns.give_way()  # nobody is quick: no wait
+    monkeypatch.setattr(space.turns, "PATIENCE_S", 0.01)
+    with space.turns.quick():
+        space.turns.give_way()
+    order = []
+    monkeypatch.setattr(space.turns, "PATIENCE_S", patience_s())
+    with space.turns.quick():
+        polite = threading.Thread(target=lambda: (space.turns.give_way(), order.append("slow")))
+        polite.start()
+        order.append("quick")
+    polite.join()
+    assert order == ["quick", "slow"]

@@ -4,8 +4,10 @@ import contextlib
 import csv
 import http.client
 import json
+import os
 import re
 import shutil
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -27,7 +29,7 @@ from tests.support.browser_fixture import (
     screenshot,
 )
 from tests.support.places import REPOSITORY
-from tests.support.servers import patience_s
+from tests.support.servers import patience_s, wait_until
 
 CLIP = REPOSITORY / "examples" / "clips" / "de_anger.flac"
 SPACE = REPOSITORY / "spaces" / "empathic_insight_voice"
@@ -35,9 +37,20 @@ TOOLS = ("score", "timeline", "moments", "acoustics")
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
+def folder(tmp_path_factory):
+    """Where the Space runs."""
+    return tmp_path_factory.mktemp("space")
+
+
+@pytest.fixture(scope="module")
+def pid(url, folder):
+    """The number of the Space's process."""
+    return int((folder / "pid").read_text())
+
+
+@pytest.fixture(scope="module")
+def url(folder):
     """The running Space; its model comes from a Hub on this machine, code included."""
-    folder = tmp_path_factory.mktemp("space")
     repository = folder / "nano"
     shutil.copytree(NANO, repository)
     write_code(repository)
@@ -64,6 +77,14 @@ def sounds(tmp_path_factory):
     (folder / "text.wav").write_text("This is no sound at all. " * 100)
     (folder / "page.html").write_text("<script>alert(1)</script>")
     return folder
+
+
+@pytest.fixture(scope="module")
+def minutes(sounds):
+    """Two minutes of speech."""
+    path = sounds / "minutes.wav"
+    soundfile.write(path, np.resize(load_audio(CLIP), 16_000 * 120), 16_000)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -103,16 +124,24 @@ def _finished(page) -> None:
     page.locator("button:has-text('Download PNG'):not([disabled])").wait_for()
 
 
-def _strongest(page) -> str:
-    return page.locator(".voice tbody th").first.inner_text()
+def _named(page) -> list[str]:
+    """The emotions of the first sentence, the first bars and the timeline."""
+    bars = page.locator(".voice table").first.locator("tbody th")
+    return [
+        page.locator(".sentence strong").inner_text(),
+        *bars.all_inner_texts(),
+        *page.locator(".lanes").first.locator("em").all_inner_texts(),
+    ]
 
 
 def test_an_upload_fills_the_page_in_light_and_dark_and_on_a_phone(page, sounds):
     _upload(page, sounds / "voice.wav")
     _finished(page)
-    assert _strongest(page) == "Anger"
+    named = _named(page)
+    assert len(named) == 11 and named[0] == named[1] and named[1:6] == named[6:]
+    assert page.get_by_role("button", name="Stop").count() == 0
     assert page.locator(".label.heat span").count() == 40
-    assert page.locator(".voice .lane").count() == 8
+    assert page.locator(".voice .lane").count() == 5 + 1 + 2 + 4
     screenshot(page, "demo_light")
     page.get_by_text("All 40, by family").click()
     assert page.locator(".voice details table").count() == 6
@@ -124,19 +153,151 @@ def test_an_upload_fills_the_page_in_light_and_dark_and_on_a_phone(page, sounds)
     wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     page.wait_for_function(f"{wide} <= 0")
     screenshot(page, "demo_phone")
+    name, number, bar = (
+        page.locator(f".voice tbody tr >> nth=0 >> {part}").bounding_box()
+        for part in ("th", "td >> nth=1", "td.track")
+    )
+    assert name["y"] == pytest.approx(number["y"], abs=6) and bar["y"] > name["y"] + 10
+    assert bar["width"] > 0.8 * PHONE["width"] - 40
+    for label, lane in zip(
+        page.locator(".lanes:not(.wide) > .label:not(.empty)").all(),
+        page.locator(".lanes:not(.wide) > .lane").all(),
+        strict=True,
+    ):
+        above, below = label.bounding_box(), lane.bounding_box()
+        assert above["y"] + above["height"] <= below["y"] + 1  # nothing in the middle of a lane
 
 
-def test_the_line_follows_the_player_and_a_click_moves_it(page, sounds):
+NOW = "Number(document.documentElement.style.getPropertyValue('--now'))"
+
+
+def test_the_line_follows_the_only_player_by_mouse_and_by_keyboard(page, sounds):
     _upload(page, sounds / "voice.mp3")
     _finished(page)
     page.wait_for_function("document.querySelector('.voice-player').duration > 0")
-    lane = page.locator(".lane.heat")
-    box = lane.bounding_box()
-    lane.click(position={"x": box["width"] / 2, "y": 10})
-    page.wait_for_function("document.querySelector('.voice-player').currentTime > 2")
-    now = "Number(document.documentElement.style.getPropertyValue('--now'))"
-    page.wait_for_function(f"{now} > 0")
-    assert page.evaluate(now) == pytest.approx(0.5, abs=0.02)
+    players = page.locator("audio, [data-testid=waveform-controls]").all()
+    assert [one.get_attribute("class") for one in players if one.is_visible()] == ["voice-player"]
+    seek = page.locator(".seek").first
+    box = seek.bounding_box()
+    seek.click(position={"x": box["width"] / 2, "y": 10})
+    page.wait_for_function(f"{NOW} > 0")
+    assert page.evaluate(NOW) == pytest.approx(0.5, abs=0.02)
+    duration = page.evaluate("document.querySelector('.voice-player').duration")
+    for key, share in (("Home", 0), ("PageUp", 0.1), ("ArrowRight", 0.15), ("ArrowLeft", 0.1)):
+        seek.press(key)
+        assert page.evaluate(NOW) == pytest.approx(share, abs=0.02), key
+    spoken = [one.get_attribute("aria-valuetext") for one in page.locator(".seek").all()]
+    assert set(spoken) == {f"{duration / 10:.1f} s"}
+    seek.press(" ")
+    page.wait_for_function("!document.querySelector('.voice-player').paused")
+    page.wait_for_function(f"{NOW} > 0.15")
+
+
+def test_there_is_a_sign_of_work_at_once_and_who_stops_has_the_bars(page, minutes):
+    run, stop = (page.get_by_role("button", name=name) for name in ("Analyse", "Stop"))
+    assert run.is_disabled()  # there is nothing yet
+    screenshot(page, "demo_empty")
+    _upload(page, minutes)
+    page.locator(".skeleton").first.wait_for()
+    assert run.is_disabled() and stop.is_visible() and page.locator(".voice-player").is_visible()
+    screenshot(page, "demo_loading")
+    page.locator(".voice table").first.wait_for()
+    page.get_by_text("Timeline:").wait_for()
+    screenshot(page, "demo_long_recording")
+    stop.click()
+    page.get_by_text("Stopped. What is shown is whole").wait_for()
+    page.wait_for_function("!document.querySelector('.progress')")
+    assert run.is_enabled() and page.locator(".voice table").first.is_visible()
+    assert page.get_by_text("Not made.").count() == 3
+    screenshot(page, "demo_stopped")
+
+
+@pytest.mark.parametrize("how", ["another recording", "a closed tab"])
+def test_work_that_nobody_waits_for_ends(page, pid, minutes, how):
+    """In time of the processor, of which the whole work would take more than half a minute."""
+    _upload(page, minutes)
+    page.get_by_text("Timeline:").wait_for()
+    before_s = _processor_s(pid)
+    if how == "a closed tab":
+        page.goto("about:blank")
+    else:
+        page.get_by_role("button", name="Clear").first.click()
+        page.locator(".voice-player").wait_for(state="hidden")
+    wait_until(lambda: _idle(pid), "a server that does nothing")
+    assert _processor_s(pid) - before_s < 8
+
+
+def _processor_s(pid: int) -> float:
+    """What a process has used until now."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _idle(pid: int) -> bool:
+    before_s = _processor_s(pid)
+    time.sleep(1)
+    return _processor_s(pid) - before_s < 0.2
+
+
+# The contrast of what is written with what is behind it, by the formula of WCAG 2.
+CONTRAST = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (text) => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data].map((v, i) => i < 3 ? v : v / 255);
+  };
+  const over = (top, low) => top.slice(0, 3).map((v, i) => v * top[3] + low[i] * (1 - top[3]));
+  const ground = (node) => {
+    if (!node) return [255, 255, 255];
+    const colour = rgba(getComputedStyle(node).backgroundColor);
+    return colour[3] === 1 ? colour.slice(0, 3) : over(colour, ground(node.parentElement));
+  };
+  const light = (rgb) => rgb.map((v) => v / 255)
+    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ratio = (one, two) => (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+  const found = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const node = texts.currentNode.parentElement;
+    const text = texts.currentNode.data.trim();
+    const seen = { opacityProperty: true, visibilityProperty: true };
+    if (!text || !node.checkVisibility(seen)) continue;
+    if (node.closest(":disabled, .hidden, script, style")) continue;
+    const low = ground(node);
+    const ink = over(rgba(getComputedStyle(node).color), low);
+    found.push([ratio(light(ink), light(low)), text]);
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everything_written_has_the_contrast_that_wcag_asks(browser, url, sounds, scheme):
+    page = new_page(browser, viewport={"width": 375, "height": 812}, color_scheme=scheme)
+    page.goto(f"{url}?example=de_anger")
+    _finished(page)
+    for summary in page.locator("summary").all():
+        summary.click()
+    page.get_by_role("button", name="Settings").first.click()
+    screenshot(page, f"demo_375_{scheme}")
+    texts = page.evaluate(CONTRAST)
+    assert len(texts) > 150
+    assert [text for text in texts if text[0] < 4.5] == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_of_level_a_or_aa(browser, url, scheme):
+    axe = pytest.importorskip("axe_playwright_python")
+    page = new_page(browser, viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    page.goto(f"{url}?example=de_anger")
+    _finished(page)
+    page.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text())
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+    found = page.evaluate("rules => axe.run(document, rules)", rules)
+    assert [(rule["id"], len(rule["nodes"])) for rule in found["violations"]] == []
+    page.context.close()
 
 
 def test_a_recording_from_the_microphone_is_analysed(page):
@@ -152,19 +313,21 @@ def test_a_recording_from_the_microphone_is_analysed(page):
 def test_an_example_another_window_and_the_link_that_brings_them_back(page, url):
     page.get_by_role("button", name="Fear (French)").click()
     _finished(page)
-    assert "Windows of 1 s" in page.locator(".voice .note").all_inner_texts()[1]
-    page.get_by_label("number input for Window of the timeline, s").fill("1.5")
-    page.get_by_label("number input for Window of the timeline, s").press("Tab")
+    page.get_by_text("Windows of 1 s").wait_for(state="attached")
+    page.get_by_role("button", name="Settings").first.click()
+    window = page.get_by_label(re.compile("number input for Window of the timeline"))
+    window.fill("1.5")
+    window.press("Tab")
     page.get_by_role("button", name="Analyse").press("Enter")  # by keyboard
-    page.get_by_text("Windows of 1.5 s").wait_for()
+    page.get_by_text("Windows of 1.5 s").wait_for(state="attached")
     _finished(page)
     page.get_by_label("Emotion", exact=True).click()
     page.get_by_role("option", name="Awe").click()
     page.locator("[aria-label^='What each moment adds to Awe']").wait_for()
-    link = page.get_by_role("link", name="Link to these settings").get_attribute("href")
+    link = page.get_by_role("link", name="Link to this page").get_attribute("href")
     assert "window=1.5" in link and "example=fr_fear" in link
     page.goto(url + link)
-    page.get_by_text("Windows of 1.5 s").wait_for()
+    page.get_by_text("Windows of 1.5 s").wait_for(state="attached")
 
 
 def test_the_csv_opens_and_its_cells_run_nothing(page, sounds):
@@ -172,12 +335,14 @@ def test_the_csv_opens_and_its_cells_run_nothing(page, sounds):
     _finished(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
+    assert re.fullmatch(r"[\w .-]*1[\w .-]*_emotions\.csv", download.value.suggested_filename)
     rows = list(csv.reader(Path(download.value.path()).read_text().splitlines()))
-    assert rows[0][4:] == list(EMOTION_NAMES) and len(rows) > 3
+    assert rows[0][5:] == list(EMOTION_NAMES) and len(rows) > 3
     assert not rows[1][0].startswith("=")
-    assert max(zip(rows[1][4:], EMOTION_NAMES, strict=True), key=lambda cell: float(cell[0]))[
-        1
-    ] == ("Anger")
+    strongest = max(zip(map(float, rows[1][5:]), EMOTION_NAMES, strict=True))[1]
+    shown = page.locator("table", has_text="Strongest").locator("tbody th").first
+    assert shown.get_attribute("title") == strongest
+    assert "your recording is not in it" in page.locator(".overview").inner_text()
 
 
 def test_what_is_no_sound_is_refused_with_a_message(page, sounds):
@@ -189,6 +354,8 @@ def test_what_is_no_sound_is_refused_with_a_message(page, sounds):
     screenshot(page, "demo_refused")
     assert "recording: not audio" in toast.inner_text()
     page.locator(".overview").wait_for(state="hidden")  # of the recording before
+    assert page.get_by_role("button", name="Analyse").is_enabled()
+    assert page.get_by_role("button", name="Stop").count() == 0
 
 
 def test_a_file_of_200_mb_is_refused_before_it_is_sent(page, tmp_path):
@@ -223,11 +390,20 @@ def test_every_function_has_a_name_and_answers(client, sounds):
     )
     heard = client.predict(sound, api_name="/acoustics")
     assert 60 < heard["features"]["f0_median_hz"] < 300
-    shown = client.predict(sound, "Nano", [], 2, 1, "Awe", api_name="/analyse")
-    assert Path(shown[-1]["value"]).read_bytes().startswith(b"\x89PNG")
-    assert "adds to Awe" in client.predict(sound, "Nano", [], "Awe", api_name="/show_moments")
+    assert "Sounds most like" in str(
+        client.predict(sound, "Nano", [], 2, 1, "Awe", api_name="/analyse")
+    )
+    shown = client.predict(sound, "Nano", [], 2, 1, "Awe", api_name="/details")
+    assert "voice_emotions.png" in str(shown)
+    assert "adds to Awe" in str(client.predict(sound, "Nano", [], "Awe", api_name="/show_moments"))
     settings = client.predict(api_name="/settings_of_link")
-    assert settings[-5:-1] == ("Nano", 3, 0.5, [])
+    assert settings[-5:-1] == ("Nano", 0, 0, [])
+
+
+def test_results_have_names(client):
+    described = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    names = {name: described[f"/{name}"]["returns"][0]["label"] for name in TOOLS}
+    assert names == {"score": "scores", **{name: name for name in TOOLS[1:]}}
 
 
 def test_agents_see_four_tools(url):
