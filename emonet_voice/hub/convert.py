@@ -24,7 +24,7 @@ from modeling_empathic.configuration_empathic import (
     HeadError,
     canonical,
 )
-from modeling_empathic.report.files import sha256, write_json
+from modeling_empathic.report.files import locked, sha256, write_json
 from modeling_empathic.saving_empathic import write_checkpoint, write_code, write_config
 from modeling_empathic.source_empathic import Source
 from modeling_empathic.taxonomy import (
@@ -95,13 +95,13 @@ def convert(
         HeadError: An emotion head missing (without `heads`), or heads of different widths.
         LooseHeadsError: A head that is there twice.
         UnknownNameError: An unknown stem without `allow_unknown`.
+        UserError: Another run is writing `output`.
         OSError: A file or repository that cannot be read.
     """
     output = Path(output).absolute()
     if dtype not in DTYPES:
         raise ConversionError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise ConversionError(f"{output} exists already; name a folder that does not")
+    _refuse_taken(output)
     loose = list_heads(source, revision)
     files = find_heads(loose, heads=heads, allow_unknown=allow_unknown)
     hub: dict[str, Any] = {"revision": encoder_revision} if encoder_revision else {}
@@ -121,28 +121,35 @@ def convert(
 
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.name}.converting")
-    shutil.rmtree(partial, ignore_errors=True)  # left by a conversion that was killed
-    partial.mkdir()
-    try:
-        write_code(partial)
-        write_checkpoint(partial, config, tensors, loaded())
-        _feature_extractor(encoder, whisper, hub).save_pretrained(partial)
-        provenance = {
-            "source": origin or {**_origin(source, revision), "commit": loose.commit},
-            "encoder": {
-                **_origin(encoder, encoder_revision),
-                "commit": Source(encoder, hub).commit,
-            },
-            "sha256": digests,
-        }
-        write_json(partial / "conversion.json", provenance)
-        write_config(partial, config, head_type, encoder_type)
-        if output.exists():
-            output.rmdir()
-        partial.rename(output)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with locked(output):
+        _refuse_taken(output)  # another run may have made it meanwhile
+        shutil.rmtree(partial, ignore_errors=True)  # left by a conversion that was killed
+        partial.mkdir()
+        try:
+            write_code(partial)
+            write_checkpoint(partial, config, tensors, loaded())
+            _feature_extractor(encoder, whisper, hub).save_pretrained(partial)
+            provenance = {
+                "source": origin or {**_origin(source, revision), "commit": loose.commit},
+                "encoder": {
+                    **_origin(encoder, encoder_revision),
+                    "commit": Source(encoder, hub).commit,
+                },
+                "sha256": digests,
+            }
+            write_json(partial / "conversion.json", provenance)
+            write_config(partial, config, head_type, encoder_type)
+            if output.exists():
+                output.rmdir()
+            partial.rename(output)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     return config
+
+
+def _refuse_taken(output: Path) -> None:
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ConversionError(f"{output} exists already; name a folder that does not")
 
 
 def find_heads(

@@ -47,7 +47,7 @@ class Cache:
     def put(self, clip_id: str, reply: Reply, time: str) -> None:
         """Keeps an answer; on return it is on disk, whatever happens next."""
         answer = {"clip_id": clip_id, "reply": list(reply), "time": time}
-        with replacing(self._path(clip_id), shared=True) as temporary:
+        with replacing(self._path(clip_id)) as temporary:
             temporary.write_text(json.dumps(answer), "utf-8")
 
     def _path(self, clip_id: str) -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from evaluate_metrics.emonet_voice import OUTCOMES
+from modeling_empathic.report.files import locked
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
 from .errors import AdapterError
@@ -98,16 +99,17 @@ def import_stored(
     predictions = Predictions()
     for clip_id, records in by_clip.items():
         predictions.add(clip_id, *_rows(records, emotions, hume=hume, scale=scale))
-    predictions.write(
-        output,
-        {
-            "system": system,
-            "source": file.name,
-            "settings": {"scale": scale, "labels": "Table 8" if hume else "taxonomy"},
-            "started": started,
-            "finished": now(),
-        },
-    )
+    with locked(output):
+        predictions.write(
+            output,
+            {
+                "system": system,
+                "source": file.name,
+                "settings": {"scale": scale, "labels": "Table 8" if hume else "taxonomy"},
+                "started": started,
+                "finished": now(),
+            },
+        )
     return {**predictions.counts(), "unknown_files": len(unknown_files)}
 
 

@@ -26,7 +26,13 @@ from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.emonet_voice import OUTCOMES, SCALES
 from modeling_empathic.report.files import sha256
 from modeling_empathic.scoring.clips import ScoringError
-from modeling_empathic.scoring.file import FORMATS, METADATA_KEY, meta_path, read_scores
+from modeling_empathic.scoring.file import (
+    FORMATS,
+    METADATA_KEY,
+    check_whole,
+    meta_path,
+    read_scores,
+)
 from modeling_empathic.taxonomy import (
     BENCH_NAMES,
     EMOTION_SCALE,
@@ -117,6 +123,7 @@ def _read(path: Path) -> pa.Table:
     """All columns, those of a prediction file with their types."""
     suffix = path.suffix.lower()
     try:
+        check_whole(path)  # where `collect` or `score` wrote it; others say nothing of themselves
         if suffix == ".parquet":
             from pyarrow import parquet
 
@@ -135,7 +142,7 @@ def _read(path: Path) -> pa.Table:
 
         options = arrow_json.ParseOptions(explicit_schema=pa.schema(list(_TYPES.items())))
         table = arrow_json.read_json(path, parse_options=options)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ScoringError) as error:
         raise EvaluationError(f"{path.name} cannot be read: {error}") from error
     # The reader makes a column of every type it was asked for, whether the file has it or not.
     absent = [name for name in _TYPES if name != "score" and table[name].null_count == len(table)]
