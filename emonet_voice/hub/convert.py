@@ -7,6 +7,7 @@ nowhere else, with `weights_only=True`, so that they cannot run code.
 
 import os
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -254,6 +255,7 @@ def _load(head: HeadFile, dtype: torch.dtype) -> dict[str, torch.Tensor]:
 
 def _open(path: Path, device: str) -> dict[str, torch.Tensor]:
     """A public state dict under our names; `device="meta"` reads the shapes alone."""
+    _refuse_packed(path)
     try:
         state_dict = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:
@@ -266,6 +268,11 @@ def _open(path: Path, device: str) -> dict[str, torch.Tensor]:
         for key, value in state_dict.items()
     ):
         raise ConversionError(f"{path.name} does not hold a dict of tensors")
+    if not all(t.layout is torch.strided and t.is_floating_point() for t in state_dict.values()):
+        raise ConversionError(f"{path.name} holds tensors that are not plain floating point")
+    n_bytes = sum(tensor.numel() * tensor.itemsize for tensor in state_dict.values())
+    if n_bytes > path.stat().st_size:  # one number, repeated: a kilobyte can stand for terabytes
+        raise ConversionError(f"{path.name} stands for {n_bytes:,} bytes, more than it holds")
     renamed = {}
     for key, tensor in state_dict.items():
         layer, _, part = key.removeprefix("_orig_mod.").rpartition(".")
@@ -277,6 +284,20 @@ def _open(path: Path, device: str) -> dict[str, torch.Tensor]:
             f"{path.name} is not a public head: its keys are {sorted(state_dict)[:12]}"
         )
     return renamed
+
+
+def _refuse_packed(path: Path) -> None:
+    """Refuses what `torch.load` would unpack to more than the file: torch itself packs nothing."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        raise ConversionError(
+            f"{path.name} is not a plain state dict and was not loaded: no archive of torch >= 1.6"
+        ) from None
+    packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
+    if packed or sum(member.file_size for member in members) > path.stat().st_size:
+        raise ConversionError(f"{path.name} is packed, as torch never does, and was not loaded")
 
 
 def _encoder(
