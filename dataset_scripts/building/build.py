@@ -207,7 +207,7 @@ def _take_over(work: Path, manifest: dict[str, Any]) -> None:
     """Adds the shards of a killed build to the manifest, and removes what is not one of them."""
     try:
         journal = json.loads((work / JOURNAL).read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         journal = {}
     same = all(journal.get(key) == manifest[key] for key in SAME_BUILD)
     built = work / "built"

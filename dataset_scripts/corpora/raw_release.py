@@ -97,6 +97,7 @@ label "__import__('os').system('true')" is not a list of {rater: {category: scor
     ratings: dict[str, Rating] = {}
     for entry in entries:
         ((rater, judged),) = entry.items()
+        rater = " ".join(rater.split())  # "human-1 " is nobody else
         ((spelling, score),) = judged.items()
         if type(score) is not int or score not in SCORES:  # True is not 1, and 1.0 is not either
             raise RawReleaseError(f"score {score!r} of {_cut(rater)} is not one of 0, 1, 2")

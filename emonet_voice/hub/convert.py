@@ -102,7 +102,9 @@ def convert(
     output = Path(output).absolute()
     if dtype not in DTYPES:
         raise ConversionError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
-    _refuse_taken(output)
+    if output.parent.is_dir():
+        with locked(output):  # before any download; and what a killed run left of its lock goes
+            _refuse_taken(output)
     loose = list_heads(source, revision)
     files = find_heads(loose, heads=heads, allow_unknown=allow_unknown)
     hub: dict[str, Any] = {"revision": encoder_revision} if encoder_revision else {}

@@ -40,7 +40,7 @@ class Cache:
             kept = json.loads(self._path(clip_id).read_bytes())
             if kept["clip_id"] == clip_id:
                 return Answer(Reply(*map(str, kept["reply"])), str(kept["time"]))
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
             pass  # a damaged file is as good as none: the clip is asked about again
         return None
 

@@ -181,14 +181,15 @@ def _records(file: Path) -> Iterator[Record]:
             yield from _hume_records(json.loads(file.read_bytes()), file.name)
             return
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            rows: Iterable[Any] = (
-                csv.DictReader(lines)
-                if suffix == ".csv"
-                else (json.loads(line) for line in lines if line.strip())
-            )
+            rows: Iterable[Any] = (json.loads(line) for line in lines if line.strip())
+            if suffix == ".csv":
+                rows = csv.DictReader(lines)
+                names = list(rows.fieldnames or ())
+                if twice := [name for name in names if names.count(name) > 1]:
+                    raise AdapterError(f"{file.name} has the column {twice[0]} more than once")
             for n, row in enumerate(rows, 1):
                 yield _record(row, f"{file.name}, row {n}")
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
+    except (UnicodeDecodeError, ValueError, RecursionError, csv.Error) as error:
         raise AdapterError(f"{file.name} cannot be read: {error}") from None
 
 

@@ -7,7 +7,6 @@ bit of a float. So resume with the batch size that the run began with.
 
 import contextlib
 import errno
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,6 +30,7 @@ from modeling_empathic.audio import (
 from .cuts import Cuts
 from .forward import score_windows
 from .listing import AnyPath, ScoringError, find_audio
+from .names import printable
 from .quality import judge
 from .reading import Budget, opened
 
@@ -61,6 +61,7 @@ _PASSING = {
     )
     if hasattr(errno, name)  # not all are of every system
 }
+
 
 Row = dict[str, Any]
 
@@ -279,11 +280,6 @@ def _passing(error: BaseException | None) -> str:
             return error.strerror or str(error)
         error = error.__cause__ or error.__context__
     return ""
-
-
-def printable(path: AnyPath) -> str:
-    """The path as text that every file format can hold, even if its name is not UTF-8."""
-    return os.fspath(path).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def prefetch(
