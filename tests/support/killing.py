@@ -48,6 +48,8 @@ def score(inputs: Path) -> Command:
         for name in ("x.csv", "x.parquet"):
             assert run(["score", str(clips), "--output", str(folder / name), *options]) == 0
 
+    (inputs / "imported").mkdir()
+    scored(inputs / "imported")  # once here, so that no fork has to import
     return Command(scored)
 
 
