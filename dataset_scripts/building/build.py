@@ -33,7 +33,7 @@ from dataset_scripts.corpora.clips import Acoustics, acoustic_columns
 from dataset_scripts.corpora.corpus import Corpus
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from modeling_empathic import __version__
-from modeling_empathic.report.files import locked_folder, sha256, write_json
+from modeling_empathic.report.files import locked, sha256, write_json
 
 JOURNAL = "journal.json"
 RATINGS = "ratings/test-00000-of-00001.parquet"
@@ -114,7 +114,8 @@ def build(
         },
     }
     work = out.with_name(f".{out.name}.building")
-    with _alone(work):
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with locked(out), _journaled(work):
         if (out / MANIFEST).is_file():
             manifest = verify(out)
             _refuse_other(out, manifest, wanted)
@@ -152,15 +153,14 @@ def _versions() -> dict[str, str]:
 
 
 @contextmanager
-def _alone(work: Path) -> Iterator[None]:
-    """Makes the folder and keeps a second build away from it."""
-    work.mkdir(parents=True, exist_ok=True)
-    with locked_folder(work):
-        try:
-            yield
-        finally:
-            with suppress(OSError):  # not empty: a build that was stopped and may go on
-                work.rmdir()
+def _journaled(work: Path) -> Iterator[None]:
+    """Makes the folder; it stays only where a build was stopped and may go on."""
+    work.mkdir(exist_ok=True)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            work.rmdir()
 
 
 def _refuse_other(out: Path, manifest: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -207,7 +207,7 @@ def _take_over(work: Path, manifest: dict[str, Any]) -> None:
     """Adds the shards of a killed build to the manifest, and removes what is not one of them."""
     try:
         journal = json.loads((work / JOURNAL).read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         journal = {}
     same = all(journal.get(key) == manifest[key] for key in SAME_BUILD)
     built = work / "built"

@@ -56,7 +56,7 @@ def verify(folder: str | Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
         files = dict(manifest["files"])
         counted = {path: (file["bytes"], file["sha256"]) for path, file in files.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BuildError(f"{folder} has no {MANIFEST} that can be read: {error}") from None
     for path, (size, digest) in counted.items():
         if not _BUILT_FILE.fullmatch(path):  # a stranger's manifest must not lead out of the folder

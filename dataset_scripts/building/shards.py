@@ -87,8 +87,10 @@ class ShardWriter:
 
     def abandon(self) -> None:
         """Lets go of a shard that will not be finished."""
-        self._writer.close()
-        self._temporary.unlink(missing_ok=True)
+        try:
+            self._writer.close()
+        finally:  # a full disk lets nothing be closed
+            self._temporary.unlink(missing_ok=True)
 
     def _flush(self) -> None:
         rows = self._waiting

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import parquet
 
 from dataset_scripts.annotations import SCORES, Rating
@@ -29,6 +30,8 @@ TEXT_COLUMNS = ("language", "voice", "voice_gender", "accent", "text")
 """Facts about a clip that are kept where a source has them; the public release has none."""
 
 MAX_LABEL_CHARS = 2_000  # four raters of the longest category take 400
+MAX_TEXT_BYTES = 4 * MAX_LABEL_CHARS
+MAX_PACKED = 64  # times that audio in Parquet may unpack to
 CLIPS_A_BATCH = 32  # clips of 90 kB held at once while reading
 
 _STRING = r"""(?:'[^'"{}\\]+'|"[^'"{}\\]+")"""
@@ -94,6 +97,7 @@ label "__import__('os').system('true')" is not a list of {rater: {category: scor
     ratings: dict[str, Rating] = {}
     for entry in entries:
         ((rater, judged),) = entry.items()
+        rater = " ".join(rater.split())  # "human-1 " is nobody else
         ((spelling, score),) = judged.items()
         if type(score) is not int or score not in SCORES:  # True is not 1, and 1.0 is not either
             raise RawReleaseError(f"score {score!r} of {_cut(rater)} is not one of 0, 1, 2")
@@ -233,8 +237,10 @@ def _rows(file: Path, *, with_audio: bool) -> Iterator[tuple[int, dict[str, Any]
         while True:
             try:
                 batch = next(batches, None)
+                if batch is not None:
+                    _refuse_long(batch, file, first)
                 rows = [] if batch is None else batch.to_pylist()
-            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
                 raise RawReleaseError(
                     f"{file.name} is damaged at row {first} or after it: {error}"
                 ) from None
@@ -248,9 +254,20 @@ def _open(file: Path) -> parquet.ParquetFile:
     """A shard whose columns have been checked."""
     try:
         # Buffered: a column is read page by page, however large its row group is.
-        opened = parquet.ParquetFile(file, buffer_size=2**20, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
+        # Of a value that is in many rows, one copy is made: ten kilobytes could hold gigabytes.
+        stored = parquet.read_metadata(file).schema
+        columns = [stored.column(i) for i in range(len(stored.names))]
+        once = [
+            column.path
+            for column in columns
+            if column.physical_type == "BYTE_ARRAY" and column.path in ("label", *TEXT_COLUMNS)
+        ]
+        opened = parquet.ParquetFile(
+            file, buffer_size=2**20, pre_buffer=False, read_dictionary=once
+        )
+    except (pa.ArrowException, OSError, MemoryError) as error:
         raise RawReleaseError(f"{file.name} is not a whole Parquet file: {error}") from None
+    _refuse_large(opened, file)
     schema = opened.schema_arrow
     for name in ("audioId", "label", *_text_columns(opened)):
         if name not in schema.names:
@@ -265,11 +282,42 @@ def _open(file: Path) -> parquet.ParquetFile:
     return opened
 
 
+def _refuse_large(opened: parquet.ParquetFile, file: Path) -> None:
+    """Refuses pages that would be unpacked to more than any release has, before they are."""
+    about = opened.metadata
+    for group in map(about.row_group, range(about.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            name = column.path_in_schema
+            most = MAX_TEXT_BYTES * group.num_rows
+            if name == "audioId.bytes":  # which is packed already
+                most = MAX_PACKED * column.total_compressed_size
+            if column.total_uncompressed_size > most + 2**20:
+                raise RawReleaseError(
+                    f"{file.name}: column {name!r} unpacks to {column.total_uncompressed_size:,} "
+                    f"bytes in {group.num_rows:,} rows"
+                )
+
+
+def _refuse_long(batch: pa.RecordBatch, file: Path, first: int) -> None:
+    """Refuses texts longer than any release has, before each row gets its own copy."""
+    for name, values in zip(batch.schema.names, batch.columns, strict=True):
+        if name == "audioId":
+            continue
+        texts = values.dictionary if pa.types.is_dictionary(values.type) else values
+        longest = pc.max(pc.binary_length(texts)).as_py() or 0
+        if longest > MAX_TEXT_BYTES:
+            raise RawReleaseError(
+                f"{file.name}: a {name} of {longest:,} bytes, over {MAX_TEXT_BYTES:,}, at row "
+                f"{first} or after it"
+            )
+
+
 def _text_columns(opened: parquet.ParquetFile) -> tuple[str, ...]:
     return tuple(name for name in TEXT_COLUMNS if name in opened.schema_arrow.names)
 
 
 def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 

@@ -146,7 +146,7 @@ def score(
     end_s, duration_s, a column a head, quality (what makes the scores doubtful), outcome, error.
 
     Stopped or killed, the same command goes on where it was. Clips in the score file are skipped
-    unless their bytes change, failed ones too.
+    unless their bytes change, failed ones too, but not what failed for a passing reason.
 
     Exit code: 0 all scored, 1 some clips failed, 2 could not run.
 

@@ -7,6 +7,7 @@ nowhere else, with `weights_only=True`, so that they cannot run code.
 
 import os
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from modeling_empathic.configuration_empathic import (
     HeadError,
     canonical,
 )
-from modeling_empathic.report.files import sha256, write_json
+from modeling_empathic.report.files import locked, sha256, write_json
 from modeling_empathic.saving_empathic import write_checkpoint, write_code, write_config
 from modeling_empathic.source_empathic import Source
 from modeling_empathic.taxonomy import (
@@ -95,13 +96,15 @@ def convert(
         HeadError: An emotion head missing (without `heads`), or heads of different widths.
         LooseHeadsError: A head that is there twice.
         UnknownNameError: An unknown stem without `allow_unknown`.
+        UserError: Another run is writing `output`.
         OSError: A file or repository that cannot be read.
     """
     output = Path(output).absolute()
     if dtype not in DTYPES:
         raise ConversionError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise ConversionError(f"{output} exists already; name a folder that does not")
+    if output.parent.is_dir():
+        with locked(output):  # before any download; and what a killed run left of its lock goes
+            _refuse_taken(output)
     loose = list_heads(source, revision)
     files = find_heads(loose, heads=heads, allow_unknown=allow_unknown)
     hub: dict[str, Any] = {"revision": encoder_revision} if encoder_revision else {}
@@ -121,28 +124,35 @@ def convert(
 
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.name}.converting")
-    shutil.rmtree(partial, ignore_errors=True)  # left by a conversion that was killed
-    partial.mkdir()
-    try:
-        write_code(partial)
-        write_checkpoint(partial, config, tensors, loaded())
-        _feature_extractor(encoder, whisper, hub).save_pretrained(partial)
-        provenance = {
-            "source": origin or {**_origin(source, revision), "commit": loose.commit},
-            "encoder": {
-                **_origin(encoder, encoder_revision),
-                "commit": Source(encoder, hub).commit,
-            },
-            "sha256": digests,
-        }
-        write_json(partial / "conversion.json", provenance)
-        write_config(partial, config, head_type, encoder_type)
-        if output.exists():
-            output.rmdir()
-        partial.rename(output)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with locked(output):
+        _refuse_taken(output)  # another run may have made it meanwhile
+        shutil.rmtree(partial, ignore_errors=True)  # left by a conversion that was killed
+        partial.mkdir()
+        try:
+            write_code(partial)
+            write_checkpoint(partial, config, tensors, loaded())
+            _feature_extractor(encoder, whisper, hub).save_pretrained(partial)
+            provenance = {
+                "source": origin or {**_origin(source, revision), "commit": loose.commit},
+                "encoder": {
+                    **_origin(encoder, encoder_revision),
+                    "commit": Source(encoder, hub).commit,
+                },
+                "sha256": digests,
+            }
+            write_json(partial / "conversion.json", provenance)
+            write_config(partial, config, head_type, encoder_type)
+            if output.exists():
+                output.rmdir()
+            partial.rename(output)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     return config
+
+
+def _refuse_taken(output: Path) -> None:
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ConversionError(f"{output} exists already; name a folder that does not")
 
 
 def find_heads(
@@ -247,6 +257,7 @@ def _load(head: HeadFile, dtype: torch.dtype) -> dict[str, torch.Tensor]:
 
 def _open(path: Path, device: str) -> dict[str, torch.Tensor]:
     """A public state dict under our names; `device="meta"` reads the shapes alone."""
+    _refuse_packed(path)
     try:
         state_dict = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:
@@ -259,6 +270,11 @@ def _open(path: Path, device: str) -> dict[str, torch.Tensor]:
         for key, value in state_dict.items()
     ):
         raise ConversionError(f"{path.name} does not hold a dict of tensors")
+    if not all(t.layout is torch.strided and t.is_floating_point() for t in state_dict.values()):
+        raise ConversionError(f"{path.name} holds tensors that are not plain floating point")
+    n_bytes = sum(tensor.numel() * tensor.itemsize for tensor in state_dict.values())
+    if n_bytes > path.stat().st_size:  # one number, repeated: a kilobyte can stand for terabytes
+        raise ConversionError(f"{path.name} stands for {n_bytes:,} bytes, more than it holds")
     renamed = {}
     for key, tensor in state_dict.items():
         layer, _, part = key.removeprefix("_orig_mod.").rpartition(".")
@@ -270,6 +286,20 @@ def _open(path: Path, device: str) -> dict[str, torch.Tensor]:
             f"{path.name} is not a public head: its keys are {sorted(state_dict)[:12]}"
         )
     return renamed
+
+
+def _refuse_packed(path: Path) -> None:
+    """Refuses what `torch.load` would unpack to more than the file: torch itself packs nothing."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        raise ConversionError(
+            f"{path.name} is not a plain state dict and was not loaded: no archive of torch >= 1.6"
+        ) from None
+    packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
+    if packed or sum(member.file_size for member in members) > path.stat().st_size:
+        raise ConversionError(f"{path.name} is packed, as torch never does, and was not loaded")
 
 
 def _encoder(

@@ -1,7 +1,6 @@
 """Loose heads converted once, into a folder below `HF_HOME` that every later run uses.
 
     HF_HOME/emonet-voice/OWNER--NAME/COMMIT/        one folder a version of the pickles
-        .lock                                       held by the run that converts
         download/                                   pickles on their way; gone once converted
         mixed/NAME/                                 the model: by type, and by heads if not all
 
@@ -18,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from modeling_empathic.report.files import as_json, lock, replacing
+from modeling_empathic.report.files import as_json, locked, replacing
 from modeling_empathic.taxonomy import UserError, resolve
 
 from .loose_heads import LooseHeads, list_heads
@@ -104,7 +103,7 @@ def look_up(source: str, revision: str | None) -> LooseHeads | None:
     if loose.is_model or not loose.heads:
         return None
     told.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(told, shared=True) as temporary:  # other runs may be told the same now
+    with replacing(told) as temporary:
         temporary.write_text(as_json(loose._asdict()), "utf-8")
     return loose
 
@@ -198,8 +197,7 @@ def converted(
         return folder
     version = _version(loose)
     version.mkdir(parents=True, exist_ok=True)
-    with (version / ".lock").open("ab") as file:
-        lock(file, loose.source, on_wait=on_wait)
+    with locked(version, on_wait=on_wait):
         if folder := find(loose, heads, dtype):
             return folder
         todo = plan(loose, heads, dtype)

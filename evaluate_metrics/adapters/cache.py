@@ -40,14 +40,14 @@ class Cache:
             kept = json.loads(self._path(clip_id).read_bytes())
             if kept["clip_id"] == clip_id:
                 return Answer(Reply(*map(str, kept["reply"])), str(kept["time"]))
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
             pass  # a damaged file is as good as none: the clip is asked about again
         return None
 
     def put(self, clip_id: str, reply: Reply, time: str) -> None:
         """Keeps an answer; on return it is on disk, whatever happens next."""
         answer = {"clip_id": clip_id, "reply": list(reply), "time": time}
-        with replacing(self._path(clip_id), shared=True) as temporary:
+        with replacing(self._path(clip_id)) as temporary:
             temporary.write_text(json.dumps(answer), "utf-8")
 
     def _path(self, clip_id: str) -> Path:

@@ -55,6 +55,8 @@ def from_status(
     """
     if status in (401, 403):
         return AdapterError(f"HTTP {status}: {_WHOLE_RUN[status].format(key=key_name)}")
+    if 300 <= status < 400:
+        return AdapterError(f"HTTP {status}: sent elsewhere, which is never followed with a clip")
     said = f"HTTP {status}: {one_line(message)}"
     if status == 404:
         return AdapterError(f"{said} ({_WHOLE_RUN[404]})")

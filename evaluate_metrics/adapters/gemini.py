@@ -34,8 +34,9 @@ class Gemini:
     ):
         self.secret, self._key_name = key_from_environment("GEMINI_API_KEY", "GOOGLE_API_KEY")
         try:
-            import httpx2
             from google import genai
+
+            from .client import client
         except ImportError:
             raise AdapterError(
                 f"{system} needs the package google-genai: pip install google-genai"
@@ -46,8 +47,7 @@ class Gemini:
             base_url=base_url,
             timeout=round(timeout_s * 1000),
             retry_options=genai.types.HttpRetryOptions(attempts=1),
-            # Its own client would follow a redirect to anywhere, and take the key along.
-            httpx_client=httpx2.Client(follow_redirects=False, timeout=timeout_s),
+            httpx_client=client(timeout=timeout_s),
         )
         # Stated, because variables of the environment could choose another service.
         self._client = genai.Client(vertexai=False, api_key=self.secret, http_options=options)

@@ -50,8 +50,14 @@ class GPTAudio:
             raise AdapterError(f"{system} needs the package openai: pip install openai") from None
         if base_url:
             without_credentials(base_url)
+        from .client import client
+
         self._client = openai.OpenAI(
-            api_key=self.secret, base_url=base_url, timeout=timeout_s, max_retries=0
+            api_key=self.secret,
+            base_url=base_url,
+            timeout=timeout_s,
+            max_retries=0,
+            http_client=client(timeout=timeout_s),
         )
         self._structured = structured
         self.system, self.sdk = system, f"openai {openai.__version__}"

@@ -52,10 +52,12 @@ class Hume:
     ):
         import httpx2
 
+        from .client import client
+
         self.secret, self._key_name = key_from_environment("HUME_API_KEY")
         base_url = base_url or "https://api.cloud.hume.ai"
         server = without_credentials(base_url)
-        self._client = httpx2.Client(
+        self._client = client(
             base_url=base_url, timeout=timeout_s, headers={"X-Hume-Api-Key": self.secret}
         )
         self.system, self.sdk = system, f"httpx2 {httpx2.__version__}"

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from modeling_empathic.report.files import locked
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
 from .asking import Adapter, Asking, Failure
 from .cache import Cache
 from .prediction_file import Predictions, check_output, now
-from .prompt import make_prompt
+from .prompt import Prompt, make_prompt
 from .replies import failed, read_reply
 
 
@@ -56,10 +57,40 @@ def run(
             came before are kept, the output is not written.
         ScoringError: The output could not be written.
         UnknownNameError: An emotion that is not in the taxonomy.
+        UserError: Another run is writing the output.
     """
     check_output(output, adapter.system)
+    with locked(output):  # a second run would ask, and pay for, the same answers
+        return _run(
+            adapter,
+            clips,
+            output,
+            make_prompt(emotions),
+            cache_dir,
+            workers=workers,
+            rate_per_minute=rate_per_minute,
+            max_attempts=max_attempts,
+            about=about or {},
+            progress=progress or (lambda done: None),
+            sleep=sleep,
+        )
+
+
+def _run(
+    adapter: Adapter,
+    clips: Iterable[tuple[str, bytes]],
+    output: Path,
+    prompt: Prompt,
+    cache_dir: Path,
+    *,
+    workers: int,
+    rate_per_minute: float | None,
+    max_attempts: int,
+    about: Mapping[str, Any],
+    progress: Callable[[int], object],
+    sleep: Callable[[float], None] | None,
+) -> dict[str, Any]:
     started = now()
-    prompt = make_prompt(emotions)
     settings = {"system": adapter.system, **adapter.settings, "emotions": list(prompt.emotions)}
     if adapter.prompted:
         settings |= {"prompt": prompt.text, "prompt_sha256": prompt.sha256}
@@ -72,7 +103,7 @@ def run(
         max_attempts=max_attempts,
         sleep=sleep,
     )
-    asking.all(clips, workers, progress or (lambda done: None))
+    asking.all(clips, workers, progress)
 
     predictions, models, times = Predictions(), Counter[str](), []
     for clip_id, failure in asking.failures.items():
@@ -85,7 +116,7 @@ def run(
             failure = failure or Failure("transport_error", "its answer is gone from the cache")
             predictions.add(clip_id, failed(prompt.emotions, *failure))
     provenance = {
-        **(about or {}),
+        **about,
         "system": adapter.system,
         "models": dict(models),
         "sdk": adapter.sdk,

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from evaluate_metrics.emonet_voice import OUTCOMES
+from modeling_empathic.report.files import locked
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
 from .errors import AdapterError
@@ -98,16 +99,17 @@ def import_stored(
     predictions = Predictions()
     for clip_id, records in by_clip.items():
         predictions.add(clip_id, *_rows(records, emotions, hume=hume, scale=scale))
-    predictions.write(
-        output,
-        {
-            "system": system,
-            "source": file.name,
-            "settings": {"scale": scale, "labels": "Table 8" if hume else "taxonomy"},
-            "started": started,
-            "finished": now(),
-        },
-    )
+    with locked(output):
+        predictions.write(
+            output,
+            {
+                "system": system,
+                "source": file.name,
+                "settings": {"scale": scale, "labels": "Table 8" if hume else "taxonomy"},
+                "started": started,
+                "finished": now(),
+            },
+        )
     return {**predictions.counts(), "unknown_files": len(unknown_files)}
 
 
@@ -179,14 +181,15 @@ def _records(file: Path) -> Iterator[Record]:
             yield from _hume_records(json.loads(file.read_bytes()), file.name)
             return
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            rows: Iterable[Any] = (
-                csv.DictReader(lines)
-                if suffix == ".csv"
-                else (json.loads(line) for line in lines if line.strip())
-            )
+            rows: Iterable[Any] = (json.loads(line) for line in lines if line.strip())
+            if suffix == ".csv":
+                rows = csv.DictReader(lines)
+                names = list(rows.fieldnames or ())
+                if twice := [name for name in names if names.count(name) > 1]:
+                    raise AdapterError(f"{file.name} has the column {twice[0]} more than once")
             for n, row in enumerate(rows, 1):
                 yield _record(row, f"{file.name}, row {n}")
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
+    except (UnicodeDecodeError, ValueError, RecursionError, csv.Error) as error:
         raise AdapterError(f"{file.name} cannot be read: {error}") from None
 
 

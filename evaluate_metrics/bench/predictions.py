@@ -26,7 +26,13 @@ from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.emonet_voice import OUTCOMES, SCALES
 from modeling_empathic.report.files import sha256
 from modeling_empathic.scoring.clips import ScoringError
-from modeling_empathic.scoring.file import FORMATS, METADATA_KEY, meta_path, read_scores
+from modeling_empathic.scoring.file import (
+    FORMATS,
+    METADATA_KEY,
+    check_whole,
+    meta_path,
+    read_scores,
+)
 from modeling_empathic.taxonomy import (
     BENCH_NAMES,
     EMOTION_SCALE,
@@ -92,10 +98,13 @@ def read_predictions(file: str | Path, scale: str | None = None) -> Predictions:
     if path.suffix.lower() not in FORMATS:
         raise EvaluationError(f"{path}: choose a file that ends in {', '.join(FORMATS)}")
     table = _read(path)
+    given = scale
     if "emotion" in table.column_names:
         provenance = _provenance(table, path)
         scale = _scale(table, provenance, scale, path)
         rows = _checked(table, path)
+        if not given and not _says_scale(table, provenance):
+            _refuse_outside(rows["score"], path)
     else:
         rows, file_scale, provenance = _from_scores(path)
         if scale not in (None, file_scale):
@@ -117,6 +126,7 @@ def _read(path: Path) -> pa.Table:
     """All columns, those of a prediction file with their types."""
     suffix = path.suffix.lower()
     try:
+        check_whole(path)  # where `collect` or `score` wrote it; others say nothing of themselves
         if suffix == ".parquet":
             from pyarrow import parquet
 
@@ -135,7 +145,7 @@ def _read(path: Path) -> pa.Table:
 
         options = arrow_json.ParseOptions(explicit_schema=pa.schema(list(_TYPES.items())))
         table = arrow_json.read_json(path, parse_options=options)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ScoringError) as error:
         raise EvaluationError(f"{path.name} cannot be read: {error}") from error
     # The reader makes a column of every type it was asked for, whether the file has it or not.
     absent = [name for name in _TYPES if name != "score" and table[name].null_count == len(table)]
@@ -144,6 +154,9 @@ def _read(path: Path) -> pa.Table:
 
 def _checked(table: pa.Table, path: Path) -> pa.Table:
     """The rows of a prediction file, every one of them sound."""
+    for name in table.column_names:
+        if table.column_names.count(name) > 1:
+            raise EvaluationError(f"{path.name} has the column {name} more than once")
     for name in NEEDED:
         if name not in table.column_names:
             raise EvaluationError(
@@ -221,7 +234,7 @@ def _provenance(table: pa.Table, path: Path) -> dict[str, Any]:
         text = meta_path(path).read_bytes()
     try:
         provenance = json.loads(text or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EvaluationError(f"{path.name}: its metadata is not JSON: {error}") from error
     return provenance if isinstance(provenance, dict) else {}
 
@@ -241,6 +254,24 @@ def _scale(table: pa.Table, provenance: dict[str, Any], given: str | None, path:
     if scale not in SCALES:
         raise EvaluationError(f"{path.name}: scale {scale!r} is not one of {', '.join(SCALES)}")
     return scale
+
+
+def _says_scale(table: pa.Table, provenance: dict[str, Any]) -> bool:
+    stored = b"scale" in (table.schema.metadata or {})
+    return stored or "scale" in table.column_names or "scale" in provenance
+
+
+def _refuse_outside(scores: pa.ChunkedArray, path: Path) -> None:
+    """Refuses scores that the scale which nobody has named cannot hold, such as percentages."""
+    ends = pc.min_max(scores).as_py()
+    low, high = (float(end) for end in DEFAULT_SCALE.split("-"))
+    for value in (ends["max"], ends["min"]):
+        if value is not None and not low <= value <= high:
+            raise EvaluationError(
+                f"{path.name} has a score of {value:g} and does not say its scale, which is "
+                f"{DEFAULT_SCALE} then: name one of {', '.join(SCALES)} (scale), or bring the "
+                "scores to one"
+            )
 
 
 def _from_scores(path: Path) -> tuple[pa.Table, str, dict[str, Any]]:

@@ -22,7 +22,7 @@ from evaluate_metrics.bench.typed_json import FieldError, Name, decode, encode
 from evaluate_metrics.emonet_voice import OUTCOMES
 from evaluate_metrics.leaderboard.table import COLUMNS, COUNTS, RANKED_BY, RATES, TEXTS, Cell, Pair
 from evaluate_metrics.published import published_macro, published_table5, published_table6
-from modeling_empathic.report.files import replacing, write_json
+from modeling_empathic.report.files import locked, replacing, write_json
 from modeling_empathic.taxonomy import BENCH_NAMES, EMOTION_NAMES
 
 PAPER = "paper, Tables 5 and 6"
@@ -119,9 +119,10 @@ def write_leaderboard(table: dict[str, Any], folder: str | Path) -> list[Path]:
     types |= dict.fromkeys(TEXTS, pa.string()) | dict.fromkeys(COUNTS, pa.int64())
     rows = [{name: None if row[name] != row[name] else row[name] for name in COLUMNS}
             for row in table["rows"]]  # fmt: skip
-    with replacing(folder / "leaderboard.parquet") as temporary:
-        parquet.write_table(pa.Table.from_pylist(rows, pa.schema(types.items())), temporary)
-    write_json(folder / "leaderboard.json", table)
+    with locked(folder, on_wait=lambda: None):  # both files are of one run
+        with replacing(folder / "leaderboard.parquet") as temporary:
+            parquet.write_table(pa.Table.from_pylist(rows, pa.schema(types.items())), temporary)
+        write_json(folder / "leaderboard.json", table)
     return [folder / "leaderboard.parquet", folder / "leaderboard.json"]
 
 

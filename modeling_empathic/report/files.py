@@ -5,9 +5,8 @@ import json
 import math
 import os
 import re
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,14 +31,15 @@ def is_hub_id(source: str) -> bool:
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str], *, shared: bool = False) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path that takes the place of `path`, whole and on disk, if nothing fails.
+
+    Of two writers at once the second waits for the first, so the last one wins; what a killed one
+    left is written over.
 
     Args:
         path: The file to write or to replace. The temporary one lies beside it, hidden, with the
-            same suffix, since writers choose a format by that.
-        shared: Whether others may be writing the same file now: the last one wins. What a killed
-            run leaves behind then stays.
+            same suffix, since writers choose a format by that. It is there already, and empty.
 
     Yields:
         Where to write.
@@ -53,16 +53,13 @@ def replacing(path: str | os.PathLike[str], *, shared: bool = False) -> Iterator
         'whole'
     """
     path = Path(path)
-    mine = f".{os.getpid()}-{threading.get_ident()}" if shared else ""
-    temporary = path.with_name(f".{path.name}{mine}.tmp{path.suffix}")
-    try:
+    temporary = path.with_name(f".{path.name}.tmp{path.suffix}")
+    with _held(temporary, path, on_wait=lambda: None):
+        os.truncate(temporary, 0)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
 
 
 def as_json(value: Any, indent: int = 2) -> str:
@@ -107,6 +104,72 @@ def lock(file: IO[bytes] | int, what: object, *, on_wait: Callable[[], None] | N
             raise UserError(f"another run is writing {what}") from None
         on_wait()
         fcntl.flock(file, fcntl.LOCK_EX)
+
+
+@contextmanager
+def locked(
+    output: str | os.PathLike[str], *, on_wait: Callable[[], None] | None = None
+) -> Iterator[None]:
+    """Keeps a second run away from an output, file or folder, until the block ends.
+
+    Held on `.NAME.lock` beside the output, which goes at the end. What a killed run leaves of it
+    holds nobody up, and goes with the next run.
+
+    Args:
+        output: Need not be there; the folder that it is to be in must.
+        on_wait: As of [`lock`].
+
+    Raises:
+        UserError: Another run has it, and this one is not to wait.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> output = Path(mkdtemp(), "scores.parquet")
+        >>> with locked(output), locked(output):
+        ...     pass
+        Traceback (most recent call last):
+        modeling_empathic.taxonomy.UserError: another run is writing scores.parquet
+    """
+    output = Path(output)
+    with _held(output.with_name(f".{output.name}.lock"), output.name, on_wait=on_wait):
+        yield
+
+
+@contextmanager
+def _held(path: Path, what: object, *, on_wait: Callable[[], None] | None) -> Iterator[None]:
+    """Makes a file that is this run's alone and, if it is still there at the end, removes it."""
+    if fcntl is None:
+        path.touch()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+        return
+    while True:
+        number = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            lock(number, what, on_wait=on_wait)
+            if is_open_as(number, path):
+                break
+        except BaseException:
+            os.close(number)
+            raise
+        os.close(number)  # between opening and locking, another run ended and removed it
+    try:
+        yield
+    finally:
+        # Removed while it is locked: once it is not, it may be the next run's.
+        if is_open_as(number, path):
+            path.unlink()
+        os.close(number)
+
+
+def is_open_as(number: int, path: Path) -> bool:
+    """Whether an open file is still the one of this path, which others may remove or replace."""
+    try:
+        return os.path.samestat(os.fstat(number), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

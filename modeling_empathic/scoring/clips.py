@@ -6,7 +6,7 @@ bit of a float. So resume with the batch size that the run began with.
 """
 
 import contextlib
-import os
+import errno
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +30,7 @@ from modeling_empathic.audio import (
 from .cuts import Cuts
 from .forward import score_windows
 from .listing import AnyPath, ScoringError, find_audio
+from .names import printable
 from .quality import judge
 from .reading import Budget, opened
 
@@ -47,6 +48,20 @@ MAX_AHEAD = 120  # windows of a clip whose features are computed ahead: an hour 
 # Samples after a window for a model that is cut to speech: it keeps 40 ms beside the speech, and a
 # spectrogram's frames reach 13 ms further. What would follow in 30 s of padding is the same to it.
 SILENCE = SAMPLE_RATE // 5
+
+THIS_TIME = "not read this time: "
+"""Begins the error of a clip whose reading another run may have better luck with."""
+_PASSING = {
+    getattr(errno, name)
+    for name in (
+        *("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "ENOSPC", "EDQUOT", "EIO", "EAGAIN", "EINTR"),
+        *("EBUSY", "ETXTBSY", "ESTALE", "EREMOTEIO", "ETIMEDOUT", "ENETDOWN", "ENETUNREACH"),
+        *("ENETRESET", "ECONNRESET", "ECONNABORTED", "ECONNREFUSED", "EHOSTDOWN", "EHOSTUNREACH"),
+        *("ENOTCONN", "ESHUTDOWN", "EPIPE", "ENOLINK", "ECOMM", "EPROTO", "ENOLCK"),
+    )
+    if hasattr(errno, name)  # not all are of every system
+}
+
 
 Row = dict[str, Any]
 
@@ -189,8 +204,8 @@ def prepare_clip(
                 if cuts.separate
                 else [read_audio(file, name=str(path), **limits)]
             )
-    except (AudioError, OSError) as error:
-        if name in done and done[name] == clip_id:
+    except (AudioError, OSError, MemoryError) as error:
+        if name in done and done[name] == clip_id and not _passing(error):
             return None  # could not be read then, cannot be read now
         start = {"path": name, "clip_id": clip_id} | cuts.column(None)
         return PreparedClip([_row(start, heads, error=_reason(error, path))])
@@ -245,6 +260,8 @@ def _row(
 
 def _reason(error: Exception, path: AnyPath) -> str:
     """The error without the file's name, which the row has already."""
+    if passing := _passing(error):
+        return f"{THIS_TIME}{printable(passing)}"
     if isinstance(error, OSError):
         return f"cannot read the file: {error.strerror or error}"
     text = str(error)
@@ -253,9 +270,16 @@ def _reason(error: Exception, path: AnyPath) -> str:
     return printable(text)
 
 
-def printable(path: AnyPath) -> str:
-    """The path as text that every file format can hold, even if its name is not UTF-8."""
-    return os.fspath(path).encode("utf-8", "backslashreplace").decode("utf-8")
+def _passing(error: BaseException | None) -> str:
+    """What the system said of a passing failure, also where a decoder's error hides it; or ""."""
+    while error is not None:
+        if isinstance(error, MemoryError):
+            return "out of memory"
+        decoders = type(error).__module__.startswith("av.")  # FFmpeg's: of the bytes, not the disk
+        if isinstance(error, OSError) and error.errno in _PASSING and not decoders:
+            return error.strerror or str(error)
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def prefetch(

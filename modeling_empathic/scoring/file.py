@@ -1,13 +1,16 @@
 """The score file's three formats: rows and their provenance as Parquet, JSONL or CSV.
 
 All three hold the same float32 values: text formats are written with as many digits as it takes
-to read them back exactly.
+to read them back exactly. A SHA-256 tells a whole file from one that was cut or changed: that of
+its pages, columns and provenance in a Parquet file, that of the file in a text's `.meta.json`.
 """
 
+import hashlib
 import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +22,8 @@ from .cuts import SEPARATE
 
 FORMATS = (".parquet", ".jsonl", ".csv")
 METADATA_KEY = b"emonet_voice"
+DIGEST_KEY = b"emonet_voice_sha256"
+WHOLE = "whole_file_sha256"  # in a `.meta.json`: of the file, and of the one before it
 
 
 def check_output(path: Path) -> None:
@@ -54,9 +59,11 @@ def read_scores(path: Path) -> pa.Table:
     """Reads a score file of any of the three formats, its provenance in the schema's metadata.
 
     Raises:
-        ScoringError: Not a score file, or a CSV or JSONL file without its `.meta.json`.
+        ScoringError: Not a score file, a CSV or JSONL file without its `.meta.json`, or a file
+            that was cut or changed since it was written.
     """
     schema = score_schema(read_provenance(path))
+    check_whole(path)
     suffix = path.suffix.lower()
     try:
         if suffix == ".parquet":
@@ -83,20 +90,87 @@ def read_scores(path: Path) -> pa.Table:
             nothing = pa.nulls(len(table), pa.string())
             table = table.append_column("quality", nothing)
         return table.select(schema.names).cast(schema)
-    except (pa.ArrowInvalid, KeyError) as error:
+    except (pa.ArrowException, KeyError, OSError, UnicodeDecodeError) as error:
         raise ScoringError(f"{path} is not a whole score file: {error}") from error
+
+
+def check_whole(path: Path) -> None:
+    """Refuses a file of [`write_scores`] that was cut or changed since.
+
+    One of an older version, which has no SHA-256, is read with a warning.
+
+    Raises:
+        ScoringError: It is not as it was written.
+    """
+    if path.suffix.lower() == ".parquet":
+        from pyarrow import parquet
+
+        try:
+            metadata = parquet.read_metadata(path).metadata or {}
+            actual = _digest(path) if DIGEST_KEY in metadata else ""
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise ScoringError(f"{path} is not a whole Parquet file: {error}") from None
+        if METADATA_KEY not in metadata:
+            return  # somebody else's
+        expected = [metadata[DIGEST_KEY].decode(errors="replace")] if DIGEST_KEY in metadata else []
+        advice = "make it again"
+    else:
+        stored = _meta(path)
+        if not stored:
+            return
+        expected = stored.get(WHOLE) or []
+        advice = f"make it again or, if you changed it, take {WHOLE} out of {meta_path(path).name}"
+        actual = _digest(path)
+    if not expected:
+        warnings.warn(
+            f"{path} is of an older version: nothing tells whether all of it is there",
+            stacklevel=3,
+        )
+    elif actual not in expected:
+        raise ScoringError(f"{path} was cut or changed since it was written: {advice}")
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a text file; of a Parquet file's pages, without what describes them."""
+    with path.open("rb") as file:
+        if path.suffix.lower() != ".parquet":
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        from pyarrow import parquet
+
+        metadata = parquet.read_metadata(path)
+        n_bytes = path.stat().st_size - metadata.serialized_size - 8
+        return _pages_digest(file, n_bytes, parquet.read_schema(path), metadata.num_rows)
+
+
+def _pages_digest(file: IO[bytes], n_bytes: int, schema: pa.Schema, n_rows: int) -> str:
+    """Of the first bytes of a Parquet file, its pages, and of what the others must say."""
+    provenance = (schema.metadata or {}).get(METADATA_KEY, b"")
+    columns = [(field.name, str(field.type)) for field in schema]
+    digest = hashlib.sha256(json.dumps([columns, n_rows]).encode() + provenance)
+    while n_bytes > 0 and (block := file.read(min(n_bytes, 2**20))):
+        digest.update(block)
+        n_bytes -= len(block)
+    return digest.hexdigest()
+
+
+def _meta(path: Path) -> dict[str, Any]:
+    """The JSON beside a text file; nothing where there is none that can be read."""
+    try:
+        stored = json.loads(meta_path(path).read_bytes())
+    except (ValueError, FileNotFoundError, RecursionError):
+        return {}
+    return stored if isinstance(stored, dict) else {}
 
 
 def stored_provenance(path: Path) -> dict[str, Any]:
     """What a file of one of the formats says of how it was made; nothing if it does not say."""
-    try:
-        if path.suffix.lower() == ".parquet":
-            from pyarrow import parquet
+    if path.suffix.lower() != ".parquet":
+        return {key: value for key, value in _meta(path).items() if key != WHOLE}
+    from pyarrow import parquet
 
-            provenance = json.loads((parquet.read_schema(path).metadata or {})[METADATA_KEY])
-        else:
-            provenance = json.loads(meta_path(path).read_bytes())
-    except (pa.ArrowInvalid, KeyError, ValueError, FileNotFoundError):
+    try:
+        provenance = json.loads((parquet.read_schema(path).metadata or {})[METADATA_KEY])
+    except (pa.ArrowException, KeyError, ValueError, OSError, RecursionError):
         return {}
     return provenance if isinstance(provenance, dict) else {}
 
@@ -119,22 +193,39 @@ def read_provenance(path: Path) -> dict[str, Any]:
 def write_scores(table: pa.Table, path: Path) -> None:
     """Writes rows and provenance (from the schema's metadata), each file in one step."""
     suffix = path.suffix.lower()
-    if suffix != ".parquet":
-        # First, so that there never is an output without its provenance.
-        provenance = json.loads(table.schema.metadata[METADATA_KEY])
-        write_json(meta_path(path), provenance)
     with replacing(path) as temporary:
         if suffix == ".parquet":
-            from pyarrow import parquet
-
-            parquet.write_table(table, temporary, compression="zstd", row_group_size=2**16)
-        elif suffix == ".csv":
+            _write_parquet(table, temporary)
+            return
+        if suffix == ".csv":
             from pyarrow import csv
 
             csv.write_csv(table, temporary, csv.WriteOptions(quoting_style="needed"))
         else:
             with temporary.open("w", encoding="utf-8", newline="\n") as file:
                 file.writelines(json_line(row) + "\n" for row in rows_of(table))
+        # Before the file itself, so that there never is one without its provenance. A kill between
+        # the two leaves the file that was there before: whole, too.
+        whole = [_digest(temporary), *([_digest(path)] if path.exists() else [])]
+        provenance = json.loads(table.schema.metadata[METADATA_KEY])
+        write_json(meta_path(path), {**provenance, WHOLE: whole})
+
+
+def _write_parquet(table: pa.Table, path: Path) -> None:
+    from pyarrow import parquet
+
+    with (
+        path.open("w+b") as file,
+        parquet.ParquetWriter(file, table.schema, compression="zstd") as writer,
+    ):
+        writer.write_table(table, row_group_size=2**16)
+        # All pages are written here; what follows describes them, and has their digest.
+        file.flush()
+        n_bytes = file.tell()
+        file.seek(0)
+        digest = _pages_digest(file, n_bytes, table.schema, len(table))
+        file.seek(n_bytes)
+        writer.add_key_value_metadata({DIGEST_KEY: digest})
 
 
 def rows_of(table: pa.Table) -> Iterator[Row]:

@@ -1,24 +1,28 @@
 """A score file being written, so that a run can be killed at any moment and go on later.
 
 While a run lasts, finished groups of clips are appended to a journal, `<output>.partial`: its
-first line is the provenance, every other line one group. Appending is all that ever happens to
-it, so a killed run can at worst leave a last line that is cut off, which the next run drops.
+first line is the provenance, every other line one group, each behind its CRC-32 (journals of older
+versions have none). Appending is all that ever happens to it, so a killed run can at worst leave a
+last line that is cut off, which the next run drops. Of a line that a disk or somebody has damaged,
+the clips are scored again.
 The output itself is written once, at the end, under a temporary name, and renamed into place.
 """
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 
-from modeling_empathic.report.files import lock
+from modeling_empathic.report.files import is_open_as, lock
 from modeling_empathic.taxonomy import UserError
 
-from .clips import Row, ScoringError
+from .clips import THIS_TIME, Row, ScoringError
 from .differences import differences
 from .file import check_output, meta_path, read_provenance, read_scores, score_schema, write_scores
 from .names import PATHS_FROM
@@ -36,8 +40,8 @@ class ScoreFile:
     """A score file being written, or gone on with.
 
     Clips in it are known by path and SHA-256. Failed clips are kept like scored ones: they are
-    tried again only when their bytes change. Rows of clips that this run does not name stay, in
-    front.
+    tried again only when their bytes change, or where the failure was a passing one. Rows of clips
+    that this run does not name stay, in front.
 
     Args:
         path: The output; its suffix picks the format.
@@ -70,8 +74,9 @@ class ScoreFile:
             self.schema = score_schema(self.provenance)
             if not path.exists():
                 self._finished = self.schema.empty_table()
-            clips = zip(*(self._finished[c].to_pylist() for c in ("path", "clip_id")), strict=True)
-            self.done: dict[str, str | None] = dict(clips)
+            self.done: dict[str, str | None] = {}
+            columns = [self._finished[name].to_pylist() for name in ("path", "clip_id", "error")]
+            self._note(zip(*columns, strict=True))
             self._recover()
         except BaseException:
             self.close()
@@ -87,7 +92,7 @@ class ScoreFile:
         """Makes a group of clips durable; it is kept from here on, whatever happens."""
         rows = [[row[name] for name in self.schema.names] for clip in group for row in clip]
         self._write_line(rows)
-        self.done.update((row[0], row[1]) for row in rows)
+        self._note((row[0], row[1], row[-1]) for row in rows)
 
     def finish(self, order: Sequence[str]) -> pa.Table:
         """Writes the output, all clips in the order of the inputs, and removes the journal.
@@ -123,7 +128,11 @@ class ScoreFile:
     def close(self) -> None:
         """Lets go of the file; a journal without a single group is not left behind."""
         if not self._journal.closed:
-            self._let_go(remove=next(self._groups(), None) is None)
+            try:
+                empty = next(self._groups(), None) is None
+            except FileNotFoundError:  # its folder was deleted
+                empty = False
+            self._let_go(remove=empty)
 
     def _let_go(self, *, remove: bool) -> None:
         # Removed while it is locked: once it is not, it may be the next run's.
@@ -133,31 +142,51 @@ class ScoreFile:
         if remove and ON_WINDOWS:  # which removes closed files only
             journal_path(self.path).unlink(missing_ok=True)
 
+    def _note(self, clips: Iterable[tuple[str, str | None, str | None]]) -> None:
+        """Counts clips as done, but for those that could not be read this time only."""
+        for path, clip_id, error in clips:
+            if error is None or not error.startswith(THIS_TIME):
+                self.done[path] = clip_id
+            else:
+                self.done.pop(path, None)
+
     def _recover(self) -> None:
-        """Takes over what an unfinished run left, up to the first line that is not whole."""
-        header = _whole_line(self._first_line())
+        """Takes over what an unfinished run left, but for lines that are not whole."""
+        first = self._first_line()
+        header = _whole_line(first)
         if not isinstance(header, dict):
+            if first.endswith(b"\n"):  # no kill does this; what follows may be hours of work
+                raise ScoringError(
+                    f"{journal_path(self.path)} is damaged in its first line, which says how its "
+                    "scores were made; mend it, or overwrite (delete) it"
+                )
             self._journal.truncate(0)
             self._write_line(self.provenance)
             return
         self._go_on_with(header)
         for rows in self._groups():
-            self.done.update((row[0], row[1]) for row in rows)
-        self._journal.truncate(self._end_of_groups)
+            self._note((row[0], row[1], row[-1]) for row in rows)
+        self._journal.truncate(self._end_of_lines)
 
     def _groups(self) -> Iterator[list[list[Any]]]:
-        self._journal.seek(0)
-        self._end_of_groups = len(self._journal.readline())
-        for line in self._journal:
-            rows = _whole_line(line)
-            if rows is None:
-                return
-            self._end_of_groups += len(line)
-            yield rows
+        with journal_path(self.path).open("rb") as lines:
+            self._end_of_lines = len(lines.readline())
+            for line in lines:
+                if line.endswith(b"\n"):
+                    self._end_of_lines += len(line)
+                rows = _whole_line(line)
+                if isinstance(rows, list):
+                    yield rows
 
     def _write_line(self, value: Any) -> None:
-        self._journal.write(json.dumps(value).encode() + b"\n")  # opened to append: at the end
-        self._journal.flush()
+        text = json.dumps(value).encode()
+        line = b"%08x %s\n" % (zlib.crc32(text), text)
+        if not is_open_as(self._journal.fileno(), journal_path(self.path)):
+            raise ScoringError(
+                f"{self.path}: its folder, or its journal, was deleted while this run wrote to it"
+            )
+        while line:  # opened to append: at the end
+            line = line[self._journal.write(line) or 0 :]
         os.fsync(self._journal.fileno())
 
     def _table(self, rows: list[list[Any]]) -> pa.Table:
@@ -166,8 +195,8 @@ class ScoreFile:
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
     def _first_line(self) -> bytes:
-        self._journal.seek(0)
-        return self._journal.readline()
+        with journal_path(self.path).open("rb") as lines:
+            return lines.readline()
 
     def _go_on_with(self, old: dict[str, Any]) -> None:
         """Takes over from where names start in what there is; refuses all other differences."""
@@ -181,9 +210,14 @@ class ScoreFile:
 
 
 def _whole_line(line: bytes) -> Any:
-    """The value of a journal line, `None` if the line was cut off."""
-    with suppress(ValueError):
-        return json.loads(line) if line.endswith(b"\n") else None
+    """The value of a journal line, `None` if it was cut off or damaged."""
+    if not line.endswith(b"\n"):
+        return None
+    with suppress(ValueError, RecursionError):
+        if line[:1] in (b"{", b"["):  # of an older version
+            return json.loads(line)
+        text = line[9:-1]
+        return json.loads(text) if line[:9] == b"%08x " % zlib.crc32(text) else None
     return None
 
 
@@ -195,17 +229,17 @@ def _spans(paths: Sequence[str], offset: int) -> dict[str, list[int]]:
     return where
 
 
-def _open_journal(path: Path) -> IO[bytes]:
+def _open_journal(path: Path) -> FileIO:
     """Opens the journal of an output for this run alone."""
     journal = journal_path(path)
     while True:
-        file = journal.open("a+b")
+        # No buffer: on a full disk it would be written once more when the file is closed.
+        file = journal.open("ab", buffering=0)
         try:
-            lock(file, path)
+            lock(file.fileno(), path)
         except UserError:
             file.close()  # the other run's: not ours to tidy up
             raise
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), journal.stat()):
-                return file
+        if is_open_as(file.fileno(), journal):
+            return file
         file.close()  # between opening and locking, another run ended and removed it

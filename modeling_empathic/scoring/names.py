@@ -6,11 +6,13 @@ that a project can be moved as a whole.
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
 PATHS_FROM = "paths_from"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but tabs and line ends
 
 
 def place(path: str | os.PathLike[str]) -> str:
@@ -58,7 +60,7 @@ class ClipNames:
     def __call__(self, path: str | os.PathLike[str]) -> str:
         """The name of a clip, as text that every file format can hold."""
         where = place(path)
-        return self._known.get(_printable(where)) or _printable(self._new(path, where))
+        return self._known.get(printable(where)) or printable(self._new(path, where))
 
     def _new(self, path: str | os.PathLike[str], where: str) -> str:
         given = Path(path)
@@ -76,8 +78,15 @@ def relative(path: str, start: str) -> str:
         return path
 
 
-def _printable(path: str) -> str:
-    return path.encode("utf-8", "backslashreplace").decode("utf-8")
+def printable(path: str | os.PathLike[str]) -> str:
+    r"""The path as text that every file format can hold and that commands no terminal.
+
+    Example:
+        >>> printable("a\x1b[2J.wav")
+        'a\\x1b[2J.wav'
+    """
+    text = os.fspath(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 def copies(clip_ids: Mapping[str, str | None]) -> list[tuple[str, str]]:

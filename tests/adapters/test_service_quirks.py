@@ -141,3 +141,14 @@ def test_hume_without_speech_is_a_parse_error_and_a_strange_answer_ends_the_run(
         ask("hume", {"results": []}, clips=make_clips(2)[1:])
     with pytest.raises(AdapterError, match="HTTP 401: the key in HUME_API_KEY"):
         ask("hume", Answer({}, 401), clips=make_clips(3)[2:])
+
+
+def test_hume_follows_no_redirect_and_reads_no_answer_without_end(ask, monkeypatch):
+    with fake_api({"utterances": []}) as elsewhere:
+        away = Answer({}, 308, headers={"Location": elsewhere.url})
+        with pytest.raises(AdapterError, match="HTTP 308: sent elsewhere"):
+            ask("hume", away)
+    assert not elsewhere.requests
+    monkeypatch.setattr("evaluate_metrics.adapters.client.MAX_REPLY_BYTES", 2**20)
+    rows, _, _ = ask("hume", Answer(b" " * (2**20 + 1)))
+    assert "more than 1 MB" in rows[0]["detail"]

@@ -1,6 +1,7 @@
 """OpenAI's and Google's SDKs against servers on loopback that answer, or fail, like theirs."""
 
 import base64
+import gzip
 import io
 import json
 import logging
@@ -199,11 +200,26 @@ def test_a_key_or_model_that_is_not_accepted_stops_the_run_with_one_line(service
     assert ("_API_KEY" in str(caught.value)) == (status != 404)
 
 
-def test_a_redirect_never_takes_the_key_elsewhere(service):
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_takes_neither_key_nor_clip_elsewhere(service, status):
     with fake_api(service.good()) as elsewhere:
-        away = Answer({}, 307, headers={"Location": f"{elsewhere.url}/x"})
-        service.ask(away, max_attempts=1)
-    assert not [request for request in elsewhere.requests if CANARY in str(request)]
+        away = Answer({}, status, headers={"Location": f"{elsewhere.url}/x"})
+        with pytest.raises(AdapterError, match=f"HTTP {status}: sent elsewhere"):
+            service.ask(away, service.good())
+    assert not elsewhere.requests and not service.output.exists()
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_an_answer_without_end_is_given_up(service, monkeypatch, compressed):
+    monkeypatch.setattr("evaluate_metrics.adapters.client.MAX_REPLY_BYTES", 2**20)
+    body = b" " * (2**20 + 1)
+    headers = {}
+    if compressed:
+        body, headers = gzip.compress(body), {"Content-Encoding": "gzip"}
+    _, counts = service.ask(Answer(body, headers=headers), max_attempts=2)
+    assert counts["outcomes"]["transport_error"] == 40
+    reason = "compressed" if compressed else "more than 1 MB"
+    assert reason in rows_of(service.output)[0]["detail"]
 
 
 def test_a_wait_of_a_day_ends_the_run(service):

@@ -1,6 +1,7 @@
 """Labels are read as data and never run; every fault of a shard is named with its file and row."""
 
 import random
+import resource
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -299,3 +300,47 @@ def test_a_hub_id_is_downloaded_at_one_commit(tmp_path, monkeypatch):
         "repo_id": "owner/name", "repo_type": "dataset", "revision": "v1",
         "allow_patterns": "*.parquet",
     }  # fmt: skip
+
+
+def bomb(file: Path, label: str, rows: int, audio: bytes = b"sound") -> None:
+    kinds = {"audioId": pa.struct([("bytes", pa.binary()), ("path", pa.string())])}
+    table = pa.table(
+        {
+            "audioId": pa.array([{"bytes": audio, "path": "a.mp3"}] * rows, kinds["audioId"]),
+            "label": pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), [label]).cast(
+                pa.string()
+            ),
+        }
+    )
+    parquet.write_table(table, file, compression="zstd")
+
+
+def test_a_long_label_in_every_row_is_refused_before_it_is_repeated(tmp_path):
+    file = tmp_path / "a.parquet"
+    bomb(file, "x" * 10**6, rows=600)
+    assert file.stat().st_size < 20_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(RawReleaseError, match="a label of 1,000,000 bytes, over 8,000, at row 0"):
+        list(read_labels([file]))
+    with pytest.raises(RawReleaseError, match="a label of 1,000,000 bytes"):
+        list(read_clips(file))
+    assert (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+    )  # kB; it has 600 MB
+
+
+def test_a_long_label_in_few_rows_is_refused_before_it_is_unpacked(tmp_path):
+    file = tmp_path / "a.parquet"
+    bomb(file, "x" * 10**8, rows=1)
+    assert file.stat().st_size < 20_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(RawReleaseError, match="column 'label' unpacks to 100,0"):
+        list(read_labels([file]))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+def test_an_audio_that_unpacks_to_a_thousand_times_its_size_is_refused(tmp_path):
+    file = tmp_path / "a.parquet"
+    bomb(file, "[{'human-1': {'Awe': 1}}]", rows=3, audio=bytes(2**24))
+    with pytest.raises(RawReleaseError, match=r"column 'audioId\.bytes' unpacks to"):
+        list(read_clips(file))

@@ -6,6 +6,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -321,3 +322,63 @@ def test_memory_stays_under_two_heads_above_the_encoder(whisper, tmp_path):
     )  # fmt: skip
     one, ten = (int(word) for word in done.stdout.split())
     assert ten - one < head_bytes  # one head takes what ten take, give or take less than a head
+
+
+def packed(folder: Path) -> None:
+    save_head(folder, "Anger")
+    file = folder / "model_Anger_best.pth"
+    with zipfile.ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def repeated(folder: Path) -> None:
+    state = public_state()
+    state["proj.weight"] = torch.zeros(1, 1).expand(10**5, 10**7)  # 4 TB in 4 kB
+    torch.save(state, folder / "model_Anger_best.pth")
+
+
+def shared(folder: Path) -> None:
+    state = public_state()
+    state["mlp.2.weight"] = state["mlp.5.weight"] = state["mlp.8.weight"] = state["proj.weight"]
+    torch.save(state, folder / "model_Anger_best.pth")
+
+
+def sparse(folder: Path) -> None:
+    state = public_state()
+    state["proj.weight"] = state["proj.weight"].to_sparse()
+    torch.save(state, folder / "model_Anger_best.pth")
+
+
+def whole_numbers(folder: Path) -> None:
+    torch.save(
+        {key: tensor.int() for key, tensor in public_state().items()},
+        folder / "model_Anger_best.pth",
+    )
+
+
+def of_old(folder: Path) -> None:
+    file = folder / "model_Anger_best.pth"
+    torch.save(public_state(), file, _use_new_zipfile_serialization=False)
+
+
+@pytest.mark.parametrize(
+    ("bomb", "message"),
+    [
+        (packed, "is packed, as torch never does"),
+        (repeated, r"stands for 4,000,0\d\d,\d\d\d,\d\d\d bytes, more than it holds"),
+        (shared, "bytes, more than it holds"),
+        (sparse, "that are not plain floating point"),
+        (whole_numbers, "that are not plain floating point"),
+        (of_old, "no archive of torch"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
+def test_a_pickle_that_grows_when_it_is_opened_is_refused(tmp_path, whisper, bomb, message):
+    (tmp_path / "heads").mkdir()
+    bomb(tmp_path / "heads")
+    with pytest.raises(ConversionError, match=message):
+        convert(tmp_path / "heads", tmp_path / "out", whisper, heads=["Anger"])
+    assert [path.name for path in tmp_path.iterdir()] == ["heads"]

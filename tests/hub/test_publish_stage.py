@@ -14,8 +14,10 @@ from emonet_voice.hub.publish.stage import Sources, list_files, stage
 from emonet_voice.hub.repositories import REPOSITORIES, PublishError, Repository, chosen, folder_of
 from evaluate_metrics.bench.evaluation import write_result
 from modeling_empathic import NANO as NANO_FOLDER
+from modeling_empathic.report.files import locked
 from modeling_empathic.saving_empathic import CODE_FILES
 from modeling_empathic.scoring.loading import fingerprint
+from modeling_empathic.taxonomy import UserError
 from tests.support.places import REPOSITORY
 from tests.support.publish_maker import (
     BENCH,
@@ -107,8 +109,49 @@ def test_staging_again_replaces_what_was_staged(tmp_path):
     for _ in range(2):
         code, out, _ = run_publish("stage", tmp_path / "out", "--only", f"laion/{METRIC}")
         assert code == 0 and "1 repositories checked: emonet_voice" in out
-        (tmp_path / "out" / "stale").touch()
+        (tmp_path / "out/spaces" / METRIC / "app.py").unlink()  # as a killed replacement would
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "{}",
+        "[]",
+        '{"files": null}',
+        '{"files": {}}',
+        '{"files": {"../notes.txt": {}}}',
+        "[" * 10**5,
+    ],
+)
+def test_a_folder_of_somebody_who_also_has_a_staging_json_is_left_alone(tmp_path, manifest):
+    out = tmp_path / "out"
+    (out / "spaces").mkdir(parents=True)
+    mine = {"notes.txt": "mine", "out/spaces/thesis.txt": "years", "out/staging.json": manifest}
+    for name, text in mine.items():
+        (tmp_path / name).write_text(text)
+    code, shown, err = run_publish("stage", out, "--only", METRIC)
+    assert (code, shown, err.count("\n")) == (2, "", 1)
+    assert "was not staged" in err
+    assert {name: (tmp_path / name).read_text() for name in mine} == mine
+
+
+def test_a_file_that_somebody_put_into_a_staged_folder_is_never_deleted(tmp_path):
+    out = stage(tmp_path / "out", only=[METRIC]).folder
+    for name in ("notes.txt", f"spaces/{METRIC}/notes.txt"):
+        (out / name).write_text("mine")
+        with pytest.raises(PublishError, match=rf"holds {name}, which was not staged"):
+            stage(out, only=[METRIC])
+        (out / name).unlink()
+    (out / "models").symlink_to(tmp_path / "out/spaces")
+    with pytest.raises(PublishError, match="holds models, which was not staged"):
+        stage(out, only=[METRIC])
+
+
+def test_of_two_stagings_of_one_folder_the_second_is_told(tmp_path):
+    with locked(tmp_path / "out"), pytest.raises(UserError, match="another run is writing out"):
+        stage(tmp_path / "out", only=[METRIC])
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize(

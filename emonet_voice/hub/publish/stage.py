@@ -6,6 +6,8 @@ OUT/models/NAME  OUT/datasets/NAME  OUT/spaces/NAME  OUT/collection/README.md  O
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +21,7 @@ from emonet_voice.hub.repositories import (
     folder_of,
     project_folder,
 )
-from modeling_empathic.report.files import sha256, write_json
+from modeling_empathic.report.files import locked, sha256, write_json
 
 from .cards import card_of, write_card
 from .facts import bench_facts, repository_facts
@@ -74,7 +76,7 @@ def stage(
     the file system can, so that they take no space: do not edit them there.
 
     Args:
-        out: Must not exist, or be empty, or be what this made before.
+        out: Must not exist, or hold nothing but what this made before, which is replaced.
         sources: What the project does not hold.
         only: Names of repositories; each must be possible.
         namespace: Where they will be.
@@ -89,12 +91,13 @@ def stage(
 
     sources = sources or Sources()
     out = out.absolute()
-    if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise PublishError(f"{out} exists and was not staged; name another folder")
     work = out.with_name(f".{out.name}.staging")
-    shutil.rmtree(work, ignore_errors=True)  # left by a staging that was killed
-    repositories, left_out, problems = [], {}, []
-    try:
+    repositories: list[Repository] = []
+    left_out: dict[str, str] = {}
+    problems: list[str] = []
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with locked(out), _left_by_none(work):
+        _staged_before(out)
         for repository in chosen(only):
             reason = _not_now(repository, sources)
             if reason and only:
@@ -116,11 +119,8 @@ def stage(
         (work / COLLECTION).write_text(write_card(COLLECTION_CARD, facts), "utf-8")
         manifest = {"namespace": namespace, "left_out": left_out, "files": list_files(work)}
         write_json(work / MANIFEST, manifest, indent=1)
-        if out.exists():
-            shutil.rmtree(out)
+        _clear(out)
         work.rename(out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return Staged(out, repositories, left_out)
 
 
@@ -131,6 +131,57 @@ def list_files(folder: Path) -> dict[str, dict[str, Any]]:
         entry = {"bytes": path.stat().st_size, "sha256": sha256(path)}
         files[path.relative_to(folder).as_posix()] = entry
     return files
+
+
+@contextmanager
+def _left_by_none(work: Path) -> Iterator[None]:
+    """Removes what a killed staging left, and what a failed one would leave."""
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _staged_before(out: Path) -> list[Path]:
+    """The files of a folder that was staged before; nothing of it is deleted yet.
+
+    Raises:
+        PublishError: Something is there that the manifest does not list: it is somebody's own.
+    """
+    if not out.exists() and not out.is_symlink():
+        return []
+    own = PublishError(f"{out} exists and was not staged; name another folder")
+    if out.is_symlink() or not out.is_dir():
+        raise own
+    try:
+        listed = set(json.loads((out / MANIFEST).read_text("utf-8"))["files"])
+    except FileNotFoundError:
+        listed = None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise own from None
+    # Found by walking the folder, not by the manifest's word, whose paths could lead out of it.
+    files = [path for path in out.rglob("*") if path.is_symlink() or not path.is_dir()]
+    names = [path.relative_to(out).as_posix() for path in files]
+    if listed is None and files:
+        raise own
+    others = [name for name in names if name != MANIFEST and name not in (listed or ())]
+    if others:
+        raise PublishError(
+            f"{out} holds {min(others)}, which was not staged; move it, or name another folder"
+        )
+    return files
+
+
+def _clear(out: Path) -> None:
+    """Deletes what was staged before, the manifest last, so that a killed run can go on."""
+    files = _staged_before(out)
+    for path in sorted(files, key=lambda path: path == out / MANIFEST):
+        path.unlink()
+    for folder in sorted((path for path in out.rglob("*") if path.is_dir()), reverse=True):
+        folder.rmdir()
+    if out.exists():
+        out.rmdir()
 
 
 def _not_now(repository: Repository, sources: Sources) -> str | None:
