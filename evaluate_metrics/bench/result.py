@@ -91,13 +91,17 @@ class Made:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchUsed:
-    """Which benchmark; a folder's revision is the SHA-256 of its manifest."""
+    """Which benchmark; a folder's revision is the SHA-256 of its manifest.
+
+    `grouped_by` is the column whose rows were resampled together, None where rows were drawn.
+    """
 
     source: Name
     revision: Name | None
     config: Name
     clips: Count
     rows: Count
+    grouped_by: Name | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from evaluate_metrics.bench.discrimination import PAPER, find_pair
 from evaluate_metrics.bench.figures import Baseline, Floor, Interval, Metric
 from evaluate_metrics.bench.result import Result, Separation
-from evaluate_metrics.emonet_voice import OUTCOMES, STATISTICS
+from evaluate_metrics.emonet_voice import FEW_UNITS, OUTCOMES, STATISTICS
 from evaluate_metrics.published import (
     BENCH_ROWS,
     LARGE,
@@ -121,6 +121,7 @@ def _pooled(result: Result, inline: bool) -> Section:
         *footnotes.lines(),
         "The paper's refusals are under No score: it does not tell them from labels that nobody "
         "mapped. The seven emotions in which GPT-4o has no figure are those with a slash.",
+        *_intervals(result),
         _average(),
         *_other_rows(result),
         *_floor_notes(result),
@@ -215,6 +216,32 @@ def _floor_notes(result: Result) -> list[str]:
     notes = [f"{FLOORS.get(name, name)}: {of.note}" for name, of in result.baselines.items()]
     how = "In-sample floors are made of the ratings they are judged by: a little too good"
     return [f"{note}." for note in (how, *notes)]
+
+
+def drawn(n_resamples: int, n_units: int, unit: str) -> str:
+    """What intervals rest on, and what few groups mean for them.
+
+    Example:
+        >>> drawn(1000, 12_600, "row")
+        '1,000 resamples of the 12,600 rows.'
+        >>> drawn(1000, 11, "voice")
+        "1,000 resamples of the 11 voices: so few that the intervals are widened by Student's t..."
+    """
+    text = f"{n_resamples:,} resamples of the {n_units:,} {unit}s"
+    if n_units >= FEW_UNITS:
+        return f"{text}."
+    return (
+        f"{text}: so few that the intervals are widened by Student's t, and may still cover less "
+        "than 95 %; systems close to each other cannot be told apart."
+    )
+
+
+def _intervals(result: Result) -> list[str]:
+    bootstrap = result.metric.intervals.bootstrap
+    n_units, unit = bootstrap.get("n_units"), result.bench.grouped_by or bootstrap.get("unit")
+    if not isinstance(n_units, int) or not isinstance(unit, str):  # of anybody's file
+        return []
+    return [f"95 % intervals: {drawn(bootstrap.get('n_resamples', 0), n_units, unit)}"]
 
 
 def _average() -> str:

@@ -112,6 +112,29 @@ def test_a_failure_is_counted_as_what_it_is_and_is_no_zero(outcome):
         assert metric[name] == pytest.approx(expected[name])
 
 
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"voice": ["v1", "v2", "v3"], "group": ["g"] * 3}, ("voice", 3)),
+        ({"voice": [None] * 3, "group": ["g1", "g2", "g1"]}, ("group", 2)),
+        ({"group": ["g1", "g2", "g3"]}, ("group", 3)),
+        ({"voice": [None, "", None]}, (None, 60)),
+        ({}, (None, 60)),
+    ],
+)
+def test_what_is_resampled_together_is_a_voice_else_a_group_else_a_row(columns, expected):
+    bench = BENCH
+    for name, values in columns.items():
+        bench = bench.append_column(name, pa.array(values * 20, pa.string()))
+    result = evaluated(HEARD, bench)
+    grouped_by, n_units = expected
+    assert result.bench.grouped_by == grouped_by
+    assert result.metric.intervals.bootstrap["n_units"] == n_units
+    text = " ".join(as_text(sections(result, 80), 80).split())
+    assert f"resamples of the {n_units} {grouped_by or 'row'}s" in text
+    assert ("so few that" in text) == (n_units < 20)
+
+
 def test_what_the_metric_refuses_is_a_mistake_of_the_user():
     off = BENCH.set_column(2, "mean_0_10", pa.array([11.0] * len(BENCH)))
     with pytest.raises(EvaluationError, match=r"reference 11 .* is off the declared"):
