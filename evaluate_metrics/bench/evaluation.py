@@ -10,9 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_scripts.ceiling import ceiling
+from dataset_scripts.stats.bench import read_ratings
 from evaluate_metrics.bench.baselines import baselines
 from evaluate_metrics.bench.discrimination import discrimination
-from evaluate_metrics.bench.figures import Metric
+from evaluate_metrics.bench.figures import Ceiling, Metric
 from evaluate_metrics.bench.predictions import Predictions, described
 from evaluate_metrics.bench.result import (
     BenchUsed,
@@ -196,8 +198,17 @@ def evaluate(
         join=joined.account,
         metric=decode(Metric, metric, "metric"),
         baselines=baselines(bench, used, seed=seed),
+        ceiling=_ceiling(bench.filter(pa.array(used)), n_resamples, seed),
         discrimination=pairs_of,
     )
+
+
+def _ceiling(bench: pa.Table, n_resamples: int, seed: int) -> dict[str, Ceiling]:
+    """How well the raters of the rows that a system is judged by predict each other."""
+    if "ratings" not in bench.column_names or not len(bench):
+        return {}
+    of = ceiling(read_ratings(bench), n_resamples=n_resamples, seed=seed)
+    return {how: decode(Ceiling, figures, f"ceiling.{how}") for how, figures in of.items()}
 
 
 def grouping(bench: pa.Table) -> tuple[str | None, list[Any] | None]:

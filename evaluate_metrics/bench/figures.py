@@ -152,6 +152,20 @@ class Baseline(Figures):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ceiling(Figures):
+    """How well raters predict each other; see `dataset_scripts.ceiling`.
+
+    `clips` have two ratings and count; `left_out` have not.
+    """
+
+    per_emotion: dict[str, OfEmotion]
+    intervals: Intervals
+    undefined: Undefined
+    clips: Count
+    left_out: Count
+
+
+@dataclass(frozen=True, kw_only=True)
 class Headline(Figures):
     """The figures and what they rest on, for a leaderboard."""
 

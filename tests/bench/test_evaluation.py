@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from dataset_scripts.ceiling import ceiling
+from dataset_scripts.stats.bench import read_ratings
 from evaluate_metrics.bench.comparison import compare
 from evaluate_metrics.bench.evaluation import evaluate, join, pairs, write_result
 from evaluate_metrics.bench.predictions import read_predictions
@@ -20,7 +22,16 @@ from evaluate_metrics.published import published_table5, published_table6, publi
 from modeling_empathic.report.tables import as_markdown, as_text
 from modeling_empathic.scoring.file import score_schema, write_scores
 from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTIONS
-from tests.support.evaluation_maker import FEW, SLASHED, heard, made_bench, of, with_outcome, write
+from tests.support.evaluation_maker import (
+    FEW,
+    SLASHED,
+    heard,
+    made_bench,
+    of,
+    with_outcome,
+    with_ratings,
+    write,
+)
 from tests.support.places import SHARED
 
 BENCH = made_bench()
@@ -213,6 +224,42 @@ def test_an_emotion_that_the_file_never_answers_is_unmapped_for_unknown_clips_to
     account = evaluated(targets)
     assert account.join.without_prediction == 0
     assert account.metric.outcomes.unmapped == 20
+
+
+# --- ceiling --------------------------------------------------------------------------------------
+
+
+def test_the_ceiling_is_of_the_rows_that_the_system_scored_and_stands_in_every_table(tmp_path):
+    bench = with_ratings(BENCH)
+    part = with_outcome(HEARD, lambda row: row["clip_id"] in CLIPS[:5], "refused")
+    result = evaluated(part, bench)
+    assert list(result.ceiling) == ["one_rater", "split_half", "perfect"]
+    one = result.ceiling["one_rater"]
+    assert (one.clips, one.left_out) == (55, 0)
+    expected = ceiling(read_ratings(bench.slice(5)), n_resamples=0)["one_rater"]
+    assert one.spearman == pytest.approx(expected["spearman"])
+    for width in (80, 120):
+        text = as_text(sections(result, width), width)
+        assert max(map(len, text.splitlines())) <= width
+        assert text.count("Ceiling: the raters") == 2
+        assert "55 clips of these rows, intervals by clip" in " ".join(text.split())
+        (awe,) = (line for line in text.splitlines() if line.startswith("Awe "))
+        assert f"{one.per_emotion['Awe'].spearman:.3f}" in awe
+    card = as_markdown(sections(result))
+    assert f"| one rater, others' mean (ceiling) |  |  | {one.spearman:.3f} \\[" in card
+    write_result(result, tmp_path / "result.json")
+    assert read_result(tmp_path / "result.json").to_json() == result.to_json()
+
+
+def test_a_bench_without_single_ratings_says_that_it_has_no_ceiling():
+    result = evaluated(HEARD)
+    assert "ceiling" not in result.to_json()
+    assert "No ceiling: the benchmark has no single ratings." in as_text(sections(result, 80), 80)
+
+
+def test_a_header_of_two_lines_is_shown_as_two():
+    text = as_text(sections(evaluated(HEARD), 140), 140)
+    assert "�" not in text
 
 
 # --- both kinds of files --------------------------------------------------------------------------
