@@ -329,6 +329,7 @@ TABLES = {
     "bench_build": bench_build,
     "cpu_limit": cpu_limit,
     "drift": drift,
+    "ceiling": _elsewhere("ceiling", "ceiling_table"),
     "first_hour": _elsewhere("first_hour", "first_hour_table"),
     "generalization": _elsewhere("generalization", "generalization_table"),
     "head_layout": head_layout,

@@ -12,8 +12,11 @@ Pitch is pYIN (Mauch & Dixon 2014) of librosa, with settings for speech and for 
 - Frames of 50 ms, three periods of the lowest pitch (93 ms): speech melody moves within 93 ms.
 - 20 ms from frame to frame (23). A voice goes on or off 1.7 times a second, as in the pYIN paper
   (0.01 in 5.8 ms); librosa has 0.01 whatever the hop.
-- The prior of YIN's threshold has a mean of 0.15, the second of the paper's three (0.1, the first):
-  more of the frames that Praat calls voiced are found.
+- The prior of YIN's threshold has a mean of 0.2, the third of the paper's three (0.1, the first):
+  more of the frames that Praat calls voiced are found, in hoarse voices too.
+
+What lies outside the range has no pitch (pYIN gives a hum of 50 Hz the lowest, a tone of 1,100 its
+half), and an offset of the samples (DC) is no sound.
 
 `benchmarks/acoustics.py` measures speed, and how far this is from librosa's defaults and Praat.
 
@@ -56,14 +59,11 @@ FEATURES: dict[str, tuple[str, str]] = {
     "level_range_db": ("dB", "5th to 95th percentile of the active frames' level (Eyben 2016)"),
     "syllable_rate_hz": (
         "1/s",
-        "proxy of the speech rate: peaks of the level, 2 dB above the dips on both sides, from "
-        "the first to the last active frame (de Jong & Wempe 2009, without their voicing test)",
+        "proxy of the speech rate: voiced peaks of the level, 2 dB above the dips on both sides, "
+        "from the first to the last active frame (de Jong & Wempe 2009)",
     ),
     "centroid_hz": ("Hz", "mean of the spectral centroid (Tzanetakis & Cook 2002)"),
-    "rolloff_hz": (
-        "Hz",
-        "mean frequency below which 85 % of the magnitude lies (Tzanetakis & Cook 2002)",
-    ),
+    "rolloff_hz": ("Hz", "mean frequency, 85 % of the magnitude below it (Tzanetakis & Cook 2002)"),
     "flatness": ("0-1", "mean of geometric / arithmetic mean of the power (Gray & Markel 1974)"),
     **{
         f"mfcc_{i}": ("dB", f"mean of cepstral coefficient {i} (Davis & Mermelstein 1980)")
@@ -79,10 +79,11 @@ _PYIN: dict[str, Any] = {
     "fmin": 60.0,
     "fmax": 1000.0,
     "resolution": 0.2,
-    "beta_parameters": (2, 34 / 3),  # a mean of 0.15
+    "beta_parameters": (2, 8),  # a mean of 0.2
     "switch_prob": 0.01 * HOP_S / (256 / 44_100),
 }
 _ACTIVE_DB, _DIP_DB = 25.0, 2.0  # de Jong & Wempe's
+_REPEATS = 0.85  # of the autocorrelation: a tone above the range has 0.9, a formant rarely this
 _FLOOR = 1e-6  # -120 dBFS: no 16-bit recording goes there, and digital silence has no logarithm
 _RATE_WINDOW_S = 2.0
 _MIN_SPEECH_S = 0.5  # one peak in less would be a rate of many syllables a second
@@ -146,6 +147,7 @@ def blocks(samples: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
     Args:
         samples: As `load_audio` gives them.
     """
+    samples = samples - samples.mean()  # of DC nothing is heard
     n = 1 + len(samples) // HOP
     for first in range(0, n, _BLOCK):
         yield _block(samples, first, min(first + _BLOCK, n), n)
@@ -163,13 +165,43 @@ def joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     # pYIN does not hear loudness: it would give the pitch of the hum between the words.
     curves["f0_hz"][~curves["active"]] = np.nan
     curves["syllable"] = np.zeros(n, bool)
-    curves["syllable"][find_peaks(level, height=threshold, prominence=_DIP_DB)[0]] = True
+    voiced = np.isfinite(curves["f0_hz"])
+    voiced[1:-1] |= voiced[:-2] | voiced[2:]
+    curves["syllable"][_peaks(level)] = True
+    curves["syllable"] &= curves["active"] & voiced
     half = round(_RATE_WINDOW_S / 2 / HOP_S)
     first, last = np.maximum(np.arange(n) - half, 0), np.minimum(np.arange(n) + half + 1, n)
     peaks = np.concatenate([[0], np.cumsum(curves["syllable"])])
     window_s = (last - first) * HOP_S
     rate_hz = np.where(window_s < _MIN_SPEECH_S, np.nan, (peaks[last] - peaks[first]) / window_s)
     return {"time_s": np.arange(n) * HOP_S, **curves, "rate_hz": rate_hz}
+
+
+def _peaks(level: np.ndarray) -> list[int]:
+    """Peaks `_DIP_DB` above the dips on both sides; a steady tone has one, whatever its ripple."""
+    found, top, dip = [], 0, None
+    for i, value in enumerate(level.tolist()):
+        if dip is not None:  # since the last peak
+            dip = min(dip, value)
+            if value >= dip + _DIP_DB:
+                top, dip = i, None
+        elif value > level[top]:
+            top = i
+        elif value <= level[top] - _DIP_DB:
+            found.append(top)
+            dip = value
+    return [*found, top] if dip is None else found
+
+
+def _above_range(heard: np.ndarray, n_frames: int) -> np.ndarray:
+    """Frames whose sound repeats faster than the highest pitch, by its autocorrelation."""
+    frames = np.lib.stride_tricks.sliding_window_view(heard, _F0_FRAME)[::HOP][:n_frames]
+    power = np.abs(np.fft.rfft(frames, 1024)) ** 2
+    r = np.fft.irfft(power, 4096)[:, : int(4 * SAMPLE_RATE / _PYIN["fmax"]) + 2]
+    r = r / np.maximum(r[:, :1], 1e-20)
+    here, fallen = r[:, 1:-1], np.maximum.accumulate(r < 0.5, axis=1)[:, 1:-1]
+    peak = fallen & (here >= r[:, :-2]) & (here >= r[:, 2:]) & (here >= _REPEATS)
+    return np.asarray(peak.any(axis=1))
 
 
 def _block(samples: np.ndarray, first: int, last: int, n: int) -> dict[str, np.ndarray]:
@@ -182,6 +214,7 @@ def _block(samples: np.ndarray, first: int, last: int, n: int) -> dict[str, np.n
     f0 = librosa.pyin(
         heard, sr=SAMPLE_RATE, frame_length=_F0_FRAME, hop_length=HOP, center=False, **_PYIN
     )[0]
+    f0 = np.where((f0 <= _PYIN["fmin"]) | _above_range(heard, len(f0)), np.nan, f0)
     heard = _around(samples, first, last, _LEVEL_FRAME)
     rms = librosa.feature.rms(y=heard, frame_length=_LEVEL_FRAME, hop_length=HOP, center=False)[0]
     heard = _around(samples, first, last, _SPECTRUM_FRAME)

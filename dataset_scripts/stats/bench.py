@@ -27,6 +27,7 @@ from dataset_scripts.agreement import (
     pairwise_kappa,
 )
 from dataset_scripts.annotations import AGREEMENT_TYPES, CONSENSUS, SCORES, Rating
+from dataset_scripts.ceiling import ceiling
 
 NEEDED = ("emotion", "ratings")
 OPTIONAL = ("language", "voice", "duration_s")
@@ -66,7 +67,8 @@ def stats(
         column; `mean_duration_s`, `playtime_h`: None unless every clip has a duration;
         `raters_per_clip`; `raters`; `consensus`: clips in each view; `alpha`: rows of Table 10,
         highest first, undefined ones last with a `reason`; `alpha_by_matrix`; `kappa`; `agreement`:
-        rows of Figure 1, by the share of clips whose raters mostly found the emotion.
+        rows of Figure 1, by the share of clips whose raters mostly found the emotion; `ceiling`: of
+        `ceiling.ceiling`.
 
     Raises:
         StatsError: As [`read_ratings`], or an unknown `matrix`.
@@ -110,6 +112,7 @@ def stats(
             for pair, both in pairwise_kappa(items).items()
         ],
         "agreement": _agreement_rows(items),
+        "ceiling": ceiling(items, n_resamples=n_resamples, seed=seed),
     }
 
 

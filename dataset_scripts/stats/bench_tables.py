@@ -57,6 +57,7 @@ def sections(stats: Stats) -> list[Section]:
                 for row in stats["raters"]
             ],
         ),
+        _ceiling_section(stats),
         _alpha_section(stats),
         plain(
             "How α moves with the matrix",
@@ -133,6 +134,54 @@ def _clip_rows(stats: Stats, share: Callable[[int], str]) -> list[list[str]]:
             for name, n in stats["consensus"].items()
         ),
     ]
+
+
+def _ceiling_section(stats: Stats) -> Section:
+    """What raters reach, against which a system's figures are to be read."""
+    of = stats["ceiling"]
+    parts = [of[how] for how in ("one_rater", "split_half", "perfect")]
+    one, half, perfect = parts
+    n = f"{one['clips']:,}"
+    rows = [
+        ["Pooled", *_ceiling_cells(*parts), n],
+        ["Mean of emotions", *_ceiling_cells(*map(_macro, parts)), n],
+    ]
+    by_emotion = []
+    for name, figures in one["per_emotion"].items():
+        ends = {"intervals": one["intervals"]["per_emotion"][name]}
+        others = (part["per_emotion"][name] for part in (half, perfect))
+        cells = _ceiling_cells(figures | ends, *others)
+        by_emotion.append((figures["spearman"], [short_name(name), *cells, f"{figures['n']:,}"]))
+    by_emotion.sort(key=lambda row: (math.isnan(row[0]), -row[0]))
+    undefined = one["undefined"]["per_emotion"]
+    left_out = (
+        f" {one['left_out']:,} clips with one rating are left out." if one["left_out"] else ""
+    )
+    note = (
+        "One rater against the mean of the clip's others, and one half of its raters against the "
+        "other: Spearman's ρ, and MAE of one rater on 0 to 10, with 95 % intervals by clip. "
+        "Perfect: Pearson's r of a system that knows what all possible raters say on average, "
+        f"√reliability. NaN where ratings do not vary ({len(undefined)} emotions).{left_out}"
+    )
+    headers = ("", "One rater ρ", "95 %", "Halves ρ", "MAE", "95 %", "Perfect r", "Clips")
+    return plain("The ceiling: how well raters predict each other", headers,
+                 rows + [row for _, row in by_emotion], note)  # fmt: skip
+
+
+def _macro(of: Stats) -> Stats:
+    """Macro figures under the names of pooled ones."""
+    names = ("spearman", "mae", "pearson")
+    ends = {name: of["intervals"][f"macro_{name}"] for name in names}
+    return {name: of[f"macro_{name}"] for name in names} | {"intervals": ends}
+
+
+def _ceiling_cells(one: Stats, half: Stats, perfect: Stats) -> list[str]:
+    rho, mae = (
+        "" if math.isnan(ends["low"]) else f"[{ends['low']:.2f}, {ends['high']:.2f}]"
+        for ends in (one["intervals"]["spearman"], one["intervals"]["mae"])
+    )
+    pair = [_number(one["spearman"]), rho, _number(half["spearman"])]
+    return [*pair, _number(one["mae"]), mae, _number(perfect["pearson"])]
 
 
 def _alpha_section(stats: Stats) -> Section:

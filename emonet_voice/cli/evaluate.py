@@ -69,9 +69,7 @@ def evaluate(
     leaderboard: Annotated[Path | None, typer.Option(hidden=True)] = None,
     resamples: Annotated[
         int | None,
-        typer.Option(
-            metavar="N", min=0, help="Of the bootstrap.", show_default="1000; 4000 for --vs"
-        ),
+        typer.Option(metavar="N", min=0, help="Of the bootstrap.", show_default="1000"),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the bootstrap.")] = 42,
     as_json: AsJson = False,

@@ -1,11 +1,9 @@
 """A comparison of two systems as tables."""
 
 from evaluate_metrics.bench.figures import Comparison, CorrectedDifference, Difference
-from evaluate_metrics.bench.tables import COLUMNS, HEADERS
+from evaluate_metrics.bench.tables import COLUMNS, HEADERS, drawn
 from modeling_empathic.report.tables import THIS, Footnotes, Row, Section, number
 from modeling_empathic.taxonomy import short_name
-
-ALPHA = 0.05
 
 
 def sections(comparison: Comparison, a: str, b: str, width: int | None = None) -> list[Section]:
@@ -28,7 +26,7 @@ def sections(comparison: Comparison, a: str, b: str, width: int | None = None) -
         f"A is {a}, B is {b}: {rows.common:,} rows that both scored; {rows.only_a:,} that "
         f"only A scored and {rows.only_b:,} that only B scored take no part.",
         "Above 0, A is better in Spearman and Pearson; below 0, in MAE and RMSE.",
-        f"Paired bootstrap, {bootstrap.n_resamples:,} resamples of the {bootstrap.unit}s.",
+        f"Paired bootstrap, {drawn(bootstrap.n_resamples, bootstrap.n_units, bootstrap.unit)}",
     ]
     return [
         Section("A - B", ["", "A", "B", "A - B", "95 % interval", "p"], whole, notes),
@@ -44,15 +42,8 @@ def _by_emotion(comparison: Comparison, width: int | None) -> Section:
         of = per_emotion[name]
         cells = _cells(of.spearman, footnotes, digits)
         rows.append(Row(THIS, [short_name(name), f"{of.n:,}", *cells, _p(of.spearman.p_holm)]))
-    notes = footnotes.lines()
-    smallest = comparison.bootstrap.smallest_p_holm
-    if smallest > ALPHA:
-        notes.append(
-            f"With {comparison.bootstrap.n_resamples:,} resamples no corrected p can be below "
-            f"{number(smallest)}: give more resamples."
-        )
     headers = ["Emotion", "n", "A", "B", "A - B", "95 % interval", "p", "p (Holm)"]
-    return Section("A - B by emotion, Spearman's ρ", headers, rows, notes)
+    return Section("A - B by emotion, Spearman's ρ", headers, rows, footnotes.lines())
 
 
 def _order(of: CorrectedDifference) -> tuple[bool, float]:

@@ -92,8 +92,15 @@ def discrimination(
     rng = np.random.default_rng(seed)
     folds = _folds(strata, n_folds, rng)[units]
     counts = _counts(strata, n_resamples, rng)[units]
+    stratum = np.repeat(np.arange(len(strata)), [len(of) for of in strata])
+    stratum[[unit for of in strata for unit in of]] = stratum.copy()
     rows_of = {name: np.flatnonzero(target == name) for name in columns}
     place = {name: i for i, name in enumerate(columns)}
+
+    def units_of(rows: Ints) -> tuple[int, int]:
+        """Units of some clips, and strata that they are drawn from."""
+        held = np.unique(units[rows])
+        return len(held), len(np.unique(stratum[held]))
 
     def pair(a: str, b: str) -> tuple[EmotionPair, Floats]:
         rows = np.concatenate([rows_of[a], rows_of[b]])
@@ -107,12 +114,15 @@ def discrimination(
             right = _judged_right(values, of_a, folds[rows])
             drawn = _statistics(values, of_a, right, counts[rows])
         sizes: dict[str, Any] = {"n_a": n_a, "n_b": n_b, "n_missing": int((~scored).sum())}
-        return EmotionPair(a=a, b=b, **sizes, **_summary(drawn), reason=reason), drawn
+        summary = _summary(drawn, *units_of(rows))
+        return EmotionPair(a=a, b=b, **sizes, **summary, reason=reason), drawn
 
     pairs = [pair(a, b) for a, b in combinations(columns, 2)]
     defined = [drawn for described, drawn in pairs if not described.reason]
     nothing = np.full((len(STATISTICS), counts.shape[1]), np.nan)
-    mean = _summary(np.mean(defined, axis=0) if defined else nothing)
+    mean = _summary(
+        np.mean(defined, axis=0) if defined else nothing, *units_of(np.arange(len(units)))
+    )
     return Discrimination(
         emotions=tuple(columns),
         clips={name: len(rows) for name, rows in rows_of.items()},
@@ -230,11 +240,11 @@ def _statistics(values: Floats, of_a: Bools, right: Bools, counts: Floats) -> Fl
         return np.stack([(right_a + right_b) / (n_a + n_b), balanced, wins / (n_a * n_b)])
 
 
-def _summary(drawn: Floats) -> dict[str, Any]:
+def _summary(drawn: Floats, n_units: int, n_strata: int) -> dict[str, Any]:
     """The sample's own values, in the first column, and intervals from the others."""
     values = {name: float(drawn[i, 0]) for i, name in enumerate(STATISTICS)}
     intervals = {
-        name: Interval(**percentile_interval(resampled)._asdict())
+        name: Interval(**percentile_interval(resampled, n_units, n_strata)._asdict())
         for name, resampled in zip(STATISTICS, drawn[:, 1:], strict=True)
     }
     return values | {"intervals": intervals}

@@ -10,9 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataset_scripts.ceiling import ceiling
+from dataset_scripts.stats.bench import read_ratings
 from evaluate_metrics.bench.baselines import baselines
 from evaluate_metrics.bench.discrimination import discrimination
-from evaluate_metrics.bench.figures import Metric
+from evaluate_metrics.bench.figures import Ceiling, Metric
 from evaluate_metrics.bench.predictions import Predictions, described
 from evaluate_metrics.bench.result import (
     BenchUsed,
@@ -24,6 +26,7 @@ from evaluate_metrics.bench.result import (
 )
 from evaluate_metrics.bench.typed_json import decode
 from evaluate_metrics.emonet_voice import MetricError, compute, rows_by_emotion, to_0_10
+from evaluate_metrics.emonet_voice.resampling import missing
 from modeling_empathic import __version__
 from modeling_empathic.report.files import write_json
 from modeling_empathic.taxonomy import HEAD_NAMES
@@ -152,8 +155,7 @@ def evaluate(
         EvaluationError: As [`join`]; a reference off its scale, or a negative `n_resamples`.
     """
     joined = join(predictions, bench)
-    # Clips of one voice are not independent; where the voice is unknown, rows stand for themselves.
-    voices = bench["voice"].to_pylist() if "voice" in bench.column_names else None
+    grouped_by, groups = grouping(bench)
     used = np.zeros(len(bench), dtype=bool)
     used[joined.rows[joined.used]] = True
     pairs_of = None
@@ -163,7 +165,7 @@ def evaluate(
             joined.references,
             joined.emotions,
             joined.outcomes,
-            None if voices is None else [voices[row] for row in joined.rows],
+            None if groups is None else [groups[row] for row in joined.rows],
             scale=predictions.scale,
             n_resamples=n_resamples,
             seed=seed,
@@ -172,7 +174,7 @@ def evaluate(
             scores, targets = _all_scores(predictions, bench)
             if len(scores) > 1:
                 pairs_of = discrimination(
-                    scores, targets, voices, n_resamples=n_resamples, seed=seed
+                    scores, targets, groups, n_resamples=n_resamples, seed=seed
                 )
     except MetricError as error:  # the metric ships alone and knows no UserError
         raise EvaluationError(str(error)) from error
@@ -186,6 +188,7 @@ def evaluate(
             config=about.get("config", "default"),
             clips=pc.count_distinct(bench["clip_id"]).as_py(),
             rows=len(bench),
+            grouped_by=grouped_by,
         ),
         predictions=PredictionsUsed(
             **described(predictions.rows),
@@ -195,8 +198,36 @@ def evaluate(
         join=joined.account,
         metric=decode(Metric, metric, "metric"),
         baselines=baselines(bench, used, seed=seed),
+        ceiling=_ceiling(bench.filter(pa.array(used)), n_resamples, seed),
         discrimination=pairs_of,
     )
+
+
+def _ceiling(bench: pa.Table, n_resamples: int, seed: int) -> dict[str, Ceiling]:
+    """How well the raters of the rows that a system is judged by predict each other."""
+    if "ratings" not in bench.column_names or not len(bench):
+        return {}
+    of = ceiling(read_ratings(bench), n_resamples=n_resamples, seed=seed)
+    return {how: decode(Ceiling, figures, f"ceiling.{how}") for how, figures in of.items()}
+
+
+def grouping(bench: pa.Table) -> tuple[str | None, list[Any] | None]:
+    """The column of a Bench whose rows are not independent, and its values.
+
+    A voice where it is known; else the release's group, the first eight digits of a file's name.
+
+    Example:
+        >>> grouping(pa.table({"voice": [None, None], "group": ["00000001", None]}))
+        ('group', ['00000001', None])
+        >>> grouping(pa.table({"group": [None, None]}))
+        (None, None)
+    """
+    for column in ("voice", "group"):
+        if column in bench.column_names:
+            values = bench[column].to_pylist()
+            if not all(map(missing, values)):
+                return column, values
+    return None, None
 
 
 def pairs(predictions: Predictions, bench: pa.Table) -> dict[str, tuple[Floats, Floats]]:

@@ -152,6 +152,20 @@ class Baseline(Figures):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ceiling(Figures):
+    """How well raters predict each other; see `dataset_scripts.ceiling`.
+
+    `clips` have two ratings and count; `left_out` have not.
+    """
+
+    per_emotion: dict[str, OfEmotion]
+    intervals: Intervals
+    undefined: Undefined
+    clips: Count
+    left_out: Count
+
+
+@dataclass(frozen=True, kw_only=True)
 class Headline(Figures):
     """The figures and what they rest on, for a leaderboard."""
 
@@ -220,12 +234,17 @@ class ComparedRows:
 
 @dataclass(frozen=True, kw_only=True)
 class PairedBootstrap:
-    """How intervals and p values were made, and the least corrected p that could come out."""
+    """How intervals and p values were made.
+
+    Results of version 0.1 lack `n_units`; their p were shares of resamples, and the least
+    that could come out corrected is `smallest_p_holm`.
+    """
 
     unit: Name
+    n_units: Count = 0
     n_resamples: Count
     seed: Count
-    smallest_p_holm: Share
+    smallest_p_holm: Share | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ CONFIGS = ("default", "all", "unanimous")
 NEEDED = ("clip_id", "emotion", "mean_0_10")
 OPTIONAL = (
     *("n_raters", "majority", "unanimous_present", "file_name", "ratings"),
-    *("language", "voice", "voice_gender"),
+    *("language", "voice", "voice_gender", "group"),
 )
 LABEL_BLOCK_BYTES = 2**15
 

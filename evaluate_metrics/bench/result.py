@@ -4,7 +4,7 @@
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from evaluate_metrics.bench.figures import (
     Baseline,
     ByName,
+    Ceiling,
     Comparison,
     Floor,
     Interval,
@@ -91,13 +92,17 @@ class Made:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchUsed:
-    """Which benchmark; a folder's revision is the SHA-256 of its manifest."""
+    """Which benchmark; a folder's revision is the SHA-256 of its manifest.
+
+    `grouped_by` is the column whose rows were resampled together, None where rows were drawn.
+    """
 
     source: Name
     revision: Name | None
     config: Name
     clips: Count
     rows: Count
+    grouped_by: Name | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +131,8 @@ class JoinAccount:
 class Result:
     """Everything that is known of a system's predictions on a benchmark.
 
-    `discrimination` is there where every clip has scores of all emotions, `comparison` where a
-    second system was given.
+    `ceiling` is there where the Bench has single ratings, `discrimination` where every clip has
+    scores of all emotions, `comparison` where a second system was given.
     """
 
     format: Count = FORMAT
@@ -139,6 +144,7 @@ class Result:
     join: JoinAccount
     metric: Metric
     baselines: dict[str, Baseline]
+    ceiling: dict[str, Ceiling] = field(default_factory=dict)
     discrimination: Discrimination | None = None
     comparison: Comparison | None = None
 

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable
 
 from evaluate_metrics.bench.discrimination import PAPER, find_pair
-from evaluate_metrics.bench.figures import Baseline, Floor, Interval, Metric
+from evaluate_metrics.bench.figures import Baseline, Ceiling, Floor, Interval, Metric
 from evaluate_metrics.bench.result import Result, Separation
-from evaluate_metrics.emonet_voice import OUTCOMES, STATISTICS
+from evaluate_metrics.emonet_voice import FEW_UNITS, OUTCOMES, STATISTICS
 from evaluate_metrics.published import (
     BENCH_ROWS,
     LARGE,
@@ -16,7 +16,16 @@ from evaluate_metrics.published import (
     published_table5,
     published_table6,
 )
-from modeling_empathic.report.tables import FLOOR, PUBLISHED, THIS, Footnotes, Row, Section, number
+from modeling_empathic.report.tables import (
+    CEILING,
+    FLOOR,
+    PUBLISHED,
+    THIS,
+    Footnotes,
+    Row,
+    Section,
+    number,
+)
 from modeling_empathic.taxonomy import short_name
 
 WIDE = 118
@@ -31,6 +40,11 @@ FLOORS = {
     "emotion_mean": "emotion mean (in-sample)",
     "rater_mean": "emotion mean (other folds)",
     "acoustic_ridge": "acoustic ridge",
+}
+CEILINGS = {
+    "one_rater": "one rater, others' mean",
+    "split_half": "half of them, other half",
+    "perfect": "knowing the true mean",
 }
 SHORT_SYSTEMS = {
     "GPT-4o Mini Audio": "GPT-4o\nMini",
@@ -116,11 +130,14 @@ def _pooled(result: Result, inline: bool) -> Section:
     for row in published_table5():
         cells = ["", f"{row['refusal_percent']:.2f} %", *(number(row[name]) for name in COLUMNS)]
         rows.append(Row(PUBLISHED, [row["model"], *cells]))
+    rows += _ceiling_rows(result, "", ["", ""], footnotes, inline)
     rows += _floor_rows(result, "", ["", ""], footnotes)
     notes = [
         *footnotes.lines(),
         "The paper's refusals are under No score: it does not tell them from labels that nobody "
         "mapped. The seven emotions in which GPT-4o has no figure are those with a slash.",
+        *_intervals(result),
+        *_ceiling_notes(result),
         _average(),
         *_other_rows(result),
         *_floor_notes(result),
@@ -137,6 +154,7 @@ def _macro(result: Result, inline: bool) -> Section:
     for system, (mean, n) in macro.items():
         mark = footnotes.mark("" if n == most else f"over {n} of {most} emotions")
         rows.append(Row(PUBLISHED, [system, number(mean) + mark, "", "", ""]))
+    rows += _ceiling_rows(result, "macro_", [], footnotes, inline)
     rows += _floor_rows(result, "macro_", [], footnotes)
     pooled = {row["model"]: row["spearman"] for row in published_table5()}
     order = (pooled[SMALL] - pooled[LARGE]) * (macro[SMALL][0] - macro[LARGE][0])
@@ -174,6 +192,49 @@ def _own_rows(
     return rows
 
 
+def _ceiling_rows(
+    result: Result, prefix: str, lead: list[str], footnotes: Footnotes, inline: bool
+) -> list[Row]:
+    """How well raters predict each other, with intervals beside the figures where there is room."""
+    rows = []
+    for how, of in result.ceiling.items():
+        cells = []
+        for name in (prefix + statistic for statistic in COLUMNS):
+            reason = _nothing_of(of, name) or _reason(of, name)
+            cell = number(of[name]) + footnotes.mark(reason)
+            interval = _interval(of.intervals[name], 3)
+            cells.append(f"{cell} {interval}" if inline and interval else cell)
+        rows.append(Row(CEILING, [CEILINGS.get(how, how), *lead, *cells]))
+        low_high = [of.intervals[prefix + name] for name in COLUMNS]
+        if how == "one_rater" and not inline and any(i.low == i.low for i in low_high):
+            for label, ends in (("  95 % interval from", [i.low for i in low_high]),
+                                ("                  to", [i.high for i in low_high])):  # fmt: skip
+                cells = [number(end, missing="") for end in ends]
+                rows.append(Row(CEILING, [label, *[""] * len(lead), *cells]))
+    return rows
+
+
+def _nothing_of(of: Ceiling, name: str) -> str:
+    """Why a macro figure has no value: the reason that all emotions share."""
+    if not math.isnan(of[name]) or not name.startswith("macro_"):
+        return ""
+    statistic = name.removeprefix("macro_")
+    reasons = {of.undefined.of_emotion(emotion, statistic) for emotion in of.per_emotion}
+    return reasons.pop() if len(reasons) == 1 else "undefined for every emotion"
+
+
+def _ceiling_notes(result: Result) -> list[str]:
+    one = result.ceiling.get("one_rater")
+    if one is None:
+        return ["No ceiling: the benchmark has no single ratings."]
+    left_out = f"; {one.left_out:,} with one rating are left out" if one.left_out else ""
+    return [
+        f"Ceiling: {one.clips:,} clips of these rows, intervals by clip{left_out}. A system may be "
+        "above one rater, since the mean of several is steadier than one; knowing the true mean is "
+        "the most that Pearson's r can reach."
+    ]
+
+
 def _floor_rows(result: Result, prefix: str, lead: list[str], footnotes: Footnotes) -> list[Row]:
     rows = []
     for name, floor in result.floors.items():
@@ -189,7 +250,7 @@ def _floor_rows(result: Result, prefix: str, lead: list[str], footnotes: Footnot
     return rows
 
 
-def _reason(of: Metric | Floor | Baseline, name: str) -> str:
+def _reason(of: Metric | Floor | Baseline | Ceiling, name: str) -> str:
     """Why a figure is undefined, or which emotions a macro figure leaves out, by short names."""
     if isinstance(of, Floor) or not of.undefined[name]:
         return ""
@@ -217,6 +278,32 @@ def _floor_notes(result: Result) -> list[str]:
     return [f"{note}." for note in (how, *notes)]
 
 
+def drawn(n_resamples: int, n_units: int, unit: str) -> str:
+    """What intervals rest on, and what few groups mean for them.
+
+    Example:
+        >>> drawn(1000, 12_600, "row")
+        '1,000 resamples of the 12,600 rows.'
+        >>> drawn(1000, 11, "voice")
+        "1,000 resamples of the 11 voices: so few that the intervals are widened by Student's t..."
+    """
+    text = f"{n_resamples:,} resamples of the {n_units:,} {unit}s"
+    if n_units >= FEW_UNITS:
+        return f"{text}."
+    return (
+        f"{text}: so few that the intervals are widened by Student's t, and may still cover less "
+        "than 95 %; systems close to each other cannot be told apart."
+    )
+
+
+def _intervals(result: Result) -> list[str]:
+    bootstrap = result.metric.intervals.bootstrap
+    n_units, unit = bootstrap.get("n_units"), result.bench.grouped_by or bootstrap.get("unit")
+    if not isinstance(n_units, int) or not isinstance(unit, str):  # of anybody's file
+        return []
+    return [f"95 % intervals: {drawn(bootstrap.get('n_resamples', 0), n_units, unit)}"]
+
+
 def _average() -> str:
     fit, excluded = macro_fits()
     return (
@@ -240,7 +327,7 @@ def _other_rows(result: Result) -> list[str]:
 def _by_emotion(result: Result, wide: bool, full_names: bool) -> Section:
     metric, footnotes = result.metric, Footnotes()
     table6 = published_table6()
-    acoustic = result.baselines.get("acoustic_ridge")
+    acoustic, raters = result.baselines.get("acoustic_ridge"), result.ceiling.get("one_rater")
     emotions = dict.fromkeys([*table6[SMALL], *metric.per_emotion])
     others = [name for name in table6 if name not in (SMALL, LARGE)]
     shown = [*others, SMALL, LARGE] if wide else [SMALL, LARGE]
@@ -248,6 +335,9 @@ def _by_emotion(result: Result, wide: bool, full_names: bool) -> Section:
     rows = []
     for emotion in emotions:
         own = _own_cells(metric, emotion, footnotes, digits=3 if wide else 2)
+        if raters:
+            rater = raters.per_emotion.get(emotion)
+            own.append(_or_dash(rater.spearman if rater else math.nan))
         published = [table6[system].get(emotion, math.nan) for system in shown]
         if not wide:
             published.append(_best(table6[system].get(emotion, math.nan) for system in others))
@@ -261,8 +351,9 @@ def _by_emotion(result: Result, wide: bool, full_names: bool) -> Section:
     mark = footnotes.mark(_reason(metric, "macro_spearman"))
     interval = _interval(metric.intervals.macro_spearman, 3 if wide else 2)
     own = ["", number(metric.macro_spearman) + mark, interval]
+    own += [_or_dash(raters.macro_spearman)] if raters else []
     rows.append(Row(FLOOR, ["Mean of emotions", *own, *map(_or_dash, means)]))
-    headers = ["Emotion", "n", "ρ", "95 % interval"]
+    headers = ["Emotion", "n", "ρ", "95 % interval", *(["Rater"] if raters else [])]
     headers += [system if full_names else SHORT_SYSTEMS[system] for system in shown]
     headers += [] if wide else ["Best other"]
     headers += ["Acoustic"] if acoustic else []
@@ -270,6 +361,7 @@ def _by_emotion(result: Result, wide: bool, full_names: bool) -> Section:
     notes.append(
         f"ρ is {result.system}'s; the others are published (-: NaN there) and without intervals."
         + ("" if wide else " Best other: the best of the paper's five other systems.")
+        + (" Rater: one against the mean of the others, the ceiling." if raters else "")
         + " The floor is 0: neither a constant nor the emotion's mean can order an emotion's clips."
     )
     return Section("Table 6: Spearman's ρ by emotion", headers, rows, notes, heading=False)

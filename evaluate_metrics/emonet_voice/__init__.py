@@ -2,7 +2,7 @@
 
 from .aggregate import aggregate, rows_by_emotion
 from .floors import floors
-from .intervals import Interval, intervals, percentile_interval
+from .intervals import FEW_UNITS, Interval, Tested, intervals, percentile_interval, studentised
 from .metric import compute
 from .outcomes import OUTCOMES, check_outcomes, count_outcomes, outcome_rates
 from .resampling import Resampled, resample
@@ -20,6 +20,7 @@ from .scores import (
 )
 
 __all__ = [
+    "FEW_UNITS",
     "OUTCOMES",
     "SCALES",
     "STATISTICS",
@@ -27,6 +28,7 @@ __all__ = [
     "MetricError",
     "Resampled",
     "Score",
+    "Tested",
     "aggregate",
     "average_ranks",
     "check_outcomes",
@@ -42,5 +44,6 @@ __all__ = [
     "rmse",
     "rows_by_emotion",
     "spearman",
+    "studentised",
     "to_0_10",
 ]

@@ -18,6 +18,7 @@ from .metric import compute
 from .outcomes import check_outcomes
 from .resampling import missing
 from .scores import MetricError, numbers, same_length
+from .student import two_sided_p
 from .weighted import weighted_statistics
 
 _DESCRIPTION = """\

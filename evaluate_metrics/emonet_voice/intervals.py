@@ -1,12 +1,17 @@
-"""Percentile bootstrap intervals of every statistic.
+"""Bootstrap intervals of every statistic, for few groups as for many.
 
-The 95 % interval goes from the 2.5th to the 97.5th percentile of the statistic in resamples
-(Efron & Tibshirani 1993, "An introduction to the bootstrap", chapter 13). `resampling.py` says what
-is drawn. With few groups (fewer than some fifty) any such interval is too narrow; the project's
-`benchmarks/metric.py` measures by how much.
+A percentile interval goes from the 2.5th to the 97.5th percentile of the statistic in resamples.
+With n units it is too narrow twice: resamples of n vary by (n - 1) / n too little, and the normal
+distribution is not Student's t. Eleven voices: 88 % where 95 % is written. So the percentiles are
+moved outwards, to those of a normal distribution at t √(n / (n - 1)), t being Student's with n - 1
+degrees of freedom: with eleven units the 1st and the 99th, with 300 the 2.4th and the 97.6th
+(Hesterberg 2015, "What teachers should know about the bootstrap", The American Statistician 69,
+371-386, section 4.1.2). For a difference of two systems [`studentised`] does the same with standard
+errors. The project's `benchmarks/metric.py` measures what all of them cover.
 """
 
 from collections.abc import Hashable, Sequence
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +19,12 @@ import numpy as np
 from .aggregate import rows_by_emotion
 from .resampling import Resampled, resample
 from .scores import STATISTICS
+from .student import quantile, two_sided_p
 
 LEVEL = 0.95
+FEW_UNITS = 20
+"""With fewer, what an interval covers was seen to depend on the data; tables say so."""
+_ROUNDING = 1e-9
 
 
 class Interval(NamedTuple):
@@ -34,19 +43,77 @@ class Interval(NamedTuple):
     reason: str = ""
 
 
-def percentile_interval(resampled: np.ndarray) -> Interval:
-    """The middle 95 % of a statistic's values in resamples, `(resamples,)`, NaN where undefined.
+def percentile_interval(resampled: np.ndarray, n_units: int, n_strata: int = 1) -> Interval:
+    """The 95 % interval of a statistic from its values in resamples, NaN where undefined.
+
+    Args:
+        resampled: `(resamples,)`.
+        n_units: How many units were drawn: rows, groups, speakers.
+        n_strata: In how many parts that keep their size; each takes a degree of freedom.
 
     Example:
-        >>> percentile_interval(np.array([5.0] * 90 + [7.0] * 10 + [np.nan]))
-        Interval(low=5.0, high=7.0, n_undefined=1, reason='')
+        >>> values = np.append(np.arange(1001.0), np.nan)
+        >>> few, many = (percentile_interval(values, n_units=n) for n in (11, 100_000))
+        >>> round(few.low), round(few.high), round(many.low), round(many.high), many.n_undefined
+        (10, 990, 25, 975, 1)
     """
     defined = resampled[~np.isnan(resampled)]
     n_undefined = len(resampled) - len(defined)
+    if n_units <= n_strata:
+        return Interval(np.nan, np.nan, n_undefined, "fewer than two units to draw from")
     if not defined.size:
         return Interval(np.nan, np.nan, n_undefined, "no resample has a value")
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    df = n_units - n_strata
+    tail = NormalDist().cdf(-quantile(df, LEVEL) * np.sqrt(n_units / df))
+    low, high = np.quantile(defined, [tail, 1 - tail])
     return Interval(float(low), float(high), n_undefined)
+
+
+class Tested(NamedTuple):
+    """A difference's interval, and the two-sided p value of none.
+
+    Attributes:
+        interval: NaN where it is undefined.
+        p: Below 0.05 exactly where 0 is outside the interval; NaN where it is undefined.
+    """
+
+    interval: Interval
+    p: float
+
+
+def studentised(value: float, resampled: np.ndarray, n_units: int, n_strata: int = 1) -> Tested:
+    """The 95 % interval of a difference and its p value, by Student's t.
+
+    The standard error is the standard deviation over resamples, times √(n / (n - 1)). Unlike a
+    share of resamples, p is not bounded by how many there are, and some forty can be corrected.
+    Cameron & Miller (2015), "A practitioner's guide to cluster-robust inference", Journal of Human
+    Resources 50, 317-372, section VI.
+
+    Args:
+        value: The difference itself.
+        resampled: `(resamples,)` of it, NaN where undefined.
+        n_units: How many units were drawn.
+        n_strata: In how many parts that keep their size.
+
+    Example:
+        >>> resampled = np.random.default_rng(0).normal(0.3, 0.1, 1000)
+        >>> tested = studentised(0.3, resampled, n_units=11)
+        >>> round(tested.interval.low, 1), round(tested.interval.high, 1), round(tested.p, 2)
+        (0.1, 0.5, 0.02)
+    """
+    defined = resampled[~np.isnan(resampled)]
+    n_undefined, df = len(resampled) - len(defined), n_units - n_strata
+    reason = "fewer than two units to draw from" if df < 1 else ""
+    reason = reason or ("no resample has a value" if not defined.size else "")
+    if reason or np.isnan(value):
+        return Tested(Interval(np.nan, np.nan, n_undefined, reason), np.nan)
+    error = float(defined.std() * np.sqrt(n_units / df))
+    half = quantile(df, LEVEL) * error
+    if error > _ROUNDING:
+        p = two_sided_p(value / error, df)
+    else:  # the same in every resample
+        p = 1.0 if abs(value) <= _ROUNDING else 0.0
+    return Tested(Interval(value - half, value + half, n_undefined), p)
 
 
 def intervals(
@@ -112,4 +179,7 @@ def _of_part(values: np.ndarray | None, part: str, drawn: Resampled) -> dict[str
         reason = f"fewer than two {drawn.unit}s to draw from"
         undefined = Interval(np.nan, np.nan, 0, reason)._asdict()
         return {name: dict(undefined) for name in STATISTICS}
-    return {name: percentile_interval(values[0, i])._asdict() for i, name in enumerate(STATISTICS)}
+    return {
+        name: percentile_interval(values[0, i], *drawn.units(part))._asdict()
+        for i, name in enumerate(STATISTICS)
+    }

@@ -32,6 +32,7 @@ class Resampled(NamedTuple):
         unit: What was drawn, `"row"` or `"group"`.
         n_units: How many; under `""` of all rows, else of each emotion. The only row of an emotion
             does not count: it is in every resample.
+        n_strata: Parts that keep their size in every resample: emotions, or one of all groups.
     """
 
     pooled: np.ndarray
@@ -39,6 +40,11 @@ class Resampled(NamedTuple):
     per_emotion: dict[str, np.ndarray]
     unit: str
     n_units: dict[str, int]
+    n_strata: int
+
+    def units(self, part: str) -> tuple[int, int]:
+        """Units and strata of an emotion, or under `""` of pooled and macro figures."""
+        return self.n_units[part], 1 if part else self.n_strata
 
 
 class _Units(NamedTuple):
@@ -95,7 +101,7 @@ def resample(
     names, emotion = _codes(emotions, len(references))
     if not len(references):
         nothing = np.full((len(systems), 4, n_resamples), np.nan)
-        return Resampled(nothing, nothing, {}, "row", {"": 0})
+        return Resampled(nothing, nothing, {}, "row", {"": 0}, 1)
     group = _codes(groups, len(references))[1]
     # Names and values decide how rows are drawn, never the order in which they came.
     order = np.lexsort((group, *systems, references, emotion))
@@ -114,6 +120,7 @@ def resample(
         unit="group" if (group >= 0).any() else "row",
         n_units={"": int(drawn.sum())}
         | {name: int(drawn[np.unique(units.of_rows[rows])].sum()) for name, rows in slices.items()},
+        n_strata=int((units.sizes > 1).sum()),
     )
 
 

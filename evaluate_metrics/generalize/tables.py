@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from evaluate_metrics.emonet_voice import FEW_UNITS
 from evaluate_metrics.generalize.clips import ACTED
 from evaluate_metrics.generalize.schema import Result, Row
+from evaluate_metrics.published import published_human
 from modeling_empathic.report import tables
 from modeling_empathic.report.figures import bare, picture
 from modeling_empathic.report.tables import Section, plain
 
-FEW_SPEAKERS = 20
 NOTHING = "–"
 WithInterval = Literal["overall", "top1", "uar", "macro_f1"]
 ONE_ANSWER: tuple[WithInterval, ...] = ("top1", "uar", "macro_f1")
@@ -92,8 +93,12 @@ def _notes(result: Result) -> str:
     rows, corpus = result["rows"], result["corpus"]
     notes = ["Intervals are resampled by speaker."]
     fewest = min(len(row["speakers"]) for row in rows)
-    if fewest < FEW_SPEAKERS:
-        notes.append(f"With {fewest} speakers they are too narrow.")
+    if fewest < FEW_UNITS:
+        notes.append(
+            f"With {fewest} speakers they are widened by Student's t, and may still cover less "
+            "than 95 %."
+        )
+    notes.append(human(corpus["name"]))
     notes.append(
         "Supervised: logistic regression on standardised features, not tuned; in a random split "
         "the speakers of the test are also in the training."
@@ -113,6 +118,26 @@ def _notes(result: Result) -> str:
                          "among the reference clips.")  # fmt: skip
     notes.append(f"Median length of the clips: {corpus['median_duration_s']:.1f} s.")
     return " ".join(notes)
+
+
+def human(corpus: str) -> str:
+    """What people reach on a corpus, and what it means to be above them.
+
+    Example:
+        >>> human("cremad")
+        "People, by voice alone: one rater, UAR against the actor's intention 0.407; majority of..."
+        >>> human("emodb")
+        'What people reach on these clips is not known here.'
+    """
+    rows = [row for row in published_human(corpus) if row["heard"] == "voice"]
+    if not rows:
+        return "What people reach on these clips is not known here."
+    said = "; ".join(f"{row['who']}, {row['statistic']} {row['value']:.3f}" for row in rows)
+    sources = "; ".join(dict.fromkeys(row["source"] for row in rows))
+    return (
+        f"People, by voice alone: {said} ({sources}). A system far above them reads the actor's "
+        "intention, not what is heard."
+    )
 
 
 def plot_confusions(result: Result, folder: str | Path) -> list[Path]:

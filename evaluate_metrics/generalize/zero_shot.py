@@ -83,8 +83,8 @@ def rates(
 
     Whole speakers are drawn with replacement, since clips of one speaker are not independent
     (cluster bootstrap: Davison & Hinkley 1997, "Bootstrap methods and their application", section
-    3.8). With fewer than about twenty speakers the intervals are too narrow. Rates of classes are
-    over the classes that occur.
+    3.8). The percentiles are moved outwards for few speakers, see `percentile_interval`. Rates of
+    classes are over the classes that occur.
 
     Args:
         calls: What the system says.
@@ -114,7 +114,7 @@ def rates(
     reason = "" if n > 1 else "fewer than two speakers to draw from"
 
     def interval(values: np.ndarray) -> dict[str, Any]:
-        ends = percentile_interval(values if n > 1 else np.empty(0))._asdict()
+        ends = percentile_interval(values, n)._asdict()
         return {**ends, "reason": reason} if reason else ends
 
     measured = {

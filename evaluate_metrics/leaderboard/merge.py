@@ -42,10 +42,10 @@ def merge(files: Iterable[str | Path], *, published: bool = True) -> dict[str, A
 
     Returns:
         - `rows`: flat dictionaries of `COLUMNS`, by benchmark and rank; under `floors` every floor
-          and baseline on the rows that the system scored, under `spearman_by_emotion` a
-          [`table.Cell`] each, as JSON has it. `..._floor` is the best floor: lowest MAE and RMSE,
-          highest correlation. `older_results` counts those that a row replaces; `unranked` says
-          why there is no rank.
+          and baseline on the rows that the system scored, under `ceiling` what their raters reach,
+          under `spearman_by_emotion` a [`table.Cell`] each, as JSON has it. `..._floor` is the
+          best floor: lowest MAE and RMSE, highest correlation. `older_results` counts those that a
+          row replaces; `unranked` says why there is no rank.
         - `benchmarks`: the `systems` on each, and whether its revision is known. More than one
           means that there are figures which must not be compared.
         - `comparisons`: [`table.Pair`]s of systems in the table, as JSON has them.
@@ -149,6 +149,9 @@ def _row(result: Result, file: str) -> dict[str, Any]:
         "floors": {
             name: {figure: of[figure] for figure in FIGURES} for name, of in result.floors.items()
         },
+        "ceiling": {
+            how: {figure: of[figure] for figure in FIGURES} for how, of in result.ceiling.items()
+        },
         "spearman_by_emotion": {
             name: encode(_cell(of, metric.intervals.per_emotion[name].spearman))
             for name, of in metric.per_emotion.items()
@@ -232,7 +235,7 @@ def _best(figure: str, floors: Iterable[float]) -> float:
 
 def _blank() -> dict[str, Any]:
     unknown: dict[str, Any] = dict.fromkeys(COLUMNS, math.nan) | dict.fromkeys((*TEXTS, *COUNTS))
-    tables: dict[str, Any] = {"floors": {}, "spearman_by_emotion": {}}
+    tables: dict[str, Any] = {"floors": {}, "ceiling": {}, "spearman_by_emotion": {}}
     return unknown | tables | {"unranked": "", "older_results": 0}
 
 

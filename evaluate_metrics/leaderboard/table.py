@@ -1,7 +1,8 @@
 """What `leaderboard.json` has, for those who write it and for the Space, which has this file too.
 
-`rows` are flat, as in `leaderboard.parquet`, and beside their `COLUMNS` each has `floors` (name ->
-figures) and `spearman_by_emotion` (emotion -> [`Cell`]). `comparisons` are [`Pair`]s of systems.
+`rows` are flat, as in `leaderboard.parquet`, and beside their `COLUMNS` each has `floors` and
+`ceiling` (name -> figures) and `spearman_by_emotion` (emotion -> [`Cell`]). `comparisons` are
+[`Pair`]s of systems.
 """
 
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ _KINDS: dict[str, Any] = {
     "system": str,
     "benchmark": str,
     "floors": dict[str, Figures],
+    "ceiling": dict[str, Figures],
     "spearman_by_emotion": dict[str, Cell],
 }
 
@@ -71,7 +73,7 @@ def checked_rows(table: dict[str, Any]) -> list[dict[str, Any]]:
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
             raise FieldError(f"row {number} is {row!r:.80}, not a table")
-        row = {"floors": {}, "spearman_by_emotion": {}} | row
+        row = {"floors": {}, "ceiling": {}, "spearman_by_emotion": {}} | row
         checked.append({
             name: encode(decode(kind, row.get(name), f"row {number}: {name}"))
             for name, kind in _KINDS.items()

@@ -81,6 +81,31 @@ def published_table7() -> list[dict[str, Any]]:
     ]
 
 
+def published_human(corpus: str) -> list[dict[str, Any]]:
+    """What people make of an acted corpus, as published or computed from published ratings.
+
+    Against the actor's intention they are a ceiling of what is heard, not of what can be learnt: a
+    system far above them reads what the actor was told, and not what a listener hears.
+
+    Args:
+        corpus: Its name here, such as `cremad`.
+
+    Returns:
+        `heard` (voice, face, or both), `who`, `statistic`, `value`, `clips`, `ratings` (NaN where
+        not said) and `source` of each; nothing for a corpus without.
+
+    Example:
+        >>> [(row["who"], row["value"]) for row in published_human("cremad")[:2]]
+        [('one rater', 0.407), ('majority of raters', 0.468)]
+    """
+    numbers = ("value", "clips", "ratings")
+    return [
+        {name: _number(cell) if name in numbers else cell for name, cell in row.items()}
+        for row in _rows("human")
+        if row["corpus"] == corpus
+    ]
+
+
 def _rows(table: str) -> list[dict[str, str]]:
     with (FOLDER / f"{table}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))

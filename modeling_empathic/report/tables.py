@@ -10,9 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-THIS, PUBLISHED, FLOOR = "", "published", "floor"
-"""Kinds of rows: of the system that is evaluated, of the paper, of what hears nothing."""
-_HEADINGS = {PUBLISHED: "Published, no intervals", FLOOR: "Floors"}
+THIS, PUBLISHED, CEILING, FLOOR = "", "published", "ceiling", "floor"
+"""Kinds of rows: of the system evaluated, of the paper, of raters, of what hears nothing."""
+_HEADINGS = {
+    PUBLISHED: "Published, no intervals",
+    CEILING: "Ceiling: the raters",
+    FLOOR: "Floors",
+}
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -100,7 +104,7 @@ def show(sections: Iterable[Section], console: Console, *, padding: int = 1) -> 
         for i, header in enumerate(section.headers):
             is_text = i not in numbers
             table.add_column(
-                Text(printable(header)),
+                Text("\n".join(map(printable, header.split("\n")))),
                 justify="left" if is_text else "right",
                 no_wrap=not is_text,
                 overflow="fold",

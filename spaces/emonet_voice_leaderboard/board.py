@@ -102,17 +102,21 @@ def on(board: Board, benchmark: str) -> dict[str, dict[str, Any]]:
     return {label: row for label, row in board.rows.items() if row["benchmark"] == benchmark}
 
 
-def floors(rows: dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    """Floors of the system that scored most rows of a benchmark, as they depend on the rows.
+def beside(rows: dict[str, dict[str, Any]], kind: str) -> tuple[str, dict[str, Any]]:
+    """Floors or ceiling of the system that scored most rows of a benchmark: they depend on them.
+
+    Args:
+        rows: Of one benchmark, by label.
+        kind: `"floors"` or `"ceiling"`.
 
     Returns:
-        That system's label, and name -> figures; `""` where no result has floors.
+        That system's label, and name -> figures; `""` where no result has any.
     """
-    having = {label: row for label, row in rows.items() if row.get("floors")}
+    having = {label: row for label, row in rows.items() if row.get(kind)}
     if not having:
         return "", {}
     label = max(having, key=lambda label: having[label]["used"] or 0)
-    return label, having[label]["floors"]
+    return label, having[label][kind]
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from board import ALL, FIGURES, Board, benchmarks, floors, on
+from board import ALL, FIGURES, Board, benchmarks, beside, on
 from markup import box, brief, group_row, interval, name_cell, number, section, tag, text
 
 from evaluate_metrics.emonet_voice.outcomes import OUTCOMES
 
 RANKED = ("spearman", "macro_spearman")
 UNKNOWN = "failure_of_unknown_kind"
+_BESIDE = {"floors": "floor", "ceiling": "ceiling"}
 _PUBLISHED = tag("published, no intervals", "published")
 
 
@@ -29,7 +30,14 @@ def figures(board: Board, benchmark: str) -> str:
         _button(column, "macro" if name.startswith("macro_") else "pooled", name)
         for column, name in enumerate(ALL, 1)
     )
-    span = _span(row for _, rows in groups for row in (*rows.values(), *floors(rows)[1].values()))
+    span = _span(
+        row
+        for _, rows in groups
+        for row in (
+            *rows.values(),
+            *(of for kind in _BESIDE for of in beside(rows, kind)[1].values()),
+        )
+    )
     bodies = ""
     for title, rows in groups:
         ranked = title is None
@@ -83,10 +91,13 @@ def _groups(board: Board, benchmark: str) -> Iterator[tuple[str | None, dict[str
 
 
 def _ranked_title(benchmark: str, rows: dict[str, dict[str, Any]]) -> str:
-    label, having = floors(rows)
+    label, having = beside(rows, "floors")
     title = f"Ranked: {text(brief(benchmark))}"
     if having:
         title += f". Floors are of the rows that {text(label)} scored."
+    if beside(rows, "ceiling")[1]:
+        title += " The ceiling is what raters reach: one against the others' mean, one half against"
+        title += " the other, and a system that knows what all possible raters say on average."
     return title
 
 
@@ -95,11 +106,12 @@ def _body(title: str | None, rows: dict[str, dict[str, Any]], ranked: bool, span
     for label, row in rows.items():
         cells = "".join(_figure(row, name, ranked, span) for name in ALL)
         lines.append((row, f"<tr>{name_cell(label, row, _tags(row, ranked))}{cells}</tr>"))
-    for name, floor in floors(rows)[1].items():
-        shown = text(name.replace("_", " "))
-        head = f'<th scope="row" data-v="{shown}">{shown}{tag("floor", "floor")}</th>'
-        cells = "".join(_figure(floor, figure, False, span) for figure in ALL)
-        lines.append((floor, f"<tr class=floor>{head}{cells}</tr>"))
+    for kind, word in _BESIDE.items():
+        for name, of in beside(rows, kind)[1].items():
+            shown = text(name.replace("_", " "))
+            head = f'<th scope="row" data-v="{shown}">{shown}{tag(word, "floor")}</th>'
+            cells = "".join(_figure(of, figure, False, span) for figure in ALL)
+            lines.append((of, f"<tr class=floor>{head}{cells}</tr>"))
     lines.sort(key=lambda line: -2 if line[0][RANKED[0]] is None else line[0][RANKED[0]],
                reverse=True)  # fmt: skip
     body = "".join(line for _, line in lines)

@@ -75,7 +75,7 @@ FAST = ("--resamples", 20)
 def test_the_bench_is_read_without_its_audio(bench, labels):
     assert len(labels) == 120
     assert labels.column_names[:3] == ["clip_id", "emotion", "mean_0_10"]
-    assert not {"audio", "group"} & set(labels.column_names)
+    assert not {"audio", "agreement"} & set(labels.column_names)
     stored = parquet.read_table(bench / "data", columns=["clip_id", "mean_0_10", "n_raters"])
     expected = {row["clip_id"]: row for row in stored.to_pylist()}
     for row in labels.select(["clip_id", "mean_0_10", "n_raters"]).to_pylist():

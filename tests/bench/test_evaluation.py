@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from dataset_scripts.ceiling import ceiling
+from dataset_scripts.stats.bench import read_ratings
 from evaluate_metrics.bench.comparison import compare
 from evaluate_metrics.bench.evaluation import evaluate, join, pairs, write_result
 from evaluate_metrics.bench.predictions import read_predictions
@@ -20,7 +22,16 @@ from evaluate_metrics.published import published_table5, published_table6, publi
 from modeling_empathic.report.tables import as_markdown, as_text
 from modeling_empathic.scoring.file import score_schema, write_scores
 from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTIONS
-from tests.support.evaluation_maker import FEW, SLASHED, heard, made_bench, of, with_outcome, write
+from tests.support.evaluation_maker import (
+    FEW,
+    SLASHED,
+    heard,
+    made_bench,
+    of,
+    with_outcome,
+    with_ratings,
+    write,
+)
 from tests.support.places import SHARED
 
 BENCH = made_bench()
@@ -112,6 +123,29 @@ def test_a_failure_is_counted_as_what_it_is_and_is_no_zero(outcome):
         assert metric[name] == pytest.approx(expected[name])
 
 
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"voice": ["v1", "v2", "v3"], "group": ["g"] * 3}, ("voice", 3)),
+        ({"voice": [None] * 3, "group": ["g1", "g2", "g1"]}, ("group", 2)),
+        ({"group": ["g1", "g2", "g3"]}, ("group", 3)),
+        ({"voice": [None, "", None]}, (None, 60)),
+        ({}, (None, 60)),
+    ],
+)
+def test_what_is_resampled_together_is_a_voice_else_a_group_else_a_row(columns, expected):
+    bench = BENCH
+    for name, values in columns.items():
+        bench = bench.append_column(name, pa.array(values * 20, pa.string()))
+    result = evaluated(HEARD, bench)
+    grouped_by, n_units = expected
+    assert result.bench.grouped_by == grouped_by
+    assert result.metric.intervals.bootstrap["n_units"] == n_units
+    text = " ".join(as_text(sections(result, 80), 80).split())
+    assert f"resamples of the {n_units} {grouped_by or 'row'}s" in text
+    assert ("so few that" in text) == (n_units < 20)
+
+
 def test_what_the_metric_refuses_is_a_mistake_of_the_user():
     off = BENCH.set_column(2, "mean_0_10", pa.array([11.0] * len(BENCH)))
     with pytest.raises(EvaluationError, match=r"reference 11 .* is off the declared"):
@@ -190,6 +224,42 @@ def test_an_emotion_that_the_file_never_answers_is_unmapped_for_unknown_clips_to
     account = evaluated(targets)
     assert account.join.without_prediction == 0
     assert account.metric.outcomes.unmapped == 20
+
+
+# --- ceiling --------------------------------------------------------------------------------------
+
+
+def test_the_ceiling_is_of_the_rows_that_the_system_scored_and_stands_in_every_table(tmp_path):
+    bench = with_ratings(BENCH)
+    part = with_outcome(HEARD, lambda row: row["clip_id"] in CLIPS[:5], "refused")
+    result = evaluated(part, bench)
+    assert list(result.ceiling) == ["one_rater", "split_half", "perfect"]
+    one = result.ceiling["one_rater"]
+    assert (one.clips, one.left_out) == (55, 0)
+    expected = ceiling(read_ratings(bench.slice(5)), n_resamples=0)["one_rater"]
+    assert one.spearman == pytest.approx(expected["spearman"])
+    for width in (80, 120):
+        text = as_text(sections(result, width), width)
+        assert max(map(len, text.splitlines())) <= width
+        assert text.count("Ceiling: the raters") == 2
+        assert "55 clips of these rows, intervals by clip" in " ".join(text.split())
+        (awe,) = (line for line in text.splitlines() if line.startswith("Awe "))
+        assert f"{one.per_emotion['Awe'].spearman:.3f}" in awe
+    card = as_markdown(sections(result))
+    assert f"| one rater, others' mean (ceiling) |  |  | {one.spearman:.3f} \\[" in card
+    write_result(result, tmp_path / "result.json")
+    assert read_result(tmp_path / "result.json").to_json() == result.to_json()
+
+
+def test_a_bench_without_single_ratings_says_that_it_has_no_ceiling():
+    result = evaluated(HEARD)
+    assert "ceiling" not in result.to_json()
+    assert "No ceiling: the benchmark has no single ratings." in as_text(sections(result, 80), 80)
+
+
+def test_a_header_of_two_lines_is_shown_as_two():
+    text = as_text(sections(evaluated(HEARD), 140), 140)
+    assert "�" not in text
 
 
 # --- both kinds of files --------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def test_a_row_has_the_figures_intervals_counts_and_best_floor_of_its_result(sto
     assert row["mae_floor"] == min(floor["mae"] for floor in floors)
     assert row["spearman_floor"] == np.nanmax([floor["spearman"] for floor in floors])
     assert (row["used"], row["refused"], row["revision"]) == (60, 0, "a" * 40)
-    assert set(row) == {*COLUMNS, "floors", "spearman_by_emotion"}
+    assert set(row) == {*COLUMNS, "floors", "ceiling", "spearman_by_emotion"}
 
 
 def test_a_row_has_the_figures_by_emotion_their_intervals_and_why_there_are_none(store):

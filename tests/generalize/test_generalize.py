@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import stats
 from sklearn import metrics
 
 from dataset_scripts.building.build import build
@@ -140,7 +141,8 @@ def test_intervals_are_those_of_a_loop_over_whole_speakers():
         ]
         uar.append(metrics.balanced_accuracy_score(truth[rows], said[rows]))
     interval = measured["intervals"]["uar"]
-    assert (interval["low"], interval["high"]) == pytest.approx(np.quantile(uar, [0.025, 0.975]))
+    outer = stats.norm.cdf(stats.t.ppf([0.025, 0.975], 5) * np.sqrt(6 / 5))
+    assert (interval["low"], interval["high"]) == pytest.approx(np.quantile(uar, outer))
     assert measured["bootstrap"]["n_units"] == 6
 
 

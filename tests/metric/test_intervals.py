@@ -16,8 +16,10 @@ from evaluate_metrics.emonet_voice import (
     percentile_interval,
     resample,
     resampling,
+    studentised,
     weighted,
 )
+from evaluate_metrics.emonet_voice.student import quantile, two_sided_p
 
 NAMES = list(STATISTICS)
 MACROS = [f"macro_{name}" for name in NAMES]
@@ -93,7 +95,7 @@ def test_intervals_equal_scipys_bootstrap_but_for_chance(name, column):
         rng=1,
     )
     low, high = result.confidence_interval
-    actual = percentile_interval(resample(p, r, n_resamples=4000).pooled[0, column])
+    actual = percentile_interval(resample(p, r, n_resamples=4000).pooled[0, column], 200)
     assert actual[:2] == pytest.approx((low, high), abs=0.08 * (high - low))
 
 
@@ -191,6 +193,62 @@ def test_a_seed_gives_the_same_intervals_on_any_number_of_threads(monkeypatch):
     monkeypatch.setattr(resampling.os, "cpu_count", lambda: 1)
     assert (resample(*columns, n_resamples=100).pooled == first).all()
     assert (resample(*columns, n_resamples=100, seed=43).pooled != first).any()
+
+
+# --- Few units ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("df", [1, 2, 3, 4, 9, 10, 29, 30, 299, 9_999])
+def test_students_t_is_that_of_scipy(df):
+    for t in (-3.0, 0.0, 0.01, 0.7, 2.0, 40.0):
+        expected = 2 * scipy_stats.t.sf(abs(t), df)
+        assert two_sided_p(t, df) == pytest.approx(expected, abs=1e-12)
+    assert quantile(df) == pytest.approx(scipy_stats.t.ppf(0.975, df), rel=1e-9)
+    assert math.isnan(two_sided_p(math.nan, df))
+
+
+def test_beyond_ten_thousand_degrees_of_freedom_t_is_normal():
+    assert quantile(500_000) == pytest.approx(scipy_stats.norm.ppf(0.975), abs=3e-4)
+
+
+def test_percentiles_of_normal_resamples_are_students_t_with_the_unbiased_error():
+    # Resamples of a mean of n values have its standard error times sqrt((n - 1) / n).
+    n = 11
+    resampled = scipy_stats.norm.ppf((np.arange(200_000) + 0.5) / 200_000) * np.sqrt((n - 1) / n)
+    result = percentile_interval(resampled, n)
+    assert result.high == pytest.approx(scipy_stats.t.ppf(0.975, n - 1), rel=1e-3)
+    assert result.low == pytest.approx(-result.high)
+    interval, p = studentised(2.0, 2.0 + resampled, n)
+    half = scipy_stats.t.ppf(0.975, n - 1)
+    assert interval[:2] == pytest.approx((2 - half, 2 + half), rel=1e-3)
+    assert p == pytest.approx(2 * scipy_stats.t.sf(2, n - 1), rel=1e-3)
+
+
+@settings(max_examples=50)
+@given(st.floats(-1, 1), st.integers(0, 99), st.integers(2, 40))
+def test_p_is_below_five_percent_exactly_where_the_interval_leaves_out_zero(value, seed, n):
+    resampled = np.random.default_rng(seed).normal(value, 0.2, 100)
+    interval, p = studentised(value, resampled, n)
+    assert (p < 0.05) == (interval.low > 0 or interval.high < 0)
+
+
+def test_every_stratum_costs_a_degree_of_freedom():
+    values = np.random.default_rng(0).normal(size=5000)
+    one, two = (percentile_interval(values, 12, strata) for strata in (1, 6))
+    assert two.high - two.low > 1.1 * (one.high - one.low)
+    assert percentile_interval(values, 3, 3).reason == "fewer than two units to draw from"
+
+
+def test_intervals_of_a_mean_of_ten_groups_hold_it():
+    rng = np.random.default_rng(0)
+    inside = []
+    for seed in range(300):
+        level = np.repeat(rng.normal(size=10), 4)
+        errors = 5 + level + 0.5 * rng.normal(size=40)
+        groups = np.repeat(np.arange(10), 4).tolist()
+        result = intervals(errors, np.zeros(40), groups=groups, n_resamples=400, seed=seed)["mae"]
+        inside.append(result["low"] <= 5 <= result["high"])
+    assert 0.91 < np.mean(inside) < 0.99  # percentiles alone: 0.89
 
 
 # --- Nothing to draw ------------------------------------------------------------------------------

@@ -275,7 +275,8 @@ def test_the_core_needs_nothing_but_numpy():
 def test_the_public_names_are_these():
     assert core.__all__ == sorted(core.__all__, key=lambda name: (not name.isupper(), name))
     assert {*core.__all__} == {
-        *("OUTCOMES", "SCALES", "STATISTICS", "Interval", "MetricError", "Resampled", "Score"),
+        *("FEW_UNITS", "OUTCOMES", "SCALES", "STATISTICS"),
+        *("Interval", "MetricError", "Resampled", "Score", "Tested", "studentised"),
         *("aggregate", "average_ranks", "check_outcomes", "compute", "count_outcomes", "floors"),
         *("intervals", "mae", "outcome_rates", "pearson", "percentile_interval", "resample"),
         *("rmse", "rows_by_emotion", "spearman", "to_0_10"),

@@ -116,10 +116,33 @@ def test_silence_around_the_speech_does_not_count():
 @pytest.mark.parametrize("rate_hz", [2, 4, 6])
 def test_beats_of_loudness_are_counted_as_syllables(rate_hz):
     time_s = np.arange(5 * RATE) / RATE
-    beats = noise(5.0) * (0.55 - 0.45 * np.cos(2 * np.pi * rate_hz * time_s))
+    beats = voice(150, 5.0) * (0.55 - 0.45 * np.cos(2 * np.pi * rate_hz * time_s))
     assert acoustics(beats)["syllable_rate_hz"] == pytest.approx(rate_hz, rel=0.05)
     middle = contours(beats)["rate_hz"][100:150]
     assert middle == pytest.approx(rate_hz, abs=0.6)
+
+
+@pytest.mark.parametrize("f0_hz", [61, 70, 115, 240, 440])
+def test_a_steady_tone_is_one_syllable_and_hiss_is_none(f0_hz):
+    tone = 0.1 * np.sin(2 * np.pi * f0_hz * np.arange(3 * RATE) / RATE)
+    assert acoustics(tone)["syllable_rate_hz"] == pytest.approx(1 / 3, rel=0.05)
+    assert acoustics(noise(3.0))["syllable_rate_hz"] == 0
+
+
+@pytest.mark.parametrize("f0_hz", [40, 50, 55, 1100, 1500, 2200, 3100, 5000])
+@pytest.mark.parametrize("make", [voice, lambda f0: voice(f0) * 0 + 0.1 * np.sin(
+    2 * np.pi * f0 * np.arange(RATE) / RATE)])  # fmt: skip
+def test_what_lies_outside_the_range_of_pitch_has_none(f0_hz, make):
+    features = acoustics(make(f0_hz))
+    assert features["voiced_share"] < 0.05
+
+
+@pytest.mark.parametrize("offset", [0.05, 0.3, -0.5])
+def test_an_offset_of_the_samples_changes_nothing(offset):
+    samples = voice(200, 2.0) + noise(2.0)
+    before, after = acoustics(samples), acoustics(samples + np.float32(offset))
+    for name, value in before.items():
+        assert after[name] == pytest.approx(value, rel=1e-3, abs=0.02), name
 
 
 def test_the_rate_of_a_scrap_is_undefined():
@@ -130,6 +153,7 @@ def test_the_rate_of_a_scrap_is_undefined():
 
 def test_timbre_is_what_the_formulas_say():
     samples = noise(1.0) + voice(300)
+    samples -= samples.mean()
     curves = contours(samples)
     padded = np.pad(samples, 512)
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1024) / 1024)
@@ -150,6 +174,7 @@ def test_the_cepstral_coefficients_are_a_cosine_transform_of_40_mel_bands_in_db(
     import librosa
 
     samples = noise(1.0)
+    samples -= samples.mean()
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1024) / 1024)
     power = np.abs(np.fft.rfft(hann * samples[320 * 10 - 512 : 320 * 10 + 512])) ** 2
     bands = librosa.filters.mel(sr=RATE, n_fft=1024, n_mels=40) @ power
@@ -249,6 +274,13 @@ def test_a_clip_that_kills_its_process_does_not_stop_the_others(quick_workers):
 def test_no_worker_is_an_error():
     with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
         next(acoustics_files([], workers=0))
+
+
+@pytest.mark.real
+def test_a_hoarse_clip_of_which_praat_calls_a_third_voiced_has_a_pitch(shared):
+    features = acoustics(*soundfile.read(shared / "data" / "emodb" / "10a04Wa.flac"))
+    assert features["voiced_share"] > 0.2
+    assert features["f0_median_hz"] == pytest.approx(180, rel=0.05)
 
 
 @pytest.mark.real

@@ -6,7 +6,7 @@ from evaluate_metrics.bench.comparison import compare as paired
 from evaluate_metrics.bench.evaluation import evaluate, write_result
 from evaluate_metrics.leaderboard.merge import merge, write_leaderboard
 from modeling_empathic.taxonomy import EMOTION_NAMES
-from tests.support.evaluation_maker import heard, made_bench, of, with_outcome
+from tests.support.evaluation_maker import heard, made_bench, of, with_outcome, with_ratings
 from tests.support.places import REPOSITORY
 
 SPACE = REPOSITORY / "spaces" / "emonet_voice_leaderboard"
@@ -18,7 +18,7 @@ OTHER = "c" * 40
 def write_folder(folder):
     """Three systems on one benchmark, the first two compared, and one of them on a newer one."""
     (folder / "results").mkdir(parents=True)
-    bench = made_bench(EMOTION_NAMES, clips=6)
+    bench = with_ratings(made_bench(EMOTION_NAMES, clips=6))
     scores = {"made/good": heard(bench, 2.0), HOSTILE: heard(bench, 4.0, seed=2)}
     scores["made/refuses"] = with_outcome(
         heard(bench, 3.0, seed=3),

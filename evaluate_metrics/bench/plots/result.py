@@ -91,8 +91,10 @@ def plot_emotions(result: Result, path: str | Path) -> None:
         axes.barh(np.array(heights)[some], values[some], 0.75, color=colours[some].tolist())
         axes.hlines(heights, ends[0], ends[1], color=DARK, linewidth=1.2)
         axes.axvline(0, color=DARK, linewidth=1.2)
+        raters = _raters(axes, result, names)
         _macro(axes, metric)
-        low, high = np.nanmin(ends, initial=0), np.nanmax(ends, initial=0.1)
+        low = np.nanmin([*ends.ravel(), *raters], initial=0)
+        high = np.nanmax([*ends.ravel(), *raters], initial=0.1)
         axes.set_xlim(min(low, -0.02) * 1.05, high * 1.05)
         for height, name, value in zip(heights, names, values, strict=True):
             if math.isnan(value):
@@ -103,6 +105,7 @@ def plot_emotions(result: Result, path: str | Path) -> None:
         _numbers(axes, names, of)
         key = [
             "Spearman's ρ with the raters; line: 95 % interval",
+            *(["◇ ceiling: one rater against the mean of the others"] if raters else []),
             "floor: 0, a system that does not hear the clip",
             "interval above it: orange, below: purple, holds it: grey",
         ]
@@ -112,6 +115,17 @@ def plot_emotions(result: Result, path: str | Path) -> None:
             f"{result.system}\nHow well it orders the clips of each emotion", fontsize=11,
             x=0.02, ha="left", parse_math=False,
         )  # fmt: skip
+
+
+def _raters(axes: Any, result: Result, names: Sequence[str]) -> list[float]:
+    """Draws how well one rater orders the clips of each emotion, if that is known."""
+    one = result.ceiling.get("one_rater")
+    if one is None:
+        return []
+    values = [of.spearman if (of := one.per_emotion.get(name)) else math.nan for name in names]
+    axes.plot(values, range(len(names)), "D", markersize=5, markerfacecolor="white",
+              markeredgecolor=DARK, markeredgewidth=1.2, linestyle="none")  # fmt: skip
+    return values
 
 
 def _macro(axes: Any, metric: Metric) -> None:
