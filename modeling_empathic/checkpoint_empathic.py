@@ -20,7 +20,7 @@ from transformers import PreTrainedConfig
 from transformers.utils import logging
 
 from .configuration_empathic import EmpathicInsightConfig
-from .heads_empathic import HEAD_KINDS, LABEL_KEYS, HeadError, canonical, label_names
+from .heads_empathic import HEAD_KINDS, LABEL_KEYS, HeadError, canonical, label_names, problem_of
 from .mapping_empathic import map_rows
 from .source_empathic import HUB_KEYS, Source
 
@@ -96,7 +96,7 @@ def plan(source: Source, names: list[str] | None, kwargs: dict[str, Any]) -> Pla
     elif asked := label_names(labels):
         config = config.with_labels(asked, labels.get("problem_type"))
     elif labels.get("problem_type"):
-        config.problem_type = labels["problem_type"]
+        config.problem_type = problem_of(labels["problem_type"])
     if not config.heads:
         raise HeadError("the configuration has no heads")
     new = {name for name in config.head_names if name not in stored.head_names}
@@ -107,12 +107,6 @@ def plan(source: Source, names: list[str] | None, kwargs: dict[str, Any]) -> Pla
             f"its own, {', '.join(stored.head_names[:7])}, ..."
         )
     check_names(stored.head_names, _heads_in(source.files, stored))
-    layers = f"encoder.layers.{config.encoder.encoder_layers - 1}."
-    if not any(key.startswith(layers) for key in source.files):
-        raise OSError(
-            f"config.json says {config.encoder.encoder_layers} encoder layers, the weights have no "
-            f"{layers}*"
-        )
     if "attn_implementation" in kwargs:
         config._attn_implementation = kwargs.pop("attn_implementation")
     asked_type = kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
@@ -129,8 +123,13 @@ class _Part:
     row: int | None = None
 
 
-def read(source: Source, planned: Plan) -> dict[str, torch.Tensor]:
+def read(source: Source, planned: Plan, shapes: dict[str, torch.Size]) -> dict[str, torch.Tensor]:
     """The tensors that a model has: mapped where the files allow it, else copied to their rows.
+
+    Args:
+        source: Where the checkpoint is.
+        planned: What of it.
+        shapes: Of the model's tensors, by name.
 
     Raises:
         HeadError: A tensor that is missing, of another shape or type, or not finite.
@@ -145,9 +144,17 @@ def read(source: Source, planned: Plan) -> dict[str, torch.Tensor]:
         if part.key not in files:
             raise HeadError(f"the weights lack {part.key!r}, which config.json says they have")
         by_file.setdefault(files[part.key], []).append(target)
+    of_encoder = {key for key in files if key.startswith("encoder.")}
+    differing = of_encoder ^ {key for key in shapes if key.startswith("encoder.")}
+    if differing:
+        raise OSError(
+            f"the weights of {source.path_or_id} and its config.json differ in "
+            f"{', '.join(sorted(differing)[:3])}"
+        )
     for key in files:
-        if key.startswith("encoder."):
+        if key in of_encoder:
             by_file.setdefault(files[key], []).append(key)
+            parts[key] = _Part(key, tuple(shapes[key]))
     paths = source.locate_all(list(by_file))
     for file, targets in by_file.items():
         _check_header(paths[file], file, targets, parts)
@@ -166,8 +173,8 @@ def read(source: Source, planned: Plan) -> dict[str, torch.Tensor]:
         try:
             with safe_open(paths[file], framework="pt") as tensors:
                 for target in by_file[file]:
-                    part = parts.get(target)
-                    if part is None:
+                    part = parts[target]
+                    if target in of_encoder:
                         tensor = tensors.get_tensor(target)
                         _check_finite(tensor, target)
                         others[target] = tensor.to(device, encoder_dtype, copy=True)
@@ -218,8 +225,8 @@ def _check_header(path: str, file: str, targets: list[str], parts: dict[str, _Pa
         with safe_open(path, framework="pt") as tensors:
             inside = set(tensors.keys())
             for target in targets:
-                part = parts.get(target)
-                key = part.key if part else target
+                part = parts[target]
+                key = part.key
                 if key not in inside:
                     raise HeadError(f"{file} lacks {key!r}, which its index says it has")
                 header = tensors.get_slice(key)
@@ -229,11 +236,11 @@ def _check_header(path: str, file: str, targets: list[str], parts: dict[str, _Pa
                         f"{', '.join(_FLOATS)}"
                     )
                 shape = tuple(header.get_shape())
-                if part and shape != part.shape:
+                if shape != part.shape:
                     head = _HEAD_TENSOR.fullmatch(target)
+                    whose = f"head {head['head']!r}" if head else "the encoder"
                     raise HeadError(
-                        f"head {head and head['head']!r}: {key} has shape {shape}, the "
-                        f"configuration says {part.shape}"
+                        f"{whose}: {key} has shape {shape}, the configuration says {part.shape}"
                     )
     except SafetensorError as error:
         raise OSError(f"{path} is not a whole safetensors file ({error})") from error

@@ -20,6 +20,7 @@ from .heads_empathic import (
     canonical,
     checked_head,
     label_names,
+    problem_of,
 )
 
 __all__ = [
@@ -191,7 +192,7 @@ class EmpathicInsightConfig(PreTrainedConfig):
         # Labels are the heads: whatever an edited file says, these two cannot disagree with them.
         self.id2label = dict(enumerate(names))
         self.label2id = {name: i for i, name in enumerate(names)}
-        self.problem_type = self.problem_type or "regression"
+        self.problem_type = problem_of(self.problem_type or "regression")
         kwargs.pop("num_labels", None)
         if not __name__.startswith("transformers_modules"):
             # With this package imported the pipeline is registered; transformers would otherwise
@@ -340,11 +341,11 @@ class EmpathicInsightConfig(PreTrainedConfig):
         if len(set(names)) != len(names):
             raise HeadError(f"labels must be distinct, not {names}")
         if not set(names) <= set(specs):
-            chosen.problem_type = problem_type or "single_label_classification"
+            chosen.problem_type = problem_of(problem_type or "single_label_classification")
             if len(names) == 1 and chosen.problem_type == "single_label_classification":
                 chosen.problem_type = "regression"  # one class among one is no question
         elif problem_type:
-            chosen.problem_type = problem_type
+            chosen.problem_type = problem_of(problem_type)
         return chosen
 
     def _of(self, heads: list[dict[str, Any]]) -> "EmpathicInsightConfig":
@@ -362,6 +363,12 @@ def _encoder_config(settings: dict[str, Any]) -> WhisperConfig:
     for key, most in _MOST.items():
         if not 1 <= (size := getattr(encoder, key)) <= most:
             raise ValueError(f"encoder_config: {key} is {size}; 1 to {most:,} can be built")
+    for key in ("dropout", "attention_dropout", "activation_dropout", "encoder_layerdrop"):
+        if not 0 <= getattr(encoder, key) < 1:
+            raise ValueError(
+                f"encoder_config: {key} is {getattr(encoder, key)}, not 0 or more and below 1"
+            )
+    encoder.return_dict, encoder.output_hidden_states = True, False  # the model's decide
     if encoder.d_model % encoder.encoder_attention_heads:
         raise ValueError(
             f"encoder_config: d_model {encoder.d_model} is no multiple of the "

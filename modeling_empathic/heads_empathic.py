@@ -9,6 +9,7 @@ from typing import Any
 from .taxonomy import UnknownNameError, UserError, resolve
 
 HEAD_KINDS = ("full", "pooled")
+PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
 HEAD_GROUPS = ("emotion", "attribute", "quality")
 RESERVED_NAMES = (
     # columns that a score file has beside the heads'
@@ -45,20 +46,38 @@ def checked_head(spec: Any, kind: str) -> dict[str, Any]:
     unknown = sorted(set(spec) - {"name", *defaults})
     if unknown:
         known = ", ".join(["name", *defaults])
-        raise HeadError(f"head {name!r}: unknown keys {unknown}; known: {known}")
+        raise HeadError(f"head {name!r}: unknown keys {unknown!r:.200}; known: {known}")
     head = {"name": name, **{key: spec.get(key, value) for key, value in defaults.items()}}
     if head["kind"] not in HEAD_KINDS:
-        raise HeadError(f"head {name!r}: kind {head['kind']!r} is not one of {HEAD_KINDS}")
+        raise HeadError(f"head {name!r}: kind {head['kind']!r:.80} is not one of {HEAD_KINDS}")
     if head["group"] not in HEAD_GROUPS:
-        raise HeadError(f"head {name!r}: group {head['group']!r} is not one of {HEAD_GROUPS}")
+        raise HeadError(f"head {name!r}: group {head['group']!r:.80} is not one of {HEAD_GROUPS}")
     try:
         low, high = (float(bound) for bound in head["scale"])
     except (TypeError, ValueError):
-        raise HeadError(f"head {name!r}: scale {head['scale']!r} is not [low, high]") from None
+        raise HeadError(f"head {name!r}: scale {head['scale']!r:.80} is not [low, high]") from None
     if not (low < high and math.isfinite(high - low)):
-        raise HeadError(f"head {name!r}: scale {head['scale']!r} does not increase, or has no end")
+        raise HeadError(
+            f"head {name!r}: scale {head['scale']!r:.80} does not increase, or has no end"
+        )
     head["scale"] = [low, high]
+    polarity = head["polarity"]
+    if not (isinstance(polarity, str) and polarity.isprintable() and len(polarity) <= _MOST_NAME):
+        raise HeadError(f"head {name!r}: polarity {polarity!r:.80} is not a few words")
     return head
+
+
+def problem_of(problem_type: Any) -> str:
+    """A `problem_type` that there is.
+
+    Raises:
+        HeadError: There is no such.
+    """
+    if problem_type not in PROBLEM_TYPES:
+        raise HeadError(
+            f"problem_type {problem_type!r:.80} is not one of {', '.join(PROBLEM_TYPES)}"
+        )
+    return str(problem_type)
 
 
 def label_names(labels: dict[str, Any]) -> list[str] | None:

@@ -231,8 +231,8 @@ class EmpathicInsightModel(PreTrainedModel):
         source = Source.pinned(pretrained_model_name_or_path, kwargs)
         commit = source.commit
         planned = plan(source, heads, kwargs)
-        cls._check_buildable(planned.config, model_args, planned.kwargs)
-        state_dict, kwargs = read(source, planned), planned.kwargs
+        built = cls._check_buildable(planned.config, model_args, planned.kwargs)
+        state_dict, kwargs = read(source, planned, built), planned.kwargs
         encoder = {
             key.removeprefix("encoder."): tensor
             for key, tensor in state_dict.items()
@@ -269,8 +269,8 @@ class EmpathicInsightModel(PreTrainedModel):
     @classmethod
     def _check_buildable(
         cls, config: EmpathicInsightConfig, model_args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
-        """Raises what the constructor would, before gigabytes are read or downloaded."""
+    ) -> dict[str, torch.Size]:
+        """Shapes of the tensors; raises what the constructor would, before gigabytes are read."""
         # The library takes its keywords out by name, which so stand in its code.
         code = inspect.unwrap(PreTrainedModel.from_pretrained).__code__
         names = {name for const in code.co_consts for name in _strings(const)}
@@ -284,9 +284,10 @@ class EmpathicInsightModel(PreTrainedModel):
             )
         try:
             with torch.device("meta"):
-                cls(copy.deepcopy(config), *model_args)
+                model = cls(copy.deepcopy(config), *model_args)
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise ValueError(f"config.json describes no model: {error!r:.200}") from error
+        return {key: tensor.shape for key, tensor in model.state_dict().items()}
 
     def save_pretrained(  # type: ignore[override]
         self,

@@ -111,7 +111,12 @@ def load_model(
         raise  # it names the head, and those there are
     except (
         *(OSError, ValueError, RuntimeError, StrictDataclassError),  # what loaders say of bad files
-        *(TypeError, KeyError, AttributeError, RecursionError),  # of JSON that is no configuration
+        *(
+            TypeError,
+            LookupError,
+            AttributeError,
+            RecursionError,
+        ),  # of JSON that is no configuration
         *(ArithmeticError, AssertionError, MemoryError),  # of sizes that are none
     ) as error:
         name = NANO_NAME if is_nano else source
@@ -216,6 +221,8 @@ def fingerprint(folder: Path) -> str:
 
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if isinstance(error, KeyError | RecursionError | AssertionError | TypeError | AttributeError):
+    if isinstance(
+        error, LookupError | RecursionError | AssertionError | TypeError | AttributeError
+    ):
         return f"its files describe no model ({type(error).__name__}: {' '.join(lines)[:200]})"
     return lines[0][:500] if lines else type(error).__name__
