@@ -46,7 +46,7 @@ def adapter_of(path_or_id: str | os.PathLike[str], kwargs: dict[str, Any]) -> Ad
     if not Path(path_or_id).is_dir() or Path(path_or_id, "config.json").exists():
         return None
     hub = {key: kwargs[key] for key in HUB_KEYS if kwargs.get(key) is not None}
-    file = find_adapter_config_file(path_or_id, **hub)
+    file = find_adapter_config_file(str(path_or_id), **hub)
     if file is None:
         return None
     try:

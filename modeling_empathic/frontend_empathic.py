@@ -35,9 +35,7 @@ def front_end(config: EmpathicInsightConfig) -> WhisperFeatureExtractor:
             f"max_source_positions {config.encoder.max_source_positions} is {seconds} s of audio; "
             "Whisper's features come in whole seconds"
         )
-    return WhisperFeatureExtractor(  # type: ignore[no-untyped-call]
-        **{**_settings(config), "chunk_length": int(seconds)}
-    )
+    return WhisperFeatureExtractor(**{**_settings(config), "chunk_length": int(seconds)})
 
 
 def check_front_end(settings: dict[str, Any], config: EmpathicInsightConfig) -> None:

@@ -4,12 +4,13 @@ Standard library only, flat: it ships to the Hub as remote code.
 """
 
 import math
-from typing import Any
+from typing import Any, Literal, get_args
 
 from .taxonomy import UnknownNameError, UserError, resolve
 
 HEAD_KINDS = ("full", "pooled")
-PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
+ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
+PROBLEM_TYPES = get_args(ProblemType)
 HEAD_GROUPS = ("emotion", "attribute", "quality")
 RESERVED_NAMES = (
     # columns that a score file has beside the heads'
@@ -19,7 +20,7 @@ RESERVED_NAMES = (
 )
 """Names that no head can have."""
 LABEL_KEYS = ("num_labels", "id2label", "label2id", "problem_type")
-"""How callers say which labels they have, in every model of transformers."""
+"""How callers say which labels they have, in every model of Transformers."""
 _MOST_NAME = 200  # characters
 
 
@@ -57,9 +58,7 @@ def checked_head(spec: Any, kind: str) -> dict[str, Any]:
     except (TypeError, ValueError):
         raise HeadError(f"head {name!r}: scale {head['scale']!r:.80} is not [low, high]") from None
     if not (low < high and math.isfinite(high - low)):
-        raise HeadError(
-            f"head {name!r}: scale {head['scale']!r:.80} does not increase, or has no end"
-        )
+        raise HeadError(f"head {name!r}: scale {head['scale']!r:.80} does not increase finitely")
     head["scale"] = [low, high]
     polarity = head["polarity"]
     if not (isinstance(polarity, str) and polarity.isprintable() and len(polarity) <= _MOST_NAME):
@@ -67,7 +66,7 @@ def checked_head(spec: Any, kind: str) -> dict[str, Any]:
     return head
 
 
-def problem_of(problem_type: Any) -> str:
+def problem_of(problem_type: Any) -> ProblemType:
     """A `problem_type` that there is.
 
     Raises:
@@ -77,7 +76,8 @@ def problem_of(problem_type: Any) -> str:
         raise HeadError(
             f"problem_type {problem_type!r:.80} is not one of {', '.join(PROBLEM_TYPES)}"
         )
-    return str(problem_type)
+    chosen: ProblemType = problem_type
+    return chosen
 
 
 def label_names(labels: dict[str, Any]) -> list[str] | None:

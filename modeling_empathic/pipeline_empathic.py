@@ -51,13 +51,14 @@ class EmpathicInsightPipeline(ChunkPipeline):
     """
 
     feature_extractor: Any
+    model: Any
     _load_processor: Any = False
     _load_image_processor: Any = False
     _load_feature_extractor: Any = True
     _load_tokenizer: Any = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        super().__init__(*args, **kwargs)
         check_front_end(self.feature_extractor.to_dict(), self.model.config)
 
     def _sanitize_parameters(
@@ -158,7 +159,7 @@ def _rate(audio: Any, given: float | None) -> float | None:
         bare = any(audio.get(key) is not None for key in ("array", "raw"))
         bare = bare and audio.get("sampling_rate") is None
     else:
-        encoded = str | bytes | bytearray | memoryview | os.PathLike
+        encoded = str | bytes | bytearray | memoryview | os.PathLike[str]
         known = ("get_all_samples", "read")
         bare = not isinstance(audio, encoded) and not any(hasattr(audio, name) for name in known)
     if bare and given is None:

@@ -79,7 +79,8 @@ class HeadStacks(nn.Module):
             for kind in self.kinds
         ]
         if len(parts) == 1:
-            return parts[0]
+            only: tuple[torch.Tensor, torch.Tensor] = parts[0]
+            return only
         scores, projections = zip(*parts, strict=True)
         return torch.cat(scores, 1)[:, self.order], torch.cat(projections, 1)[:, self.order]
 

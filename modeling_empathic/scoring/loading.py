@@ -110,13 +110,13 @@ def load_model(
     except HeadError:
         raise  # it names the head, and those there are
     except (
-        *(OSError, ValueError, RuntimeError, StrictDataclassError),  # what loaders say of bad files
+        *(OSError, ValueError, RuntimeError, StrictDataclassError),  # all that loaders say
         *(
             TypeError,
             LookupError,
             AttributeError,
             RecursionError,
-        ),  # of JSON that is no configuration
+        ),  # of JSON that is none
         *(ArithmeticError, AssertionError, MemoryError),  # of sizes that are none
     ) as error:
         name = NANO_NAME if is_nano else source
