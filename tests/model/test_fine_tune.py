@@ -35,7 +35,7 @@ def run(code, monkeypatch):
 
 def trained(model, data, folder, rate=1e-3):
     settings = TrainingArguments(
-        folder, max_steps=20, per_device_train_batch_size=8, learning_rate=rate, logging_steps=1,
+        folder, max_steps=20, per_device_train_batch_size=4, learning_rate=rate, logging_steps=1,
         report_to=[], save_strategy="no", use_cpu=True, disable_tqdm=True,
     )  # fmt: skip
     trainer = Trainer(model, settings, train_dataset=data)
@@ -86,6 +86,7 @@ def test_seven_classes_on_real_clips_learn(shared, tmp_path):
     model = EmpathicInsightModel.from_pretrained(
         NANO, num_labels=7, id2label=letters, ignore_mismatched_sizes=True, dtype=torch.float32
     )
+    model.encoder.requires_grad_(False)
     extractor = front_end(model.config)
     data = [
         {
@@ -94,9 +95,9 @@ def test_seven_classes_on_real_clips_learn(shared, tmp_path):
             ).input_features[0],
             "labels": "WLEAFTN".index(path.stem[5]),
         }
-        for path in sorted((shared / "data" / "emodb").glob("03*.flac"))[:24]
+        for path in sorted((shared / "data" / "emodb").glob("03*.flac"))[:8]
     ]
-    values = losses(trained(model, data, tmp_path, 2e-4))
+    values = losses(trained(model, data, tmp_path, 1e-3))
     assert all(math.isfinite(value) for value in values)
     assert sum(values[-5:]) < 0.9 * sum(values[:5])
 
