@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 from transformers import initialization as init
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from transformers.utils.generic import ModelOutput
@@ -347,3 +347,18 @@ def _strings(constant: Any) -> list[str]:
 
 def _first(given: bool | None, otherwise: bool | None) -> bool | None:
     return otherwise if given is None else given
+
+
+if __name__.startswith("transformers_modules"):  # as remote code, without our package's register
+    from transformers.pipelines import PIPELINE_REGISTRY
+
+    from .pipeline_empathic import EmpathicInsightPipeline
+
+    if "voice-emotion" not in PIPELINE_REGISTRY.get_supported_tasks():
+        # For pipeline("voice-emotion", model=model), which looks for no code beside an object.
+        PIPELINE_REGISTRY.register_pipeline(
+            "voice-emotion",
+            pipeline_class=EmpathicInsightPipeline,
+            pt_model=AutoModel,
+            type="audio",
+        )

@@ -1,8 +1,8 @@
 """The `voice-emotion` pipeline: any audio in, sorted emotion names and scores out."""
 
-import os
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -159,7 +159,7 @@ def _rate(audio: Any, given: float | None) -> float | None:
         bare = any(audio.get(key) is not None for key in ("array", "raw"))
         bare = bare and audio.get("sampling_rate") is None
     else:
-        encoded = str | bytes | bytearray | memoryview | os.PathLike[str]
+        encoded = str | bytes | bytearray | memoryview | Path
         known = ("get_all_samples", "read")
         bare = not isinstance(audio, encoded) and not any(hasattr(audio, name) for name in known)
     if bare and given is None:

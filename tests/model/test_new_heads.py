@@ -151,6 +151,8 @@ def test_weights_that_another_library_saved_stacked_are_read(tmp_path, features)
 
 def test_an_adapter_without_peft_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "laion/x"}')
-    monkeypatch.setattr("modeling_empathic.adapters_empathic.importlib.util.find_spec", lambda _: 0)
+    monkeypatch.setattr(
+        "modeling_empathic.adapters_empathic.importlib.util.find_spec", lambda _: None
+    )
     with pytest.raises(ImportError, match="pip install peft"):
         EmpathicInsightModel.from_pretrained(tmp_path)
