@@ -117,7 +117,7 @@ def parts(folder: str, recordings: list[str]) -> dict[str, Any]:
     by_part: dict[str, list[Any]] = {}
 
     def note(name: str, model: Any, states: Any) -> None:
-        scores, _ = model._score(states.to(model.dtype))
+        scores, _ = model.heads(states.to(model.dtype))
         by_part.setdefault(name, []).append(scores[0].float().numpy())
 
     with torch.inference_mode():

@@ -19,58 +19,64 @@ from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedConfig
 from transformers.utils import logging
 
-from .configuration_empathic import EmpathicInsightConfig, HeadError
+from .configuration_empathic import EmpathicInsightConfig
+from .heads_empathic import HEAD_KINDS, LABEL_KEYS, HeadError, canonical, label_names, problem_of
 from .mapping_empathic import map_rows
 from .source_empathic import HUB_KEYS, Source
 
-# What Auto classes and older callers pass along and we have no use for: safetensors is the only
-# format, and it executes nothing.
+# What Auto classes and older callers pass along and we have no use for.
 _IGNORED_KEYS = (
     "_commit_hash",
     "_from_auto",
     "_from_pipeline",
     "code_revision",
     "trust_remote_code",
-    "use_safetensors",
     "weights_only",
 )
+_FLOATS = ("F64", "F32", "F16", "BF16")  # as safetensors calls them
 _HEAD_TENSOR = re.compile(r"heads\.(?P<head>.+)\.(?P<key>(?:proj|mlp\.\d+)\.(?:weight|bias))")
 _COPIERS = 4  # files read at once: first touch of new memory is what takes the time
 
 
 @dataclass
-class Stacked:
-    """What was read of a checkpoint.
+class Plan:
+    """What is to be read of a checkpoint.
 
     Attributes:
         config: The configuration, of the heads that were asked for.
-        state_dict: The tensors that a model of it has, on the target device in the target type.
+        new: Those of its heads that the checkpoint does not have.
+        stored: The configuration of the checkpoint, with all of its heads.
+        dtypes: Types of the heads and of the encoder.
         kwargs: The rest, for `PreTrainedModel.from_pretrained(None, ...)`.
     """
 
     config: EmpathicInsightConfig
-    state_dict: dict[str, torch.Tensor]
+    new: set[str]
+    stored: EmpathicInsightConfig
+    dtypes: tuple[torch.dtype, torch.dtype]
     kwargs: dict[str, Any]
 
 
-def load_stacked(source: Source, names: list[str] | None, kwargs: dict[str, Any]) -> Stacked:
-    """Reads a checkpoint into the tensors that a model with the asked-for heads has.
+def plan(source: Source, names: list[str] | None, kwargs: dict[str, Any]) -> Plan:
+    """Decides from configuration and index, before a weight is read.
 
     Args:
-        source: Where it is.
+        source: Where the checkpoint is.
         names: Heads to read, any spelling; `None` for all of the configuration.
         kwargs: Those of `from_pretrained`.
 
     Raises:
         HeadError: See [`EmpathicInsightModel.from_pretrained`].
-        OSError: No weights in safetensors, or a file that cannot be read to its end.
-        ValueError: A weights variant or an adapter, which this loader does not know.
+        OSError: No weights in safetensors.
+        ValueError: Another format, a weights variant or a type that this loader does not know.
     """
     kwargs = {key: kwargs[key] for key in kwargs if key not in (*_IGNORED_KEYS, *HUB_KEYS)}
     if kwargs.pop("variant", None) is not None:
         raise ValueError("these checkpoints have no variants; use revision= or another folder")
-    if (kwargs.pop("adapter_kwargs", None) or {}).get("_adapter_model_path"):
-        raise ValueError("load the base model, then model.load_adapter(...)")
+    if kwargs.pop("use_safetensors", None) is False:
+        raise ValueError("use_safetensors=False: pickles can run code, only safetensors are read")
+    may_be_new = bool(kwargs.pop("ignore_mismatched_sizes", False))
+    labels = {key: kwargs.pop(key) for key in LABEL_KEYS if key in kwargs}
     fields = EmpathicInsightConfig.default_fields()
     own = {key: kwargs.pop(key) for key in list(kwargs) if key in fields}
     stored = EmpathicInsightConfig.from_pretrained(source.path_or_id, **source.hub)
@@ -78,70 +84,111 @@ def load_stacked(source: Source, names: list[str] | None, kwargs: dict[str, Any]
     if not isinstance(config, PreTrainedConfig):  # remote code may come with a twin of our class
         origin = source.path_or_id if config is None else config
         config = EmpathicInsightConfig.from_pretrained(origin, **source.hub, **own)
-    check_names(stored.head_names, _heads_in(source.files))
-    config = config.subset(config.head_names if names is None else names)
+    else:
+        for key, value in own.items():  # an Auto class has read it, and not all of these
+            setattr(config, key, value)
+    if names is not None and may_be_new and not isinstance(names, str):
+        known = stored.head_names
+        names = [canonical(name) if canonical(name) in known else name for name in names]
+        config = config.with_labels(names, labels.get("problem_type") or "regression")
+    elif names is not None:
+        config = config.subset(names)
+    elif asked := label_names(labels):
+        config = config.with_labels(asked, labels.get("problem_type"))
+    elif labels.get("problem_type"):
+        config.problem_type = problem_of(labels["problem_type"])
+    if not config.heads:
+        raise HeadError("the configuration has no heads")
+    new = {name for name in config.head_names if name not in stored.head_names}
+    if new and not may_be_new:
+        raise HeadError(
+            f"the checkpoint has no heads {', '.join(sorted(new)[:7])}: "
+            "ignore_mismatched_sizes=True makes new, untrained ones; heads=[...] chooses among "
+            f"its own, {', '.join(stored.head_names[:7])}, ..."
+        )
+    check_names(stored.head_names, _heads_in(source.files, stored))
     if "attn_implementation" in kwargs:
         config._attn_implementation = kwargs.pop("attn_implementation")
-    asked = kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
-    dtypes = _dtypes(asked, config)
-    state_dict = _read(source, config, dtypes, _single_device(kwargs.get("device_map")))
-    return Stacked(config, state_dict, {**kwargs, "dtype": dtypes[0]})
+    asked_type = kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
+    dtypes = _dtypes(asked_type, config)
+    return Plan(config, new, stored, dtypes, {**kwargs, "dtype": dtypes[0]})
 
 
-def _read(
-    source: Source,
-    config: EmpathicInsightConfig,
-    dtypes: tuple[torch.dtype, torch.dtype],
-    device: torch.device,
-) -> dict[str, torch.Tensor]:
-    """The stacked tensors: mapped where the files allow it, else copied straight to their rows.
+@dataclass
+class _Part:
+    """Where one head's tensor stands: its name in a file, the whole's shape, the head's rows."""
 
-    `dtypes` are those of the heads and of the encoder.
+    key: str
+    shape: tuple[int, ...]
+    row: int | None = None
+
+
+def read(source: Source, planned: Plan, shapes: dict[str, torch.Size]) -> dict[str, torch.Tensor]:
+    """The tensors that a model has: mapped where the files allow it, else copied to their rows.
+
+    Args:
+        source: Where the checkpoint is.
+        planned: What of it.
+        shapes: Of the model's tensors, by name.
+
+    Raises:
+        HeadError: A tensor that is missing, of another shape or type, or not finite.
+        OSError: A file that cannot be read to its end.
     """
-    files, (dtype, encoder_dtype) = source.files, dtypes
-    wanted = {
-        f"heads.{name}.{key}": kind
-        for name, kind, _ in _heads(config)
-        for key in config.head_shapes(kind)
-    }
-    absent = [key for key in wanted if key not in files]
-    if absent:
-        raise HeadError(f"the weights lack {absent[0]!r}, which config.json says they have")
+    config, (dtype, encoder_dtype) = planned.config, planned.dtypes
+    device = _single_device(planned.kwargs.get("device_map"))
+    files = source.files
+    parts = _parts(planned, files)
     by_file: dict[str, list[str]] = {}
-    for key in (*wanted, *(key for key in files if key.startswith("encoder."))):
-        by_file.setdefault(files[key], []).append(key)
+    for target, part in parts.items():
+        if part.key not in files:
+            raise HeadError(f"the weights lack {part.key!r}, which config.json says they have")
+        by_file.setdefault(files[part.key], []).append(target)
+    of_encoder = {key for key in files if key.startswith("encoder.")}
+    differing = of_encoder ^ {key for key in shapes if key.startswith("encoder.")}
+    if differing:
+        raise OSError(
+            f"the weights of {source.path_or_id} and its config.json differ in "
+            f"{', '.join(sorted(differing)[:3])}"
+        )
+    for key in files:
+        if key in of_encoder:
+            by_file.setdefault(files[key], []).append(key)
+            parts[key] = _Part(key, tuple(shapes[key]))
     paths = source.locate_all(list(by_file))
+    for file, targets in by_file.items():
+        _check_header(paths[file], file, targets, parts)
+    big = [f"heads.{name}.proj.weight" for name, kind, _ in _heads(config) if kind == "full"]
     with torch.inference_mode(False):  # the files are copied in threads, which do not inherit it
-        big = [
-            key for key, kind in wanted.items() if kind == "full" and key.endswith("proj.weight")
-        ]
         mapped = None
-        if big and device.type == "cpu":
+        of_its_own = all(key in parts and parts[key].row is None for key in big)
+        if big and of_its_own and device.type == "cpu":
             shape = config.head_shapes("full")["proj.weight"]
             mapped = map_rows([(paths[files[key]], key) for key in big], shape, dtype)
-        stacks, targets = _targets(config, dtype, device, mapped)
+        stacks, rows = _targets(config, dtype, device, mapped)
+    _initialise(planned.new, rows)
 
     def copy_file(file: str) -> dict[str, torch.Tensor]:
         others = {}
         try:
             with safe_open(paths[file], framework="pt") as tensors:
-                inside = set(tensors.keys())
-                for key in by_file[file]:
-                    if key not in inside:
-                        raise HeadError(f"{file} lacks {key!r}, which its index says it has")
-                    if key in targets:
-                        shape = tuple(tensors.get_slice(key).get_shape())
-                        if shape != tuple(targets[key].shape):
-                            head = _HEAD_TENSOR.fullmatch(key)
-                            raise HeadError(
-                                f"head {head and head['head']!r}: {key} has shape {shape}, the "
-                                f"configuration says {tuple(targets[key].shape)}"
-                            )
-                        if mapped is None or key not in big:
-                            targets[key].copy_(tensors.get_tensor(key))
-                    else:
-                        tensor = tensors.get_tensor(key)
-                        others[key] = tensor.to(device, encoder_dtype, copy=True)
+                for target in by_file[file]:
+                    part = parts[target]
+                    if target in of_encoder:
+                        tensor = tensors.get_tensor(target)
+                        _check_finite(tensor, target)
+                        others[target] = tensor.to(device, encoder_dtype, copy=True)
+                    elif mapped is None or target not in big:
+                        view = rows[target]
+                        if part.row is None:
+                            tensor = tensors.get_tensor(part.key)
+                        else:
+                            height = view.shape[0] if ".proj." in target else 1
+                            first = part.row * height
+                            tensor = tensors.get_slice(part.key)[first : first + height]
+                        if target not in big:  # gigabytes, which would be read twice
+                            _check_finite(tensor, target)
+                        view.copy_(tensor.view(view.shape))
         except SafetensorError as error:
             raise OSError(f"{paths[file]} is not a whole safetensors file ({error})") from error
         return others
@@ -151,6 +198,73 @@ def _read(
         for others in logging.tqdm(done, total=len(by_file), desc="Reading weights", delay=2):
             stacks.update(others)
     return stacks
+
+
+def _parts(planned: Plan, files: dict[str, str]) -> dict[str, _Part]:
+    """Where every tensor of the heads that are read stands, by its name for a head of its own."""
+    parts = {}
+    rows = {name: (kind, row) for name, kind, row in _heads(planned.stored)}
+    for name, kind, _ in _heads(planned.config):
+        if name in planned.new:
+            continue
+        stored_kind, row = rows[name]
+        for key, shape in planned.config.head_shapes(kind).items():
+            target, stacked = f"heads.{name}.{key}", f"heads.{stored_kind}.{key}"
+            if stacked not in files:
+                parts[target] = _Part(target, shape)
+                continue
+            count = len(planned.stored.heads_of_kind(stored_kind))
+            whole = (count * shape[0], *shape[1:]) if key.startswith("proj") else (count, *shape)
+            parts[target] = _Part(stacked, whole, row)
+    return parts
+
+
+def _check_header(path: str, file: str, targets: list[str], parts: dict[str, _Part]) -> None:
+    """Types and shapes, from a file's header: before memory is taken for what it says."""
+    try:
+        with safe_open(path, framework="pt") as tensors:
+            inside = set(tensors.keys())
+            for target in targets:
+                part = parts[target]
+                key = part.key
+                if key not in inside:
+                    raise HeadError(f"{file} lacks {key!r}, which its index says it has")
+                header = tensors.get_slice(key)
+                if header.get_dtype() not in _FLOATS:
+                    raise HeadError(
+                        f"{file}: {key} is of type {header.get_dtype()}; weights are "
+                        f"{', '.join(_FLOATS)}"
+                    )
+                shape = tuple(header.get_shape())
+                if shape != part.shape:
+                    head = _HEAD_TENSOR.fullmatch(target)
+                    whose = f"head {head['head']!r}" if head else "the encoder"
+                    raise HeadError(
+                        f"{whose}: {key} has shape {shape}, the configuration says {part.shape}"
+                    )
+    except SafetensorError as error:
+        raise OSError(f"{path} is not a whole safetensors file ({error})") from error
+
+
+def _check_finite(tensor: torch.Tensor, key: str) -> None:
+    if not tensor.isfinite().all():
+        raise HeadError(f"{key} has values that are not finite: the weights are damaged")
+
+
+@torch.no_grad()
+def _initialise(new: set[str], rows: dict[str, torch.Tensor]) -> None:
+    """Random weights for heads that have none, as a fresh model's (He et al., 2015)."""
+    for key, view in rows.items():
+        head = _HEAD_TENSOR.fullmatch(key)
+        if head and head["head"] in new:
+            if key.endswith("weight"):
+                view.normal_(0.0, (2 / view.shape[-1]) ** 0.5)
+            else:
+                view.zero_()
+    if new:
+        logging.get_logger(__name__).warning(
+            f"{len(new)} heads are new and untrained: {', '.join(sorted(new)[:7])}"
+        )
 
 
 @contextmanager
@@ -240,12 +354,17 @@ def check_names(expected: list[str], present: set[str]) -> None:
         raise HeadError(f"the weights {' and '.join(parts)}")
 
 
-def _heads_in(files: dict[str, str]) -> set[str]:
-    """Names of the heads that a checkpoint has tensors of."""
+def _heads_in(files: dict[str, str], config: EmpathicInsightConfig) -> set[str]:
+    """Names of the heads that a checkpoint has tensors of.
+
+    Other writers (accelerate) save the stacks as they are in memory: `heads.full.proj.weight`.
+    """
     heads = set()
     for key in files:
         match = _HEAD_TENSOR.fullmatch(key)
-        if match:
+        if match and match["head"] in HEAD_KINDS:
+            heads |= {config.head_names[i] for i in config.heads_of_kind(match["head"])}
+        elif match:
             heads.add(match["head"])
         elif not key.startswith("encoder."):
             raise HeadError(f"unknown tensor {key!r} in the weights")

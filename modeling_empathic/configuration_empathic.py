@@ -3,21 +3,42 @@
 import copy
 import dataclasses
 import difflib
+import warnings
+from collections import Counter
 from itertools import pairwise
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig, WhisperConfig
 
-from .taxonomy import UnknownNameError, UserError, resolve
+from .heads_empathic import (
+    HEAD_GROUPS,
+    HEAD_KINDS,
+    LABEL_KEYS,
+    RESERVED_NAMES,
+    HeadError,
+    canonical,
+    checked_head,
+    label_names,
+    problem_of,
+)
 
-HEAD_KINDS = ("full", "pooled")
-HEAD_GROUPS = ("emotion", "attribute", "quality")
+__all__ = [
+    "DTYPES",
+    "HEAD_GROUPS",
+    "HEAD_KINDS",
+    "POOLINGS",
+    "RESERVED_NAMES",
+    "EmpathicInsightConfig",
+    "HeadError",
+    "canonical",
+]
+
 POOLINGS = {"mean_min_max_std": 4, "mean_std": 2, "mean": 1}  # statistics of each dimension
 DTYPES = ("float32", "bfloat16", "float16", "mixed")
 """Types to store and to compute in; `mixed`: heads in bfloat16, the encoder in float32."""
 
-# Keys that transformers itself puts into a config.json or passes along; anything else is a mistake.
+# Keys that transformers itself puts into a config.json or passes along.
 _LIBRARY_KEYS = {
     "_attn_implementation",
     "_commit_hash",
@@ -26,18 +47,36 @@ _LIBRARY_KEYS = {
     "attn_implementation",
     "auto_map",
     "custom_pipelines",
+    "experts_implementation",
     "model_type",
     "name_or_path",
     "num_labels",
     "output_attentions",
-    "quantization_config",
     "tie_word_embeddings",
     "torch_dtype",
     "transformers_weights",
     "use_cache",
 }
-
-
+# A config.json from anywhere must not choose the code that runs: an attention "owner/kernel" is
+# downloaded and run, a quantisation imports what it names. Callers may, by keyword.
+_CHOOSES_CODE = (
+    "_attn_implementation",
+    "_attn_implementation_internal",
+    "_experts_implementation",
+    "_experts_implementation_internal",
+    "attn_implementation",
+    "experts_implementation",
+    "quantization_config",
+)
+_MOST = {  # of what is built layer by layer, or allocated before a weight is seen
+    "d_model": 16_384,
+    "encoder_attention_heads": 1_024,
+    "encoder_ffn_dim": 131_072,
+    "encoder_layers": 256,
+    "max_source_positions": 30_000,
+    "num_mel_bins": 1_024,
+}
+_MOST_HEADS, _MOST_WIDTH, _MOST_HIDDEN = 2_048, 16_384, 16
 _OWN_KEYS = (
     "encoder_config",
     "heads",
@@ -50,16 +89,12 @@ _OWN_KEYS = (
 )
 
 
-class HeadError(UserError):
-    """A head that is missing, extra, duplicated, wrongly shaped or not what was asked for."""
-
-
 @strict
 class EmpathicInsightConfig(PreTrainedConfig):
     """Everything that decides the shape of an [`EmpathicInsightModel`] (paper section 3.4 and A.2).
 
-    Unknown keys are errors: a misspelt key in a hand-edited `config.json` would otherwise pass
-    unseen.
+    A near-misspelling of one of the keys below is an error, since in a hand-edited `config.json` it
+    would otherwise pass unseen; any other unknown key is kept, with a warning.
 
     Args:
         encoder_config: The Whisper encoder (`WhisperConfig` or its dict). Default: Whisper's own
@@ -69,7 +104,8 @@ class EmpathicInsightConfig(PreTrainedConfig):
             `"pooled"` (reads their mean, minimum, maximum and standard deviation over time: the
             quality heads of the public "Plus" set). `scale` is the nominal range `[low, high]`:
             scores are regressions and may leave it. Only `name` is required; the rest defaults
-            to a full emotion head on 0 to 4.
+            to a full emotion head on 0 to 4 (pooled with `cut_to_speech`), and a bare name is a
+            head of that name.
         projection_dim: Width P of a head's first layer: 64 (Small) or 128 (Large).
         hidden_dims: Widths after it: `[64, 32, 16]` (Small) or `[128, 64, 32]` (Large).
         dropouts: Dropout before each of the layers that follow the projection, one more than
@@ -80,11 +116,14 @@ class EmpathicInsightConfig(PreTrainedConfig):
             (see `speech_empathic.py`). For models with pooled heads only: Nano.
         read_layers: How many of the encoder's last layers heads read, side by side, with
             `cut_to_speech`: the layers in the middle tell voices apart best, each in its way.
+        problem_type: What `labels` are, which decides the loss: `"regression"` (default), numbers
+            on each head's scale; `"single_label_classification"`, the position of the one head
+            that is right; `"multi_label_classification"`, 0 or 1 for each head.
 
     Raises:
-        HeadError: A head without a name, twice, of an unknown kind or group, or with a scale
-            that is not an increasing pair.
-        ValueError: Unknown keys, or widths that do not fit together.
+        HeadError: A head without a name, twice, of an unknown kind or group, with a name that
+            score files use for something else, or with a scale that is not an increasing pair.
+        ValueError: A misspelt key, sizes that do not fit together or that no encoder has.
 
     Example:
         >>> config = EmpathicInsightConfig(heads=[{"name": "Anger"}, {"name": "Awe"}])
@@ -107,15 +146,16 @@ class EmpathicInsightConfig(PreTrainedConfig):
     read_layers: int = 1
 
     def __post_init__(self, **kwargs: Any) -> None:
-        unknown = sorted(set(kwargs) - _LIBRARY_KEYS)
-        if unknown:
-            valid = ", ".join([*_OWN_KEYS])
-            raise ValueError(f"unknown configuration keys {unknown}; this model knows {valid}")
+        for key in sorted(set(kwargs) - _LIBRARY_KEYS):
+            self._take_unknown(key, kwargs)
         if not isinstance(self.encoder_config, PreTrainedConfig):
-            self.encoder_config = WhisperConfig(**(self.encoder_config or {}))
-        self.heads = [_checked_head(spec) for spec in self.heads]
+            self.encoder_config = _encoder_config(self.encoder_config or {})
+        if len(self.heads) > _MOST_HEADS:
+            raise HeadError(f"{len(self.heads):,} heads; at most {_MOST_HEADS:,} are built")
+        kind = "pooled" if self.cut_to_speech else "full"
+        self.heads = [checked_head(spec, kind) for spec in self.heads]
         names = self.head_names
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = sorted(name for name, times in Counter(names).items() if times > 1)
         if twice:
             raise HeadError(f"heads named more than once: {', '.join(twice)}")
         try:
@@ -130,8 +170,14 @@ class EmpathicInsightConfig(PreTrainedConfig):
                 f"dropouts has {len(self.dropouts)} rates; hidden_dims of length "
                 f"{len(self.hidden_dims)} need {len(self.hidden_dims) + 1}"
             )
-        if min([self.projection_dim, *self.hidden_dims]) < 1:
-            raise ValueError(f"widths must be positive: {self.projection_dim}, {self.hidden_dims}")
+        widths = [self.projection_dim, *self.hidden_dims]
+        if not 1 <= min(widths) <= max(widths) <= _MOST_WIDTH or len(widths) > _MOST_HIDDEN:
+            raise ValueError(
+                f"projection_dim and hidden_dims must be 1 to {_MOST_WIDTH:,}, at most "
+                f"{_MOST_HIDDEN} of them: {self.projection_dim}, {self.hidden_dims[:_MOST_HIDDEN]}"
+            )
+        if not all(0 <= rate < 1 for rate in self.dropouts):
+            raise ValueError(f"dropouts must be 0 or more and below 1, not {self.dropouts}")
         if self.pooling not in POOLINGS:
             raise ValueError(f"pooling {self.pooling!r} is not one of {', '.join(POOLINGS)}")
         if self.cut_to_speech and self.heads_of_kind("full"):
@@ -146,7 +192,7 @@ class EmpathicInsightConfig(PreTrainedConfig):
         # Labels are the heads: whatever an edited file says, these two cannot disagree with them.
         self.id2label = dict(enumerate(names))
         self.label2id = {name: i for i, name in enumerate(names)}
-        self.problem_type = "regression"
+        self.problem_type = problem_of(self.problem_type or "regression")
         kwargs.pop("num_labels", None)
         if not __name__.startswith("transformers_modules"):
             # With this package imported the pipeline is registered; transformers would otherwise
@@ -159,10 +205,20 @@ class EmpathicInsightConfig(PreTrainedConfig):
         """As in every configuration, but `heads=["Anger", ...]` asks for a subset.
 
         Auto classes treat keyword arguments that a configuration knows as new values for it;
-        names of heads are handed on to the model instead, which must see the whole list to tell
-        a subset from a broken checkpoint, and so is `dtype="mixed"`, which is no type of torch.
+        names of heads and labels are handed on to the model instead, which must see the whole
+        list to tell a subset from a broken checkpoint, and so is `dtype="mixed"`, which is no type
+        of torch. What in a file would choose the code that runs is dropped.
         """
-        handed_on: dict[str, Any] = {}
+        for key in _CHOOSES_CODE:
+            if config_dict.get(key) is not None:
+                warnings.warn(
+                    f"{key} {config_dict[key]!r:.80} of the configuration is not followed; give it "
+                    "to from_pretrained if you want it",
+                    stacklevel=2,
+                )
+        config_dict = {key: config_dict[key] for key in config_dict if key not in _CHOOSES_CODE}
+        labels = {key: kwargs.pop(key) for key in LABEL_KEYS if key in kwargs}
+        handed_on: dict[str, Any] = dict(labels)
         heads = kwargs.get("heads")
         if heads and all(isinstance(head, str) for head in heads):
             handed_on["heads"] = kwargs.pop("heads")
@@ -171,13 +227,32 @@ class EmpathicInsightConfig(PreTrainedConfig):
         result = super().from_dict(config_dict, **kwargs)
         if isinstance(result, tuple):
             return result[0], {**result[1], **handed_on}
+        if names := label_names(labels):
+            return result.with_labels(names, labels.get("problem_type"))
         return result.subset(handed_on["heads"]) if "heads" in handed_on else result
 
     @classmethod
     def default_fields(cls) -> set[str]:
         """Names of the settings that a caller may override when loading."""
         fields = {field.name for field in dataclasses.fields(cls)}
-        return fields - {"architectures", "dtype", "id2label", "label2id", "transformers_version"}
+        return fields - {"architectures", "dtype", "transformers_version", *LABEL_KEYS}
+
+    def _take_unknown(self, key: str, kwargs: dict[str, Any]) -> None:
+        """A key that is not ours: kept and warned about, refused if it is one of ours misspelt."""
+        if near := difflib.get_close_matches(key, _OWN_KEYS, n=1, cutoff=0.8):
+            raise ValueError(
+                f"unknown configuration key {key!r}, did you mean {near[0]}? this model knows "
+                f"{', '.join(_OWN_KEYS)}"
+            )
+        if key in _CHOOSES_CODE:
+            kept = "is not followed"
+        elif hasattr(type(self), key) or not key.isidentifier() or key.startswith("__"):
+            kept = "is dropped, it would hide something of the class"
+        else:
+            kept = "is kept, and changes nothing"
+        warnings.warn(f"configuration key {key!r} is not of this model: it {kept}", stacklevel=4)
+        if not kept.startswith("is kept"):
+            kwargs.pop(key)
 
     @property
     def encoder(self) -> WhisperConfig:
@@ -232,50 +307,71 @@ class EmpathicInsightConfig(PreTrainedConfig):
                 near = difflib.get_close_matches(name, specs, n=3, cutoff=0) if specs else []
                 raise HeadError(
                     f"no head named {name!r}; nearest of this model's {len(specs)}: "
-                    f"{', '.join(near) or 'none'}"
+                    f"{', '.join(near) or 'none'}. For new, untrained heads: "
+                    "from_pretrained(..., ignore_mismatched_sizes=True)"
                 )
         if len(set(names)) != len(names) or not names:
             raise HeadError(f"heads must be distinct and at least one, not {names}")
+        return self._of([specs[name] for name in names])
+
+    def with_labels(
+        self, names: list[str], problem_type: str | None = None
+    ) -> "EmpathicInsightConfig":
+        """A copy with a head a name: this model's own where it has one of just that name.
+
+        The others are new, of the kind of this model's first head, and have no weights yet. With
+        `num_labels` and `id2label` of `from_pretrained` this is what classification asks for.
+
+        Args:
+            names: Of the heads, in this order.
+            problem_type: What the labels are, if there are new heads; by default
+                `"single_label_classification"`, as `num_labels` means elsewhere.
+
+        Example:
+            >>> config = EmpathicInsightConfig(heads=["Anger", "Awe"])
+            >>> config.with_labels(["happy", "Awe"]).head_names
+            ['happy', 'Awe']
+        """
+        specs = {spec["name"]: spec for spec in self.heads}
+        kind = self.heads[0]["kind"] if self.heads else "full"
+        new = {"kind": kind, "scale": [0.0, 1.0]}
+        chosen = self._of(
+            [specs.get(name) or checked_head({"name": name, **new}, kind) for name in names]
+        )
+        if len(set(names)) != len(names):
+            raise HeadError(f"labels must be distinct, not {names}")
+        if not set(names) <= set(specs):
+            chosen.problem_type = problem_of(problem_type or "single_label_classification")
+            if len(names) == 1 and chosen.problem_type == "single_label_classification":
+                chosen.problem_type = "regression"  # one class among one is no question
+        elif problem_type:
+            chosen.problem_type = problem_of(problem_type)
+        return chosen
+
+    def _of(self, heads: list[dict[str, Any]]) -> "EmpathicInsightConfig":
+        """A copy with these heads."""
         chosen = copy.deepcopy(self)
-        chosen.heads = [specs[name] for name in names]
-        chosen.id2label = dict(enumerate(names))
-        chosen.label2id = {name: i for i, name in enumerate(names)}
+        chosen.heads = heads
+        chosen.id2label = dict(enumerate(chosen.head_names))
+        chosen.label2id = {name: i for i, name in enumerate(chosen.head_names)}
         return chosen
 
 
-def canonical(spelling: str) -> str:
-    """Taxonomy name of a spelling; a converted model may hold heads from outside the taxonomy."""
-    try:
-        return resolve(spelling)
-    except UnknownNameError:
-        return spelling
-
-
-def _checked_head(spec: Any) -> dict[str, Any]:
-    """One head's spec with its defaults filled in, or a HeadError that says what is wrong."""
-    if not isinstance(spec, dict) or not isinstance(spec.get("name"), str) or not spec["name"]:
-        raise HeadError(f"a head is a dict with a name, not {spec!r}")
-    defaults: dict[str, Any] = {
-        "kind": "full",
-        "scale": [0.0, 4.0],
-        "group": "emotion",
-        "polarity": "higher is stronger",
-    }
-    name = spec["name"]
-    unknown = sorted(set(spec) - {"name", *defaults})
-    if unknown:
-        known = ", ".join(["name", *defaults])
-        raise HeadError(f"head {name!r}: unknown keys {unknown}; known: {known}")
-    head = {"name": name, **{key: spec.get(key, value) for key, value in defaults.items()}}
-    if head["kind"] not in HEAD_KINDS:
-        raise HeadError(f"head {name!r}: kind {head['kind']!r} is not one of {HEAD_KINDS}")
-    if head["group"] not in HEAD_GROUPS:
-        raise HeadError(f"head {name!r}: group {head['group']!r} is not one of {HEAD_GROUPS}")
-    try:
-        low, high = (float(bound) for bound in head["scale"])
-    except (TypeError, ValueError):
-        raise HeadError(f"head {name!r}: scale {head['scale']!r} is not [low, high]") from None
-    if not low < high:
-        raise HeadError(f"head {name!r}: scale {head['scale']!r} does not increase")
-    head["scale"] = [low, high]
-    return head
+def _encoder_config(settings: dict[str, Any]) -> WhisperConfig:
+    """The encoder's configuration, of a size that can be built."""
+    encoder = WhisperConfig(**{k: settings[k] for k in settings if k not in _CHOOSES_CODE})
+    for key, most in _MOST.items():
+        if not 1 <= (size := getattr(encoder, key)) <= most:
+            raise ValueError(f"encoder_config: {key} is {size}; 1 to {most:,} can be built")
+    for key in ("dropout", "attention_dropout", "activation_dropout", "encoder_layerdrop"):
+        if not 0 <= getattr(encoder, key) < 1:
+            raise ValueError(
+                f"encoder_config: {key} is {getattr(encoder, key)}, not 0 or more and below 1"
+            )
+    encoder.return_dict, encoder.output_hidden_states = True, False  # the model's decide
+    if encoder.d_model % encoder.encoder_attention_heads:
+        raise ValueError(
+            f"encoder_config: d_model {encoder.d_model} is no multiple of the "
+            f"{encoder.encoder_attention_heads} encoder_attention_heads"
+        )
+    return encoder

@@ -1,23 +1,30 @@
 """EmpathicInsight-Voice: one Whisper encoder, all heads computed together (paper section 3.4)."""
 
+import copy
+import difflib
+import inspect
 import os
+import warnings
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 from transformers import initialization as init
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from transformers.utils.generic import ModelOutput
 
-from .checkpoint_empathic import load_stacked, stack_on_load, unstacked, without_bar
+from .adapters_empathic import adapter_of, add_adapter
+from .checkpoint_empathic import plan, read, stack_on_load, unstacked, without_bar
 from .configuration_empathic import EmpathicInsightConfig, HeadError
 from .saving_empathic import write_checkpoint, write_code, write_config
 from .source_empathic import Source
 from .speech_empathic import SpeechEncoder
+from .stacks_empathic import HeadStacks, StackedHeads, StackedLinear, loss_of, pool
+
+__all__ = ["EmpathicInsightModel", "EmpathicInsightOutput", "StackedHeads", "pool"]
 
 
 @dataclass
@@ -25,7 +32,8 @@ class EmpathicInsightOutput(ModelOutput):
     """What [`EmpathicInsightModel`] returns.
 
     Attributes:
-        loss: Mean absolute error over the labels that are not NaN; only with `labels`.
+        loss: Only with `labels`: mean absolute error over those that are not NaN, or the cross
+            entropy of the configuration's `problem_type`.
         logits: `(batch, heads)` float32 scores, each on its head's native scale, unclamped.
         projections: `(batch, heads, projection_dim)` first-layer outputs, before the ReLU; only
             with `output_projections=True`.
@@ -41,50 +49,6 @@ class EmpathicInsightOutput(ModelOutput):
     last_hidden_state: torch.Tensor | None = None
     hidden_states: tuple[torch.Tensor, ...] | None = None
     attentions: tuple[torch.Tensor, ...] | None = None
-
-
-class StackedLinear(nn.Module):
-    """The same layer of every head, each with weights of its own."""
-
-    def __init__(self, n_heads: int, n_in: int, n_out: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(n_heads, n_out, n_in))
-        self.bias = nn.Parameter(torch.empty(n_heads, n_out))
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """`(heads, batch, n_in)` to `(heads, batch, n_out)`."""
-        # In float32: these layers cost nothing, and a bfloat16 score near 3 would move in steps
-        # of 1/64.
-        return torch.baddbmm(self.bias.float().unsqueeze(1), hidden, self.weight.float().mT)
-
-
-class StackedHeads(nn.Module):
-    """All heads of one kind as one module: one wide product, then grouped small layers.
-
-    The first layer holds nearly all weights (73.7 of 73.7 million a Small head), so the heads'
-    first layers are the rows of a single `nn.Linear`: one product for 40 heads instead of 40.
-    """
-
-    def __init__(self, config: EmpathicInsightConfig, kind: str):
-        super().__init__()
-        n_heads = len(config.heads_of_kind(kind))
-        widths = [config.projection_dim, *config.hidden_dims, 1]
-        self.n_heads = n_heads
-        self.dropouts = list(config.dropouts)
-        self.proj = nn.Linear(config.head_in_features(kind), n_heads * config.projection_dim)
-        self.mlp = nn.ModuleList(
-            StackedLinear(n_heads, n_in, n_out) for n_in, n_out in pairwise(widths)
-        )
-
-    def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """`(batch, in_features)` to scores `(batch, heads)` and projections `(batch, heads, P)`."""
-        # The encoder may be kept in a wider type than the heads, which hold nearly all weights.
-        inputs = inputs.to(self.proj.bias.dtype)  # which quantisation leaves alone
-        projections = self.proj(inputs).unflatten(-1, (self.n_heads, -1))
-        hidden = projections.float().transpose(0, 1)
-        for layer, rate in zip(self.mlp, self.dropouts, strict=True):
-            hidden = layer(nn.functional.dropout(hidden.relu(), rate, self.training))
-        return hidden.squeeze(-1).transpose(0, 1), projections
 
 
 class EmpathicInsightModel(PreTrainedModel):
@@ -114,6 +78,7 @@ class EmpathicInsightModel(PreTrainedModel):
     commit: str | None = None  # of the Hub repository that the weights came from
     accepts_loss_kwargs = False  # the Trainer, not the loss, divides by accumulation steps
     _code_source: Source | None = None
+    _warned_of_half = False
 
     def __init__(self, config: EmpathicInsightConfig):
         super().__init__(config)
@@ -122,13 +87,7 @@ class EmpathicInsightModel(PreTrainedModel):
             if config.cut_to_speech
             else WhisperEncoder(config.encoder)
         )
-        self.heads = nn.ModuleDict(
-            {
-                kind: StackedHeads(config, kind)
-                for kind in ("full", "pooled")
-                if config.heads_of_kind(kind)
-            }
-        )
+        self.heads = HeadStacks(config)
         self.register_load_state_dict_pre_hook(stack_on_load)  # type: ignore[no-untyped-call]
         self.post_init()  # type: ignore[no-untyped-call]
 
@@ -156,12 +115,14 @@ class EmpathicInsightModel(PreTrainedModel):
         Args:
             input_features: `(batch, mel_bins, 3000)` log-mel features of the stock
                 `WhisperFeatureExtractor`, padded to the encoder's window.
-            labels: `(batch, heads)` targets on each head's scale; NaN where unknown.
+            labels: `(batch, heads)` targets on each head's scale, NaN where unknown; or, by the
+                configuration's `problem_type`, 0 and 1, or `(batch,)` positions of the right head.
             encoder_states: `(batch, 1500, d_model)` states computed before; the encoder is
                 skipped. Give either these or `input_features`.
             output_projections: Also return the heads' first-layer outputs.
             output_last_hidden_state: Also return the encoder's states.
-            output_hidden_states: Also return the states of every encoder layer.
+            output_hidden_states: Also return the states of every encoder layer; by default as
+                the configuration says, and so the next two.
             output_attentions: Also return attention maps (eager attention only).
             return_dict: `False` for a plain tuple.
 
@@ -177,8 +138,12 @@ class EmpathicInsightModel(PreTrainedModel):
         encoded = None
         if input_features is not None:
             asked = {
-                "output_hidden_states": output_hidden_states,
-                "output_attentions": output_attentions,
+                "output_hidden_states": _first(
+                    output_hidden_states, self.config.output_hidden_states or None
+                ),
+                "output_attentions": _first(
+                    output_attentions, self.config.output_attentions or None
+                ),
             }
             encoded = self.encoder(
                 input_features.to(self.encoder.dtype),
@@ -186,16 +151,8 @@ class EmpathicInsightModel(PreTrainedModel):
             )
             encoder_states = encoded.last_hidden_state
         assert encoder_states is not None
-        logits, projections = self._score(encoder_states)
-        loss = None
-        if labels is not None:
-            if labels.shape != logits.shape:
-                raise ValueError(
-                    f"labels have shape {tuple(labels.shape)}, the scores {tuple(logits.shape)}"
-                )
-            known = ~labels.isnan()
-            errors = (logits - labels.to(logits).nan_to_num()).abs() * known
-            loss = errors.sum() / known.sum().clamp(min=1)  # MAE (paper section 3.4)
+        logits, projections = self.heads(encoder_states)
+        loss = None if labels is None else self._loss(logits, labels)
         output = EmpathicInsightOutput(
             loss=loss,
             logits=logits,
@@ -204,21 +161,24 @@ class EmpathicInsightModel(PreTrainedModel):
             hidden_states=getattr(encoded, "hidden_states", None),
             attentions=getattr(encoded, "attentions", None),
         )
-        return output.to_tuple() if return_dict is False else output
+        return output if _first(return_dict, self.config.return_dict) else output.to_tuple()
 
-    def _score(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores and projections of all heads in the order of the configuration."""
-        scores, projections = [], []
-        for kind, stack in self.heads.items():
-            inputs = states.flatten(1) if kind == "full" else pool(states, self.config.pooling)
-            kind_scores, kind_projections = stack(inputs)
-            scores.append(kind_scores)
-            projections.append(kind_projections)
-        if len(scores) == 1:
-            return scores[0], projections[0]
-        stacked_order = [i for kind in self.heads for i in self.config.heads_of_kind(kind)]
-        order = sorted(range(len(stacked_order)), key=stacked_order.__getitem__)
-        return torch.cat(scores, 1)[:, order], torch.cat(projections, 1)[:, order]
+    def get_input_embeddings(self) -> nn.Module:
+        """The first convolution, as of every Whisper: quantisation and PEFT ask for it."""
+        return self.encoder.conv1
+
+    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The loss of the configuration's `problem_type`."""
+        if self.training and not self._warned_of_half:
+            self._warned_of_half = True
+            halves = {p.dtype for p in self.heads.parameters() if p.requires_grad}
+            if halves & {torch.float16, torch.bfloat16}:
+                warnings.warn(
+                    f"heads in {halves.pop()} enter training: most steps are too small to move "
+                    "them, and float16 ends in NaN; load with dtype=torch.float32",
+                    stacklevel=3,
+                )
+        return loss_of(logits, labels, self.config.problem_type)
 
     @classmethod
     def from_pretrained(
@@ -234,20 +194,28 @@ class EmpathicInsightModel(PreTrainedModel):
         `revision`, `token`, ...), with three differences. `dtype="mixed"` keeps the encoder in
         float32 beside heads in bfloat16: half of the memory, float32's ranking of clips. Tensors
         that are missing, extra, duplicated or wrongly shaped raise instead of becoming random
-        weights. And checkpoints hold one head a file, so that `heads` reads, and from the Hub
-        downloads, only the encoder and what was asked for.
+        weights, unless `ignore_mismatched_sizes=True` asks for new heads. And checkpoints hold one
+        head a file, so that `heads` reads, and from the Hub downloads, only the encoder and what
+        was asked for.
 
         Args:
-            pretrained_model_name_or_path: Folder or Hub id; safetensors only.
+            pretrained_model_name_or_path: Folder or Hub id; safetensors only. Of a PEFT adapter,
+                its base model is loaded and the adapter put on it.
             *model_args: To the constructor.
             heads: Head names to load, in this order; default all. Any spelling that
                 `taxonomy.resolve` knows.
-            **kwargs: As in `PreTrainedModel.from_pretrained`.
+            **kwargs: As in `PreTrainedModel.from_pretrained`. Names of `heads` or of `num_labels`
+                and `id2label` that the checkpoint has no head of are new heads with
+                `ignore_mismatched_sizes=True`, and an error without; after `id2label` the labels of
+                training are positions (`problem_type` says otherwise).
 
         Raises:
             HeadError: A head is missing, extra, duplicated or of the wrong shape, or `heads`
                 names one that the model does not have.
             OSError: No safetensors weights, or a file that is cut off.
+            TypeError: A keyword that nothing takes; like a wrong `attn_implementation`, before
+                weights are read.
+            ValueError: `use_safetensors=False`, a variant, an unknown type.
 
         Example:
             >>> from modeling_empathic.scoring.loading import NANO
@@ -257,10 +225,14 @@ class EmpathicInsightModel(PreTrainedModel):
         """
         if pretrained_model_name_or_path is None:  # the library's own way: config + state_dict
             return super().from_pretrained(None, *model_args, **kwargs)
+        adapter = adapter_of(pretrained_model_name_or_path, kwargs)
+        if adapter is not None:
+            pretrained_model_name_or_path = adapter.base
         source = Source.pinned(pretrained_model_name_or_path, kwargs)
         commit = source.commit
-        stacked = load_stacked(source, heads, kwargs)
-        state_dict, kwargs = stacked.state_dict, stacked.kwargs
+        planned = plan(source, heads, kwargs)
+        built = cls._check_buildable(planned.config, model_args, planned.kwargs)
+        state_dict, kwargs = read(source, planned, built), planned.kwargs
         encoder = {
             key.removeprefix("encoder."): tensor
             for key, tensor in state_dict.items()
@@ -271,7 +243,7 @@ class EmpathicInsightModel(PreTrainedModel):
             loaded: Any = super().from_pretrained(
                 None,
                 *model_args,
-                config=stacked.config,
+                config=planned.config,
                 state_dict=state_dict,
                 output_loading_info=True,
                 **kwargs,
@@ -290,7 +262,32 @@ class EmpathicInsightModel(PreTrainedModel):
         model.commit = commit
         model._code_source = source.lasting()
         model.name_or_path = model.config.name_or_path = str(pretrained_model_name_or_path)
+        if adapter is not None:
+            add_adapter(model, adapter)
         return (model, info) if wants_info else model
+
+    @classmethod
+    def _check_buildable(
+        cls, config: EmpathicInsightConfig, model_args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> dict[str, torch.Size]:
+        """Shapes of the tensors; raises what the constructor would, before gigabytes are read."""
+        # The library takes its keywords out by name, which so stand in its code.
+        code = inspect.unwrap(PreTrainedModel.from_pretrained).__code__
+        names = {name for const in code.co_consts for name in _strings(const)}
+        unknown = sorted(set(kwargs) - names - set(code.co_varnames))
+        if unknown and cls is EmpathicInsightModel:
+            known = [*EmpathicInsightConfig.default_fields(), *code.co_varnames, *names]
+            near = difflib.get_close_matches(unknown[0], [*known, "heads"], n=1)
+            raise TypeError(
+                f"from_pretrained got an unexpected keyword argument {unknown[0]!r}"
+                + (f"; did you mean {near[0]!r}?" if near else "")
+            )
+        try:
+            with torch.device("meta"):
+                model = cls(copy.deepcopy(config), *model_args)
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise ValueError(f"config.json describes no model: {error!r:.200}") from error
+        return {key: tensor.shape for key, tensor in model.state_dict().items()}
 
     def save_pretrained(  # type: ignore[override]
         self,
@@ -343,34 +340,25 @@ class EmpathicInsightModel(PreTrainedModel):
             self.push_to_hub(kwargs.pop("repo_id", folder.name), **kwargs)
 
 
-def pool(states: torch.Tensor, pooling: str = "mean_min_max_std") -> torch.Tensor:
-    """Statistics over time, as pooled heads read them.
+def _strings(constant: Any) -> list[str]:
+    parts = constant if isinstance(constant, tuple) else (constant,)
+    return [part for part in parts if isinstance(part, str)]
 
-    Args:
-        states: `(batch, time, d_model)` encoder states: all of the window, padding included, or
-            NaN where there is no speech (`cut_to_speech`).
-        pooling: `"mean_min_max_std"`, which is the public release's, `"mean_std"` or `"mean"`.
 
-    Returns:
-        `(batch, 4 * d_model)` or `(batch, 2 * d_model)`; statistics in float32, then back to the
-        input's type.
+def _first(given: bool | None, otherwise: bool | None) -> bool | None:
+    return otherwise if given is None else given
 
-    Example:
-        >>> pool(torch.tensor([[[1.0], [3.0], [torch.nan]]]))
-        tensor([[2.0000, 1.0000, 3.0000, 1.4142]])
-        >>> pool(torch.tensor([[[1.0], [3.0]]]), "mean_std")
-        tensor([[2.0000, 1.4142]])
-    """
-    wide = states.float()
-    speech = ~wide[..., :1].isnan()
-    count = speech.sum(1)
-    held = wide.where(speech, 0.0)
-    mean = held.sum(1) / count
-    squares = (held - mean.unsqueeze(1)).where(speech, 0.0).square().sum(1)
-    of_each = {
-        "mean": mean,
-        "min": wide.where(speech, torch.inf).amin(1),
-        "max": wide.where(speech, -torch.inf).amax(1),
-        "std": (squares / (count - 1).clamp(min=1)).sqrt(),
-    }
-    return torch.cat([of_each[name] for name in pooling.split("_")], dim=-1).to(states.dtype)
+
+if __name__.startswith("transformers_modules"):  # as remote code, without our package's register
+    from transformers.pipelines import PIPELINE_REGISTRY
+
+    from .pipeline_empathic import EmpathicInsightPipeline
+
+    if "voice-emotion" not in PIPELINE_REGISTRY.get_supported_tasks():
+        # For pipeline("voice-emotion", model=model), which looks for no code beside an object.
+        PIPELINE_REGISTRY.register_pipeline(
+            "voice-emotion",
+            pipeline_class=EmpathicInsightPipeline,
+            pt_model=AutoModel,
+            type="audio",
+        )

@@ -1,12 +1,15 @@
 """The `voice-emotion` pipeline: any audio in, sorted emotion names and scores out."""
 
+import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers.pipelines.base import ChunkPipeline
 
 from .audio import SAMPLE_RATE, load_audio, windows
+from .frontend_empathic import check_front_end
 
 _LONG = ("mean", "first", "each")
 _GROUP_ORDER = ("emotion", "attribute", "quality")
@@ -21,15 +24,23 @@ class EmpathicInsightPipeline(ChunkPipeline):
             the windows weighted by their length, `"first"` scores the first alone (what the
             public release does, silently), `"each"` returns every window with its times.
         hop_s: Seconds between window starts; by default one window's length.
+        sampling_rate: Of bare arrays, in Hz. Without it they are taken to be at 16 kHz, with a
+            warning; encoded audio and `{"array", "sampling_rate"}` know their own.
+
+    It computes in the type that the weights are stored in, or in `dtype` of `pipeline(...)`;
+    `emonet-voice score` takes float16 on CUDA and widens it on a CPU, which moves scores by about
+    a thousandth. Give both the same `dtype` for the same scores.
 
     Returns:
         For each recording a list of `{"label", "score"}`, emotions first, then attributes, then
         quality heads (their scales differ, so they are not ranked together), each group from the
         highest score down. Scores are on each head's native scale, nominally 0 to 4 for
-        emotions. With `long_audio="each"`: a list of `{"start_s", "end_s", "scores"}`.
+        emotions; of a model with another `problem_type` than regression, probabilities. With
+        `long_audio="each"`: a list of `{"start_s", "end_s", "scores"}`.
 
     Raises:
         AudioError: A recording that cannot be decoded or holds nothing to score.
+        FrontEndError: A feature extractor that is not the model's.
 
     Example:
         >>> from transformers import pipeline
@@ -40,20 +51,26 @@ class EmpathicInsightPipeline(ChunkPipeline):
     """
 
     feature_extractor: Any
+    model: Any
     _load_processor: Any = False
     _load_image_processor: Any = False
     _load_feature_extractor: Any = True
     _load_tokenizer: Any = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        check_front_end(self.feature_extractor.to_dict(), self.model.config)
 
     def _sanitize_parameters(
         self,
         top_k: int | None = None,
         long_audio: str | None = None,
         hop_s: float | None = None,
+        sampling_rate: float | None = None,
         **unknown: Any,
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         if unknown:
-            known = "top_k, long_audio, hop_s"
+            known = "top_k, long_audio, hop_s, sampling_rate"
             raise TypeError(f"unknown parameters {sorted(unknown)}; known: {known}")
         if long_audio not in (None, *_LONG):
             raise ValueError(f"long_audio {long_audio!r} is not one of {', '.join(_LONG)}")
@@ -61,6 +78,8 @@ class EmpathicInsightPipeline(ChunkPipeline):
             raise ValueError(f"top_k must be at least 1, not {top_k}")
         # Only what was given: settings of the constructor hold where a call says nothing.
         preprocess: dict[str, Any] = {} if hop_s is None else {"hop_s": hop_s}
+        if sampling_rate is not None:
+            preprocess["sampling_rate"] = sampling_rate
         postprocess: dict[str, Any] = {} if top_k is None else {"top_k": top_k}
         if long_audio is not None:
             preprocess["first_only"] = long_audio == "first"
@@ -68,10 +87,14 @@ class EmpathicInsightPipeline(ChunkPipeline):
         return preprocess, {}, postprocess
 
     def preprocess(  # type: ignore[override]
-        self, audio: Any, first_only: bool = False, hop_s: float | None = None
+        self,
+        audio: Any,
+        first_only: bool = False,
+        hop_s: float | None = None,
+        sampling_rate: float | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Log-mel features of each window of one recording."""
-        samples = load_audio(audio)
+        samples = load_audio(audio, _rate(audio, sampling_rate))
         window_s = self.feature_extractor.n_samples / SAMPLE_RATE
         slices = windows(len(samples), window_s=window_s, hop_s=hop_s)
         slices = slices[:1] if first_only else slices
@@ -94,7 +117,8 @@ class EmpathicInsightPipeline(ChunkPipeline):
         self, outputs: list[dict[str, Any]], top_k: int | None = None, each: bool = False
     ) -> list[dict[str, Any]]:
         """Names and scores of one recording from the logits of its windows."""
-        scores = torch.stack([output["logits"][0].float() for output in outputs])
+        logits = torch.stack([output["logits"][0].float() for output in outputs])
+        scores = probabilities(logits, self.model.config.problem_type)
         times = [(float(output["start_s"]), float(output["end_s"])) for output in outputs]
         if each:
             return [
@@ -111,3 +135,37 @@ class EmpathicInsightPipeline(ChunkPipeline):
             key=lambda row: (_GROUP_ORDER.index(row[0]["group"]), -row[1]),
         )
         return [{"label": head["name"], "score": score} for head, score in rows[:top_k]]
+
+
+def probabilities(logits: torch.Tensor, problem_type: str | None) -> torch.Tensor:
+    """What a model says of each head: its scores, or probabilities if it was taught classes.
+
+    Args:
+        logits: `(windows, heads)`.
+        problem_type: Of the configuration.
+
+    Example:
+        >>> probabilities(torch.tensor([[0.0, 0.0]]), "single_label_classification")
+        tensor([[0.5000, 0.5000]])
+    """
+    if problem_type == "single_label_classification":
+        return logits.softmax(-1)
+    return logits.sigmoid() if problem_type == "multi_label_classification" else logits
+
+
+def _rate(audio: Any, given: float | None) -> float | None:
+    """The rate to read `audio` at; only of a bare array it is not known."""
+    if isinstance(audio, dict):
+        bare = any(audio.get(key) is not None for key in ("array", "raw"))
+        bare = bare and audio.get("sampling_rate") is None
+    else:
+        encoded = str | bytes | bytearray | memoryview | Path
+        known = ("get_all_samples", "read")
+        bare = not isinstance(audio, encoded) and not any(hasattr(audio, name) for name in known)
+    if bare and given is None:
+        warnings.warn(
+            f"an array without its rate is taken to be at {SAMPLE_RATE} Hz; say sampling_rate=..., "
+            'or give {"array": ..., "sampling_rate": ...}',
+            stacklevel=2,
+        )
+    return given if bare else None

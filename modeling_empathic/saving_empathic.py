@@ -18,12 +18,15 @@ from .source_empathic import INDEX, WEIGHTS, Source
 
 # The code that a folder needs for `trust_remote_code=True`; all flat, all relative imports.
 CODE_FILES = (
+    "adapters_empathic.py",
     "audio.py",
     "checkpoint_empathic.py",
     "chunks_empathic.py",
     "configuration_empathic.py",
     "containers_empathic.py",
     "decoding_empathic.py",
+    "frontend_empathic.py",
+    "heads_empathic.py",
     "mapping_empathic.py",
     "mixing_empathic.py",
     "modeling_empathic.py",
@@ -32,6 +35,7 @@ CODE_FILES = (
     "saving_empathic.py",
     "source_empathic.py",
     "speech_empathic.py",
+    "stacks_empathic.py",
     "taxonomy.py",
 )
 AUTO_MAP = {

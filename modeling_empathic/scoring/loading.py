@@ -76,6 +76,7 @@ def load_model(
             raise ScoringError(f"model {model}: the folder has no {file}")
 
     import torch
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import WhisperFeatureExtractor
 
     from modeling_empathic.configuration_empathic import (
@@ -84,6 +85,7 @@ def load_model(
         HeadError,
         canonical,
     )
+    from modeling_empathic.frontend_empathic import check_front_end, front_end
     from modeling_empathic.modeling_empathic import EmpathicInsightModel
 
     if dtype not in ("auto", *DTYPES):
@@ -93,9 +95,11 @@ def load_model(
     for spelling in heads:
         chosen.setdefault(canonical(spelling), spelling)
     try:
-        if dtype == "auto":
-            stored = EmpathicInsightConfig.from_pretrained(source, **kwargs)
-            dtype = _auto_dtype(torch_device.type, stored)
+        stored = EmpathicInsightConfig.from_pretrained(source, **kwargs)
+        dtype = _auto_dtype(torch_device.type, stored) if dtype == "auto" else dtype
+        settings, _ = WhisperFeatureExtractor.get_feature_extractor_dict(source, **kwargs)
+        check_front_end(settings, stored)
+        extractor = front_end(stored)
         loaded = EmpathicInsightModel.from_pretrained(
             source,
             heads=list(chosen.values()) or None,
@@ -103,10 +107,18 @@ def load_model(
             dtype="mixed" if (device, dtype) == ("openvino", "bfloat16") else dtype,
             **kwargs,
         ).to(torch_device)  # not device_map=, which needs accelerate to be installed
-        extractor = WhisperFeatureExtractor.from_pretrained(source, **kwargs)
     except HeadError:
         raise  # it names the head, and those there are
-    except (OSError, ValueError, RuntimeError) as error:  # all that loaders raise for bad files
+    except (
+        *(OSError, ValueError, RuntimeError, StrictDataclassError),  # all that loaders say
+        *(
+            TypeError,
+            LookupError,
+            AttributeError,
+            RecursionError,
+        ),  # of JSON that is none
+        *(ArithmeticError, AssertionError, MemoryError),  # of sizes that are none
+    ) as error:
         name = NANO_NAME if is_nano else source
         raise ScoringError(f"cannot load the model {name}: {_first_line(error)}") from error
     if is_nano:
@@ -209,4 +221,8 @@ def fingerprint(folder: Path) -> str:
 
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    if isinstance(
+        error, LookupError | RecursionError | AssertionError | TypeError | AttributeError
+    ):
+        return f"its files describe no model ({type(error).__name__}: {' '.join(lines)[:200]})"
+    return lines[0][:500] if lines else type(error).__name__

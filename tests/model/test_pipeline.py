@@ -104,7 +104,23 @@ def test_a_bad_recording_is_an_audio_error(voice_emotion):
 def test_wrong_parameters_are_errors_that_name_the_choices(voice_emotion, tone):
     with pytest.raises(ValueError, match="mean, first, each"):
         voice_emotion(tone, long_audio="last")
-    with pytest.raises(TypeError, match="top_k, long_audio, hop_s"):
+    with pytest.raises(TypeError, match="top_k, long_audio, hop_s, sampling_rate"):
         voice_emotion(tone, topk=3)
     with pytest.raises(ValueError, match="at least 1"):
         voice_emotion(tone, top_k=0)
+
+
+def test_a_bare_array_without_its_rate_is_warned_about(voice_emotion, tone, recwarn):
+    at_8_khz = tone[::2].copy()
+    told = scores(voice_emotion({"array": at_8_khz, "sampling_rate": 8_000}))
+    assert scores(voice_emotion(at_8_khz, sampling_rate=8_000)) == pytest.approx(told)
+    assert not [w for w in recwarn if "without its rate" in str(w.message)]
+    with pytest.warns(UserWarning, match="taken to be at 16000 Hz"):
+        voice_emotion(at_8_khz)
+
+
+def test_an_array_of_int16_is_read_by_its_full_scale(voice_emotion, tone):
+    whole = np.round(tone * 32_768).astype(np.int16)
+    expected = scores(voice_emotion(whole / np.float32(32_768), sampling_rate=16_000))
+    found = scores(voice_emotion(whole, sampling_rate=16_000))
+    assert found == pytest.approx(expected, abs=1e-5)

@@ -195,3 +195,23 @@ def test_the_public_names_are_exactly_these():
     ]
     for name in modeling_empathic.__all__:
         assert getattr(modeling_empathic, name).__doc__
+
+
+def test_a_model_of_remote_code_goes_into_the_pipeline_as_an_object(
+    model_folder, tone_file, expected, tmp_path
+):
+    program = (
+        HIDDEN
+        + """
+import json
+import numpy as np
+from transformers import AutoFeatureExtractor, AutoModel, pipeline
+folder, tone = sys.argv[1], np.load(sys.argv[2])
+model = AutoModel.from_pretrained(folder, trust_remote_code=True)
+extractor = AutoFeatureExtractor.from_pretrained(folder)
+ours = pipeline('voice-emotion', model=model, feature_extractor=extractor)
+print(json.dumps({row['label']: row['score'] for row in ours(tone, sampling_rate=16000)}))
+"""
+    )
+    found = in_fresh_process(program, model_folder, tone_file, cwd=tmp_path, cache=tmp_path / "m")
+    assert found == pytest.approx(expected, abs=1e-5)

@@ -1,0 +1,122 @@
+"""What a head is called and how it is described: specs, labels, and the names that none can have.
+
+Standard library only, flat: it ships to the Hub as remote code.
+"""
+
+import math
+from typing import Any, Literal, get_args
+
+from .taxonomy import UnknownNameError, UserError, resolve
+
+HEAD_KINDS = ("full", "pooled")
+ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
+PROBLEM_TYPES = get_args(ProblemType)
+HEAD_GROUPS = ("emotion", "attribute", "quality")
+RESERVED_NAMES = (
+    # columns that a score file has beside the heads'
+    *("path", "clip_id", "channel", "start_s", "end_s", "duration_s"),
+    *("quality", "outcome", "error"),
+    *HEAD_KINDS,  # what tensors of stacked heads are called
+)
+"""Names that no head can have."""
+LABEL_KEYS = ("num_labels", "id2label", "label2id", "problem_type")
+"""How callers say which labels they have, in every model of Transformers."""
+_MOST_NAME = 200  # characters
+
+
+class HeadError(UserError):
+    """A head that is missing, extra, duplicated, wrongly shaped or not what was asked for."""
+
+
+def checked_head(spec: Any, kind: str) -> dict[str, Any]:
+    """One head's spec with its defaults filled in, or a HeadError that says what is wrong."""
+    spec = {"name": spec} if isinstance(spec, str) else spec
+    if not isinstance(spec, dict) or not isinstance(spec.get("name"), str) or not spec["name"]:
+        raise HeadError(f"a head is a dict with a name, or that name, not {spec!r:.200}")
+    defaults: dict[str, Any] = {
+        "kind": kind,
+        "scale": [0.0, 4.0],
+        "group": "emotion",
+        "polarity": "higher is stronger",
+    }
+    name = spec["name"]
+    if name in RESERVED_NAMES:
+        raise HeadError(f"head {name!r}: score files use the names {', '.join(RESERVED_NAMES)}")
+    if len(name) > _MOST_NAME or not name.isprintable():
+        raise HeadError(f"head {name!r:.200}: a name is printable, {_MOST_NAME} characters at most")
+    unknown = sorted(set(spec) - {"name", *defaults})
+    if unknown:
+        known = ", ".join(["name", *defaults])
+        raise HeadError(f"head {name!r}: unknown keys {unknown!r:.200}; known: {known}")
+    head = {"name": name, **{key: spec.get(key, value) for key, value in defaults.items()}}
+    if head["kind"] not in HEAD_KINDS:
+        raise HeadError(f"head {name!r}: kind {head['kind']!r:.80} is not one of {HEAD_KINDS}")
+    if head["group"] not in HEAD_GROUPS:
+        raise HeadError(f"head {name!r}: group {head['group']!r:.80} is not one of {HEAD_GROUPS}")
+    try:
+        low, high = (float(bound) for bound in head["scale"])
+    except (TypeError, ValueError):
+        raise HeadError(f"head {name!r}: scale {head['scale']!r:.80} is not [low, high]") from None
+    if not (low < high and math.isfinite(high - low)):
+        raise HeadError(f"head {name!r}: scale {head['scale']!r:.80} does not increase finitely")
+    head["scale"] = [low, high]
+    polarity = head["polarity"]
+    if not (isinstance(polarity, str) and polarity.isprintable() and len(polarity) <= _MOST_NAME):
+        raise HeadError(f"head {name!r}: polarity {polarity!r:.80} is not a few words")
+    return head
+
+
+def problem_of(problem_type: Any) -> ProblemType:
+    """A `problem_type` that there is.
+
+    Raises:
+        HeadError: There is no such.
+    """
+    if problem_type not in PROBLEM_TYPES:
+        raise HeadError(
+            f"problem_type {problem_type!r:.80} is not one of {', '.join(PROBLEM_TYPES)}"
+        )
+    chosen: ProblemType = problem_type
+    return chosen
+
+
+def label_names(labels: dict[str, Any]) -> list[str] | None:
+    """Names of the labels, in order, from those of `LABEL_KEYS` that were given; or `None`.
+
+    Raises:
+        HeadError: They contradict each other, or do not count from 0.
+
+    Example:
+        >>> label_names({"id2label": {"0": "angry", "1": "happy"}, "num_labels": 2})
+        ['angry', 'happy']
+        >>> label_names({"num_labels": 2})
+        ['LABEL_0', 'LABEL_1']
+    """
+    n_labels, of_id, of_label = (labels.get(key) for key in LABEL_KEYS[:3])
+    if of_id is None and of_label is not None:
+        of_id = {number: name for name, number in of_label.items()}
+    if of_id is None:
+        return None if n_labels is None else [f"LABEL_{i}" for i in range(int(n_labels))]
+    try:
+        names = {int(number): name for number, name in of_id.items()}
+        if of_label and {name: int(i) for name, i in of_label.items()} != {
+            name: i for i, name in names.items()
+        }:
+            raise HeadError(f"id2label {of_id} and label2id {of_label} contradict each other")
+    except (TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, HeadError):
+            raise
+        raise HeadError(f"id2label is {{0: name, 1: name, ...}}, not {of_id!r:.200}") from None
+    if sorted(names) != list(range(len(names))) or n_labels not in (None, len(names)):
+        raise HeadError(
+            f"id2label has {sorted(names)}, not 0 to {(n_labels or len(names)) - 1}, each once"
+        )
+    return [names[i] for i in range(len(names))]
+
+
+def canonical(spelling: str) -> str:
+    """Taxonomy name of a spelling; a converted model may hold heads from outside the taxonomy."""
+    try:
+        return resolve(spelling)
+    except UnknownNameError:
+        return spelling
