@@ -155,8 +155,6 @@ def blocks(samples: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
 
 def joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """The `contours` of a clip from all of its `blocks`."""
-    from scipy.signal import find_peaks
-
     curves = {name: np.concatenate([b[name] for b in parts], axis=-1) for name in parts[0]}
     n = len(curves["f0_hz"])
     level = curves["level_dbfs"]

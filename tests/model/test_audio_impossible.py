@@ -91,7 +91,7 @@ def zipped() -> bytes:
         (b"\n  <HTML>Sign in</HTML>", "an HTML page"),
         (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "an XML text"),
         (b'{"error": "rate limited"}', "a JSON text"),
-        (gzip.compress(b"RIFF" * 99), "a gzip archive"),
+        (gzip.compress(b"RIFF" * 99, mtime=0), "a gzip archive"),
         (zipped(), "a zip archive"),
         (b"BZh91AY&SY" + bytes(99), "a bzip2 archive"),
         (b"\xfd7zXZ\0" + bytes(99), "an xz archive"),
