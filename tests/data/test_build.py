@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from dataset_scripts.building import shards
 from dataset_scripts.building.build import build
 from dataset_scripts.building.manifest import BuildError
 from dataset_scripts.corpora.clips import Acoustics
+from modeling_empathic.report.files import locked
 from modeling_empathic.taxonomy import UserError
 from tests.support.places import REPOSITORY
 from tests.support.raw_release_maker import make_raw_release, rewrite
@@ -253,15 +253,14 @@ def test_another_source_or_another_setting_is_not_mixed_in(raw, built, small):
 
 
 def test_two_builds_of_one_folder_do_not_meet(raw, tmp_path):
-    fcntl = pytest.importorskip("fcntl")
     work = tmp_path / ".bench.building"
     work.mkdir()
     (work / "journal.json").write_text("the other's")
-    lock = os.open(work, os.O_RDONLY)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    with pytest.raises(UserError, match=r"another run is writing \.bench\.building"):
+    with (
+        locked(tmp_path / "bench"),
+        pytest.raises(UserError, match="another run is writing bench"),
+    ):
         build(raw, tmp_path / "bench", **OPTIONS)
-    os.close(lock)
     assert (work / "journal.json").read_text() == "the other's"
 
 

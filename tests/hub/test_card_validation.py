@@ -299,12 +299,12 @@ def test_two_preprocessor_files_are_one_too_many(copy):
 
 def test_code_that_is_not_the_packages_or_not_there_is_named(copy):
     folder = copy(NANO)
-    edit(folder / "audio.py", "SAMPLE_RATE = 16_000", "SAMPLE_RATE = 48_000")
+    edit(folder / "mixing_empathic.py", "SAMPLE_RATE = 16_000", "SAMPLE_RATE = 48_000")
     (folder / "pipeline_empathic.py").unlink()
     assert problems(NANO, folder) == [
         "config.json names pipeline_empathic.EmpathicInsightPipeline, "
         "but there is no pipeline_empathic.py",
-        "audio.py is not the package's",
+        "mixing_empathic.py is not the package's",
         "pipeline_empathic.py is not the package's",
     ]
 

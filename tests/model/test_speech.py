@@ -139,5 +139,7 @@ def test_it_is_saved_and_read_back_whole(model, speech, tmp_path):
 def test_full_heads_cannot_be_cut_to_speech():
     with pytest.raises(ValueError, match="full heads read all 30 s"):
         EmpathicInsightConfig(
-            encoder_config=dict(TINY_ENCODER), heads=[{"name": "Anger"}], cut_to_speech=True
+            encoder_config=dict(TINY_ENCODER),
+            heads=[{"name": "Anger", "kind": "full"}],
+            cut_to_speech=True,
         )

@@ -50,6 +50,9 @@ NOT_RUN = {
     "python examples/make_clips.py": MINUTES,
     "make nano ENCODER=path/to/whisper-tiny.en EMODB=path/to/emodb UNSEEN=path/to/nemo": MINUTES,
     "python examples/train_nano.py --encoder WHISPER_TINY_FOLDER --emodb EMODB_FOLDER": MINUTES,
+    "python examples/gallery.py": ELSEWHERE.format("project/test_gallery.py"),
+    "python examples/demo_picture.py": "takes a picture of a demo that runs; needs a browser",
+    "python benchmarks/models.py": "converts and measures full-size models",
     "python -m emonet_voice.hub.local FOLDER": ELSEWHERE.format("hub/test_local_hub.py"),
     "emonet-voice collect gemini-2.5-pro --bench bench/ --output gemini.parquet": (
         "asks a service that costs money; tests/adapters/test_cli.py asks a server of its own"
