@@ -140,7 +140,11 @@ function play() {
   if (!audio.getAttribute("src")) return; // not loaded yet: it plays by itself then
   audio.currentTime = 0;
   audio.play().catch(() => {
-    if (!heard && !audio.error) $("status").textContent = "Press R to play.";
+    // Beside what was said of the last answer, never in its place.
+    const said = $("status").textContent;
+    if (!heard && !audio.error && !said.endsWith("Press R to play.")) {
+      $("status").textContent = `${said} Press R to play.`.trim();
+    }
   });
 }
 
