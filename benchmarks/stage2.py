@@ -242,7 +242,7 @@ def layers(whisper: str, folder: Path, work: Path) -> dict[str, Any]:
     }  # fmt: skip
     n_layers = means.shape[1] - 1
     chosen = {"layers 2 to 4": [2, 3, 4], "all layers": list(range(n_layers + 1))}
-    chosen |= {f"layer {n}": [n] for n in range(1, n_layers + 1)}
+    chosen |= {f"layer {n}": [n] for n in (LAYER, n_layers)}
 
     def probe(states: Any) -> dict[str, Any]:
         answers = classify(states.numpy(), truth, fold_splits(speaker))
