@@ -119,7 +119,7 @@ class Learning:
         epoch: int,
         finish: Callable[[int, Learner], None],
         save: Callable[[dict[int, Learner], int], None],
-        log: Callable[[dict[str, float], int], None],
+        log: Callable[[dict[str, float], int, int], None],
     ) -> None:
         """Trains until every head of every process has stopped.
 
@@ -129,7 +129,8 @@ class Learning:
             epoch: Epochs that are behind them.
             finish: Called with each head that has stopped.
             save: Called with the others now and then, and how many epochs are behind them.
-            log: Called with each epoch's losses.
+            log: Called after each epoch with the losses of heads to keep, how many heads learnt in
+                it, and how many epochs are behind them.
         """
         sharded = self.settings.shard == "heads"
         saved = time.monotonic()
@@ -139,8 +140,8 @@ class Learning:
             losses = self._validate(live, scalings, sharded)
             epoch += 1
             going = {n: one for n, one in live.items() if one.judge(losses[n])}
-            log({live[n].spec.name: loss for n, loss in losses.items()
-                 if live[n].spec.fold == -1}, epoch)  # fmt: skip
+            kept = {live[n].spec.name: x for n, x in losses.items() if live[n].spec.fold == -1}
+            log(kept, len(live), epoch)
             for number in live.keys() - going.keys():
                 finish(number, live[number])
             live = going

@@ -60,7 +60,8 @@ def train_heads(
         labelled: Of `read_labels`.
         output: Folder to write.
         settings: How to learn.
-        cache: Folder for encoder states; `None` computes them each time they are needed.
+        cache: Folder for encoder states; `None` computes those of full heads each time they are
+            needed, and keeps the statistics that pooled heads read until the run has ended.
         n_folds: Folds to measure in; 1 for a single split, whose heads are kept.
         split: `auto`, `speaker` or `random`.
         from_scratch: Whether heads that the model has begin anew.
@@ -101,11 +102,13 @@ def train_heads(
         pooled = all(task.kind == "pooled" for task in tasks)
         fresh = FreshStates(labelled.clips, base.model, base.extractor, pooled=pooled)
         states: Any = fresh
+        # Statistics are a few KB a clip: kept beside the checkpoints where no cache was asked for.
+        place = cache or (work / "states" if pooled else None)
         try:
-            if cache is not None:
+            if place is not None:
                 key = {"encoder": base.revision, "data": labelled.revision, "clips": len(fresh),
                        "kept": _kept(base, pooled)}  # fmt: skip
-                states = fill_cache(cache, fresh, key, ranks, progress("Encoding", len(fresh)))
+                states = fill_cache(place, fresh, key, ranks, progress("Encoding", len(fresh)))
             if len(states.failed) == len(fresh):
                 raise TrainingError(f"no clip can be decoded: {next(iter(states.failed.values()))}")
             learning = Learning(
@@ -152,12 +155,17 @@ def estimate(base: Base, labelled: LabelledClips, settings: Settings, n_folds: i
         sum(int(np.prod(shape)) for shape in config.head_shapes(kind).values()) for kind in kinds
     )
     at_once = min(settings.heads_per_pass or n_tasks, n_tasks)
+    if pooled:
+        encoding = f"each encoded once: their statistics take {_bytes(size * n)}"
+    else:
+        encoding = (
+            f"a cache of states takes {size / 1e6:.3g} MB a clip, {_bytes(size * n)} in all, and "
+            f"encodes each clip once; without one each is encoded in up to "
+            f"{passes * settings.epochs} epochs ({passes} pass{'es' * (passes > 1)})"
+        )
     return (
-        f"{n} clips: a cache of states takes {size / 1e6:.3g} MB a clip, {_bytes(size * n)} in "
-        f"all, and encodes each clip once; without one each is encoded in up to "
-        f"{passes * settings.epochs} epochs ({passes} pass{'es' * (passes > 1)}). {at_once} heads "
-        f"at a time, of {len(labelled.targets)} trained {times} times, take "
-        f"{_bytes(a_head * 4 * 5 * at_once)} beside the encoder."
+        f"{n} clips: {encoding}. {at_once} heads at a time, of {len(labelled.targets)} trained "
+        f"{times} times, take {_bytes(a_head * 4 * 5 * at_once)} beside the encoder."
     )
 
 
@@ -256,8 +264,9 @@ def _learn(
     ranks.wait()  # nobody writes before all have looked
     sharded = settings.shard == "heads"
     per_pass = (settings.heads_per_pass or len(todo)) * (ranks.world if sharded else 1)
-    advance = progress("Training heads", len(tasks))
-    advance(len(tasks) - len(todo))
+    epochs, together = settings.epochs, ranks.world if sharded else 1
+    advance = progress(f"Epochs of {len(tasks)} heads", len(tasks) * epochs)
+    advance((len(tasks) - len(todo)) * epochs)
     writes = sharded or ranks.rank == 0
     for first in range(0, len(todo), max(per_pass, 1)):
         of_pass = todo[first : first + per_pass]
@@ -286,7 +295,7 @@ def _learn(
                 write_tensors(_done(work, number), learner.best, notes)
                 for file in _checkpoints(work, number).values():
                     file.unlink()
-            advance(ranks.world if sharded else 1)
+            advance((epochs - learner.epoch) * together)  # it has stopped: none of them will be
 
         def save(live: dict[int, Learner], at: int) -> None:
             for number, learner in live.items() if writes else ():
@@ -297,7 +306,12 @@ def _learn(
                     if other != at:
                         file.unlink()
 
-        learning.run(learners, scalings, epoch, finish, save, log)
+        def learnt(losses: dict[str, float], n_heads: int, at: int) -> None:
+            advance(n_heads * together)
+            log(losses, at)
+
+        advance(epoch * len(of_pass))
+        learning.run(learners, scalings, epoch, finish, save, learnt)
 
 
 def _absorbed(

@@ -26,6 +26,7 @@ from .settings import TrainingError
 BLOCK_BYTES = 2**27
 _AT_ONCE = 8  # clips encoded together
 _OPEN_FILES = 256
+_SAID_EACH = 64  # clips encoded between two words of progress
 Clip = str | bytes
 
 
@@ -159,7 +160,7 @@ def fill_cache(
         fresh: All clips.
         key: What the states depend on, encoder and data; a folder of another key is refused.
         ranks: The processes of this run.
-        advance: Called with the number of clips that a block has.
+        advance: Called with the number of clips that have come to be there.
 
     Raises:
         TrainingError: The folder holds other states.
@@ -173,13 +174,17 @@ def fill_cache(
     for number in range(ranks.rank, -(-n // per_block), ranks.world):
         rows = np.arange(number * per_block, min((number + 1) * per_block, n))
         if not (folder / _block(number)).exists():
-            parts = [fresh.read(rows[i : i + 64]) for i in range(0, len(rows), 64)]
+            parts = []
+            for i in range(0, len(rows), _SAID_EACH):
+                parts.append(fresh.read(rows[i : i + _SAID_EACH]))
+                advance(len(parts[-1][1]))
             states, good = (torch.cat(part) for part in zip(*parts, strict=True))
             failed = {int(row): fresh.failed[int(row)] for row in rows[~good.numpy()]}
             # Statistics are few and keep their precision; of states bfloat16 is half of the disk.
             stored = states.cpu().float() if states.dim() == 2 else states.cpu().bfloat16()
             write_tensors(folder / _block(number), {"states": stored}, {"failed": failed})
-        advance(len(rows))
+        else:
+            advance(len(rows))
     ranks.wait()
     return CachedStates(folder, n, per_block)
 

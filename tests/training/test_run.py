@@ -13,10 +13,14 @@ import pytest
 import torch
 
 from modeling_empathic import EmpathicInsightModel
-from modeling_empathic.training.folds import TEST, TRAIN, VALIDATION
+from modeling_empathic.training.base import load_base
+from modeling_empathic.training.folds import TEST, TRAIN, VALIDATION, make_folds
+from modeling_empathic.training.labels import read_labels
 from modeling_empathic.training.learning import Learning
 from modeling_empathic.training.ranks import Ranks
+from modeling_empathic.training.run import estimate
 from modeling_empathic.training.settings import Settings, TrainingError
+from modeling_empathic.training.states import FreshStates
 from tests.support.places import REPOSITORY
 from tests.support.servers import wait_until
 from tests.support.training_maker import CLASSES, make_clips, train, weights
@@ -68,8 +72,6 @@ def test_the_stored_head_scores_clips_as_the_learner_did(trained, labelled_folde
     from transformers import WhisperFeatureExtractor
 
     from modeling_empathic.audio import load_audio
-    from modeling_empathic.training.folds import TEST, make_folds
-    from modeling_empathic.training.labels import read_labels
 
     folder, result = trained
     model = EmpathicInsightModel.from_pretrained(folder)
@@ -197,10 +199,7 @@ def test_a_new_head_joins_and_the_others_stay_to_the_bit(trained, tmp_path):
     data = make_clips(tmp_path / "clips", scores=True)
     text = (data / "metadata.csv").read_text()
     (data / "metadata.csv").write_text(text.replace("anger,awe,pain,pride", "a,b,c,Sarcasm"))
-    from modeling_empathic.training.base import load_base
-    from modeling_empathic.training.labels import read_labels
     from modeling_empathic.training.run import train_heads
-    from modeling_empathic.training.settings import Settings
 
     labelled = read_labels(data, new_heads={"Sarcasm": (0.0, 4.0)})
     base = load_base(folder, labelled.scales, kind="pooled")
@@ -288,3 +287,22 @@ def test_without_patience_all_clips_teach_but_the_tested_ones():
         for fold, rows in zip((0, -1), teaching, strict=True):
             known = ~learning.targets["Awe", fold, TRAIN].isnan()
             assert torch.nonzero(known)[:, 0].tolist() == rows
+
+
+def test_for_pooled_heads_a_clip_is_decoded_once_however_many_epochs(
+    labelled_folder, whisper, tmp_path, monkeypatch
+):
+    decoded = []
+    features = FreshStates._features
+    monkeypatch.setattr(
+        FreshStates, "_features", lambda self, row: decoded.append(int(row)) or features(self, row)
+    )
+    train(labelled_folder, whisper, tmp_path / "model")
+    assert sorted(decoded) == list(range(len(decoded))) and len(decoded) > 8
+    assert not (tmp_path / "model" / ".training").exists()
+
+
+def test_a_full_heads_run_says_what_a_cache_would_take(labelled_folder, whisper):
+    labelled = read_labels(labelled_folder)
+    full = estimate(load_base(whisper, labelled.scales, kind="full"), labelled, Settings(), 5)
+    assert "MB a clip" in full and "without one each is encoded in up to 40 epochs" in full

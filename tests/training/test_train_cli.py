@@ -29,10 +29,10 @@ def made(tmp_path_factory, labelled_folder):
     return folder / "mine", out, err
 
 
-def test_it_says_what_was_measured_and_what_a_cache_would_take(made):
+def test_it_says_what_was_measured_and_what_the_statistics_take(made):
     _, out, err = made
     assert "4 clips of 1 speakers never met" in out
-    assert "angery" in out and "MB a clip" in err
+    assert "angery" in out and "12 clips: each encoded once: their statistics take" in err
 
 
 def test_the_new_heads_stand_beside_nanos_and_the_card_names_them(made):
