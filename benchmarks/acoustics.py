@@ -40,7 +40,7 @@ def looped_mp3(path: Path) -> bytes:
 
 def speed(clips: list[bytes], workers: int) -> dict[str, Any]:
     """Clips a minute once the processes are warm, and the time until they are."""
-    from modeling_empathic.acoustics import acoustics_pool
+    from modeling_empathic.acoustics_files import acoustics_pool
 
     begun = time.perf_counter()
     with acoustics_pool(workers) as measure:

@@ -21,7 +21,8 @@ def measured(failures: list[str]) -> Iterator[Any]:
         failures: Gets the error of every clip that cannot be measured; its features are NaN.
     """
     from dataset_scripts.corpora.clips import Acoustics
-    from modeling_empathic.acoustics import FEATURES, acoustics_pool
+    from modeling_empathic.acoustics import FEATURES
+    from modeling_empathic.acoustics_files import acoustics_pool
 
     with acoustics_pool() as pool:
 

@@ -4,9 +4,18 @@ import math
 from collections.abc import Iterable
 
 from evaluate_metrics.bench.discrimination import PAPER, find_pair
-from evaluate_metrics.bench.figures import Baseline, Ceiling, Floor, Interval, Metric
+from evaluate_metrics.bench.figures import Interval, Metric
 from evaluate_metrics.bench.result import Result, Separation
-from evaluate_metrics.emonet_voice import FEW_UNITS, OUTCOMES, STATISTICS
+from evaluate_metrics.bench.yardsticks import (
+    COLUMNS,
+    ceiling_notes,
+    ceiling_rows,
+    floor_notes,
+    floor_rows,
+    interval_text,
+    reason_of,
+)
+from evaluate_metrics.emonet_voice import FEW_UNITS, OUTCOMES
 from evaluate_metrics.published import (
     BENCH_ROWS,
     LARGE,
@@ -17,7 +26,6 @@ from evaluate_metrics.published import (
     published_table6,
 )
 from modeling_empathic.report.tables import (
-    CEILING,
     FLOOR,
     PUBLISHED,
     THIS,
@@ -30,22 +38,7 @@ from modeling_empathic.taxonomy import short_name
 
 WIDE = 118
 """From here on, Table 6 has all published systems."""
-COLUMNS = ("spearman", "pearson", "mae", "rmse")  # in the order of Table 5
 HEADERS = {"spearman": "Spearman", "pearson": "Pearson", "mae": "MAE", "rmse": "RMSE"}
-FLOORS = {
-    "constant_mean": "mean rating (in-sample)",
-    "constant_median": "median rating (in-sample)",
-    "constant_5": "always 5",
-    "constant_0": "always 0",
-    "emotion_mean": "emotion mean (in-sample)",
-    "rater_mean": "emotion mean (other folds)",
-    "acoustic_ridge": "acoustic ridge",
-}
-CEILINGS = {
-    "one_rater": "one rater, others' mean",
-    "split_half": "half of them, other half",
-    "perfect": "knowing the true mean",
-}
 SHORT_SYSTEMS = {
     "GPT-4o Mini Audio": "GPT-4o\nMini",
     "GPT-4o Audio": "GPT-4o",
@@ -55,8 +48,6 @@ SHORT_SYSTEMS = {
     SMALL: "Small",
     LARGE: "Large",
 }
-
-assert COLUMNS and set(COLUMNS) == set(STATISTICS)
 
 
 def sections(result: Result, width: int | None = None) -> list[Section]:
@@ -130,17 +121,17 @@ def _pooled(result: Result, inline: bool) -> Section:
     for row in published_table5():
         cells = ["", f"{row['refusal_percent']:.2f} %", *(number(row[name]) for name in COLUMNS)]
         rows.append(Row(PUBLISHED, [row["model"], *cells]))
-    rows += _ceiling_rows(result, "", ["", ""], footnotes, inline)
-    rows += _floor_rows(result, "", ["", ""], footnotes)
+    rows += ceiling_rows(result, "", ["", ""], footnotes, inline)
+    rows += floor_rows(result, "", ["", ""], footnotes)
     notes = [
         *footnotes.lines(),
         "The paper's refusals are under No score: it does not tell them from labels that nobody "
         "mapped. The seven emotions in which GPT-4o has no figure are those with a slash.",
         *_intervals(result),
-        *_ceiling_notes(result),
+        *ceiling_notes(result),
         _average(),
         *_other_rows(result),
-        *_floor_notes(result),
+        *floor_notes(result),
     ]
     headers = ["System", "Refused", "No score", *HEADERS.values()]
     return Section("Pooled over clips, beside Table 5", headers, rows, notes)
@@ -154,8 +145,8 @@ def _macro(result: Result, inline: bool) -> Section:
     for system, (mean, n) in macro.items():
         mark = footnotes.mark("" if n == most else f"over {n} of {most} emotions")
         rows.append(Row(PUBLISHED, [system, number(mean) + mark, "", "", ""]))
-    rows += _ceiling_rows(result, "macro_", [], footnotes, inline)
-    rows += _floor_rows(result, "macro_", [], footnotes)
+    rows += ceiling_rows(result, "macro_", [], footnotes, inline)
+    rows += floor_rows(result, "macro_", [], footnotes)
     pooled = {row["model"]: row["spearman"] for row in published_table5()}
     order = (pooled[SMALL] - pooled[LARGE]) * (macro[SMALL][0] - macro[LARGE][0])
     notes = footnotes.lines()
@@ -179,7 +170,7 @@ def _own_rows(
     for name in (prefix + statistic for statistic in COLUMNS):
         interval = metric.intervals[name]
         low, high = (number(end, missing="") for end in (interval.low, interval.high))
-        reason = _reason(metric, name) or _no_interval(interval)
+        reason = reason_of(metric, name) or _no_interval(interval)
         cell = number(metric[name]) + footnotes.mark(reason)
         cells.append(f"{cell} [{low}, {high}]" if inline and low else cell)
         lows.append(low)
@@ -190,92 +181,6 @@ def _own_rows(
         rows.append(Row(THIS, ["  95 % interval from", *blank, *lows]))
         rows.append(Row(THIS, ["                  to", *blank, *highs]))
     return rows
-
-
-def _ceiling_rows(
-    result: Result, prefix: str, lead: list[str], footnotes: Footnotes, inline: bool
-) -> list[Row]:
-    """How well raters predict each other, with intervals beside the figures where there is room."""
-    rows = []
-    for how, of in result.ceiling.items():
-        cells = []
-        for name in (prefix + statistic for statistic in COLUMNS):
-            reason = _nothing_of(of, name) or _reason(of, name)
-            cell = number(of[name]) + footnotes.mark(reason)
-            interval = _interval(of.intervals[name], 3)
-            cells.append(f"{cell} {interval}" if inline and interval else cell)
-        rows.append(Row(CEILING, [CEILINGS.get(how, how), *lead, *cells]))
-        low_high = [of.intervals[prefix + name] for name in COLUMNS]
-        if how == "one_rater" and not inline and any(i.low == i.low for i in low_high):
-            for label, ends in (("  95 % interval from", [i.low for i in low_high]),
-                                ("                  to", [i.high for i in low_high])):  # fmt: skip
-                cells = [number(end, missing="") for end in ends]
-                rows.append(Row(CEILING, [label, *[""] * len(lead), *cells]))
-    return rows
-
-
-def _nothing_of(of: Ceiling, name: str) -> str:
-    """Why a macro figure has no value: the reason that all emotions share."""
-    if not math.isnan(of[name]) or not name.startswith("macro_"):
-        return ""
-    statistic = name.removeprefix("macro_")
-    reasons = {of.undefined.of_emotion(emotion, statistic) for emotion in of.per_emotion}
-    return reasons.pop() if len(reasons) == 1 else "undefined for every emotion"
-
-
-def _ceiling_notes(result: Result) -> list[str]:
-    one = result.ceiling.get("one_rater")
-    if one is None:
-        return ["No ceiling: the benchmark has no single ratings."]
-    left_out = f"; {one.left_out:,} with one rating are left out" if one.left_out else ""
-    return [
-        f"Ceiling: {one.clips:,} clips of these rows, intervals by clip{left_out}. A system may be "
-        "above one rater, since the mean of several is steadier than one; knowing the true mean is "
-        "the most that Pearson's r can reach."
-    ]
-
-
-def _floor_rows(result: Result, prefix: str, lead: list[str], footnotes: Footnotes) -> list[Row]:
-    rows = []
-    for name, floor in result.floors.items():
-        cells = []
-        for statistic in COLUMNS:
-            value = floor[prefix + statistic]
-            reason = _reason(floor, prefix + statistic)
-            if math.isnan(value) and not reason:
-                without = result.metric.undefined[f"{prefix}mae"]
-                reason = without if math.isnan(floor[f"{prefix}mae"]) else _CONSTANT[prefix]
-            cells.append(number(value) + footnotes.mark(reason))
-        rows.append(Row(FLOOR, [FLOORS.get(name, name), *lead, *cells]))
-    return rows
-
-
-def _reason(of: Metric | Floor | Baseline | Ceiling, name: str) -> str:
-    """Why a figure is undefined, or which emotions a macro figure leaves out, by short names."""
-    if isinstance(of, Floor) or not of.undefined[name]:
-        return ""
-    reason, per_emotion = of.undefined[name], of.per_emotion
-    unlearnt = of.left_out if isinstance(of, Baseline) else {}
-    if unlearnt and len(unlearnt) == len(per_emotion):
-        emotion, why = next(iter(unlearnt.items()))
-        return f"no emotion has a value; {short_name(emotion)}: {why}"
-    statistic = name.removeprefix("macro_")
-    out = [emotion for emotion, scores in per_emotion.items() if math.isnan(scores[statistic])]
-    if name == statistic or "left out" not in reason or len(out) == len(per_emotion):
-        return reason
-    return f"{len(out)} of {len(per_emotion)} emotions left out: {', '.join(map(short_name, out))}"
-
-
-_CONSTANT = {
-    "": "a constant has no correlation",
-    "macro_": "a constant has no correlation, nor one within each emotion",
-}
-
-
-def _floor_notes(result: Result) -> list[str]:
-    notes = [f"{FLOORS.get(name, name)}: {of.note}" for name, of in result.baselines.items()]
-    how = "In-sample floors are made of the ratings they are judged by: a little too good"
-    return [f"{note}." for note in (how, *notes)]
 
 
 def drawn(n_resamples: int, n_units: int, unit: str) -> str:
@@ -348,8 +253,8 @@ def _by_emotion(result: Result, wide: bool, full_names: bool) -> Section:
     means = [macro[system][0] for system in shown]
     means += [] if wide else [_best(macro[system][0] for system in others)]
     means += [acoustic.macro_spearman] if acoustic else []
-    mark = footnotes.mark(_reason(metric, "macro_spearman"))
-    interval = _interval(metric.intervals.macro_spearman, 3 if wide else 2)
+    mark = footnotes.mark(reason_of(metric, "macro_spearman"))
+    interval = interval_text(metric.intervals.macro_spearman, 3 if wide else 2)
     own = ["", number(metric.macro_spearman) + mark, interval]
     own += [_or_dash(raters.macro_spearman)] if raters else []
     rows.append(Row(FLOOR, ["Mean of emotions", *own, *map(_or_dash, means)]))
@@ -386,7 +291,7 @@ def _pairs(result: Result) -> list[Section]:
                 for statistic in ("accuracy", "auc")
                 for cell in (
                     number(of[statistic]) + footnotes.mark(reason),
-                    _interval(of.intervals[statistic], 3),
+                    interval_text(of.intervals[statistic], 3),
                 )
             ],
         )
@@ -408,17 +313,11 @@ def _own_cells(metric: Metric, emotion: str, footnotes: Footnotes, digits: int) 
         reason = f"all rows {next(iter(failures))}"
     interval = metric.intervals.per_emotion[emotion].spearman
     value = number(of.spearman) + footnotes.mark(reason or _no_interval(interval))
-    return [f"{of.n:,}", value, _interval(interval, digits)]
+    return [f"{of.n:,}", value, interval_text(interval, digits)]
 
 
 def _no_interval(interval: Interval) -> str:
     return f"no interval: {interval.reason}" if interval.reason else ""
-
-
-def _interval(interval: Interval, digits: int) -> str:
-    if math.isnan(interval.low):
-        return ""
-    return f"[{number(interval.low, digits)}, {number(interval.high, digits)}]"
 
 
 def _best(values: Iterable[float]) -> float:

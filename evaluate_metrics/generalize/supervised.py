@@ -256,7 +256,8 @@ def acoustic_features(
     clips: Sequence[CorpusClip], advance: Callable[[], None]
 ) -> dict[str, np.ndarray]:
     """`(clips, 22)`: the columns that the corpus was built with, or measured now."""
-    from modeling_empathic.acoustics import FEATURES, acoustics_files
+    from modeling_empathic.acoustics import FEATURES
+    from modeling_empathic.acoustics_files import acoustics_files
 
     table = np.full((len(clips), len(FEATURES)), np.nan)
     new = [clip.path for clip in clips if not clip.acoustics]

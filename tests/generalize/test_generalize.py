@@ -217,7 +217,8 @@ def test_the_same_corpus_built_as_parquet_gives_the_same_figures(
 @pytest.fixture
 def quick_acoustics(monkeypatch):
     """Features that take no time."""
-    from modeling_empathic.acoustics import FEATURES, Outcome
+    from modeling_empathic.acoustics import FEATURES
+    from modeling_empathic.acoustics_files import Outcome
 
     rng = np.random.default_rng(0)
 
@@ -225,7 +226,7 @@ def quick_acoustics(monkeypatch):
         for path in paths:
             yield Outcome(path, dict(zip(FEATURES, rng.normal(size=len(FEATURES)), strict=True)))
 
-    monkeypatch.setattr("modeling_empathic.acoustics.acoustics_files", measure)
+    monkeypatch.setattr("modeling_empathic.acoustics_files.acoustics_files", measure)
 
 
 def test_ravdess_has_eight_classes_and_its_own_folds(nano_like, tmp_path, quick_acoustics):

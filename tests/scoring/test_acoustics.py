@@ -17,11 +17,10 @@ from modeling_empathic import acoustics as module
 from modeling_empathic.acoustics import (
     FEATURES,
     acoustics,
-    acoustics_files,
-    acoustics_pool,
     contours,
     summarise,
 )
+from modeling_empathic.acoustics_files import acoustics_files, acoustics_pool
 from modeling_empathic.audio import AudioError
 
 RATE = 16_000
