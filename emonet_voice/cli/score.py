@@ -163,7 +163,7 @@ def score(
     from modeling_empathic.report.progress import progress_bar
     from modeling_empathic.scoring.clips import (
         DEFAULT_BATCH_SIZE,
-        printable,
+        path_text,
         score_groups,
     )
     from modeling_empathic.scoring.cuts import SEPARATE, Cuts
@@ -242,7 +242,7 @@ def score(
             name_of=names if file else None,
         )
         try:
-            order = [names(clip) if file else printable(clip) for clip in clips]
+            order = [names(clip) if file else path_text(clip) for clip in clips]
             views.take(_rows(groups, order, file, advance), order, names.start)
         except KeyboardInterrupt:
             progress.stop()

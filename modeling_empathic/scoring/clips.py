@@ -30,7 +30,7 @@ from modeling_empathic.audio import (
 from .cuts import Cuts
 from .forward import score_windows
 from .listing import AnyPath, ScoringError, find_audio
-from .names import printable
+from .names import path_text
 from .quality import judge
 from .reading import Budget, opened
 
@@ -150,7 +150,7 @@ def score_groups(
         done=done or {},
         cut=getattr(model.config, "cut_to_speech", False),
         cuts=cuts,
-        name_of=name_of or printable,
+        name_of=name_of or path_text,
     )
     ahead = workers + 2 * batch_size  # the next batch is ready while this one runs
 
@@ -192,7 +192,7 @@ def prepare_clip(
     Features fill the extractor's 30 s, unless the model is cut to speech: the spectrogram of 27 s
     of padding would take longer than all the rest.
     """
-    name = (name_of or printable)(path)
+    name = (name_of or path_text)(path)
     clip_id = None
     try:
         with opened(path) as (file, clip_id):
@@ -261,13 +261,13 @@ def _row(
 def _reason(error: Exception, path: AnyPath) -> str:
     """The error without the file's name, which the row has already."""
     if passing := _passing(error):
-        return f"{THIS_TIME}{printable(passing)}"
+        return f"{THIS_TIME}{path_text(passing)}"
     if isinstance(error, OSError):
         return f"cannot read the file: {error.strerror or error}"
     text = str(error)
     for name in (str(path), Path(path).name):
         text = text.removeprefix(f"{name}: ")
-    return printable(text)
+    return path_text(text)
 
 
 def _passing(error: BaseException | None) -> str:

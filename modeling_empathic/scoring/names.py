@@ -60,7 +60,7 @@ class ClipNames:
     def __call__(self, path: str | os.PathLike[str]) -> str:
         """The name of a clip, as text that every file format can hold."""
         where = place(path)
-        return self._known.get(printable(where)) or printable(self._new(path, where))
+        return self._known.get(path_text(where)) or path_text(self._new(path, where))
 
     def _new(self, path: str | os.PathLike[str], where: str) -> str:
         given = Path(path)
@@ -78,11 +78,11 @@ def relative(path: str, start: str) -> str:
         return path
 
 
-def printable(path: str | os.PathLike[str]) -> str:
+def path_text(path: str | os.PathLike[str]) -> str:
     r"""The path as text that every file format can hold and that commands no terminal.
 
     Example:
-        >>> printable("a\x1b[2J.wav")
+        >>> path_text("a\x1b[2J.wav")
         'a\\x1b[2J.wav'
     """
     text = os.fspath(path).encode("utf-8", "backslashreplace").decode("utf-8")
