@@ -7,6 +7,7 @@ import numpy as np
 
 from modeling_empathic.report.figures import bare, picture
 from modeling_empathic.report.files import replacing
+from modeling_empathic.report.tables import printable
 from modeling_empathic.taxonomy import short_name
 from modeling_empathic.timelines import audacity_labels, cues, webvtt
 
@@ -97,8 +98,8 @@ def _draw(
             f"{recording.name}\n{model}; {len(recording.rows)} windows of {lengths.max():g} s, "
             "emotions by their highest moment"
         )
-        printable = "".join(c if c.isprintable() or c == "\n" else "�" for c in title)
-        figure.suptitle(printable, fontsize=10, x=0.01, ha="left", parse_math=False)
+        text = "\n".join(map(printable, title.split("\n")))
+        figure.suptitle(text, fontsize=10, x=0.01, ha="left", parse_math=False)
 
 
 def _mark(axes: Any, recording: Recording, head: int, window: int) -> None:
