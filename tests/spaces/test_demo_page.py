@@ -1,82 +1,35 @@
 """The demo Space as the Hub runs it, in a browser, through its API, and under attack."""
 
-import contextlib
 import csv
-import http.client
-import json
 import os
 import re
-import shutil
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from emonet_voice.hub.local.server import LocalHub
-from modeling_empathic import NANO, load_audio
-from modeling_empathic.saving_empathic import write_code
+from modeling_empathic import load_audio
 from modeling_empathic.taxonomy import EMOTION_NAMES
 from tests.support.browser_fixture import (
     PHONE,
     chromium,
     microphone,
     new_page,
-    running_space,
     screenshot,
 )
-from tests.support.places import REPOSITORY
-from tests.support.servers import patience_s, wait_until
-
-CLIP = REPOSITORY / "examples" / "clips" / "de_anger.flac"
-SPACE = REPOSITORY / "spaces" / "empathic_insight_voice"
-TOOLS = ("score", "timeline", "moments", "acoustics")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Where the Space runs."""
-    return tmp_path_factory.mktemp("space")
-
-
-@pytest.fixture(scope="module")
-def pid(url, folder):
-    """The number of the Space's process."""
-    return int((folder / "pid").read_text())
-
-
-@pytest.fixture(scope="module")
-def url(folder):
-    """The running Space; its model comes from a Hub on this machine, code included."""
-    repository = folder / "nano"
-    shutil.copytree(NANO, repository)
-    write_code(repository)
-    with LocalHub(folder / "hub") as hub:
-        hub.add("laion/Empathic-Insight-Voice-Nano", repository, "model")
-        request = urllib.request.Request(
-            f"{hub.url}/api/models/laion/Empathic-Insight-Voice-Nano/tag/main",
-            json.dumps({"tag": "v0.1.0"}).encode(),
-            {"Authorization": f"Bearer {hub.token}", "Content-Type": "application/json"},
-        )
-        urllib.request.urlopen(request).close()
-        with running_space(SPACE, folder, **hub.environment(folder / "home")) as address:
-            yield address
-
-
-@pytest.fixture(scope="module")
-def sounds(tmp_path_factory):
-    """The example as WAV and MP3, under names that users have, and others that they have not."""
-    folder = tmp_path_factory.mktemp("sounds")
-    samples = load_audio(CLIP)
-    soundfile.write(folder / "voice.wav", samples, 16_000)
-    soundfile.write(folder / "voice.mp3", np.tile(samples, 2), 16_000)
-    shutil.copy(folder / "voice.wav", folder / "=1+1 <img src=x onerror=alert(1)>.wav")
-    (folder / "text.wav").write_text("This is no sound at all. " * 100)
-    (folder / "page.html").write_text("<script>alert(1)</script>")
-    return folder
+from tests.support.demo_server import (  # noqa: F401
+    CLIP,
+    SPACE,
+    TOOLS,
+    client_fixture,
+    folder_fixture,
+    pid_fixture,
+    sounds_fixture,
+    url_fixture,
+)
+from tests.support.servers import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -365,131 +318,3 @@ def test_a_file_of_200_mb_is_refused_before_it_is_sent(page, tmp_path):
     toast = page.get_by_test_id("toast-body")
     toast.wait_for()
     assert "100" in toast.inner_text()
-
-
-@pytest.fixture(scope="module")
-def client(url):
-    from gradio_client import Client
-
-    return Client(url, verbose=False, httpx_kwargs={"timeout": patience_s()})
-
-
-def test_every_function_has_a_name_and_answers(client, sounds):
-    from gradio_client import handle_file
-
-    sound = handle_file(sounds / "voice.mp3")
-    score = client.predict(sound, "Nano", [], api_name="/score")
-    points = {row["emotion"]: row["score"] for row in score["emotions"]}
-    assert len(points) == 40 and "Anger" in list(points)[:5]
-    assert re.fullmatch("[0-9a-f]{40}", score["revision"])
-    course = client.predict(sound, "Nano", ["Awe"], 2, 1, api_name="/timeline")
-    assert list(course["scores"]) == ["Awe"] and len(course["scores"]["Awe"]) == 4
-    anger = client.predict(sound, "Nano", "Anger", api_name="/moments")
-    assert sum(anger["points_per_s"]) * anger["step_s"] + anger["rest"] == pytest.approx(
-        2.5 * points["Anger"], abs=0.05
-    )
-    heard = client.predict(sound, api_name="/acoustics")
-    assert 60 < heard["features"]["f0_median_hz"] < 300
-    assert "Sounds most like" in str(
-        client.predict(sound, "Nano", [], 2, 1, "Awe", api_name="/analyse")
-    )
-    shown = client.predict(sound, "Nano", [], 2, 1, "Awe", api_name="/details")
-    assert "voice_emotions.png" in str(shown)
-    assert "adds to Awe" in str(client.predict(sound, "Nano", [], "Awe", api_name="/show_moments"))
-    settings = client.predict(api_name="/settings_of_link")
-    assert settings[-5:-1] == ("Nano", 0, 0, [])
-
-
-def test_results_have_names(client):
-    described = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    names = {name: described[f"/{name}"]["returns"][0]["label"] for name in TOOLS}
-    assert names == {"score": "scores", **{name: name for name in TOOLS[1:]}}
-
-
-def test_agents_see_four_tools(url):
-    with urllib.request.urlopen(f"{url}gradio_api/mcp/schema") as answer:
-        tools = json.load(answer)
-    assert sorted(tool["name"].rsplit("_", 1)[-1] for tool in tools) == sorted(TOOLS)
-    score = next(tool for tool in tools if tool["name"].endswith("score"))
-    assert score["description"].startswith("Scores how a voice sounds")
-    assert "at most 30 minutes" in score["inputSchema"]["properties"]["audio"]["description"]
-
-
-def test_mistakes_reach_the_client_as_sentences(client, sounds):
-    from gradio_client import handle_file
-    from gradio_client.exceptions import AppError
-
-    sound = handle_file(sounds / "voice.wav")
-    for arguments, name, expected in (
-        ((handle_file(sounds / "text.wav"), "Nano", []), "/score", "recording: not audio"),
-        ((handle_file(sounds / "page.html"), "Nano", []), "/score", "recording: not audio"),
-        ((None, "Nano", []), "/score", "none yet"),
-        ((sound, "Nano", [], 1, 2), "/timeline", "must be 1 to 30 s"),
-        ((sound, "../../etc", []), "/score", "not in the list of choices"),
-    ):
-        with pytest.raises(AppError, match=expected):
-            client.predict(*arguments, api_name=name)
-
-
-def _status(request) -> int:
-    try:
-        with urllib.request.urlopen(request, timeout=patience_s()) as answer:
-            return answer.status
-    except urllib.error.HTTPError as error:
-        return error.code
-
-
-def _posted(url: str, name: str, n_bytes: int = 4) -> int:
-    """The status of an upload; a server that has refused need not hear the rest."""
-    head = f'--b\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'
-    connection = http.client.HTTPConnection(url.split("/")[2], timeout=patience_s())
-    connection.putrequest("POST", "/gradio_api/upload")
-    connection.putheader("Content-Type", "multipart/form-data; boundary=b")
-    connection.putheader("Content-Length", str(len(head.encode()) + n_bytes + 9))
-    connection.endheaders(head.encode())
-    with contextlib.suppress(ConnectionError):
-        for start in range(0, n_bytes, 1 << 20):
-            connection.send(bytes(min(1 << 20, n_bytes - start)))
-        connection.send(b"\r\n--b--\r\n")
-    return connection.getresponse().status
-
-
-def test_files_that_are_nobodys_business_are_not_served(url):
-    for path in (
-        "/etc/passwd", str(SPACE / "app.py"), "app.py", "../app.py", "..%2f..%2fetc%2fpasswd",
-        "emonet/taxonomy.py", "http://127.0.0.1:1/x.wav",
-    ):  # fmt: skip
-        assert _status(f"{url}gradio_api/file={path}") in (400, 403, 404), path
-
-
-def test_uploads_that_are_too_large_or_badly_named_are_refused(url):
-    assert _posted(url, "large.wav", 200 * 10**6) == 413
-    assert _posted(url, "a" * 9_000 + ".wav") in (400, 413)
-    assert _posted(url, "..") == 400
-    assert _posted(url, "../../../tmp/escaped.wav") == 200  # under its last part only
-    assert not Path("/tmp/escaped.wav").exists()
-
-
-def test_paths_and_addresses_in_place_of_an_upload_are_refused(url):
-    """Neither a file of the server nor an address inside its network is read for a stranger."""
-    for path in ("/etc/passwd", str(CLIP), "http://127.0.0.1:9/a.wav", "http://169.254.169.254/a"):
-        body = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, "Nano", []]}
-        request = urllib.request.Request(
-            f"{url}gradio_api/call/score",
-            json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request) as answer:
-            event = json.load(answer)["event_id"]
-        stream = f"{url}gradio_api/call/score/{event}"
-        with urllib.request.urlopen(stream, timeout=patience_s()) as answer:
-            text = answer.read().decode()
-        assert "event: error" in text and "emotions" not in text, (path, text)
-
-
-def test_an_uploaded_page_is_never_shown_as_a_page(url, sounds, client):
-    from gradio_client import handle_file
-
-    stored = client.endpoints[0]._upload_file(handle_file(sounds / "page.html"), 0)
-    with urllib.request.urlopen(f"{url}gradio_api/file={stored['path']}") as answer:
-        assert answer.headers["Content-Disposition"].startswith("attachment")
