@@ -15,10 +15,9 @@ from pyarrow import parquet
 from emonet_voice.cli import app as cli
 from modeling_empathic import EmpathicInsightConfig
 from modeling_empathic.scoring import loading
-from modeling_empathic.scoring.clips import score_files
 from modeling_empathic.scoring.file import read_provenance, read_scores
 from tests.support.places import REPOSITORY
-from tests.support.scoring_fakes import HEADS, FakeExtractor, FakeModel, fake_loader
+from tests.support.scoring_fakes import HEADS, fake_loader
 from tests.support.servers import wait_until
 from tests.support.tiny import tiny_model
 
