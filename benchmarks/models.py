@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument(
         "--collect", action="store_true", help="take speeds from results/, measure the rest"
     )
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="measure these again")
     parser.add_argument("--work", help="folder to keep the made models in, for another run")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -49,7 +50,9 @@ def main() -> None:
         return
     work = Path(arguments.work or tempfile.mkdtemp(prefix="emonet-voice-models-"))
     try:
-        results = measure(work, arguments.clips, arguments.runs, collect=arguments.collect)
+        results = measure(
+            work, arguments.clips, arguments.runs, collect=arguments.collect, only=arguments.only
+        )
     finally:
         if not arguments.work:
             shutil.rmtree(work, ignore_errors=True)
@@ -58,8 +61,10 @@ def main() -> None:
     write_report(results, HERE / "results" / "models.json")
 
 
-def measure(work: Path, n_clips: int, runs: int, *, collect: bool) -> dict[str, Any]:
-    """Makes models and clips, times a conversion, then every model in turn."""
+def measure(
+    work: Path, n_clips: int, runs: int, *, collect: bool, only: list[str] | None
+) -> dict[str, Any]:
+    """Makes models and clips, times a conversion, then every model in turn (or `only` some)."""
     from benchmarks.public_release import SIZES, write_release, write_whisper
     from benchmarks.report import machine
     from emonet_voice.hub.convert import convert
@@ -94,7 +99,11 @@ def measure(work: Path, n_clips: int, runs: int, *, collect: bool) -> dict[str, 
         "models": {},
     }
     known = collected() if collect else {}
-    for name in ("nano",) if collect else ("nano", *SIZES):
+    names = only or (("nano",) if collect else ("nano", *SIZES))
+    if only:
+        before = json.loads((HERE / "results" / "models.json").read_text())
+        results["models"] = before["models"]
+    for name in names:
         folder = NANO if name == "nano" else work / name
         if not folder.exists():
             write_model(folder, work / "whisper", name)
