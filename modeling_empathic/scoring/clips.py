@@ -203,7 +203,7 @@ def _score_group(
     batch: list[tuple[Row, npt.NDArray[np.float32]]] = []
 
     def score() -> None:
-        _score_batch(batch, model, names)
+        score_batch(batch, model, names)
         if on_batch is not None:
             on_batch(batch[-1][0])
         batch.clear()
@@ -231,9 +231,14 @@ def _stacked(features: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]
     )
 
 
-def _score_batch(
+def score_batch(
     batch: list[tuple[Row, npt.NDArray[np.float32]]], model: Any, names: list[str]
 ) -> None:
+    """Sets the scores of rows, by the features of their windows.
+
+    Raises:
+        ScoringError: The device is out of memory, or the scores are not finite.
+    """
     import torch
 
     features = torch.from_numpy(_stacked([features for _, features in batch]))

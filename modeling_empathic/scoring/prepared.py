@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from .listing import AnyPath
 from .names import path_text
 from .quality import judge
 from .reading import opened
-from .stream import Stream
+from .stream import Stream, Window
 from .vad import MIN_SPEECH_S, speech_s
 
 # A few kilobytes of near-silence decode to days, and every window is a row.
@@ -77,15 +78,7 @@ def prepare_clip(
     """
     name = (name_of or path_text)(path)
     clip = PreparedClip([])
-
-    def features(window: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        length = (
-            {"max_length": min(len(window) + SILENCE, feature_extractor.n_samples)} if cut else {}
-        )
-        heard = feature_extractor(window, sampling_rate=SAMPLE_RATE, return_tensors="np", **length)
-        array: npt.NDArray[np.float32] = heard["input_features"][0]
-        return array
-
+    features = partial(features_of, feature_extractor=feature_extractor, cut=cut)
     longest_s = feature_extractor.n_samples / SAMPLE_RATE
     rest = _read_windows(clip, path, name, heads, done, cuts, longest_s)
     ahead = []
@@ -100,6 +93,22 @@ def prepare_clip(
     if clip.rows and clip.rows[0]["error"] is None:
         clip.windows = ahead
     return clip if clip.rows else None
+
+
+def features_of(
+    samples: npt.NDArray[np.float32], feature_extractor: Any, cut: bool
+) -> npt.NDArray[np.float32]:
+    """Log-mel features `(mel_bins, frames)` of a window.
+
+    Args:
+        samples: `(samples,)`, mono at 16 kHz.
+        feature_extractor: Of the model.
+        cut: Whether the model is cut to speech.
+    """
+    length = {"max_length": min(len(samples) + SILENCE, feature_extractor.n_samples)} if cut else {}
+    heard = feature_extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="np", **length)
+    array: npt.NDArray[np.float32] = heard["input_features"][0]
+    return array
 
 
 def _read_windows(
@@ -124,13 +133,9 @@ def _read_windows(
             start = {"path": name, "clip_id": clip_id}
             stream = Stream(file, str(path), cuts, longest_s, MAX_DURATION_S, cuts.turns_of(path))
             for window in stream:
-                row = _row(start | cuts.columns(window.channel, window.speaker), heads)
-                row["start_s"], row["end_s"] = _times(window.span)
-                row["quality"] = judge(window.samples)
+                row = empty_row(start | cuts.columns(window.channel, window.speaker), heads)
                 clip.rows.append(row)
-                if reason := _nothing_to_score(window.samples, cuts):
-                    row |= {"quality": reason, "outcome": NO_SPEECH}
-                else:
+                if scored_or_not(row, window, cuts):
                     yield row, window.samples
         clip.rows = _all_rows(clip.rows, stream, start, heads, cuts)
     except (AudioError, OSError, MemoryError) as error:
@@ -138,18 +143,19 @@ def _read_windows(
             clip.rows = []  # could not be read then, cannot be read now
             return
         start = {"path": name, "clip_id": clip_id} | cuts.columns()
-        clip.rows = [_row(start, heads, error=_reason(error, path))]
+        clip.rows = [empty_row(start, heads, error=_reason(error, path))]
 
 
-def _times(span: slice) -> tuple[float, float]:
-    return span.start / SAMPLE_RATE, span.stop / SAMPLE_RATE
-
-
-def _nothing_to_score(samples: npt.NDArray[np.float32], cuts: Cuts) -> str:
-    """Why a window gets no score; `""` if it gets one."""
-    if len(samples) < MIN_DURATION_S * SAMPLE_RATE:  # of a turn
-        return "too short"
-    return "no speech" if cuts.vad and speech_s(samples) < MIN_SPEECH_S else ""
+def scored_or_not(row: Row, window: Window, cuts: Cuts) -> bool:
+    """Whether a window gets a score; sets its times, quality and outcome in its row."""
+    row |= {"start_s": window.span.start / SAMPLE_RATE, "end_s": window.span.stop / SAMPLE_RATE}
+    if len(window.samples) < MIN_DURATION_S * SAMPLE_RATE:  # of a turn
+        row |= {"quality": "too short", "outcome": NO_SPEECH}
+    elif cuts.vad and speech_s(window.samples) < MIN_SPEECH_S:
+        row |= {"quality": "no speech", "outcome": NO_SPEECH}
+    else:
+        row["quality"] = judge(window.samples)
+    return bool(row["outcome"] != NO_SPEECH)
 
 
 def _all_rows(
@@ -163,12 +169,12 @@ def _all_rows(
     if not kept:
         raise AudioError("no turn lies within the recording")
     return sorted(kept, key=lambda row: row.get("channel") or 0) + [
-        _row(start | cuts.columns(number), heads, error=str(error))
+        empty_row(start | cuts.columns(number), heads, error=str(error))
         for number, error in stream.failed.items()
     ]
 
 
-def _row(start: Row, heads: Sequence[str], error: str | None = None) -> Row:
+def empty_row(start: Row, heads: Sequence[str], error: str | None = None) -> Row:
     """A row without scores, keys in the order of the score file's columns."""
     times = dict.fromkeys(("start_s", "end_s", "duration_s"))
     row = start | times | dict.fromkeys(heads) | {"quality": None}
