@@ -149,7 +149,8 @@ def judge(output: Path, made: Sequence[Part]) -> dict[str, Any]:
     separation = {}
     for emotion in ("anger", "sadness"):
         values = table[resolve(emotion)].to_numpy()
-        own, others = [], []
+        own: list[np.ndarray] = []
+        others: list[np.ndarray] = []
         for part in made:
             inside = scored & (table.start_s >= part.start_s) & (table.end_s <= part.end_s)
             if part.emotion != "silence":
@@ -259,7 +260,7 @@ def main() -> None:
             runs.append((_name(arguments.minutes, "MP3"), mp3, ()))
         if find_spec("silero_vad"):
             runs.append((_name(arguments.minutes, "FLAC, `--vad`"), long, ("--vad",)))
-        rows = []
+        rows: list[dict[str, Any]] = []
         for title, recording, options in runs:
             output = folder / f"{len(rows)}.parquet"
             each = [score(recording, output, *windows, *options) for _ in range(arguments.repeats)]

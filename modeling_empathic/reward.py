@@ -85,7 +85,8 @@ class Reward:
         scales = torch.tensor([self.model.config.heads[i]["scale"] for i in positions])
         spans = (scales[:, 1] - scales[:, 0]).to(scores)
         missed = ((scores - wanted.to(scores)).abs() - tolerance).clamp(min=0)
-        return -(missed / spans).mean(dim=1)
+        reward: torch.Tensor = -(missed / spans).mean(dim=1)
+        return reward
 
     def scores(
         self,
@@ -138,7 +139,8 @@ class Reward:
         # Not abs() ** 2, whose gradient at 0, of all the padding, is NaN.
         power = spectrum.real.square() + spectrum.imag.square()
         log_mel = (self._mel.to(power).T @ power).clamp(min=1e-10).log10()
-        return (torch.maximum(log_mel, log_mel.max() - 8) + 4) / 4
+        features: torch.Tensor = (torch.maximum(log_mel, log_mel.max() - 8) + 4) / 4
+        return features
 
 
 def resampled(samples: torch.Tensor, sampling_rate: int) -> torch.Tensor:
@@ -163,7 +165,7 @@ def resampled(samples: torch.Tensor, sampling_rate: int) -> torch.Tensor:
     spectrum = torch.fft.rfft(padded)
     kept = min(len(spectrum), n_out // 2 + 1)
     spectrum = torch.nn.functional.pad(spectrum[:kept], (0, n_out // 2 + 1 - kept))
-    out = torch.fft.irfft(spectrum, n=n_out) * (n_out / len(padded))
+    out: torch.Tensor = torch.fft.irfft(spectrum, n=n_out) * (n_out / len(padded))
     return out[: -(-len(samples) * SAMPLE_RATE // sampling_rate)]
 
 

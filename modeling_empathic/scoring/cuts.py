@@ -3,14 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from modeling_empathic.audio import MIN_TAIL_S, windows
 from modeling_empathic.taxonomy import UserError
 
 from .aggregates import check_aggregate
-from .turns import Turn, Turns
+from .turns import AnyPath, Turn, Turns
 
 MIN_WINDOW_S = 1.0
 """Less than a second of speech says little to anybody."""
@@ -77,13 +76,13 @@ class Cuts:
         """The windows of a recording at 16 kHz, in order of time; see `audio.windows`."""
         return windows(n_samples, *self.lengths(longest_s))
 
-    def turns_of(self, path: str | Path) -> Sequence[Turn] | None:
+    def turns_of(self, path: AnyPath) -> Sequence[Turn] | None:
         """The turns of a clip; None where nobody asks who speaks.
 
         Raises:
             AudioError: There are turns, and none of this clip.
         """
-        return self.turns and self.turns.of(path, self.only_clip)
+        return None if self.turns is None else self.turns.of(path, self.only_clip)
 
     def provenance(self, longest_s: float) -> dict[str, Any]:
         """What the score file says of it; nothing of what is as always."""

@@ -72,7 +72,7 @@ def embed(
     """
     import torch
 
-    paths, known = [path_text(path) for path in paths], known or {}
+    files, known = list(paths), known or {}
     prepare = partial(
         prepare_clip,
         feature_extractor=feature_extractor,
@@ -80,9 +80,9 @@ def embed(
         done={path: clip.clip_id for path, clip in known.items()},
         cut=getattr(model.config, "cut_to_speech", False),
     )
-    clips = prefetch(prepare, paths, workers=workers, ahead=16, budget=Budget(AHEAD_FEATURES))
+    clips = prefetch(prepare, files, workers=workers, ahead=16, budget=Budget(AHEAD_FEATURES))
     with closing(clips):
-        for path, clip in zip(paths, clips, strict=True):
+        for path, clip in zip(map(path_text, files), clips, strict=True):
             if clip is None:
                 yield known[path]
                 continue

@@ -130,7 +130,7 @@ def _read_windows(
         with opened(path) as (file, clip_id):
             if name in done and done[name] == clip_id:
                 return
-            start = {"path": name, "clip_id": clip_id}
+            start: Row = {"path": name, "clip_id": clip_id}
             stream = Stream(file, str(path), cuts, longest_s, MAX_DURATION_S, cuts.turns_of(path))
             for window in stream:
                 row = empty_row(start | cuts.columns(window.channel, window.speaker), heads)

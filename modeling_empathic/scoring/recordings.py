@@ -52,7 +52,8 @@ class Recording:
     @property
     def speaker(self) -> str | None:
         """Of its turns; None where they are not known."""
-        return self.rows[0].get("speaker")
+        speaker: str | None = self.rows[0].get("speaker")
+        return speaker
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ in the recording `talk` from 12.30 s on.
 
 import hashlib
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import NamedTuple
 
 from modeling_empathic.audio import AudioError
 from modeling_empathic.taxonomy import UserError
+
+AnyPath = str | os.PathLike[str]
 
 
 class Turn(NamedTuple):
@@ -38,7 +41,7 @@ class Turns:
     sha256: str
     name: str
 
-    def of(self, path: str | Path, only: bool = False) -> Sequence[Turn]:
+    def of(self, path: AnyPath, only: bool = False) -> Sequence[Turn]:
         """The turns of a clip: those under its file name, with or without its suffix.
 
         Args:

@@ -13,7 +13,7 @@ from modeling_empathic.taxonomy import UserError
 from tests.support.places import REPOSITORY
 
 HEADS = ["Anger", "Sadness", "Awe"]
-SPEECH = load_audio(REPOSITORY / "examples" / "clips" / "en_elation.flac")[:40_000]
+SPEECH = load_audio(REPOSITORY / "examples" / "clips" / "en_elation.flac")[:30_000]
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +31,10 @@ def scores(reward):
 
 def test_its_scores_are_those_of_the_model_padding_or_not(reward, scores):
     batch = torch.zeros(2, 50_000)
-    batch[0, :40_000] = torch.from_numpy(SPEECH)
+    batch[0, :30_000] = torch.from_numpy(SPEECH)
     batch[1] = torch.from_numpy(np.resize(SPEECH, 50_000))
     with torch.no_grad():
-        found = reward.scores(batch, 16_000, lengths=[40_000, 50_000])
+        found = reward.scores(batch, 16_000, lengths=[30_000, 50_000])
     torch.testing.assert_close(found[0], scores, atol=1e-4, rtol=0)
 
 
@@ -80,7 +80,7 @@ def test_another_rate_gives_the_sound_that_soxr_gives(rate):
     n = min(len(ours), len(theirs))
     inner = slice(400, n - 400)
     error = np.sqrt(np.mean((ours[inner] - theirs[inner]) ** 2))
-    assert error < 0.02 * np.sqrt(np.mean(theirs[inner] ** 2))
+    assert error < 0.03 * np.sqrt(np.mean(theirs[inner] ** 2))
 
 
 def test_what_cannot_be_rewarded_is_said(reward):
@@ -90,7 +90,7 @@ def test_what_cannot_be_rewarded_is_said(reward):
         ((audio, 16_000, {"Joyful": 1.0}), "no head 'Joyful'; there are Anger"),
         ((audio, 16_000, {"Awe": float("nan")}), "Awe is to be nan"),
         ((audio.double().long(), 16_000, {"Awe": 1.0}), "give floats of shape"),
-        ((audio, 16_000, {"Awe": 1.0}, [50_000]), "give one of 1 to 40000"),
+        ((audio, 16_000, {"Awe": 1.0}, [50_000]), "give one of 1 to 30000"),
         ((audio, 16_000, {"Awe": 1.0}, None, -1), "tolerance -1: choose 0 or more"),
         ((torch.zeros(31 * 16_000), 16_000, {"Awe": 1.0}), "at most 30 s"),
         ((audio, 16, {"Awe": 1.0}), "sampling_rate 16"),
