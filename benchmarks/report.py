@@ -333,6 +333,7 @@ TABLES = {
     "first_hour": _elsewhere("first_hour", "first_hour_table"),
     "generalization": _elsewhere("generalization", "generalization_table"),
     "head_layout": head_layout,
+    "hours": _elsewhere("hours", "hours_table"),
     "house": _elsewhere("house", "house_table"),
     "metric": _elsewhere("metric", "metric_table"),
     "models": _elsewhere("models", "models_table"),

@@ -10,7 +10,6 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -102,7 +101,6 @@ def read_audio(
     *,
     name: str | None = None,
     max_duration_s: float | None = None,
-    reserve: Callable[[int], None] | None = None,
 ) -> Sound:
     """As `load_audio`, with what was noticed on the way.
 
@@ -111,7 +109,6 @@ def read_audio(
         sampling_rate: As for `load_audio`.
         name: As for `load_audio`.
         max_duration_s: As for `load_audio`.
-        reserve: Called with the number of samples that came, at 16 kHz, as they come; may wait.
 
     Returns:
         The waveform and the notes.
@@ -131,7 +128,7 @@ def read_audio(
     kind = _kind(source)
     if kind != "array" and sampling_rate is not None:
         raise AudioError(f"{name}: sampling_rate is for arrays, encoded audio has its own")
-    mix = Mix(name, max_duration_s, reserve)
+    mix = Mix(name, max_duration_s)
     if kind == "array":
         rate = SAMPLE_RATE if sampling_rate is None else sampling_rate
         mix.add(_frames(_as_array(source, name), name), check_rate(rate, name))
@@ -149,7 +146,6 @@ def read_channels(
     *,
     name: str | None = None,
     max_duration_s: float | None = None,
-    reserve: Callable[[int], None] | None = None,
 ) -> list[Sound | AudioError]:
     """Each channel of an encoded recording for itself, such as the two sides of a call.
 
@@ -157,7 +153,6 @@ def read_channels(
         source: A path, bytes or a binary file.
         name: As for `load_audio`.
         max_duration_s: As for `load_audio`.
-        reserve: As for `read_audio`.
 
     Returns:
         For each channel its sound, or why there is none, such as the silent side of a call.
@@ -168,7 +163,7 @@ def read_channels(
         ImportError: As `load_audio`.
     """
     name = name or _name(source)
-    whole = Mix(name, max_duration_s, None)
+    whole = Mix(name, max_duration_s)
     mixes: list[Mix] = []
     with _open(source, name) as stream:
         for block, rate in decode(stream, name, whole.check, whole.notes):
@@ -178,7 +173,7 @@ def read_channels(
             if not mixes:
                 names = [f"channel {number + 1}" for number in range(n_channels)]
                 names = [name] if n_channels == 1 else names
-                mixes = [Mix(each, max_duration_s, reserve) for each in names]
+                mixes = [Mix(each, max_duration_s) for each in names]
             if n_channels != len(mixes):
                 raise AudioError(f"{name}: {len(mixes)} channels become {n_channels} midway")
             for number, mix in enumerate(mixes):

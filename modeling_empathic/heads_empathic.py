@@ -14,7 +14,7 @@ PROBLEM_TYPES = get_args(ProblemType)
 HEAD_GROUPS = ("emotion", "attribute", "quality")
 RESERVED_NAMES = (
     # columns that a score file has beside the heads'
-    *("path", "clip_id", "channel", "start_s", "end_s", "duration_s"),
+    *("path", "clip_id", "channel", "speaker", "start_s", "end_s", "duration_s"),
     *("quality", "outcome", "error"),
     *HEAD_KINDS,  # what tensors of stacked heads are called
 )

@@ -4,7 +4,6 @@ This file ships to the Hub as remote code: it is flat, and heavy imports are ins
 """
 
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,12 +68,11 @@ class Mix:
     Memory holds a block at its own rate, and the rest at 16 kHz: an hour at 192 kHz is 2.8 GB.
     """
 
-    def __init__(
-        self, name: str, max_duration_s: float | None, reserve: Callable[[int], None] | None
-    ) -> None:
+    def __init__(self, name: str, max_duration_s: float | None) -> None:
         self.notes: list[str] = []
-        self._name, self._max_duration_s, self._reserve = name, max_duration_s, reserve
+        self._name, self._max_duration_s = name, max_duration_s
         self._samples = np.empty(0, np.float32)
+        self._sounds = False  # whether any sample is not 0
         self._seconds = 0.0  # of what was at another rate before
         self._rate = self._n = self._n_out = 0  # of the rate that holds now
         self._resampler: Any = None
@@ -121,8 +119,13 @@ class Mix:
         else:
             self._keep(mono)
 
+    def take(self) -> np.ndarray:
+        """The samples at 16 kHz that came since the last call, which are let go of here."""
+        part, self._samples = self._samples, np.empty(0, np.float32)
+        return part
+
     def sound(self) -> Sound:
-        """The whole.
+        """The whole, or what nobody took.
 
         Raises:
             AudioError: Nothing that could be scored.
@@ -140,15 +143,14 @@ class Mix:
                 f"{self._name}: the channels cancel each other: nothing is left of their mean; "
                 "give one of them"
             )
-        if not self._samples.any():
+        if not self._sounds:
             raise AudioError(f"{self._name}: digital silence: nothing to score")
         if self._energy_after < _CANCELLING * self._energy_before:
             self.notes.append("channels cancel")
         return Sound(self._samples, tuple(dict.fromkeys(self.notes)))
 
     def _keep(self, part: np.ndarray) -> None:
-        if self._reserve:
-            self._reserve(len(part))
+        self._sounds = self._sounds or bool(part.any())
         # In place, where the system moves pages: to join parts would take the memory twice.
         n_before = len(self._samples)
         self._samples.resize(n_before + len(part), refcheck=False)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 SCALE = "intensity from 0 to 10"
+TAIL_S = 1.0  # `audio.windows` leaves out a shorter rest
 
 
 class Cue(NamedTuple):
@@ -34,14 +35,15 @@ def cues(
     intensity: ArrayLike,
     top: int = 3,
 ) -> list[Cue]:
-    """A cue a window, without gaps or overlaps from 0 to the end of the recording.
+    """A cue a window, without overlaps from the first window to the end of the last.
 
-    Windows may overlap: a moment has the scores of the window whose middle is nearest.
+    Windows may overlap: a moment has the scores of the window whose middle is nearest. What no
+    window covers, such as silence that was left out or another speaker's turn, has no cue.
 
     Args:
         start_s: Of each window, ascending.
         end_s: Of each window.
-        duration_s: Of the recording; what comes after the last window is the last cue's.
+        duration_s: Of the recording; less than a second after the last window is the last cue's.
         names: Of the emotions.
         intensity: `(windows, emotions)`, from 0 to 10.
         top: Emotions in a cue.
@@ -52,12 +54,18 @@ def cues(
 Cue(start_s=6.75, end_s=12.0, strongest=(('Anger', 4.0),))]
     """
     values = np.asarray(intensity, dtype=float)
-    middle_s = (np.asarray(start_s, dtype=float) + np.asarray(end_s, dtype=float)) / 2
-    edges_s = [0.0, *((middle_s[1:] + middle_s[:-1]) / 2).tolist(), float(duration_s)]
+    starts, ends = np.array(start_s, dtype=float), np.array(end_s, dtype=float)
+    middle_s = (starts + ends) / 2
+    touching = starts[1:] <= ends[:-1]
+    between = (middle_s[1:] + middle_s[:-1]) / 2
+    starts[1:] = np.where(touching, between, starts[1:])
+    ends[:-1] = np.where(touching, between, ends[:-1])
+    if duration_s - ends[-1] < TAIL_S:
+        ends[-1] = duration_s
     order = np.argsort(-values, axis=1, kind="stable")[:, :top]
     return [
-        Cue(edges_s[i], edges_s[i + 1], tuple((names[j], float(values[i, j])) for j in best))
-        for i, best in enumerate(order)
+        Cue(float(start), float(end), tuple((names[j], float(row[j])) for j in best))
+        for start, end, row, best in zip(starts, ends, values, order, strict=True)
     ]
 
 
@@ -98,7 +106,7 @@ def audacity_labels(parts: Sequence[Cue]) -> str:
     stretches: list[tuple[float, float, str, float]] = []
     for part in parts:
         name, value = part.strongest[0]
-        if stretches and stretches[-1][2] == name:
+        if stretches and stretches[-1][1:3] == (part.start_s, name):
             start_s, _, _, highest = stretches.pop()
             stretches.append((start_s, part.end_s, name, max(highest, value)))
         else:

@@ -16,7 +16,9 @@ from .demo import demo
 from .evaluate import evaluate
 from .generalize import generalize
 from .leaderboard import leaderboard
+from .listen import listen
 from .models import models
+from .neighbours import neighbours
 from .options import FLAG, UsageError, make_group
 from .publish import publish
 from .score import score
@@ -24,8 +26,11 @@ from .terminal import echo
 from .train import train
 
 app = make_group("emonet-voice")
-for command in (score, models, convert, evaluate, leaderboard, generalize, collect, demo):
-    app.command(no_args_is_help=command not in (models, demo))(command)
+for command in (
+    *(score, listen, neighbours, models, convert),
+    *(evaluate, leaderboard, generalize, collect, demo),
+):
+    app.command(no_args_is_help=command not in (models, demo, listen))(command)
 app.add_typer(bench)
 app.add_typer(publish)
 app.add_typer(train)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from modeling_empathic.scoring.journal import ScoreFile
 
 Row = dict[str, Any]
+LONG_S = 300  # of a recording: from there on progress says where in it
 
 
 def score(
@@ -82,6 +83,29 @@ def score(
             metavar="HOW", help="mixed, or separate: each side of a stereo call by itself."
         ),
     ] = "mixed",
+    speakers: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RTTM",
+            help="Who speaks when, from a diariser: each turn is scored by itself, rows name the "
+            "speaker.",
+        ),
+    ] = None,
+    vad: Annotated[
+        bool,
+        typer.Option(
+            "--vad", metavar=FLAG, help="No score for windows without speech (Silero VAD)."
+        ),
+    ] = False,
+    aggregate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="One row a clip, channel and speaker: mean of its windows, time-weighted (mean by "
+            "length), max, or a percentile such as p90.",
+            show_default="a row a window",
+        ),
+    ] = None,
     top: Annotated[int, typer.Option(metavar="N", min=1, help="Emotions shown for each clip.")] = 3,
     sort: Annotated[
         str | None,
@@ -142,8 +166,11 @@ def score(
     Screen, report and timelines are from 0 to 10; score file and --json have each head's own scale
     (emotions: 0 to 4). The table shows the strongest emotions of each clip, means over its windows,
     and its strongest moment; of more than 20 clips, each emotion and where it is strongest. The
-    score file has a row a clip and window: path, clip_id (SHA-256), channel (if separate), start_s,
-    end_s, duration_s, a column a head, quality (what makes the scores doubtful), outcome, error.
+    score file has a row a clip and window: path, clip_id (SHA-256), channel or speaker (if asked
+    for), start_s, end_s, duration_s, a column a head, quality (what makes the scores doubtful),
+    outcome (scored, no_speech or decode_error), error. Windows start at 0 and every hop after it;
+    a rest of less than a second at the end is left out. Hours of sound take no more memory than
+    minutes.
 
     Stopped or killed, the same command goes on where it was. Clips in the score file are skipped
     unless their bytes change, failed ones too, but not what failed for a passing reason.
@@ -158,6 +185,8 @@ def score(
 
     Example: `emonet-voice score call.m4a --channels separate --model small`
 
+    Example: `emonet-voice score meeting.wav --speakers turns.rttm --vad --aggregate p90`
+
     Example: `find . -name "*.wav" | emonet-voice score - --heads anger,awe --json`
     """
     from modeling_empathic.report.progress import progress_bar
@@ -171,6 +200,9 @@ def score(
     from modeling_empathic.scoring.journal import ScoreFile
     from modeling_empathic.scoring.listing import passed_over_line
     from modeling_empathic.scoring.names import ClipNames, paths_from, start_of
+    from modeling_empathic.scoring.recordings import time_of
+    from modeling_empathic.scoring.turns import read_turns
+    from modeling_empathic.scoring.vad import check_vad
 
     from .report_page import check_report
     from .screen import file_scale, summary_line
@@ -187,6 +219,8 @@ def score(
         check_report(report)
     if timeline:
         check_timeline(timeline)
+    if vad:
+        check_vad()
     passed_over: Counter[str] = Counter()
     clips = _clips(paths, passed_over)
     if passed_over:
@@ -199,7 +233,8 @@ def score(
     loaded, extractor, provenance = _load(
         stderr, source, revision=revision, heads=wanted, device=device, dtype=dtype
     )
-    cuts = Cuts(window, hop, channels == SEPARATE)
+    turns = read_turns(speakers) if speakers else None
+    cuts = Cuts(window, hop, channels == SEPARATE, turns, len(clips) == 1, vad, aggregate)
     longest_s = extractor.n_samples / 16_000
     cuts.check(longest_s)
     provenance |= cuts.provenance(longest_s)
@@ -230,6 +265,11 @@ def score(
             n_new, elapsed_s = n_new + n_clips, time.perf_counter() - started
             progress.update(task, advance=n_clips, rate=f"{n_new / elapsed_s:.1f}/s")
 
+        def where(row: Row) -> None:
+            if row["end_s"] > LONG_S:  # of a clip that takes a while
+                at = f"{time_of(row['end_s'])} of {Path(row['path']).name}"
+                progress.update(task, rate=at)
+
         groups = score_groups(
             clips,
             loaded,
@@ -240,6 +280,7 @@ def score(
             on_skip=lambda: progress.advance(task),
             cuts=cuts,
             name_of=names if file else None,
+            on_batch=where,
         )
         try:
             order = [names(clip) if file else path_text(clip) for clip in clips]

@@ -138,6 +138,8 @@ def _outburst(clip: Recording, among: Sequence[int]) -> Text:
 
 def _heading(clip: Recording, width: int) -> Text:
     detail = clock(clip.duration_s)
+    if clip.speaker is not None:
+        detail = f"{clock(clip.covered_s)} of {detail}"
     if len(clip.rows) > 1:
         detail += f", mean of {len(clip.rows)} windows"
     doubt = f"  {', '.join(clip.quality)}" if clip.quality else ""

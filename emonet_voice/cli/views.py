@@ -1,6 +1,7 @@
 """Where recordings go once they are scored: screen, JSON, timelines, report; all or some."""
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -112,6 +113,8 @@ class Views:
 
         path = Path(os.path.abspath(Path(self._start, recording.path)))  # noqa: PTH100
         channel = "" if recording.channel is None else f".channel{recording.channel}"
+        if recording.speaker is not None:  # a name of somebody's; it may hold anything
+            channel = "." + re.sub(r"[^\w-]", "_", recording.speaker)[:80]
         below = Path(relative(str(path), self._common))
         stem = str(below.with_suffix("")) + channel
         if stem in self._stems:  # a.wav beside a.mp3

@@ -33,6 +33,7 @@ from modeling_empathic.scoring.file import (
     meta_path,
     read_scores,
 )
+from modeling_empathic.scoring.prepared import NO_SPEECH
 from modeling_empathic.taxonomy import (
     BENCH_NAMES,
     EMOTION_SCALE,
@@ -69,8 +70,8 @@ def read_predictions(file: str | Path, scale: str | None = None) -> Predictions:
 
     Of a score file, the 42 categories of Bench are taken. A clip's score is the mean over its
     windows, and its channels where they are separate, weighted by their length, as
-    `emonet-voice score` shows it. Clips that could not be
-    read at all have no `clip_id` and are left out.
+    `emonet-voice score` shows it. A clip in which no speech was found is one that was refused.
+    Clips that could not be read at all have no `clip_id` and are left out.
 
     Args:
         file: `.parquet`, `.jsonl` or `.csv`.
@@ -293,11 +294,13 @@ def _from_scores(path: Path) -> tuple[pa.Table, str, dict[str, Any]]:
     _, file = _codes(table["path"])
     # The same bytes under two names are one clip: its first file counts, which has all windows.
     firsts = np.unique(clip, return_index=True)[1]
-    outcomes = table["outcome"].to_numpy()[firsts]  # a channel that failed comes last
-    # Of separate channels one may have failed: its row has no score, and the others count.
+    outcomes = table["outcome"].to_numpy()[firsts]
+    # A channel that failed and a window without speech have no score; the others count.
     scored = table["outcome"].to_numpy() == "scored"
     kept = np.flatnonzero((file == file[firsts][clip]) & scored)
     clip = clip[kept]
+    outcomes[clip] = "scored"
+    outcomes[outcomes == NO_SPEECH] = "refused"
     length_s = (table["end_s"].to_numpy() - table["start_s"].to_numpy())[kept]
     total_s = np.bincount(clip, length_s, minlength=len(clips))
     columns = []

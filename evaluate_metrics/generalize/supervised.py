@@ -173,8 +173,9 @@ def _encode(paths: Sequence[str], folder: Path) -> Generator[tuple[str, np.ndarr
     import torch
     from transformers import WhisperFeatureExtractor, WhisperModel
 
-    from modeling_empathic.scoring.clips import prefetch, prepare_clip
+    from modeling_empathic.scoring.clips import prefetch
     from modeling_empathic.scoring.loading import choose_device
+    from modeling_empathic.scoring.prepared import prepare_clip
 
     try:
         # WhisperEncoder.from_pretrained would not find one weight, and go on with random ones.
@@ -193,7 +194,7 @@ def _encode(paths: Sequence[str], folder: Path) -> Generator[tuple[str, np.ndarr
     with closing(prefetch(prepare, paths, workers=_WORKERS, ahead=8)) as clips:
         for path, clip in zip(paths, clips, strict=True):
             total, frames = np.zeros(()), 0
-            for row, features in zip(clip.rows, clip.features, strict=False):
+            for row, features in clip.windows:
                 n = math.ceil((row["end_s"] - row["start_s"]) * FRAMES_A_SECOND)
                 with torch.inference_mode():
                     inputs = torch.from_numpy(features)[None].to(encoder.device)
@@ -201,7 +202,8 @@ def _encode(paths: Sequence[str], folder: Path) -> Generator[tuple[str, np.ndarr
                     layers = torch.cat([*states.hidden_states[:-1], states.last_hidden_state])
                 total = total + layers[:, :n].double().sum(1).cpu().numpy()
                 frames += n
-            yield path, (total / frames).astype(np.float32) if frames else None
+            whole = clip.rows[0]["error"] is None  # as is known once all windows are through
+            yield path, (total / frames).astype(np.float32) if whole else None
 
 
 def _read_cache(cache: Path | None, revision: str) -> dict[str, np.ndarray]:

@@ -6,11 +6,9 @@ bit of a float. So resume with the batch size that the run began with.
 """
 
 import contextlib
-import errno
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,51 +17,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modeling_empathic.audio import (
-    SAMPLE_RATE,
-    AudioError,
-    Sound,
-    read_audio,
-    read_channels,
-)
-
+from .aggregates import Row, aggregated
 from .cuts import Cuts
 from .forward import score_windows
 from .listing import AnyPath, ScoringError, find_audio
 from .names import path_text
-from .quality import judge
-from .reading import Budget, opened
+from .prepared import PreparedClip, prepare_clip
+from .reading import Budget
 
 __all__ = ["ScoringError", "find_audio", "score_files", "score_groups"]
 
-# A few kilobytes of near-silence decode to hours of samples, 230 MB an hour at 16 kHz.
-MAX_DURATION_S = 4 * 3600
 DEFAULT_BATCH_SIZE = 8
 # Files waiting or being decoded may not exceed this together, so that of ordinary hour-long
 # recordings one or two are held at a time while short clips queue up by the dozen. That counts
-# bytes on disk; what they decode to, a thousand times more of silence, has a bound of its own.
+# bytes on disk; the features of their windows have a bound of their own.
 AHEAD_BYTES = 64 * 2**20
-AHEAD_SAMPLES = 3600 * SAMPLE_RATE  # 230 MB
-MAX_AHEAD = 120  # windows of a clip whose features are computed ahead: an hour of 30 s
-# Samples after a window for a model that is cut to speech: it keeps 40 ms beside the speech, and a
-# spectrogram's frames reach 13 ms further. What would follow in 30 s of padding is the same to it.
-SILENCE = SAMPLE_RATE // 5
-
-THIS_TIME = "not read this time: "
-"""Begins the error of a clip whose reading another run may have better luck with."""
-_PASSING = {
-    getattr(errno, name)
-    for name in (
-        *("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "ENOSPC", "EDQUOT", "EIO", "EAGAIN", "EINTR"),
-        *("EBUSY", "ETXTBSY", "ESTALE", "EREMOTEIO", "ETIMEDOUT", "ENETDOWN", "ENETUNREACH"),
-        *("ENETRESET", "ECONNRESET", "ECONNABORTED", "ECONNREFUSED", "EHOSTDOWN", "EHOSTUNREACH"),
-        *("ENOTCONN", "ESHUTDOWN", "EPIPE", "ENOLINK", "ECOMM", "EPROTO", "ENOLCK"),
-    )
-    if hasattr(errno, name)  # not all are of every system
-}
-
-
-Row = dict[str, Any]
+AHEAD_FEATURES = 60_000_000  # 240 MB: 250 windows of 30 s
 
 
 def score_files(
@@ -80,8 +49,9 @@ def score_files(
 
     A clip is cut into windows, of 30 s (the feature extractor's length) unless `cuts` says
     otherwise, and gives one row for each;
-    a clip that cannot be read or decoded, or that is longer than 4 h, gives a single row that says
-    why, and the rest go on. Memory does not grow with the number of clips.
+    a clip that cannot be read or decoded, or that is longer than 24 h, gives a single row that says
+    why, and the rest go on. Memory does not grow with the number of clips, and of a long one it
+    holds the rows and a few windows.
 
     Args:
         paths: Audio files, as `find_audio` lists them.
@@ -90,14 +60,15 @@ def score_files(
         batch_size: Windows in one forward pass.
         workers: Threads that decode and compute log-mel features.
         done: SHA-256 of clips that need no scoring, by path; they give no rows.
-        cuts: Lengths of the windows, and whether channels are scored one by one.
+        cuts: Lengths of the windows, who speaks, whether silence is left out, and whether a clip
+            has a row a window or one.
 
     Yields:
         Rows as in the score file: `path`, `clip_id` (SHA-256 of the file), `start_s` and `end_s`
         of the window, `duration_s` of the clip, one score a head on its native scale, `quality`
         (what makes them doubtful, see `quality.judge`; `""` if nothing does), `outcome`
-        (`"scored"` or `"decode_error"`) and `error`; with separate channels, `channel` (from 1)
-        behind `clip_id`.
+        (`"scored"`, `"no_speech"` or `"decode_error"`) and `error`; behind `clip_id`, with separate
+        channels `channel` (from 1), with turns `speaker`.
 
     Raises:
         ScoringError: The device is out of memory, or the model gives scores that are not finite.
@@ -132,11 +103,13 @@ def score_groups(
     on_skip: Callable[[], None] | None = None,
     cuts: Cuts = Cuts(),
     name_of: Callable[[AnyPath], str] | None = None,
+    on_batch: Callable[[Row], None] | None = None,
 ) -> Generator[list[list[Row]]]:
     """As `score_files`, in groups of `batch_size` clips: the unit that a resumed run keeps.
 
     No batch reaches across a group, so scores do not depend on what was done before.
-    `name_of` gives the name that a clip has in its rows and in `done`, by default its path.
+    `name_of` gives the name that a clip has in its rows and in `done`, by default its path;
+    `on_batch` is called with the last row of each batch.
 
     Yields:
         For each group a list of clips, each a list of rows.
@@ -156,7 +129,7 @@ def score_groups(
 
     def unfinished() -> Generator[PreparedClip]:
         with contextlib.closing(
-            prefetch(prepare, paths, workers=workers, ahead=ahead, budget=Budget(AHEAD_SAMPLES))
+            prefetch(prepare, paths, workers=workers, ahead=ahead, budget=Budget(AHEAD_FEATURES))
         ) as clips:
             for clip in clips:
                 if clip is not None:
@@ -165,121 +138,8 @@ def score_groups(
                     on_skip()
 
     with contextlib.closing(unfinished()) as clips:
-        while group := _score_group(islice(clips, batch_size), model, batch_size):
+        while group := _score_group(islice(clips, batch_size), model, batch_size, cuts, on_batch):
             yield group
-
-
-@dataclass
-class PreparedClip:
-    """A clip's rows, still without scores, and the `(mel_bins, frames)` features of each."""
-
-    rows: list[Row]
-    features: Iterable[npt.NDArray[np.float32]] = ()
-
-
-def prepare_clip(
-    path: AnyPath,
-    feature_extractor: Any,
-    heads: Sequence[str],
-    done: Mapping[str, str | None],
-    cut: bool = False,
-    cuts: Cuts = Cuts(),
-    name_of: Callable[[AnyPath], str] | None = None,
-    reserve: Callable[[int], None] | None = None,
-) -> PreparedClip | None:
-    """Reads one clip: its SHA-256, its windows and their features; `None` if it is done.
-
-    Features fill the extractor's 30 s, unless the model is cut to speech: the spectrogram of 27 s
-    of padding would take longer than all the rest.
-    """
-    name = (name_of or path_text)(path)
-    clip_id = None
-    try:
-        with opened(path) as (file, clip_id):
-            if name in done and done[name] == clip_id:
-                return None
-            limits: dict[str, Any] = {"max_duration_s": MAX_DURATION_S, "reserve": reserve}
-            channels: list[Sound | AudioError] = (
-                read_channels(file, name=str(path), **limits)
-                if cuts.separate
-                else [read_audio(file, name=str(path), **limits)]
-            )
-    except (AudioError, OSError, MemoryError) as error:
-        if name in done and done[name] == clip_id and not _passing(error):
-            return None  # could not be read then, cannot be read now
-        start = {"path": name, "clip_id": clip_id} | cuts.column(None)
-        return PreparedClip([_row(start, heads, error=_reason(error, path))])
-    longest_s = feature_extractor.n_samples / SAMPLE_RATE
-    clip = PreparedClip([])
-    heard: list[npt.NDArray[np.float32]] = []  # windows
-    failed: list[Row] = []  # behind the others, so that scores and features stay side by side
-    for number, sound in enumerate(channels, 1):
-        start = {"path": name, "clip_id": clip_id} | cuts.column(number)
-        if isinstance(sound, AudioError):
-            failed.append(_row(start, heads, error=str(sound)))
-            continue
-        samples = sound.samples
-        duration_s = len(samples) / SAMPLE_RATE
-        for span in cuts.spans(len(samples), longest_s):
-            window = samples[span]
-            heard.append(window)
-            times = (span.start / SAMPLE_RATE, span.stop / SAMPLE_RATE, duration_s)
-            clip.rows.append(_row(start, heads, *times, quality=judge(window, sound.notes)))
-    clip.rows += failed
-
-    def features(window: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        length = (
-            {"max_length": min(len(window) + SILENCE, feature_extractor.n_samples)} if cut else {}
-        )
-        heard = feature_extractor(window, sampling_rate=SAMPLE_RATE, return_tensors="np", **length)
-        array: npt.NDArray[np.float32] = heard["input_features"][0]
-        return array
-
-    # Four hours in steps of a second would be 14 GB: then each waits for its turn.
-    clip.features = map(features, heard)
-    if len(heard) <= MAX_AHEAD:
-        clip.features = list(clip.features)
-    return clip
-
-
-def _row(
-    start: Row,
-    heads: Sequence[str],
-    start_s: float | None = None,
-    end_s: float | None = None,
-    duration_s: float | None = None,
-    quality: str | None = None,
-    error: str | None = None,
-) -> Row:
-    """A row without scores, keys in the order of the score file's columns."""
-    row = start | {"start_s": start_s, "end_s": end_s}
-    row |= {"duration_s": duration_s, **dict.fromkeys(heads)}
-    row["quality"] = quality
-    return row | {"outcome": "scored" if error is None else "decode_error", "error": error}
-
-
-def _reason(error: Exception, path: AnyPath) -> str:
-    """The error without the file's name, which the row has already."""
-    if passing := _passing(error):
-        return f"{THIS_TIME}{path_text(passing)}"
-    if isinstance(error, OSError):
-        return f"cannot read the file: {error.strerror or error}"
-    text = str(error)
-    for name in (str(path), Path(path).name):
-        text = text.removeprefix(f"{name}: ")
-    return path_text(text)
-
-
-def _passing(error: BaseException | None) -> str:
-    """What the system said of a passing failure, also where a decoder's error hides it; or ""."""
-    while error is not None:
-        if isinstance(error, MemoryError):
-            return "out of memory"
-        decoders = type(error).__module__.startswith("av.")  # FFmpeg's: of the bytes, not the disk
-        if isinstance(error, OSError) and error.errno in _PASSING and not decoders:
-            return error.strerror or str(error)
-        error = error.__cause__ or error.__context__
-    return ""
 
 
 def prefetch(
@@ -330,21 +190,34 @@ def _size(path: Any) -> int:
         return 0
 
 
-def _score_group(clips: Iterable[PreparedClip], model: Any, batch_size: int) -> list[list[Row]]:
+def _score_group(
+    clips: Iterable[PreparedClip],
+    model: Any,
+    batch_size: int,
+    cuts: Cuts,
+    on_batch: Callable[[Row], None] | None,
+) -> list[list[Row]]:
     """Fills in the scores of a group's rows; features are let go as soon as a batch is full."""
     names = list(model.config.head_names)
     group: list[list[Row]] = []
     batch: list[tuple[Row, npt.NDArray[np.float32]]] = []
+
+    def score() -> None:
+        score_batch(batch, model, names)
+        if on_batch is not None:
+            on_batch(batch[-1][0])
+        batch.clear()
+
     for clip in clips:
-        group.append(clip.rows)
-        for row, features in zip(clip.rows, clip.features, strict=False):
-            batch.append((row, features))
+        for window in clip.windows:
+            batch.append(window)
             if len(batch) == batch_size:
-                _score_batch(batch, model, names)
-                batch.clear()
+                score()
+        group.append(clip.rows)
     if batch:
-        _score_batch(batch, model, names)
-    return group
+        score()
+    how = cuts.aggregate
+    return [aggregated(rows, names, how) for rows in group] if how else group
 
 
 def _stacked(features: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
@@ -358,9 +231,14 @@ def _stacked(features: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]
     )
 
 
-def _score_batch(
+def score_batch(
     batch: list[tuple[Row, npt.NDArray[np.float32]]], model: Any, names: list[str]
 ) -> None:
+    """Sets the scores of rows, by the features of their windows.
+
+    Raises:
+        ScoringError: The device is out of memory, or the scores are not finite.
+    """
     import torch
 
     features = torch.from_numpy(_stacked([features for _, features in batch]))

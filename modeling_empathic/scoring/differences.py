@@ -47,6 +47,12 @@ def _phrase(key: str, old: Provenance, new: Provenance) -> str:
             return f"windows {_windows(a)}, now {_windows(b)}"
         case "channels":
             return f"channels {_value(a or 'mixed')}, now {_value(b or 'mixed')}"
+        case "speakers":
+            return f"speakers {_turns(a)}, now {_turns(b)}"
+        case "vad":
+            return f"silence {_silence(a)}, now {_silence(b)}"
+        case "aggregate":
+            return f"rows of {_value(a or 'each window')}, now of {_value(b or 'each window')}"
         case "dtype":
             return f"numbers in {_value(a)}, now in {_value(b)}"
         case "device":
@@ -76,6 +82,14 @@ def _windows(windows: Any) -> str:
     text = f"of {windows['window_s']:g} s every {windows['hop_s']:g} s"
     tail = windows.get("min_tail_s")
     return text if tail in (None, 1.0) else f"{text}, the last at least {tail:g} s"
+
+
+def _turns(digest: Any) -> str:
+    return "not told apart" if digest is None else f"by turns {_short(digest)}"
+
+
+def _silence(vad: Any) -> str:
+    return "scored" if vad is None else f"left out ({_value(vad)})"
 
 
 def _names(names: list[str]) -> str:

@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from modeling_empathic.report.files import replacing, write_json
 
-from .clips import Row, ScoringError
+from .aggregates import Row
 from .cuts import SEPARATE
+from .listing import ScoringError
 
 FORMATS = (".parquet", ".jsonl", ".csv")
 METADATA_KEY = b"emonet_voice"
@@ -44,6 +45,7 @@ def score_schema(provenance: dict[str, Any]) -> pa.Schema:
     """Columns of a score file, with the provenance as its metadata."""
     columns = [("path", pa.string()), ("clip_id", pa.string())]
     columns += [("channel", pa.int64())] * (provenance.get("channels") == SEPARATE)
+    columns += [("speaker", pa.string())] * ("speakers" in provenance)
     columns += [(name, pa.float64()) for name in ("start_s", "end_s", "duration_s")]
     columns += [(name, pa.float32()) for name in provenance["heads"]]
     columns += [(name, pa.string()) for name in ("quality", "outcome", "error")]

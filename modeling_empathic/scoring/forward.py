@@ -29,3 +29,14 @@ def encode_windows(model: Any, features: Any) -> Any:
         # A CPU encodes windows one by one as fast as together, in a fraction of the memory.
         parts = inputs.split(1) if model.device.type == "cpu" else [inputs]
         return torch.cat([model.encoder(part).last_hidden_state for part in parts])
+
+
+def project_windows(model: Any, features: Any) -> npt.NDArray[np.float32]:
+    """First-layer outputs `(windows, heads, projection_dim)` float32 of log-mel features."""
+    import torch
+
+    with torch.inference_mode():
+        states = encode_windows(model, features)
+        output = model(encoder_states=states, output_projections=True)
+        projections: npt.NDArray[np.float32] = output.projections.float().cpu().numpy()
+        return projections

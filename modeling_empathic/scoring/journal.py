@@ -22,10 +22,12 @@ import pyarrow as pa
 from modeling_empathic.report.files import is_open_as, lock
 from modeling_empathic.taxonomy import UserError
 
-from .clips import THIS_TIME, Row, ScoringError
+from .aggregates import Row
 from .differences import differences
 from .file import check_output, meta_path, read_provenance, read_scores, score_schema, write_scores
+from .listing import ScoringError
 from .names import PATHS_FROM
+from .prepared import THIS_TIME
 
 CHUNK_ROWS = 4096
 ON_WINDOWS = os.name == "nt"

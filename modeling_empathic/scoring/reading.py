@@ -39,10 +39,10 @@ def opened(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, str]]:
 
 
 class Budget:
-    """Decoded samples that may wait at once, over all threads.
+    """What may wait at once, in numbers of four bytes, over all threads.
 
     A thread that would exceed it waits, unless its clip is the one that everybody waits for: so the
-    longest clip is read whole, but never two of that kind.
+    largest clip is read, but never two of that kind.
 
     Args:
         samples: Of all clips together.

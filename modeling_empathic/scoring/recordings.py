@@ -1,7 +1,7 @@
 """The rows of a score file as recordings: means, peaks and moments, from 0 to 10."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from typing import Any
@@ -10,18 +10,20 @@ import numpy as np
 
 from modeling_empathic.report.statistics import window_mean
 
-from .clips import Row
+from .aggregates import Row
+from .prepared import NO_SPEECH
 
 HeadSpec = dict[str, Any]
 
 
 @dataclass
 class Recording:
-    """One clip, or one channel of it: its rows in the score file, and what they say.
+    """One clip, or one channel or speaker of it: its rows in the score file, and what they say.
 
     Attributes:
-        rows: A window each, in order of time; a single one where scoring failed.
+        rows: A window each, in order of time; a single one where there are no scores.
         heads: Head specs of the model (`name`, `scale`, `group`), in order.
+        silent: Rows of windows without speech, beside those that were scored.
 
     Example:
         >>> heads = [{"name": "Awe", "scale": [0, 4], "group": "emotion"}]
@@ -35,6 +37,7 @@ class Recording:
 
     rows: list[Row]
     heads: Sequence[HeadSpec]
+    silent: list[Row] = field(default_factory=list)
 
     @property
     def path(self) -> str:
@@ -47,20 +50,39 @@ class Recording:
         return self.rows[0].get("channel")
 
     @property
+    def speaker(self) -> str | None:
+        """Of its turns; None where they are not known."""
+        speaker: str | None = self.rows[0].get("speaker")
+        return speaker
+
+    @property
     def name(self) -> str:
-        """Path and channel, for people."""
+        """Path and channel or speaker, for people."""
+        if self.speaker is not None:
+            return f"{self.path}, {self.speaker}"
         return self.path if self.channel is None else f"{self.path}, channel {self.channel}"
 
     @property
     def error(self) -> str | None:
         """Why there are no scores; None if there are."""
         row = self.rows[0]
-        return None if row["outcome"] == "scored" else row["error"] or row["outcome"]
+        if row["outcome"] == "scored":
+            return None
+        return row["error"] or row["quality"] or row["outcome"]
 
     @property
     def duration_s(self) -> float:
         """Of the whole recording."""
         return float(self.rows[0]["duration_s"] or 0)
+
+    @cached_property
+    def covered_s(self) -> float:
+        """How much of it lies in windows, each moment once: how long a speaker speaks."""
+        total = end = 0.0
+        for start_s, end_s in sorted(self.spans_s.tolist()):
+            total += max(0.0, end_s - max(start_s, end))
+            end = max(end, end_s)
+        return total
 
     @cached_property
     def quality(self) -> tuple[str, ...]:
@@ -127,9 +149,15 @@ def on_0_10(scores: np.ndarray, heads: Sequence[HeadSpec]) -> np.ndarray:
 
 
 def recordings(rows: Iterable[Row], heads: Sequence[HeadSpec]) -> Iterator[Recording]:
-    """Rows as recordings; those of one clip and channel come in succession."""
-    for _, part in groupby(rows, key=lambda row: (row["path"], row.get("channel"))):
-        yield Recording(list(part), heads)
+    """Rows as recordings: one a channel or speaker of each clip, whose rows come in succession."""
+    for _, clip in groupby(rows, key=lambda row: row["path"]):
+        parts: dict[Any, list[Row]] = {}
+        for row in clip:
+            parts.setdefault((row.get("channel"), row.get("speaker")), []).append(row)
+        for part in parts.values():
+            silent = [row for row in part if row["outcome"] == NO_SPEECH]
+            scored = [row for row in part if row["outcome"] != NO_SPEECH]
+            yield Recording(scored or silent[:1], heads, silent)
 
 
 def emotions_of(heads: Sequence[HeadSpec]) -> list[int]:

@@ -1,5 +1,6 @@
 """The timeline of a recording as files: a picture, WebVTT, and labels for Audacity."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from modeling_empathic.report.figures import bare, picture
 from modeling_empathic.report.files import replacing
 from modeling_empathic.report.tables import printable
 from modeling_empathic.taxonomy import short_name
-from modeling_empathic.timelines import audacity_labels, cues, webvtt
+from modeling_empathic.timelines import Cue, audacity_labels, cues, webvtt
 
 from .recordings import Recording, emotions_of, time_of
 
@@ -49,12 +50,12 @@ def write_timeline(recording: Recording, stem: Path, model: str, top: int = 3) -
     ):
         with replacing(file) as temporary:
             temporary.write_text(text, "utf-8")
-    _draw(recording, shown, [part.start_s for part in parts], files[0], model)
+    _draw(recording, shown, parts, files[0], model)
     return files
 
 
 def _draw(
-    recording: Recording, shown: list[int], edges_s: list[float], path: Path, model: str
+    recording: Recording, shown: list[int], parts: Sequence[Cue], path: Path, model: str
 ) -> None:
     """Lines of the strongest emotions above a heat map of all, on one axis of time."""
     order = sorted(shown, key=lambda head: -recording.peak[head])
@@ -63,13 +64,16 @@ def _draw(
     if head not in lines:  # what breaks out once may never be among the highest
         lines[-1] = head
     heights = [2.4, 0.3 + 0.19 * len(order)]
-    edges = np.array([*edges_s, recording.duration_s])
+    starts, ends = np.array([(part.start_s, part.end_s) for part in parts]).T
+    gaps = np.flatnonzero(starts[1:] > ends[:-1]) + 1  # lines end there
     with picture(path, 9.5, 1.1 + sum(heights)) as figure:
         above, heat = figure.subplots(2, height_ratios=heights, sharex=True)
-        middles = (edges[1:] + edges[:-1]) / 2
+        middles = np.insert((starts + ends) / 2, gaps, np.nan)
+        dots = "." if len(gaps) else ""  # a window between two gaps is no line
         for colour, number in zip(_COLOURS, lines, strict=False):
             name = short_name(recording.heads[number]["name"])
-            above.plot(middles, recording.windows[:, number], color=colour, label=name, lw=1.6)
+            values = np.insert(recording.windows[:, number], gaps, np.nan)
+            above.plot(middles, values, color=colour, label=name, lw=1.6, marker=dots)
         ceiling = max(2, int(np.ceil(recording.windows[:, lines].max())))
         above.set(ylim=(0, 1.12 * ceiling), ylabel="intensity, 0 to 10")
         above.grid(axis="y", color="#e4e4e0", linewidth=0.8)
@@ -77,7 +81,7 @@ def _draw(
         if len(recording.rows) > 1:
             _mark(above, recording, head, window)
         image = heat.imshow(
-            recording.windows[_columns(edges)][:, order].T,
+            _columns(recording.windows[:, order], starts, ends, recording.duration_s).T,
             cmap="cividis", vmin=0, vmax=ceiling, aspect="auto", interpolation="nearest",
             extent=(0, recording.duration_s, len(order) - 0.5, -0.5),
         )  # fmt: skip
@@ -117,8 +121,12 @@ def _mark(axes: Any, recording: Recording, head: int, window: int) -> None:
     )  # fmt: skip
 
 
-def _columns(edges_s: np.ndarray, n: int = 960) -> np.ndarray:
-    """The window of each of `n` columns across the recording."""
-    times = (np.arange(n) + 0.5) * edges_s[-1] / n
-    found: np.ndarray = np.clip(np.searchsorted(edges_s, times, "right") - 1, 0, len(edges_s) - 2)
+def _columns(
+    values: np.ndarray, starts: np.ndarray, ends: np.ndarray, duration_s: float, n: int = 960
+) -> np.ndarray:
+    """The values of the window at each of `n` columns across the recording; NaN where none is."""
+    times = (np.arange(n) + 0.5) * duration_s / n
+    window = np.maximum(np.searchsorted(starts, times, "right") - 1, 0)
+    inside = (times >= starts[window]) & (times <= ends[window])
+    found: np.ndarray = np.where(inside[:, None], values[window], np.nan)
     return found

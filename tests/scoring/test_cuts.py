@@ -9,6 +9,7 @@ import soundfile
 
 from emonet_voice.cli import app as cli
 from modeling_empathic.audio import AudioError, load_audio
+from modeling_empathic.scoring import prepared
 from modeling_empathic.scoring.channels import load_channels
 from modeling_empathic.scoring.clips import score_files
 from modeling_empathic.scoring.cuts import Cuts
@@ -87,7 +88,8 @@ def test_a_window_of_several_is_scored_as_its_sound_alone_would_be(tmp_path):
         assert row["Anger"] == pytest.approx(alone["Anger"], abs=2e-3)  # the batch's size
 
 
-def test_the_windows_of_a_very_long_recording_are_not_all_held_at_once(tmp_path):
+def test_the_windows_of_a_very_long_recording_are_not_all_held_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(prepared, "MAX_AHEAD", 6)
     clip = write_clip(tmp_path / "long.wav", seconds=130)
     extractor, ahead = FakeExtractor(), []
 
@@ -104,7 +106,7 @@ def test_the_windows_of_a_very_long_recording_are_not_all_held_at_once(tmp_path)
             return extractor(*arguments, **options)
 
     rows = list(score_files([clip], Counting(), Watched(), batch_size=4, cuts=Cuts(1, 0.5)))
-    assert len(rows) == 259 and max(ahead) <= 4
+    assert len(rows) == 259 and max(ahead) <= 6
 
 
 def test_separate_channels_have_rows_of_their_own(here):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from modeling_empathic.scoring import clips as scoring
+from modeling_empathic.audio import AudioError
+from modeling_empathic.scoring import prepared
 from modeling_empathic.scoring.clips import ScoringError, score_groups
 from modeling_empathic.scoring.file import WHOLE, meta_path, read_provenance, read_scores
 from modeling_empathic.scoring.journal import ScoreFile, journal_path
@@ -175,22 +176,22 @@ def test_a_passing_error_is_a_row_now_and_a_score_in_the_next_run(
 ):
     score("whole.csv", clips)
 
-    def fail(file, name, **limits):
+    def fail(file, name, *limits):
         if name != clips[1]:
-            return read(file, name=name, **limits)
+            return stream(file, name, *limits)
         if hidden:
-            raise scoring.AudioError(f"{name}: cannot be decoded") from error
+            raise AudioError(f"{name}: cannot be decoded") from error
         raise error
 
-    read = scoring.read_audio
-    monkeypatch.setattr(scoring, "read_audio", fail)
+    stream = prepared.Stream
+    monkeypatch.setattr(prepared, "Stream", fail)
     score("x.csv", clips, groups=1 if killed else None)
     if not killed:
         row = read_scores(Path("x.csv")).to_pylist()[1]
         assert row["outcome"] == "decode_error"
         assert row["error"].startswith("not read this time: ")
         assert score("x.csv", clips) == [clips[0], *clips[2:]]  # once more, in vain
-    monkeypatch.setattr(scoring, "read_audio", read)
+    monkeypatch.setattr(prepared, "Stream", stream)
     score("x.csv", clips)
     found, whole = (read_scores(Path(name)) for name in ("x.csv", "whole.csv"))
     same = [name for name in whole.column_names if name not in HEADS]  # batches were others

@@ -14,6 +14,7 @@ import torch
 
 from modeling_empathic.scoring import clips as scoring
 from modeling_empathic.scoring import journal as score_journal
+from modeling_empathic.scoring import prepared
 from modeling_empathic.scoring.clips import (
     ScoringError,
     find_audio,
@@ -114,20 +115,20 @@ def test_windows_have_the_length_that_the_feature_extractor_reads(tmp_path):
     assert windows == {"window_s": 10.0, "hop_s": 10.0, "min_tail_s": 1.0}
 
 
-def test_a_small_file_of_five_hours_is_refused_before_it_is_decoded(tmp_path):
+def test_a_small_file_of_25_hours_is_refused_before_it_is_decoded(tmp_path):
     clip = tmp_path / "long.flac"
     hour = np.ones(3600 * 1_000, np.int16)
     with soundfile.SoundFile(clip, "w", 1_000, 1) as file:
-        for _ in range(5):
+        for _ in range(25):
             file.write(hour)
-    assert clip.stat().st_size < 2**18
+    assert clip.stat().st_size < 2**19
     tracemalloc.start()
     try:
         (row,) = score_files([clip], FakeModel(), FakeExtractor())
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()
-    assert (row["outcome"], row["error"]) == ("decode_error", "longer than 4 h: split it")
+    assert (row["outcome"], row["error"]) == ("decode_error", "longer than 24 h: split it")
 
 
 def test_a_clip_that_cannot_be_decoded_gives_one_row_and_the_rest_go_on(clips):
@@ -255,7 +256,7 @@ def test_failed_clips_are_not_tried_again_unless_their_bytes_change(clips, monke
     Path("clips/gone.wav").symlink_to("nowhere")
     score_into("x.csv", find_audio(["clips"]))
     decoded = []
-    monkeypatch.setattr(scoring, "read_audio", decoded.append)
+    monkeypatch.setattr(prepared, "Stream", decoded.append)
     score_into("x.csv", find_audio(["clips"]))
     assert decoded == []
     assert len(read_scores(Path("x.csv"))) == 11

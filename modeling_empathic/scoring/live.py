@@ -1,0 +1,129 @@
+"""Scores of sound while it comes: from a microphone, a call or a pipe.
+
+Policy: the window of the last `window_s` seconds is scored every `hop_s` seconds, for the first
+time when one is full. A row is final when it is given: nothing is revised, since a window's scores
+depend on its own sound alone. The delay of a row, from the arrival of its last sample to the
+row, is the time that the model takes for one window; a change in the voice shows in full once it
+fills the window. At the end of the sound the rest is scored by the policy of `Cuts`.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from modeling_empathic.mixing_empathic import SAMPLE_RATE, Mix
+from modeling_empathic.taxonomy import UserError
+
+from .aggregates import Row
+from .clips import score_batch
+from .cuts import Cuts
+from .prepared import empty_row, features_of, scored_or_not
+from .stream import Cutter, Window
+
+WINDOW_S, HOP_S = 3.0, 1.0
+_FILES = (b"RIFF", b"fLaC", b"OggS", b"ID3", b"FORM", b"caff", b"\x1aE\xdf\xa3")
+
+
+def live(
+    blocks: Iterable[np.ndarray],
+    sampling_rate: int,
+    model: Any,
+    feature_extractor: Any,
+    *,
+    cuts: Cuts = Cuts(WINDOW_S, HOP_S),
+    keep_up: bool = False,
+) -> Iterator[Row]:
+    """Scores sound as it comes.
+
+    Args:
+        blocks: Samples `(samples,)` or `(samples, channels)`, float32 in [-1, 1], of any length, as
+            they come.
+        sampling_rate: Of them, in Hz.
+        model: An `EmpathicInsightModel`, on its device, in evaluation mode.
+        feature_extractor: The `WhisperFeatureExtractor` that belongs to it.
+        cuts: Lengths of the windows, and whether those without speech get no score.
+        keep_up: Where sound comes faster than it can be scored, score the newest window and pass
+            over the ones before it. For a microphone; of a file that is piped in, nothing should
+            be lost.
+
+    Yields:
+        Rows with `start_s` and `end_s` from the first sample, a score a head on its native scale,
+        `quality`, `outcome` (`"scored"` or `"no_speech"`), `passed_over` (windows left out before
+        this one) and `delay_s` (from the arrival of the last sample to the row).
+
+    Raises:
+        UserError: Windows that cannot be.
+        AudioError: Sound that is none: not finite, far beyond [-1, 1], or at the end nothing but
+            zeros.
+        ScoringError: The model gives scores that are not finite.
+
+    Example:
+        >>> from modeling_empathic.scoring.loading import load_model
+        >>> model, extractor, _ = load_model(
+        ...     None, revision=None, heads=["Anger"], device="cpu", dtype="auto")
+        >>> noise = np.random.default_rng(0).uniform(-0.1, 0.1, (50, 1_600)).astype(np.float32)
+        >>> [(row["start_s"], row["end_s"]) for row in live(noise, 16_000, model, extractor)]
+        [(0.0, 3.0), (1.0, 4.0), (2.0, 5.0)]
+    """
+    longest_s = feature_extractor.n_samples / SAMPLE_RATE
+    cuts.check(longest_s)
+    heads = list(model.config.head_names)
+    cut = getattr(model.config, "cut_to_speech", False)
+
+    def rows(windows: list[Window], arrived: float) -> Iterator[Row]:
+        kept = windows[-1:] if keep_up else windows
+        for number, window in enumerate(kept):
+            row = empty_row({}, heads)
+            del row["duration_s"], row["error"]
+            if scored_or_not(row, window, cuts):
+                features = features_of(window.samples, feature_extractor, cut)
+                score_batch([(row, features)], model, heads)
+            row["passed_over"] = 0 if number else len(windows) - len(kept)
+            yield row | {"delay_s": round(time.monotonic() - arrived, 4)}
+
+    mix, cutter = Mix("sound", None), Cutter(cuts, longest_s)
+    for block in blocks:
+        arrived = time.monotonic()
+        mix.add(block[:, None] if block.ndim == 1 else block, sampling_rate)
+        yield from rows(list(cutter.add(mix.take())), arrived)
+    arrived = time.monotonic()
+    mix.sound()
+    yield from rows([*cutter.add(mix.take()), *cutter.end()], arrived)
+
+
+def pcm_blocks(stream: Any, n_channels: int, block_bytes: int = 1 << 16) -> Iterator[np.ndarray]:
+    """Samples of raw 16-bit PCM, little-endian, as they can be read.
+
+    Args:
+        stream: Binary, such as `sys.stdin.buffer`; what it has is taken, without waiting for more.
+        n_channels: Interleaved.
+        block_bytes: The most at a time.
+
+    Yields:
+        `(samples, channels)` float32 in [-1, 1).
+
+    Raises:
+        UserError: It begins as a file of another kind does, whose header is no sound.
+
+    Example:
+        >>> import io
+        >>> [block.tolist() for block in pcm_blocks(io.BytesIO(bytes([0, 64, 0, 192])), 1)]
+        [[[0.5], [-0.5]]]
+    """
+    read = getattr(stream, "read1", stream.read)
+    frame, rest, begun = 2 * n_channels, b"", False
+    while more := read(block_bytes):
+        data = rest + more
+        if not begun and (data.startswith(_FILES) or data[4:8] == b"ftyp"):
+            raise UserError(
+                "this is an audio file, not raw PCM: score it with `emonet-voice score`, or decode "
+                "it first: ffmpeg -i FILE -f s16le -ac 1 -ar 16000 -"
+            )
+        begun = True
+        whole = len(data) - len(data) % frame
+        rest = data[whole:]
+        if whole:
+            samples = np.frombuffer(data[:whole], "<i2").astype(np.float32) / 32768
+            yield samples.reshape(-1, n_channels)

@@ -1,0 +1,111 @@
+"""Sound that is scored while it comes: by the iterator, and by `emonet-voice listen`."""
+
+import io
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+
+from modeling_empathic.audio import AudioError
+from modeling_empathic.scoring.clips import score_files
+from modeling_empathic.scoring.cuts import Cuts
+from modeling_empathic.scoring.live import live, pcm_blocks
+from tests.support.command import run_command
+from tests.support.scoring_fakes import HEADS, FakeExtractor, FakeModel
+
+SOUND = np.random.default_rng(0).uniform(-0.3, 0.3, 16_000 * 8).astype(np.float32)
+
+
+def pcm(samples) -> bytes:
+    return (samples * 32_768).astype("<i2").tobytes()
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_rows_are_those_of_the_file(rate, tmp_path):
+    soundfile.write(tmp_path / "x.wav", SOUND, rate)
+    cuts = Cuts(2, 1)
+    of_file = list(
+        score_files([tmp_path / "x.wav"], FakeModel(), FakeExtractor(), batch_size=1, cuts=cuts)
+    )
+    blocks = pcm_blocks(io.BytesIO(pcm(SOUND)), 1, block_bytes=1_601)
+    rows = list(live(blocks, rate, FakeModel(), FakeExtractor(), cuts=cuts))
+    assert len(rows) == len(of_file) > 0
+    for row, expected in zip(rows, of_file, strict=True):
+        for key in ("start_s", "end_s", "quality", "outcome"):
+            assert row[key] == expected[key]
+        assert [row[name] for name in HEADS] == pytest.approx(
+            [expected[n] for n in HEADS], abs=1e-4
+        )
+        assert row["delay_s"] >= 0 and row["passed_over"] == 0
+
+
+def test_a_row_comes_with_the_block_that_completes_its_window():
+    taken = []
+
+    def blocks():
+        for at in range(0, len(SOUND), 4_000):
+            taken.append((at + 4_000) / 16_000)
+            yield SOUND[at : at + 4_000]
+
+    for row in live(blocks(), 16_000, FakeModel(), FakeExtractor(), cuts=Cuts(2, 0.5)):
+        assert row["end_s"] == taken[-1]  # not a quarter of a second later
+
+
+def test_a_microphone_faster_than_the_model_loses_the_oldest_and_says_how_many():
+    blocks = [SOUND[:40_000], SOUND[40_000:120_000]]
+    rows = list(live(blocks, 16_000, FakeModel(), FakeExtractor(), cuts=Cuts(2, 1), keep_up=True))
+    assert [(row["end_s"], row["passed_over"]) for row in rows] == [(2, 0), (7, 4), (7.5, 0)]
+
+
+def test_sound_that_is_none_is_an_error():
+    for blocks, words in (([], "no samples"), ([np.zeros(32_000, np.float32)], "silence")):
+        with pytest.raises(AudioError, match=words):
+            list(live(blocks, 16_000, FakeModel(), FakeExtractor()))
+
+
+@pytest.fixture
+def piped(monkeypatch, faked):
+    def listen(content: bytes, *options):
+        stdin = SimpleNamespace(buffer=io.BytesIO(content), isatty=lambda: False)
+        monkeypatch.setattr(sys, "stdin", stdin)
+        return run_command("listen", *options)
+
+    return listen
+
+
+def test_a_pipe_of_pcm_gives_a_json_line_a_hop(piped):
+    code, out, error = piped(pcm(SOUND), "--window", "2", "--json", "--heads", "anger")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0, error
+    assert [row["end_s"] for row in rows] == [2, 3, 4, 5, 6, 7, 8]
+    assert set(rows[0]) == {
+        *("start_s", "end_s", "anger", "quality", "outcome", "passed_over", "delay_s")
+    }
+    both = np.stack([SOUND, SOUND], axis=1)
+    code, out, _ = piped(pcm(both), "--channels", "2", "--window", "4", "--hop", "4", "--top", "1")
+    assert code == 0 and len(out.splitlines()) == 2
+    assert out.startswith("0.0 s to 4.0 s: Awe ")
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "words"),
+    [
+        (b"RIFF....WAVEfmt ", (), "an audio file, not raw PCM"),
+        (b"", (), "no samples"),
+        (pcm(SOUND), ("--rate", "16"), "rate: sampling rate 16 is not"),
+        (pcm(SOUND), ("--hop", "4"), "hop 4 s: choose 0.1 to 3 s"),
+    ],
+)
+def test_what_cannot_be_listened_to_is_one_line(piped, content, options, words):
+    code, out, error = piped(content, *options)
+    assert code == 2 and words in error and out == "" and len(error.splitlines()) == 1
+
+
+def test_without_a_pipe_a_microphone_is_asked_for(monkeypatch, faked):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    code, _, error = run_command("listen")
+    assert code == 2 and 'pip install "emonet-voice[live]"' in error

@@ -1,0 +1,63 @@
+"""Clips alike in emotion: embeddings, exact search, and the index that is kept."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from modeling_empathic.scoring import neighbours as library
+from modeling_empathic.scoring.neighbours import nearest
+from tests.support.command import run_command
+from tests.support.places import REPOSITORY
+
+CLIPS = REPOSITORY / "examples" / "clips"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clips")
+    for name in ("de_anger", "de_neutral", "en_doubt", "es_sadness"):
+        shutil.copy(CLIPS / f"{name}.flac", folder)
+    (folder / "bad.wav").write_bytes(b"not audio")
+    return folder
+
+
+def search(folder, *options):
+    clip = folder / "de_anger.flac"
+    code, out, error = run_command("neighbours", folder, "--clip", clip, *options, "--json")
+    return code, out and json.loads(out), error
+
+
+def test_the_clips_most_alike_are_found_and_the_clip_is_not_its_own_neighbour(folder, monkeypatch):
+    code, rows, error = search(folder, "--top", "2", "--index", folder / "index.parquet")
+    assert code == 1 and "bad.wav" in error  # one could not be read, and the rest go on
+    assert len(rows) == 2 and rows[0]["alike"] >= rows[1]["alike"]
+    assert not any("anger" in row["path"] for row in rows)
+    encoded = []
+    monkeypatch.setattr(library, "project_windows", lambda *_: encoded.append(1))
+    code, again, _ = search(folder, "--top", "2", "--index", folder / "index.parquet")
+    assert again == rows and not encoded
+    code, _, error = search(folder, "--index", folder / "index.parquet", "--heads", "anger")
+    assert code == 2 and "was made by another model (heads differ)" in error
+
+
+def test_the_search_is_exact():
+    vectors = np.random.default_rng(0).standard_normal((200, 16)).astype(np.float32)
+    query = np.random.default_rng(1).standard_normal(16).astype(np.float32)
+    centred, wanted = vectors - vectors.mean(0), query - vectors.mean(0)
+    alike = [
+        row @ wanted / np.linalg.norm(row) / np.linalg.norm(wanted) for row in centred.astype(float)
+    ]
+    numbers, cosines = nearest(vectors, query, 7)
+    assert numbers.tolist() == np.argsort(alike)[::-1][:7].tolist()
+    np.testing.assert_allclose(cosines, np.sort(alike)[::-1][:7], atol=1e-5)
+    assert len(nearest(vectors[:3], query, 7)[0]) == 3
+
+
+def test_what_is_no_index_is_not_written_over(folder, tmp_path):
+    (tmp_path / "x.parquet").write_text("mine")
+    code, _, error = search(folder, "--index", tmp_path / "x.parquet")
+    assert code == 2 and "is no index of clips" in error
+    assert (tmp_path / "x.parquet").read_text() == "mine"
+    assert search(folder, "--index", tmp_path / "x.csv")[0] == 2
