@@ -1,4 +1,4 @@
-"""A folder of anybody's with a CSV is a corpus: what it says, what is wrong with it, what is built."""
+"""A folder with a CSV is a corpus: what it says, what is wrong with it, and what is built."""
 
 import pytest
 from pyarrow import parquet
