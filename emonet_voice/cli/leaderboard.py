@@ -44,7 +44,8 @@ def leaderboard(
 
     Systems are ranked only on the same Bench, revision and configuration; the newest of a system's
     results counts. Written are leaderboard.parquet and leaderboard.json, which the leaderboard's
-    Space shows, eval.yaml for the data set, and entries for models that are on the Hub.
+    Space shows, eval.yaml for the data set, entries for models that are on the Hub, and the texts
+    of the pull requests that bring them there. Systems behind an API appear on our Space alone.
 
     With --bench and --scores every two systems are compared on the same clips, corrected over all
     pairs: beside a rank stand the ranks that chance allows, and a star marks those that cannot be
@@ -64,6 +65,7 @@ def leaderboard(
     from evaluate_metrics.leaderboard.hub_files import write_hub_files
     from evaluate_metrics.leaderboard.merge import merge, write_leaderboard
     from evaluate_metrics.leaderboard.printed import sections
+    from evaluate_metrics.leaderboard.pull_requests import write_pull_requests
     from modeling_empathic.report import tables
     from modeling_empathic.report.files import as_json as to_json
     from modeling_empathic.report.progress import status
@@ -72,6 +74,7 @@ def leaderboard(
     with status(Terminal(stderr=True), "Comparing"):
         table = merge(results, scores=scores or (), bench=labels)
     written = [*write_leaderboard(table, output), *write_hub_files(table, output)]
+    written += write_pull_requests(table, output)
     if as_json:
         typer.echo(to_json(table))
     elif markdown:

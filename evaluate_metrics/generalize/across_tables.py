@@ -25,7 +25,13 @@ def as_markdown(result: AcrossResult, heading: str = "###") -> str:
 
 
 def sections(result: AcrossResult) -> list[Section]:
-    """Corpora never met, which differences are real, then each corpus as `generalize` shows it."""
+    """`across_sections`, then each corpus as `generalize` shows it."""
+    own = (one.sections(of)[:-1] for of in result["corpora"].values())
+    return [*across_sections(result), *(section for of in own for section in of)]
+
+
+def across_sections(result: AcrossResult) -> list[Section]:
+    """Corpora never met, and which differences between systems are real."""
     corpora, classes = list(result["rows"]), result["classes"]
     titles = {name: of["corpus"].get("title", name) for name, of in result["corpora"].items()}
     systems = [row["system"] for row in result["rows"][corpora[0]]]
@@ -54,8 +60,6 @@ def sections(result: AcrossResult) -> list[Section]:
                 compared, "On the clips that both answered; p corrected over a corpus's pairs.",
             )
         )  # fmt: skip
-    for of in result["corpora"].values():
-        whole += one.sections(of)[:-1]
     return whole
 
 

@@ -15,7 +15,7 @@ from tests.support.evaluation_maker import FEW, heard, made_bench, write
 
 def test_holm_is_over_all_pairs_and_what_is_not_tested_is_not_known():
     pairs = {("a", "b"): Compared(0.1, 0.03), ("a", "c"): Compared(0.2, 0.03)}
-    assert rank_intervals("abc", pairs) == {name: (1, 3) for name in "abc"}  # 0.06 corrected
+    assert rank_intervals("abc", pairs) == dict.fromkeys("abc", (1, 3))  # 0.06 corrected
     alone = rank_intervals("abc", {("b", "a"): Compared(-0.1, 0.03)})
     assert alone == {"a": (1, 2), "b": (2, 3), "c": (1, 3)}
 

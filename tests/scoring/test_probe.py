@@ -10,6 +10,14 @@ from tests.support.scoring_fakes import write_clip
 
 
 @pytest.fixture(scope="module")
+def nano():
+    """Nano with two heads, and its front end."""
+    from modeling_empathic.scoring.loading import load_model
+
+    return load_model(None, revision=None, heads=["Anger", "Awe"], device="cpu", dtype="auto")[:2]
+
+
+@pytest.fixture(scope="module")
 def glide():
     """A voice-like buzz that rises from 120 to 240 Hz in a second, and a quiet hiss after it."""
     hz = np.geomspace(120, 240, 16_000)

@@ -26,6 +26,14 @@ def ravdess_folder(folder: Path) -> Path:
     return folder
 
 
+def nemo_folder(folder: Path) -> Path:
+    """Six clips of two speakers."""
+    names = [f"{who}_{what}_1" for who in ("EB0", "WR0") for what in ("anger", "sadness", "fear")]
+    for seed, name in enumerate(names):
+        write_clip(folder / f"{name}.wav", seconds=0.5, seed=50 + seed)
+    return folder
+
+
 def labelled_folder(folder: Path) -> Path:
     """Four clips of two speakers with a CSV; one more that it does not name."""
     lines = ["file,label,speaker,text"]
