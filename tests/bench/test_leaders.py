@@ -58,3 +58,20 @@ def test_a_cost_that_is_no_number_is_unknown(tmp_path, value):
     write_result(evaluate(predictions, bench, system="a", n_resamples=0), tmp_path / "a.json")
     (row,) = merge([tmp_path / "a.json"], published=False)["rows"]
     assert row["usd_a_clip"] != row["usd_a_clip"]
+
+
+def test_what_the_hub_needs_is_ready_to_send_and_only_open_models_are_in_it(tmp_path):
+    from evaluate_metrics.leaderboard.pull_requests import write_pull_requests
+
+    row = {"benchmark": "b", "spearman": 0.4, "macro_spearman": 0.3, "rows": 10, "scored": 9,
+           "model": "someone/open", "revision": "a" * 40, "bench_source": "laion/bench",
+           "bench_revision": "b" * 40, "bench_config": "default",
+           "without_prediction": 0}  # fmt: skip
+    table = {"rows": [row, row | {"model": None, "revision": None}]}
+    files = write_pull_requests(table, tmp_path)
+    assert [file.relative_to(tmp_path).parts[:-1] for file in files] == [
+        ("huggingface.js",), ("models", "someone--open"),
+    ]  # fmt: skip
+    text = files[1].read_text()
+    assert "--create-pr" in text and "0.400 pooled" in text and "1 of 10 rows" in text
+    assert "packages/tasks/src/eval.ts" in files[0].read_text()
