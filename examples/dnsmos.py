@@ -10,6 +10,7 @@ python examples/dnsmos.py plus.parquet clips/
 """
 
 import argparse
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,13 @@ def measure(path: str | Path) -> dict[str, float]:
         UserError: speechmos is not installed.
     """
     try:
-        from speechmos import dnsmos
+        dnsmos = import_module("speechmos.dnsmos")
     except ImportError as error:
         raise UserError(
             f"pip install speechmos onnxruntime pandas requests tqdm: {error}"
         ) from None
     samples = np.clip(load_audio(str(path)), -1, 1)
-    answer: Any = dnsmos.run(samples, sr=SAMPLE_RATE)
+    answer = dnsmos.run(samples, sr=SAMPLE_RATE)
     return {name: float(value) for name, value in answer.items() if name.endswith("mos")}
 
 

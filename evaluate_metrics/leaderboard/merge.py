@@ -209,8 +209,9 @@ def _of_provenance(result: Result, name: str, file: str) -> str | None:
 def _cost(result: Result, name: str) -> float:
     """What the maker of the predictions says that a clip took; NaN where it is no number."""
     value = result.predictions.provenance.get(name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and 0 <= value < 1e6 else math.nan
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e6:
+        return float(value)
+    return math.nan
 
 
 def _cell(of: OfEmotion, interval: Interval) -> Cell:

@@ -162,7 +162,7 @@ def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
         return float("nan")
     ranks = [np.unique(of, return_inverse=True, return_counts=True)[1:] for of in (a, b)]
     places = [(np.cumsum(counts) - (counts - 1) / 2)[codes] for codes, counts in ranks]
-    return float(np.corrcoef(*places)[0, 1])
+    return float(np.corrcoef(places[0], places[1])[0, 1])
 
 
 def _pitch(samples: np.ndarray) -> np.ndarray:
@@ -192,7 +192,8 @@ def _marks(
     samples: np.ndarray, f0: np.ndarray, start: int, end: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Peaks a period apart, and the period at each."""
-    marks, periods = [], []
+    marks: list[int] = []
+    periods: list[int] = []
     place = start
     while place < end:
         frame = min(place // _HOP, len(f0) - 1)

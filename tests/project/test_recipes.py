@@ -39,12 +39,13 @@ def test_dnsmos_is_asked_for_every_clip_and_named_where_it_is_not_there(tmp_path
         write_clip(tmp_path / f"{i}.wav", 0.5, i)
     table = pd.DataFrame({"path": ["0.wav", "1.wav", "2.wav"], "outcome": "scored",
                           "Speech Quality": [1.0, 2.0, 3.0]})  # fmt: skip
-    monkeypatch.setitem(sys.modules, "speechmos", None)
+    monkeypatch.setitem(sys.modules, "speechmos.dnsmos", None)
     with pytest.raises(UserError, match="pip install speechmos"):
         compare(table, tmp_path)
     answers = iter([2.0, 3.0, 4.0])
     fake = SimpleNamespace(run=lambda samples, sr: {"sig_mos": next(answers), "ovrl_mos": 1.0})
-    monkeypatch.setitem(sys.modules, "speechmos", SimpleNamespace(dnsmos=fake))
+    monkeypatch.setitem(sys.modules, "speechmos", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "speechmos.dnsmos", fake)
     assert compare(table, tmp_path) == [("Speech Quality", 1.0, 1.0, 3)]
     with pytest.raises(UserError, match="score with --model plus"):
         compare(table.drop(columns="Speech Quality"), tmp_path)
