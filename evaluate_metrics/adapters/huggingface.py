@@ -54,12 +54,11 @@ class HuggingFace:
             config = transformers.AutoConfig.from_pretrained(model, revision=model_revision)
             self.prompted = _is_language_model(config)
             task: Any = "any-to-any" if self.prompted else "audio-classification"
-            self._pipeline: Any = transformers.pipeline(
-                task,
-                model=model if self.prompted else _classifier(model, model_revision),
-                feature_extractor=None if self.prompted else model,
-                revision=model_revision,
-            )
+            if self.prompted:
+                parts: dict[str, Any] = {"model": model, "revision": model_revision}
+            else:
+                parts = _classifier(model, model_revision)
+            self._pipeline: Any = transformers.pipeline(task, **parts)
         except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
             raise AdapterError(f"cannot load {model}: {one_line(error)}") from None
         self._lock = threading.Lock()  # pipelines are not made for several threads
@@ -117,13 +116,13 @@ class HuggingFace:
         return str(answers[0]["generated_text"])
 
 
-def _classifier(model: str, revision: str | None) -> Any:
-    """A classifier with all of its weights.
+def _classifier(model: str, revision: str | None) -> dict[str, Any]:
+    """A classifier with all of its weights, and its feature extractor.
 
     transformers fills what a checkpoint lacks with random numbers and goes on: `laion/
     voice-tagging-whisper`, which writes words, opens as a classifier whose head is noise.
     """
-    from transformers import AutoModelForAudioClassification
+    from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
     loaded: Any = AutoModelForAudioClassification.from_pretrained(
         model, revision=revision, output_loading_info=True
@@ -137,7 +136,8 @@ def _classifier(model: str, revision: str | None) -> Any:
             f"{model} is {kind} and no classifier: {len(absent)} weights of its head would be "
             f"random ({', '.join(absent[:3])})"
         )
-    return classifier
+    extractor = AutoFeatureExtractor.from_pretrained(model, revision=revision)
+    return {"model": classifier, "feature_extractor": extractor}
 
 
 def _is_language_model(config: Any) -> bool:

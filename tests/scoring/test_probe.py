@@ -19,8 +19,8 @@ def nano():
 
 @pytest.fixture(scope="module")
 def glide():
-    """A voice-like buzz that rises from 120 to 240 Hz in a second, and a quiet hiss after it."""
-    hz = np.geomspace(120, 240, 16_000)
+    """A voice-like buzz that rises from 120 to 240 Hz in 0.6 s, and a quiet hiss after it."""
+    hz = np.geomspace(120, 240, 9600)
     phase = 2 * np.pi * np.cumsum(hz) / 16_000
     buzz = sum(np.sin(k * phase) / k for k in range(1, 12)) * 0.2
     return np.concatenate([buzz, np.random.default_rng(0).normal(0, 0.001, 4000)])
@@ -29,11 +29,11 @@ def glide():
 def test_a_flat_pitch_is_the_clips_median_and_the_clip_stays_as_loud(glide):
     flat = flatten_pitch(glide)
     before, after = _pitch(glide), _pitch(flat)
-    middle = slice(10, 90)
+    middle = slice(8, 52)
     assert np.nanstd(before[middle]) > 20
     assert np.nanstd(after[middle]) < 3
     assert np.nanmedian(after[middle]) == pytest.approx(np.nanmedian(before), rel=0.03)
-    loudness = [np.sqrt(np.mean(of[:16_000] ** 2)) for of in (glide, flat)]
+    loudness = [np.sqrt(np.mean(of[:9600] ** 2)) for of in (glide, flat)]
     assert loudness[1] == pytest.approx(loudness[0], rel=0.25)
     np.testing.assert_array_equal(flat[-2000:], glide[-2000:])
 
