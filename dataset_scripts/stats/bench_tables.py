@@ -189,14 +189,14 @@ def _single_section(stats: Stats) -> Section:
     """Coefficients of a single rating, which need no matrix: all ratings count."""
     rows = [
         [short_name(row["emotion"]), _number(row["krippendorff"]), _interval(row, "krippendorff_"),
-         _number(row["icc"]), _interval(row, "icc_"), _number(row["icc_of_mean"])]
+         _number(row["icc"]), _interval(row, "icc_")]
         for row in stats["alpha"]
     ]  # fmt: skip
     note = (
-        "Krippendorff's ordinal α; ICC(1,1) of one rating and ICC(1,k) of a clip's mean, raters "
-        "drawn anew for each clip. Intervals from a bootstrap over clips."
+        "α: Krippendorff's, ordinal. ICC: ICC(1,1), raters drawn anew for each clip. Intervals "
+        "from a bootstrap over clips."
     )
-    headers = ("Emotion", "Krippendorff", "95 %", "ICC", "95 %", "ICC of mean")
+    headers = ("Emotion", "α", "95 %", "ICC", "95 %")
     return plain("Agreement of single ratings", headers, rows, note)
 
 
