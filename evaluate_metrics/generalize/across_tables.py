@@ -119,7 +119,6 @@ def plot(result: AcrossResult, folder: str | Path) -> list[Path]:
             _panel(axes, result, name)
         panels[0].set_yticks(range(n), [_wrapped(row["system"])
                                         for row in result["rows"][corpora[0]]])  # fmt: skip
-        panels[0].invert_yaxis()
         title = f"Corpora never met: unweighted average recall of {', '.join(result['classes'])}"
         figure.suptitle(title, fontsize=10, x=0.02, ha="left", parse_math=False)
         figure.supxlabel("%, with 95 % intervals by speaker; dashed: any constant answer",
@@ -146,7 +145,8 @@ def _panel(axes: Any, result: AcrossResult, name: str) -> None:
         axes.plot([value], [i], "o", color=PURPLE, markersize=6)
         axes.annotate(f"{value:.0f}", (value, i), xytext=(0, 6), textcoords="offset points",
                       ha="center", fontsize=8)  # fmt: skip
-    axes.set_xlim(0, 100)
+    axes.set_xlim(0, 102)
+    axes.set_xticks(range(0, 100, 20))
     axes.set_ylim(len(rows) - 0.5, -0.7)
     axes.grid(axis="x", color=GREY, linewidth=0.6)
     axes.set_axisbelow(True)

@@ -217,7 +217,7 @@ def _result(
         "made": made_now(),
         "corpus": {
             "name": corpus,
-            "title": kind.__name__,
+            "title": kind.CARD["pretty_name"],
             "source": Path(root).resolve().name,
             "clips": len(truth.label),
             "published_clips": kind.PUBLISHED.get("clips", len(truth.label)),
