@@ -34,16 +34,14 @@ def sections(result: Result) -> list[Section]:
     rows, floors, published = result["rows"], result["floors"], result["published"]
     calling = [row for row in (*rows, *floors) if _defined(row["overall"])]
     answering = [row for row in (*rows, *floors) if _defined(row["top1"])]
-    by_class = [
-        line
-        for row in calling
-        for line in (
-            [_label(row), *(percent(row["per_class"][c]["hit_rate"]) for c in classes),
-             percent(row["overall"])],
-            ["   by chance", *(percent(row["per_class"][c].get("hit_rate_shuffled"))
-                               for c in classes), percent(row["overall_shuffled"])],
-        )
-    ]  # fmt: skip
+    by_class: list[list[str]] = []
+    for row in calling:
+        of = row["per_class"]
+        by_class.append([_label(row), *(percent(of[c]["hit_rate"]) for c in classes),
+                         percent(row["overall"])])  # fmt: skip
+        if "hit_rate_shuffled" in of[classes[0]]:  # stored results of version 0.2 lack it
+            by_class.append(["   by chance", *(percent(of[c]["hit_rate_shuffled"]) for c in classes),
+                             percent(row["overall_shuffled"])])  # fmt: skip
     by_class += [
         [f"paper: {row['system']}", *(percent(row["per_class"].get(c)) for c in classes),
          percent(row["overall"])]
