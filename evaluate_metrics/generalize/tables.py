@@ -40,8 +40,8 @@ def sections(result: Result) -> list[Section]:
         by_class.append([_label(row), *(percent(of[c]["hit_rate"]) for c in classes),
                          percent(row["overall"])])  # fmt: skip
         if "hit_rate_shuffled" in of[classes[0]]:  # stored results of version 0.2 lack it
-            by_class.append(["   by chance", *(percent(of[c]["hit_rate_shuffled"]) for c in classes),
-                             percent(row["overall_shuffled"])])  # fmt: skip
+            chance = (percent(of[c]["hit_rate_shuffled"]) for c in classes)
+            by_class.append(["   by chance", *chance, percent(row["overall_shuffled"])])
     by_class += [
         [f"paper: {row['system']}", *(percent(row["per_class"].get(c)) for c in classes),
          percent(row["overall"])]
