@@ -330,6 +330,7 @@ TABLES = {
     "cpu_limit": cpu_limit,
     "drift": drift,
     "ceiling": _elsewhere("ceiling", "ceiling_table"),
+    "leaders": _elsewhere("leaders", "leaders_table"),
     "first_hour": _elsewhere("first_hour", "first_hour_table"),
     "generalization": _elsewhere("generalization", "generalization_table"),
     "head_layout": head_layout,

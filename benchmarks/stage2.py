@@ -317,7 +317,7 @@ def readings(folder: Path) -> dict[str, Any]:
     assert reference is not None
     norms = {name: (found.mean, found.sd) for name, found in reference.heads.items()}
     met = heard_speakers(str(NANO), "emodb")
-    with open_corpus(folder, "emodb") as clips:
+    with open_corpus(folder, EmoDB) as clips:
         unmet = [clip for clip in clips if clip.speaker not in met]
         scored = score_clips(unmet, model, extractor, lambda: None)
     classes = list(EmoDB.CLASSES)

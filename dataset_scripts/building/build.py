@@ -31,6 +31,7 @@ from dataset_scripts.corpora import CORPORA, corpus_class
 from dataset_scripts.corpora.bench import RATING_FEATURES, ratings_of
 from dataset_scripts.corpora.clips import Acoustics, acoustic_columns
 from dataset_scripts.corpora.corpus import Corpus
+from dataset_scripts.corpora.folder import FolderCorpus, folder_corpus
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from modeling_empathic import __version__
 from modeling_empathic.report.files import locked, sha256, write_json
@@ -71,6 +72,7 @@ def build(
     max_shard_mb: float = MAX_SHARD_MB,
     acoustics: Acoustics | None = None,
     progress: Callable[[int, int], None] | None = None,
+    labels: str | Path | None = None,
 ) -> Built:
     """Builds a corpus from its source, goes on with a build that was killed, or checks a whole one.
 
@@ -85,6 +87,8 @@ def build(
         max_shard_mb: About the size of the largest data shard, in millions of bytes.
         acoustics: Acoustic features to add as columns.
         progress: Called with `(clips written, clips)`, at first with those of a build before.
+        labels: CSV of a folder of anybody's (`corpora.folder`); then `corpus` and `assert_counts`
+            mean nothing.
 
     Raises:
         RawReleaseError: What is wrong with the source, with file and row.
@@ -92,9 +96,13 @@ def build(
         BuildError: A clip twice, an `out` that is in the way, or a `corpus` that is not one.
         UserError: Another build is writing `out`.
     """
-    if corpus not in CORPORA:
+    kind: type[Corpus]
+    if labels is not None:
+        kind, corpus, assert_counts = folder_corpus(source, labels), "folder", False
+    elif corpus in CORPORA:
+        kind = corpus_class(corpus)
+    else:
         raise BuildError(f"unknown corpus {corpus!r}; choose from {', '.join(CORPORA)}")
-    kind = corpus_class(corpus)
     if not max_shard_mb > 0:
         raise BuildError(f"max_shard_mb={max_shard_mb:g} is not a size")
     out = Path(out).resolve()
@@ -106,7 +114,8 @@ def build(
             "revision": commit,
         },
         "source_files": {
-            file.name: {"bytes": file.stat().st_size, "sha256": sha256(file)} for file in files
+            _key(file, source, kind): {"bytes": file.stat().st_size, "sha256": sha256(file)}
+            for file in (*files, *([Path(labels)] if labels is not None else []))
         },
         "settings": {
             "max_shard_mb": float(max_shard_mb),
@@ -142,6 +151,13 @@ def build(
         (work / "built").rename(out)
         (work / JOURNAL).unlink()
     return Built(manifest, len(manifest["files"]) - kept)
+
+
+def _key(file: Path, source: str | Path, kind: type[Corpus]) -> str:
+    """A source file's name; of a folder of anybody's its path, since folders may repeat names."""
+    root = Path(source).resolve()
+    below = issubclass(kind, FolderCorpus) and file.is_relative_to(root)
+    return file.relative_to(root).as_posix() if below else file.name
 
 
 def _versions() -> dict[str, str]:

@@ -63,6 +63,7 @@ def card(
     MetadataConfigs(configs).to_dataset_card_data(data)
     DatasetInfosDict(infos).to_dataset_card_data(data)
     facts = corpus.FACTS
+    citation = f"\n```bibtex\n{facts['citation'].strip()}\n```\n" if facts["citation"] else ""
     revision = f" at revision `{source['revision']}`" if source["revision"] else ""
     return f"""---
 {data.to_yaml()}
@@ -82,8 +83,4 @@ Built by `emonet-voice bench build` from `{source["name"]}`{revision}. Audio is 
 of the source; `clip_id` is its SHA-256. `manifest.json` has the checksum of every file.
 
 Licence: {facts["license"].rstrip(".")}. Homepage: {facts["homepage"]}
-
-```bibtex
-{facts["citation"].strip()}
-```
-"""
+{citation}"""

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 CORPORA = {
     "bench": "bench.EmoNetVoiceBench",
     "emodb": "emodb.EmoDB",
+    "nemo": "nemo.NEMO",
     "ravdess": "ravdess.RAVDESS",
 }
 """Name of a corpus -> module and class here; imported when asked for, since `datasets` is heavy."""
@@ -31,7 +32,7 @@ def acted_corpora() -> "dict[str, type[ActedCorpus]]":
 
     Example:
         >>> list(acted_corpora())
-        ['emodb', 'ravdess']
+        ['emodb', 'nemo', 'ravdess']
     """
     from dataset_scripts.corpora.corpus import ActedCorpus
 

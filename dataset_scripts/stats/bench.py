@@ -28,6 +28,7 @@ from dataset_scripts.agreement import (
 )
 from dataset_scripts.annotations import AGREEMENT_TYPES, CONSENSUS, SCORES, Rating
 from dataset_scripts.ceiling import ceiling
+from dataset_scripts.intraclass import intraclass_by_emotion
 
 NEEDED = ("emotion", "ratings")
 OPTIONAL = ("language", "voice", "duration_s")
@@ -136,7 +137,8 @@ def _alpha_rows(
     items: RatedItems, matrix: str, n_resamples: int, seed: int
 ) -> list[dict[str, Any]]:
     alphas = alpha_by_emotion(items, matrix, n_resamples=n_resamples, seed=seed)
-    krippendorff = alpha_by_emotion(items, "krippendorff")
+    krippendorff = alpha_by_emotion(items, "krippendorff", n_resamples=n_resamples, seed=seed)
+    alike = intraclass_by_emotion(items, n_resamples=n_resamples, seed=seed)
     rows = [
         {
             "emotion": name,
@@ -147,6 +149,12 @@ def _alpha_rows(
             "n_undefined_resamples": alpha.n_undefined,
             "reason": alpha.reason,
             "krippendorff": krippendorff[name].value,
+            "krippendorff_ci_lower": krippendorff[name].low,
+            "krippendorff_ci_upper": krippendorff[name].high,
+            "icc": alike[name].single.value,
+            "icc_ci_lower": alike[name].single.low,
+            "icc_ci_upper": alike[name].single.high,
+            "icc_of_mean": alike[name].mean.value,
         }
         for name, alpha in alphas.items()
     ]

@@ -59,6 +59,7 @@ def sections(stats: Stats) -> list[Section]:
         ),
         _ceiling_section(stats),
         _alpha_section(stats),
+        _single_section(stats),
         plain(
             "How α moves with the matrix",
             ("Matrix", "Overall", "Mean of emotions"),
@@ -184,13 +185,32 @@ def _ceiling_cells(one: Stats, half: Stats, perfect: Stats) -> list[str]:
     return [*pair, _number(one["mae"]), mae, _number(perfect["pearson"])]
 
 
+def _single_section(stats: Stats) -> Section:
+    """Coefficients of a single rating, which need no matrix: all ratings count."""
+    rows = [
+        [short_name(row["emotion"]), _number(row["krippendorff"]), _interval(row, "krippendorff_"),
+         _number(row["icc"]), _interval(row, "icc_")]
+        for row in stats["alpha"]
+    ]  # fmt: skip
+    note = (
+        "α: Krippendorff's, ordinal. ICC: ICC(1,1), raters drawn anew for each clip. Intervals "
+        "from a bootstrap over clips."
+    )
+    headers = ("Emotion", "α", "95 %", "ICC", "95 %")
+    return plain("Agreement of single ratings", headers, rows, note)
+
+
+def _interval(row: dict[str, Any], of: str) -> str:
+    low, high = row[f"{of}ci_lower"], row[f"{of}ci_upper"]
+    return "" if math.isnan(low) else f"[{_number(low)}, {_number(high)}]"
+
+
 def _alpha_section(stats: Stats) -> Section:
     rows, notes = [], []
     for row in stats["alpha"]:
-        name, low, high = short_name(row["emotion"]), row["ci_lower"], row["ci_upper"]
-        interval = "" if math.isnan(low) else f"[{_number(low)}, {_number(high)}]"
+        name = short_name(row["emotion"])
         others = [f"{row['n_items']:,}", _number(row["krippendorff"])]
-        rows.append([name, _number(row["alpha"]), interval, *others])
+        rows.append([name, _number(row["alpha"]), _interval(row, ""), *others])
         if row["reason"]:
             notes.append(f"{name}: {row['reason']}.")
     note = (

@@ -39,6 +39,12 @@ def build(
     corpus: Annotated[
         str, typer.Option(metavar="NAME", help=f"What SRC holds: {', '.join(CORPORA)}.")
     ] = "bench",
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV", help="SRC is a folder of yours: columns file, label, speaker[, text]."
+        ),
+    ] = None,
     revision: Annotated[
         str | None, typer.Option(metavar="REV", help="Branch, tag or commit of SRC on the Hub.")
     ] = None,
@@ -71,6 +77,8 @@ def build(
     Example: `emonet-voice bench build t1a5anu-anon/emonet-voice-bench bench/`
 
     Example: `emonet-voice bench build path/to/emodb emodb/ --corpus emodb --acoustics`
+
+    Example: `emonet-voice bench build recordings/ mine/ --labels recordings/labels.csv`
     """
     from dataset_scripts.building.build import build as build_corpus
     from dataset_scripts.building.manifest import OtherCountsError
@@ -92,6 +100,7 @@ def build(
                 assert_counts=not no_assert,
                 max_shard_mb=max_shard_mb,
                 acoustics=measure,
+                labels=labels,
                 progress=lambda done, total: progress.update(task, completed=done, total=total),
             )
     except OtherCountsError as error:

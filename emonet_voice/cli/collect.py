@@ -1,7 +1,7 @@
 """The command `emonet-voice collect`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -77,6 +77,12 @@ def collect(
         str | None,
         typer.Option(metavar="URL", help="Another server with the same API, such as vLLM."),
     ] = None,
+    prompts: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, max=3, help="Wordings of the prompt to ask with and to average."
+        ),
+    ] = 1,
     structured: Annotated[
         bool,
         typer.Option(
@@ -95,9 +101,10 @@ def collect(
     """Ask another system how strongly each clip conveys each emotion, for `evaluate` to read.
 
     A language model gets each clip with our own prompt (the paper's is not public) and answers with
-    40 numbers. Every answer is kept: stopped or killed, the same command goes on where it was and
-    asks for what is missing only. A refusal, an answer that cannot be read, an emotion that is not
-    in it and a request that got lost are told apart, and none becomes a zero.
+    40 numbers; with --prompts in several wordings, whose mean depends less on the words. Every
+    answer is kept: stopped or killed, the same command goes on where it was and asks for what is
+    missing only. A refusal, an answer that cannot be read, an emotion that is not in it and a
+    request that got lost are told apart, and none becomes a zero.
 
     Keys come from the environment only: OPENAI_API_KEY, GEMINI_API_KEY or GOOGLE_API_KEY,
     HUME_API_KEY. Each request sends the clip's audio to that service and costs what it charges.
@@ -134,17 +141,31 @@ def collect(
             if system == "huggingface" and model:
                 model, model_revision = ready(model, model_revision, yes=yes)
                 about_model |= {"model": model, "model_revision": model_revision}
-            counts = _ask(
-                stderr,
-                system,
-                about_model | {"scale": scale},
-                asked,
-                output,
-                cache_dir=cache or output.with_name(f"{output.name}.answers"),
-                workers=workers,
-                rate_per_minute=rate,
-                max_attempts=attempts,
-            )
+            how: dict[str, Any] = {
+                "workers": workers,
+                "rate_per_minute": rate,
+                "max_attempts": attempts,
+            }
+            kept = cache or output.with_name(f"{output.name}.answers")
+            about_model |= {"scale": scale}
+            if prompts == 1:
+                counts = _ask(stderr, system, about_model, asked, output, cache_dir=kept, **how)
+            else:
+                counts = _ensemble(
+                    prompts,
+                    output,
+                    system,
+                    lambda file, wording: _ask(
+                        stderr,
+                        system,
+                        about_model,
+                        _clips(clips, bench, config, revision, limit),
+                        file,
+                        cache_dir=kept.with_name(f"{kept.name}-{wording + 1}"),
+                        wording=wording,
+                        **how,
+                    ),
+                )
     except KeyboardInterrupt:
         stderr.print("stopped: answers are kept; run the same command to go on")
         raise typer.Exit(130) from None
@@ -208,6 +229,20 @@ def _ask(
             progress=lambda done: progress.update(task, completed=done),
             **run_options,
         )
+
+
+def _ensemble(
+    n: int, output: Path, system: str, ask: Callable[[Path, int], dict[str, Any]]
+) -> dict[str, Any]:
+    """Asks with every wording, each with a file of its own, then writes their mean."""
+    from evaluate_metrics.adapters.ensemble import combine
+
+    if system in ("hume", "huggingface"):
+        raise UsageError(f"--prompts: {system} is not asked by a prompt")
+    files = [output.with_name(f"{output.stem}.prompt{i + 1}{output.suffix}") for i in range(n)]
+    asked = [ask(file, i) for i, file in enumerate(files)]
+    counts = combine(files, output, system)
+    return counts | {key: sum(of[key] for of in asked) for key in ("asked", "cached")}
 
 
 def _import(

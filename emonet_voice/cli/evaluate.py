@@ -13,6 +13,7 @@ import typer
 from .leaderboard import leaderboard as merge_results
 from .options import (
     DEVICES,
+    FLAG,
     MODELS,
     REVISION,
     AsJson,
@@ -64,6 +65,15 @@ def evaluate(
             metavar="OTHER", help="Second prediction or score file: show the differences."
         ),
     ] = None,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            metavar=FLAG,
+            help="With --vs: how small a difference such a comparison finds, and how many clips "
+            "it takes.",
+        ),
+    ] = False,
     plots: Plots = None,
     output: ResultFile = None,
     leaderboard: Annotated[Path | None, typer.Option(hidden=True)] = None,
@@ -72,6 +82,14 @@ def evaluate(
         typer.Option(metavar="N", min=0, help="Of the bootstrap.", show_default="1000"),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the bootstrap.")] = 42,
+    seconds_a_clip: Annotated[
+        float | None,
+        typer.Option(metavar="S", min=0, help="What the system took, for the leaderboard."),
+    ] = None,
+    usd_a_clip: Annotated[
+        float | None,
+        typer.Option(metavar="USD", min=0, help="What it cost, for the leaderboard."),
+    ] = None,
     as_json: AsJson = False,
     markdown: Markdown = False,
     model: Annotated[
@@ -127,6 +145,8 @@ def evaluate(
     Example: `emonet-voice evaluate gpt.jsonl --bench bench/ --vs scores.parquet --plots plots/`
 
     Example: `emonet-voice evaluate --model small --bench bench/`
+
+    Example: `emonet-voice evaluate gpt.jsonl --bench bench/ --vs scores.parquet --plan`
     """
     files = predictions or []
     if leaderboard:
@@ -137,6 +157,8 @@ def evaluate(
         raise UsageError("give PREDICTIONS or --model, not both")
     if not model and len(files) != 1:
         raise UsageError(f"give one file of predictions, or --model; there are {len(files)}")
+    if plan and not vs:
+        raise UsageError("--plan needs --vs: two systems that differ as those to be compared")
     if bench is None:
         raise UsageError("--bench is missing: folder of `bench build`, or Hub id")
     from evaluate_metrics.bench.evaluation import evaluate, write_result
@@ -158,6 +180,9 @@ def evaluate(
         n_failed = _score(source, loading, (bench, config, revision), scores, n_clips)
         files = [scores]
     mine = read_predictions(files[0], scale)
+    costs = {"seconds_a_clip": seconds_a_clip, "usd_a_clip": usd_a_clip}
+    said = {name: value for name, value in costs.items() if value is not None}
+    mine = mine._replace(provenance=mine.provenance | said)
     with status(stderr, "Resampling"):
         result = evaluate(
             mine,
@@ -168,7 +193,7 @@ def evaluate(
         )
         if other and vs:
             result = _compared(result, mine, other, labels, _name(other, vs), resamples, seed)
-    _show(result, as_json=as_json, markdown=markdown)
+    _show(result, as_json=as_json, markdown=markdown, planned=plan)
     if output:
         write_result(result, output)
         echo(f"Written to {output}", err=True)
@@ -183,7 +208,7 @@ def _merge_as_before(files: list[Path], folder: Path, as_json: bool, *, alone: b
         raise UsageError("--leaderboard takes results of --output, and no --bench or --model")
     new = "emonet-voice leaderboard RESULTS --output DIR"
     echo(f"`evaluate --leaderboard` is now `{new}`", err=True)
-    merge_results(files, folder, as_json)
+    merge_results(files, folder, as_json=as_json)
 
 
 def _stem(source: str) -> str:
@@ -258,21 +283,29 @@ def _compared(
     return replace(result, comparison=compare(mine, other, labels, n, seed, system=name))
 
 
-def _show(result: "Result", *, as_json: bool, markdown: bool) -> None:
-    from evaluate_metrics.bench import comparison_tables, tables
+def _show(result: "Result", *, as_json: bool, markdown: bool, planned: bool) -> None:
+    from dataclasses import asdict
+
+    from evaluate_metrics.bench import comparison_tables, details_tables, plan, tables
     from evaluate_metrics.published import published_table5, published_table6
     from modeling_empathic.report import tables as report
     from modeling_empathic.report.files import as_json as to_json
 
+    plans = plan.plan(result.comparison) if planned and result.comparison else []
     if as_json:
         published = {"table5": published_table5(), "table6": published_table6()}
-        typer.echo(to_json(result.to_json() | {"published": published}))
+        extra = {"published": published} | ({"plan": list(map(asdict, plans))} if planned else {})
+        typer.echo(to_json(result.to_json() | extra))
         return
     console = Terminal()
     width = None if markdown else console.width
     sections = tables.sections(result, width)
+    if result.details:
+        sections[-1:-1] = details_tables.sections(result.details, width)
     if of := result.comparison:
         sections += comparison_tables.sections(of, result.system, of.system, width)
+        if planned:
+            sections.append(plan.section(plans, of.bootstrap.unit))
     if markdown:
         typer.echo(report.as_markdown(sections), nl=False)
     else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,13 +13,26 @@ from .terminal import Terminal, echo
 
 
 def generalize(
-    corpus: Annotated[str, typer.Option(metavar="NAME", help="emodb or ravdess.")],
+    corpus: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=DIR]",
+            help="emodb, nemo, ravdess, or a name of yours for a folder with labels.csv; repeat "
+            "it as NAME=DIR for several.",
+        ),
+    ] = None,
     root: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             metavar="DIR", help="The corpus in its own files, or as `bench build` made it."
         ),
-    ],
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV", help="What the clips of --root are: columns file, label, speaker."
+        ),
+    ] = None,
     model: options.Model = None,
     revision: options.Revision = None,
     baseline: Annotated[
@@ -65,7 +78,11 @@ def generalize(
     recall, macro-F1, confusions, intervals by speaker, and floors.
 
     With --supervised and --acoustic also what a classifier reaches that is taught the corpus, on
-    unheard speakers and on the paper's random 80/20 split.
+    unheard speakers and on the paper's random 80/20 split. With several corpora it is also taught
+    all but one and tested on that one, in one table over the classes that all of them have.
+
+    A folder of yours needs a CSV with the columns file, label (anger, happy, ..., or one of the 40
+    emotions) and speaker.
 
     Exit code: 0 all scored, 1 some clips failed, 2 could not run.
 
@@ -73,10 +90,15 @@ def generalize(
 
     Example: `emonet-voice generalize --corpus ravdess --root ravdess/ --model
     large --supervised path/to/whisper-base --output result.json`
+
+    Example: `emonet-voice generalize --corpus emodb=path/to/emodb --corpus nemo=path/to/nemo
+    --supervised path/to/whisper-base --acoustic --plots pictures/`
+
+    Example: `emonet-voice generalize --root recordings/ --labels recordings/labels.csv`
     """
+    from evaluate_metrics.generalize import across, across_tables, tables
     from evaluate_metrics.generalize import result as measuring
-    from evaluate_metrics.generalize import tables
-    from evaluate_metrics.generalize.clips import mapped_heads
+    from evaluate_metrics.generalize.clips import corpus_kind, mapped_heads
     from modeling_empathic.report import files
     from modeling_empathic.report.progress import progress_bar
 
@@ -84,10 +106,16 @@ def generalize(
     options.check_result_file(output)
     if states_cache and (states_cache.suffix != ".npz" or not states_cache.parent.is_dir()):
         raise UsageError(f"--states-cache {states_cache}: choose an .npz file in a folder")
-    if not root.is_dir():  # before a model is converted
-        raise UsageError(f"--root {root}: no such folder")
+    corpora = _corpora(corpus or [], root, labels)
+    csvs = dict.fromkeys(corpora, labels) if labels else {}
     options.quiet_libraries()
-    model, revision = ready(model, revision, heads=mapped_heads(corpus), yes=yes)
+    # Before a model is converted:
+    kinds = [corpus_kind(name, folder, csvs.get(name)) for name, folder in corpora.items()]
+    if len(kinds) > 1:
+        across.shared_classes(
+            {name: list(kind.CLASSES) for name, kind in zip(corpora, kinds, strict=True)}
+        )
+    model, revision = ready(model, revision, heads=mapped_heads(kinds), yes=yes)
     stderr = Terminal(stderr=True)
     try:
         with progress_bar(stderr, verb="Generalizing") as bar:
@@ -96,31 +124,62 @@ def generalize(
                 task = bar.add_task("", total=total, rate=verb.lower())
                 return lambda: bar.advance(task)
 
-            result = measuring.generalize(
-                root,
-                corpus,
-                model,
-                revision=revision,
-                device=device,
-                baseline=baseline,
-                supervised=supervised,
-                states_cache=states_cache
+            how: dict[str, Any] = {
+                "revision": revision,
+                "device": device,
+                "baseline": baseline,
+                "supervised": supervised,
+                "states_cache": states_cache
                 or (output.with_suffix(".states.npz") if output else None),
-                acoustic=acoustic,
-                progress=progress,
-            )
+                "acoustic": acoustic,
+                "progress": progress,
+            }
+            result: Any
+            shown: Any
+            if len(corpora) > 1:
+                shown, result = across_tables, across.generalize_across(corpora, model, **how)
+            else:
+                ((name, folder),) = corpora.items()
+                shown = tables
+                result = measuring.generalize(folder, name, model, labels=labels, **how)
     except KeyboardInterrupt:
         stderr.print("stopped: encoder states that have a file are kept")
         raise typer.Exit(130) from None
     if as_json:
         typer.echo(files.as_json(result))
     else:
-        text = tables.as_markdown(result) if markdown else tables.as_text(result, Terminal().width)
+        text = shown.as_markdown(result) if markdown else shown.as_text(result, Terminal().width)
         typer.echo(text, nl=False)
     if output:
         files.write_json(output, result)
         echo(f"Written to {output}", err=True)
-    for file in tables.plot_confusions(result, plots) if plots else ():
+    for file in shown.plot(result, plots) if plots else ():
         echo(f"Written to {file}", err=True)
-    failed = any(set(row["outcomes"]) - {"scored"} for row in result["rows"])
+    parts = result["corpora"].values() if len(corpora) > 1 else [result]
+    failed = any(set(row["outcomes"]) - {"scored"} for part in parts for row in part["rows"])
     raise typer.Exit(1 if failed else 0)
+
+
+def _corpora(given: list[str], root: Path | None, labels: Path | None) -> dict[str, Path]:
+    """Name -> folder of every corpus."""
+    corpora: dict[str, Path] = {}
+    for text in given:
+        name, equals, folder = text.partition("=")
+        if not name or bool(equals) != bool(folder):
+            raise UsageError(f"--corpus {text}: NAME, or NAME=DIR")
+        if name in corpora:
+            raise UsageError(f"--corpus {name} is there twice")
+        if not equals and (root is None or len(given) > 1):
+            raise UsageError(f"--corpus {name}: say where it is, {name}=DIR")
+        if equals and (root or labels):
+            raise UsageError("--root and --labels are for one corpus without =DIR")
+        corpora[name] = Path(folder) if equals else Path(root or "")
+    if not corpora:
+        if root is None:
+            raise UsageError("--corpus is missing: emodb=DIR, or --root DIR --labels CSV")
+        corpora[root.resolve().name] = root
+    for name, path in corpora.items():
+        if not path.is_dir():
+            option = "--root" if root else f"--corpus {name}"
+            raise UsageError(f"{option} {path}: no such folder")
+    return corpora

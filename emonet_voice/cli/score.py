@@ -124,6 +124,23 @@ def score(
         Path | None,
         typer.Option(metavar="FILE", help="Page to write, .html: search, sort, listen."),
     ] = None,
+    norm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Also show what is unusual against: reference (the model's own clips), takes "
+            "(20 million, public) or clips (722, public).",
+        ),
+    ] = None,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe",
+            metavar=FLAG,
+            help="Instead: what each head loses when the clips are low-passed, so that no word is "
+            "left, and when their pitch is flat.",
+        ),
+    ] = False,
     timeline: Annotated[
         Path | None,
         typer.Option(
@@ -187,8 +204,14 @@ def score(
 
     Example: `emonet-voice score meeting.wav --speakers turns.rttm --vad --aggregate p90`
 
+    Example: `emonet-voice score clips/ --norm takes`
+
+    Example: `emonet-voice score clips/ --probe`
+
     Example: `find . -name "*.wav" | emonet-voice score - --heads anger,awe --json`
     """
+    from modeling_empathic.norms import norm as find_norm
+    from modeling_empathic.report import tables
     from modeling_empathic.report.progress import progress_bar
     from modeling_empathic.scoring.clips import (
         DEFAULT_BATCH_SIZE,
@@ -206,6 +229,7 @@ def score(
 
     from .report_page import check_report
     from .screen import file_scale, summary_line
+    from .unusual import Unusual
     from .views import Views, check_timeline
 
     stderr = Terminal(stderr=True, quiet=quiet)
@@ -213,6 +237,10 @@ def score(
         check_output(output)
     elif overwrite:
         raise UsageError("--overwrite needs --output")
+    if norm and as_json:
+        raise UsageError("--norm is for the screen; --json has each head's own scale")
+    if probe and (output or report or timeline or norm):
+        raise UsageError("--probe writes no file; leave --output, --report and the like out")
     if channels not in ("mixed", SEPARATE):
         raise UsageError(f"--channels {channels}: choose mixed or {SEPARATE}")
     if report:
@@ -233,6 +261,12 @@ def score(
     loaded, extractor, provenance = _load(
         stderr, source, revision=revision, heads=wanted, device=device, dtype=dtype
     )
+    if probe:
+        from .probe import show_probe
+
+        stdout = Terminal(quiet=quiet)
+        raise typer.Exit(int(show_probe(clips, loaded, extractor, stdout, as_json=as_json) > 0))
+    unusual = Unusual(find_norm(norm, source, revision), loaded.config.head_names) if norm else None
     turns = read_turns(speakers) if speakers else None
     cuts = Cuts(window, hop, channels == SEPARATE, turns, len(clips) == 1, vad, aggregate)
     longest_s = extractor.n_samples / 16_000
@@ -284,7 +318,8 @@ def score(
         )
         try:
             order = [names(clip) if file else path_text(clip) for clip in clips]
-            views.take(_rows(groups, order, file, advance), order, names.start)
+            rows = _rows(groups, order, file, advance)
+            views.take(unusual.watch(rows) if unusual else rows, order, names.start)
         except KeyboardInterrupt:
             progress.stop()
             kept = f"{len(file.done):,} clips are kept; " if file else ""
@@ -294,6 +329,8 @@ def score(
     stdout = Terminal(quiet=quiet)
     if not as_json:
         views.show(stdout)
+        if unusual:
+            tables.show([unusual.section(top)], stdout)
     summary = views.summary
     line = summary_line(summary, n_new=n_new, elapsed_s=elapsed_s, written=str(output or ""))
     if as_json and not output:

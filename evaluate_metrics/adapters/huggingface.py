@@ -14,6 +14,7 @@ from .prompt import Prompt
 from .replies import Reply, canonical
 
 MAX_NEW_TOKENS = 2000
+_TRAINING_ONLY = ("masked_spec_embed",)
 
 
 class HuggingFace:
@@ -30,7 +31,8 @@ class HuggingFace:
         scale: Of a classifier's scores; "0-1" unless it is a regression.
 
     Raises:
-        AdapterError: A model that cannot be loaded, that knows no emotion, or a missing scale.
+        AdapterError: A model that cannot be loaded, whose head would be random, that knows no
+            emotion, or a missing scale.
     """
 
     secret = ""
@@ -52,7 +54,11 @@ class HuggingFace:
             config = transformers.AutoConfig.from_pretrained(model, revision=model_revision)
             self.prompted = _is_language_model(config)
             task: Any = "any-to-any" if self.prompted else "audio-classification"
-            self._pipeline: Any = transformers.pipeline(task, model=model, revision=model_revision)
+            if self.prompted:
+                parts: dict[str, Any] = {"model": model, "revision": model_revision}
+            else:
+                parts = _classifier(model, model_revision)
+            self._pipeline: Any = transformers.pipeline(task, **parts)
         except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
             raise AdapterError(f"cannot load {model}: {one_line(error)}") from None
         self._lock = threading.Lock()  # pipelines are not made for several threads
@@ -108,6 +114,30 @@ class HuggingFace:
             generate_kwargs={"do_sample": False},
         )
         return str(answers[0]["generated_text"])
+
+
+def _classifier(model: str, revision: str | None) -> dict[str, Any]:
+    """A classifier with all of its weights, and its feature extractor.
+
+    transformers fills what a checkpoint lacks with random numbers and goes on: `laion/
+    voice-tagging-whisper`, which writes words, opens as a classifier whose head is noise.
+    """
+    from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
+
+    loaded: Any = AutoModelForAudioClassification.from_pretrained(
+        model, revision=revision, output_loading_info=True
+    )
+    classifier, loading = loaded
+    # wav2vec2's mask is used in training alone, and many checkpoints came without it.
+    absent = sorted(key for key in loading["missing_keys"] if not key.endswith(_TRAINING_ONLY))
+    if absent:
+        kind = ", ".join(classifier.config.architectures or ["a model without a named class"])
+        raise AdapterError(
+            f"{model} is {kind} and no classifier: {len(absent)} weights of its head would be "
+            f"random ({', '.join(absent[:3])})"
+        )
+    extractor = AutoFeatureExtractor.from_pretrained(model, revision=revision)
+    return {"model": classifier, "feature_extractor": extractor}
 
 
 def _is_language_model(config: Any) -> bool:

@@ -26,6 +26,32 @@ Emotions, as key: meaning
 Answer with one JSON object and nothing else. It has exactly these {n} keys, each with a number."""
 
 
+_CLOSING = """
+
+Emotions, as key: meaning
+{emotions}
+
+Answer with one JSON object and nothing else. It has exactly these {n} keys, each with a number."""
+
+INSTRUCTIONS = (
+    _INSTRUCTION,
+    """\
+You are an expert in how emotion sounds. Hear this recording of a person. Give every emotion in \
+the list a number from 0 to 10 for its intensity in the voice: 0 if it cannot be heard, 5 if it is \
+there but slight, 10 if it is unmistakable. Go by tone, pitch, loudness, tempo and non-verbal \
+sounds, not by the words. Several emotions may be there at once, and most will be at 0. Leave none \
+out."""
+    + _CLOSING,
+    """\
+Rate the following voice clip as a listener would who does not know its language. For each emotion \
+below say on a scale of 0 to 10 how much of it you hear: 0 none, 5 some, 10 very much; numbers in \
+between are welcome. What is said does not matter, only how it is said. Rate all emotions, and \
+give 0 to those that you do not hear."""
+    + _CLOSING,
+)
+"""Wordings of the same question: answers differ with the wording, their mean less (an ensemble)."""
+
+
 class Prompt(NamedTuple):
     """What a language model is asked.
 
@@ -56,11 +82,12 @@ class Prompt(NamedTuple):
         }
 
 
-def make_prompt(emotions: Sequence[str] = EMOTION_NAMES) -> Prompt:
+def make_prompt(emotions: Sequence[str] = EMOTION_NAMES, wording: int = 0) -> Prompt:
     """The prompt for these emotions, each with its terms of paper appendix A.1.
 
     Args:
         emotions: Names in any spelling.
+        wording: Which of `INSTRUCTIONS`.
 
     Raises:
         UnknownNameError: A name that is not in the taxonomy.
@@ -79,7 +106,7 @@ def make_prompt(emotions: Sequence[str] = EMOTION_NAMES) -> Prompt:
         # Appendix A.1 repeats terms in two spellings.
         terms = dict.fromkeys(term.lower() for term in getattr(head(name), "descriptors", ()))
         lines.append(f"{key}: {'; '.join(terms)}" if terms else key)
-    text = _INSTRUCTION.format(emotions="\n".join(lines), n=len(keys))
+    text = INSTRUCTIONS[wording].format(emotions="\n".join(lines), n=len(keys))
     return Prompt(text, names, keys)
 
 

@@ -28,6 +28,7 @@ def run(
     workers: int = 4,
     rate_per_minute: float | None = None,
     max_attempts: int = 6,
+    wording: int = 0,
     about: Mapping[str, Any] | None = None,
     progress: Callable[[int], object] | None = None,
     sleep: Callable[[float], None] | None = None,
@@ -44,6 +45,7 @@ def run(
         workers: Requests at the same time.
         rate_per_minute: Requests in a minute, repeated ones included; None for no limit.
         max_attempts: Of each request, the first included.
+        wording: Of the prompt, which of `prompt.INSTRUCTIONS`.
         about: More to say in the provenance, such as where the clips come from.
         progress: Called with the number of clips that are done.
         sleep: Takes seconds; by default one that ends when the run does.
@@ -65,7 +67,7 @@ def run(
             adapter,
             clips,
             output,
-            make_prompt(emotions),
+            make_prompt(emotions, wording),
             cache_dir,
             workers=workers,
             rate_per_minute=rate_per_minute,

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from dataset_scripts.ceiling import ceiling
 from dataset_scripts.stats.bench import read_ratings
 from evaluate_metrics.bench.baselines import baselines
+from evaluate_metrics.bench.details import details
 from evaluate_metrics.bench.discrimination import discrimination
 from evaluate_metrics.bench.figures import Ceiling, Metric
 from evaluate_metrics.bench.predictions import Predictions, described
@@ -200,7 +201,15 @@ def evaluate(
         baselines=baselines(bench, used, seed=seed),
         ceiling=_ceiling(bench.filter(pa.array(used)), n_resamples, seed),
         discrimination=pairs_of,
+        details=details(_column(joined, predictions.scale, len(bench)), bench),
     )
+
+
+def _column(joined: Joined, scale: str, n_rows: int) -> Floats:
+    """`(rows of the Bench,)` scores on 0 to 10, NaN where there is none to judge."""
+    column = np.full(n_rows, np.nan)
+    column[joined.rows[joined.used]] = on_0_10(joined.scores, scale)[joined.used]
+    return column
 
 
 def _ceiling(bench: pa.Table, n_resamples: int, seed: int) -> dict[str, Ceiling]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+from evaluate_metrics.bench.details import Details
 from evaluate_metrics.bench.figures import (
     Baseline,
     ByName,
@@ -132,7 +133,8 @@ class Result:
     """Everything that is known of a system's predictions on a benchmark.
 
     `ceiling` is there where the Bench has single ratings, `discrimination` where every clip has
-    scores of all emotions, `comparison` where a second system was given.
+    scores of all emotions, `comparison` where a second system was given. Older results have no
+    `details`.
     """
 
     format: Count = FORMAT
@@ -146,6 +148,7 @@ class Result:
     baselines: dict[str, Baseline]
     ceiling: dict[str, Ceiling] = field(default_factory=dict)
     discrimination: Discrimination | None = None
+    details: Details | None = None
     comparison: Comparison | None = None
 
     @property

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dataset_scripts.corpora import acted_corpora
+from dataset_scripts.corpora.corpus import ActedCorpus
+from dataset_scripts.corpora.folder import LABELS, FolderCorpus, folder_corpus
 from evaluate_metrics.bench.result import EvaluationError
 from modeling_empathic.report.statistics import window_mean
 
@@ -19,6 +21,30 @@ _ACOUSTICS = "acoustics_"
 
 ACTED = acted_corpora()
 """Those of `dataset_scripts.corpora` that have coarse classes."""
+
+
+def corpus_kind(
+    corpus: str, root: str | Path | None = None, labels: str | Path | None = None
+) -> type[ActedCorpus]:
+    """The class of a corpus: one of `ACTED`, or a folder of anybody's with its CSV.
+
+    Args:
+        corpus: One of `ACTED`, or any name for a folder that has a CSV.
+        root: Where it is; needed for such a folder.
+        labels: The CSV; by default `labels.csv` in the folder.
+
+    Raises:
+        EvaluationError: A name that is none of `ACTED`, and no CSV.
+        RawReleaseError: What is wrong with the CSV.
+    """
+    if labels is not None or (corpus not in ACTED and root and Path(root, LABELS).is_file()):
+        return folder_corpus(root or "", labels)
+    if corpus not in ACTED:
+        raise EvaluationError(
+            f"unknown corpus {corpus!r}; choose from {', '.join(ACTED)}, or give {LABELS} (file, "
+            "label, speaker) of a folder"
+        )
+    return ACTED[corpus]
 
 
 class CorpusClip(NamedTuple):
@@ -42,66 +68,56 @@ class CorpusClip(NamedTuple):
 
 
 @contextmanager
-def open_corpus(root: str | Path, corpus: str) -> Iterator[list[CorpusClip]]:
+def open_corpus(root: str | Path, kind: type[ActedCorpus]) -> Iterator[list[CorpusClip]]:
     """The clips of a folder; what is in Parquet is unpacked for as long as it is open.
 
     Args:
         root: The corpus in its own files, or what `emonet-voice bench build --corpus` made of it.
-        corpus: One of `ACTED`.
+        kind: Of [`corpus_kind`].
 
     Raises:
-        EvaluationError: Another corpus, or a built folder without the columns of this one.
+        EvaluationError: A built folder without the columns of this corpus.
         RawReleaseError: No folder, no audio, or a name that is not the corpus's.
     """
-    _check_known(corpus)
-    built = sorted(Path(root, "data").glob("*.parquet"))
+    built = [] if issubclass(kind, FolderCorpus) else sorted(Path(root, "data").glob("*.parquet"))
     with ExitStack() as stack:
         if built:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="emonet-voice-")))
-            rows = (row for file in built for row in _rows(file, corpus))
+            rows = (row for file in built for row in _rows(file, kind))
             yield [_unpacked(folder / str(number), row) for number, row in enumerate(rows)]
         else:
-            files, _ = ACTED[corpus].files(root)
-            yield [_named(file, ACTED[corpus].parse_name(file.name)) for file in files]
+            files, _ = kind.files(root)
+            yield [_named(file, row) for file in files for row in kind.labels(file)]
 
 
-def mapped_heads(corpus: str) -> list[str]:
-    """The emotions that Table 11 maps to a corpus's classes.
-
-    Raises:
-        EvaluationError: Another corpus.
-    """
-    _check_known(corpus)
-    return [name for names in ACTED[corpus].CLASSES.values() for name in names]
-
-
-def _check_known(corpus: str) -> None:
-    if corpus not in ACTED:
-        raise EvaluationError(f"unknown corpus {corpus!r}; choose from {', '.join(ACTED)}")
+def mapped_heads(kinds: Iterable[type[ActedCorpus]]) -> list[str]:
+    """The emotions that are mapped to any class of these corpora, each once."""
+    return list(dict.fromkeys(e for kind in kinds for es in kind.CLASSES.values() for e in es))
 
 
 def _named(file: Path, row: Mapping[str, Any]) -> CorpusClip:
     return CorpusClip(str(file), file.name, row["label"], row["speaker"], row["fold"])
 
 
-def _rows(file: Path, corpus: str) -> Iterator[dict[str, Any]]:
+def _rows(file: Path, kind: type[ActedCorpus]) -> Iterator[dict[str, Any]]:
     """The rows of one Parquet file, a hundred in memory at a time."""
     import datasets
     from pyarrow import ArrowInvalid, parquet
 
     wanted = ["audio", "file_name", "label", "speaker", "fold"]
+    name = kind.__name__
     try:
         schema = parquet.read_schema(file)
     except ArrowInvalid as error:
         raise EvaluationError(f"{file} is not Parquet: {error}") from None
-    absent = [name for name in wanted if name not in schema.names]
+    absent = [column for column in wanted if column not in schema.names]
     if absent:
-        raise EvaluationError(f"{file} has no column {', '.join(absent)}: is it {corpus}?")
+        raise EvaluationError(f"{file} has no column {', '.join(absent)}: is it {name}?")
     label = datasets.Features.from_arrow_schema(schema)["label"]
-    names = list(ACTED[corpus].CLASSES)
+    names = list(kind.CLASSES)
     if getattr(label, "names", None) != names:
-        raise EvaluationError(f"{file}: its classes are not those of {corpus}: {', '.join(names)}")
-    measured = [name for name in schema.names if name.startswith(_ACOUSTICS)]
+        raise EvaluationError(f"{file}: its classes are not those of {name}: {', '.join(names)}")
+    measured = [column for column in schema.names if column.startswith(_ACOUSTICS)]
     for batch in parquet.ParquetFile(file).iter_batches(100, columns=[*wanted, *measured]):
         yield from batch.to_pylist()
 

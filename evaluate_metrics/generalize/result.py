@@ -1,4 +1,4 @@
-"""From synthetic to acted speech: the paper's Table 7 for any model, on EmoDB or RAVDESS.
+"""From synthetic to acted speech: the paper's Table 7 for any model, on any corpus of classes.
 
 One row a system and protocol: the model by the rule of section 4.2 (`zero_shot.py`), if asked for
 also on z-scores against its own reference clips, and classifiers that are taught the corpus
@@ -9,14 +9,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from dataset_scripts.corpora.corpus import ActedCorpus
 from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.generalize.clips import (
     ACTED,
     Scored,
+    corpus_kind,
     heard_speakers,
     mapped_heads,
     open_corpus,
@@ -65,9 +67,58 @@ class Truth(NamedTuple):
     seed: int
 
 
+class Heard(NamedTuple):
+    """A corpus as the systems heard it.
+
+    Attributes:
+        kind: The corpus.
+        truth: What is known of its clips.
+        scored: The model's scores of them.
+        features: System that can be taught -> `(clips, features)`, NaN where a clip has none.
+        result: All figures on this corpus alone.
+    """
+
+    kind: type[ActedCorpus]
+    truth: Truth
+    scored: Scored
+    features: dict[str, np.ndarray]
+    result: Result
+
+
 def generalize(
     root: str | Path,
     corpus: str,
+    model: str | None = None,
+    *,
+    labels: str | Path | None = None,
+    **how: Any,
+) -> Result:
+    """Measures how well a model's emotions tell a corpus's classes apart.
+
+    Where the model's `training.json` names speakers of this corpus (`training.<corpus>_speakers`),
+    it comes twice: on the other speakers, and on all of them, which is no test.
+
+    Args:
+        root: The corpus in its own files, or what `emonet-voice bench build` made of it.
+        corpus: `"emodb"`, `"nemo"`, `"ravdess"`, or any name for a folder with a CSV.
+        model: Short name, folder or Hub id; None for Nano.
+        labels: The folder's CSV (see `dataset_scripts.corpora.folder`).
+        **how: As [`hear`] takes it.
+
+    Returns:
+        The result, which JSON can hold.
+
+    Raises:
+        EvaluationError: A corpus, encoder or cache that cannot be used, a model without reference.
+        RawReleaseError: A folder that is not the corpus.
+        ScoringError: A model that cannot be loaded.
+    """
+    kind = corpus_kind(corpus, root, labels)
+    return hear({corpus: (kind, root)}, model, **how)[corpus].result
+
+
+def hear(
+    corpora: Mapping[str, tuple[type[ActedCorpus], str | Path]],
     model: str | None = None,
     *,
     revision: str | None = None,
@@ -79,18 +130,14 @@ def generalize(
     n_resamples: int = 1000,
     seed: int = 42,
     progress: Progress = lambda verb, total: lambda: None,
-) -> Result:
-    """Measures how well a model's emotions tell a corpus's classes apart.
-
-    Where the model's `training.json` names speakers of this corpus (`training.<corpus>_speakers`),
-    it comes twice: on the other speakers, and on all of them, which is no test.
+) -> dict[str, Heard]:
+    """Gives every corpus to every system, the model loaded once.
 
     Args:
-        root: The corpus in its own files, or what `emonet-voice bench build` made of it.
-        corpus: `"emodb"` or `"ravdess"`.
+        corpora: Name -> what `corpus_kind` says it is, and its folder.
         model: Short name, folder or Hub id; None for Nano.
         revision: Of a model on the Hub.
-        device: As `emonet-voice score` takes it.
+        device: As `emonet-voice score` takes it; also of the encoder that is classified.
         baseline: Also rows on z-scores against the model's `reference_scores.json`.
         supervised: A Whisper checkpoint whose states are classified.
         states_cache: An `.npz` file to keep these states in.
@@ -100,63 +147,81 @@ def generalize(
         progress: See [`Progress`].
 
     Returns:
-        The result, which JSON can hold.
-
-    Raises:
-        EvaluationError: A corpus, encoder or cache that cannot be used, a model without reference.
-        RawReleaseError: A folder that is not the corpus.
-        ScoringError: A model that cannot be loaded.
+        By name, in the same order. Raises what [`generalize`] raises.
     """
-    from modeling_empathic import __version__
     from modeling_empathic.scoring.loading import load_model
     from modeling_empathic.scoring.short_names import locate
 
     source = locate(model)
-    with open_corpus(root, corpus) as clips:
-        kind = ACTED[corpus]
-        mapped = mapped_heads(corpus)
-        loaded, extractor, provenance = load_model(
-            source, revision=revision, heads=mapped, device=device, dtype="auto"
-        )
-        name = str(provenance["model"])
-        reference = _reference(source, revision, name) if baseline else None
-        scored = score_clips(clips, loaded, extractor, progress("Scoring", len(clips)))
-        if not (scored.outcomes == "scored").any():
-            raise EvaluationError(f"{root}: not one of {len(clips)} clips could be decoded")
-        del loaded
+    heads = mapped_heads(kind for kind, _ in corpora.values())
+    reference = _reference(source, revision) if baseline else None
+    loaded, extractor, provenance = load_model(
+        source, revision=revision, heads=heads, device=device, dtype="auto"
+    )
+    heard = {}
+    for name, (kind, root) in corpora.items():
+        with open_corpus(root, kind) as clips:
+            scored = score_clips(clips, loaded, extractor, progress("Scoring", len(clips)))
+            if not (scored.outcomes == "scored").any():
+                raise EvaluationError(f"{root}: not one of {len(clips)} clips could be decoded")
+            features: dict[str, np.ndarray] = {}
+            if supervised is not None:
+                advance = progress("Encoding", len(clips))
+                features |= state_features(clips, supervised, states_cache, advance, device)
+            if acoustic:
+                features |= acoustic_features(clips, progress("Measuring", len(clips)))
         speakers = {clip.speaker for clip in clips}
         truth = Truth(
             list(kind.CLASSES),
             np.array([clip.label for clip in clips], dtype=int),
             np.array([clip.speaker for clip in clips]),
             np.array([clip.fold for clip in clips]),
-            sorted(speakers.intersection(heard_speakers(source, corpus, revision))),
+            sorted(speakers.intersection(heard_speakers(source, name, revision))),
             n_resamples,
             seed,
         )
-        rows = list(_model_rows(name, scored, kind.CLASSES, truth))
-        if reference is not None:
-            rows += _model_rows(f"{name}, z-scores", scored, kind.CLASSES, truth, reference)
-        features: dict[str, np.ndarray] = {}
-        if supervised is not None:
-            advance = progress("Encoding", len(clips))
-            features |= state_features(clips, supervised, states_cache, advance)
-        if acoustic:
-            features |= acoustic_features(clips, progress("Measuring", len(clips)))
         n_splits = len(set(truth.fold)) + N_RANDOM + bool(truth.heard)
         advance = progress("Learning", len(features) * n_splits)
-        for system, table in features.items():
-            rows += _taught_rows(system, table, kind.FOLDS, truth, advance)
+        system = str(provenance["model"])
+        rows = list(model_rows(system, scored, kind.CLASSES, truth))
+        if reference is not None:
+            z_name = f"{system}, z-scores"
+            rows += model_rows(z_name, scored, kind.CLASSES, truth, reference)
+        for taught, table in features.items():
+            rows += _taught_rows(taught, table, kind.FOLDS, truth, advance)
+        result = _result(name, root, kind, truth, scored, rows, provenance)
+        heard[name] = Heard(kind, truth, scored, features, result)
+    return heard
+
+
+def made_now() -> dict[str, str]:
+    """When a result is made, and by which version."""
+    from modeling_empathic import __version__
+
+    return {"time": datetime.now(UTC).isoformat(timespec="seconds"), "package": __version__}
+
+
+def _result(
+    corpus: str,
+    root: str | Path,
+    kind: type[ActedCorpus],
+    truth: Truth,
+    scored: Scored,
+    rows: list[Row],
+    provenance: dict[str, Any],
+) -> Result:
+    mapped = mapped_heads([kind])
     return {
         "format": 1,
         "kind": "generalization",
-        "made": {"time": datetime.now(UTC).isoformat(timespec="seconds"), "package": __version__},
+        "made": made_now(),
         "corpus": {
             "name": corpus,
+            "title": kind.CARD["pretty_name"],
             "source": Path(root).resolve().name,
-            "clips": len(clips),
-            "published_clips": kind.PUBLISHED["clips"],
-            "speakers": sorted(speakers),
+            "clips": len(truth.label),
+            "published_clips": kind.PUBLISHED.get("clips", len(truth.label)),
+            "speakers": sorted(set(truth.speaker.tolist())),
             "classes": {
                 name: int((truth.label == number).sum())
                 for number, name in enumerate(truth.classes)
@@ -201,9 +266,10 @@ def published_rows(corpus: str) -> list[PublishedRow]:
     return rows
 
 
-def _reference(source: str, revision: str | None, name: str) -> Reference:
+def _reference(source: str, revision: str | None) -> Reference:
     reference = read_reference(source, revision)
     if reference is None:
+        name = Path(source).name if Path(source).is_dir() else source
         raise EvaluationError(
             f"{name} has no reference_scores.json, which z-scores need; "
             "examples/make_reference.py makes one"
@@ -211,7 +277,7 @@ def _reference(source: str, revision: str | None, name: str) -> Reference:
     return reference
 
 
-def _parts(scored: Scored, truth: Truth) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def protocols_of(scored: Scored, truth: Truth) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Each protocol of a model, which clips it is about, and the rows of those with scores."""
     everyone = np.ones(len(truth.speaker), bool)
     n_heard, n = len(truth.heard), len(set(truth.speaker.tolist()))
@@ -224,7 +290,7 @@ def _parts(scored: Scored, truth: Truth) -> Iterator[tuple[str, np.ndarray, np.n
         yield protocol, part, np.flatnonzero(part & (scored.outcomes == "scored"))
 
 
-def _model_rows(
+def model_rows(
     system: str,
     scored: Scored,
     classes: Mapping[str, Sequence[str]],
@@ -233,9 +299,9 @@ def _model_rows(
 ) -> Iterator[Row]:
     """A model by the paper's rule; with a reference, on z-scores against its clips."""
     scores = scored.scores if reference is None else z_scores(scored.scores, reference)
-    for protocol, part, used in _parts(scored, truth):
+    for protocol, part, used in protocols_of(scored, truth):
         calls = call_classes({name: values[used] for name, values in scores.items()}, classes)
-        row = _row(system, protocol, calls, truth, used, scored.outcomes[part])
+        row = make_row(system, protocol, calls, truth, used, scored.outcomes[part])
         if reference is not None:
             row["reference"] = {"clips": reference.clips, "n_clips": reference.n_clips}
             # Never silently: a clip that is in the reference helps to judge itself.
@@ -255,7 +321,7 @@ def _taught_rows(
         tested = classify(features[rows], truth.label[rows], splits, advance)
         answered = rows[tested.rows]
         part = np.isin(truth.speaker, truth.speaker[answered])
-        row = _row(system, protocol, Calls(None, tested.said), truth, answered, outcomes[part])
+        row = make_row(system, protocol, Calls(None, tested.said), truth, answered, outcomes[part])
         row["top1_of_splits"] = tested.top1
         yield row
 
@@ -276,17 +342,17 @@ def _protocols(folds: str, truth: Truth, rows: np.ndarray) -> dict[str, Splits]:
 def _floors(scored: Scored, truth: Truth) -> Iterator[Row]:
     """The most frequent class for every clip, and every class for every clip."""
     n_classes = len(truth.classes)
-    for protocol, _, used in _parts(scored, truth):
+    for protocol, _, used in protocols_of(scored, truth):
         outcomes = scored.outcomes[used]
         common = int(np.bincount(truth.label[used], minlength=n_classes).argmax())
         top = np.full(len(used), common)
         always = Calls(np.eye(n_classes, dtype=bool)[top], top)
-        yield _row(f"always {truth.classes[common]}", protocol, always, truth, used, outcomes)
+        yield make_row(f"always {truth.classes[common]}", protocol, always, truth, used, outcomes)
         every = Calls(np.ones((len(used), n_classes), bool), None)
-        yield _row("every class present", protocol, every, truth, used, outcomes)
+        yield make_row("every class present", protocol, every, truth, used, outcomes)
 
 
-def _row(
+def make_row(
     system: str,
     protocol: str,
     calls: Calls,
@@ -314,9 +380,9 @@ def _row(
     )
     undefined: dict[str, str] = {}
     if calls.present is None:
-        undefined |= dict.fromkeys((*OVERALL[:4], *OF_CLASSES[:2]), NO_CALLS)
+        undefined |= dict.fromkeys((*OVERALL[:4], *OF_CLASSES[:3]), NO_CALLS)
     if calls.top is None:
-        undefined |= dict.fromkeys((*OVERALL[4:], *OF_CLASSES[2:]), NO_ANSWER)
+        undefined |= dict.fromkeys((*OVERALL[4:], *OF_CLASSES[3:]), NO_ANSWER)
     intervals = measured["intervals"]
     by_class = dict(zip(truth.classes, intervals["per_class"], strict=True))
     row = {

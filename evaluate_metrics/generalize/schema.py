@@ -29,10 +29,20 @@ class Figures(TypedDict):
 
 
 class ClassFigures(TypedDict):
-    """Rates of one class: of its calls the first two, of the one answer the others."""
+    """Rates of one class: of its calls the first three, of the one answer the others.
+
+    Attributes:
+        hit_rate: Of its clips, those it is called on.
+        false_alarms: Of all other clips, those it is called on.
+        hit_rate_shuffled: Of all clips, those it is called on: `hit_rate` by chance. It depends on
+            how far the scores spread, so that no constant says it.
+        recall: Of its clips, those it is the answer of.
+        f1: Harmonic mean of that and of the share of its answers that are right.
+    """
 
     hit_rate: float
     false_alarms: float
+    hit_rate_shuffled: float
     recall: float
     f1: float
 
@@ -107,9 +117,10 @@ class PublishedRow(TypedDict):
 
 
 class CorpusFacts(TypedDict):
-    """What was judged; `classes` are clips by class."""
+    """What was judged; `classes` are clips by class, `title` is its name for people."""
 
     name: str
+    title: NotRequired[str]
     source: str
     clips: int
     published_clips: int
@@ -130,3 +141,53 @@ class Result(TypedDict):
     rows: list[Row]
     floors: list[Row]
     published: list[PublishedRow]
+
+
+class ComparedRows(TypedDict):
+    """Two systems on the clips of a corpus that both answered: UAR of `a` less that of `b`.
+
+    Attributes:
+        a: System.
+        b: System.
+        clips: That both answered.
+        difference: In UAR.
+        low: Of its 95 % interval.
+        high: Of its 95 % interval.
+        p: Two-sided.
+        p_holm: Corrected after Holm over all pairs on this corpus.
+    """
+
+    a: str
+    b: str
+    clips: int
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+
+
+class AcrossResult(TypedDict):
+    """Several corpora, on the classes that all of them have.
+
+    Attributes:
+        format: 1.
+        kind: `generalization-across`.
+        made: When, by which version.
+        model: Its provenance.
+        classes: Common names of the shared classes.
+        chance: UAR of a constant answer.
+        rows: Corpus -> every system; those that are taught have never met the corpus.
+        comparisons: Corpus -> every two of its systems.
+        corpora: Each corpus's own result, on all its classes.
+    """
+
+    format: int
+    kind: str
+    made: dict[str, str]
+    model: dict[str, Any]
+    classes: list[str]
+    chance: float
+    rows: dict[str, list[Row]]
+    comparisons: dict[str, list[ComparedRows]]
+    corpora: dict[str, Result]

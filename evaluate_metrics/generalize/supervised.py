@@ -26,6 +26,7 @@ N_RANDOM = 10
 TEST_SHARE = 0.2
 FRAMES_A_SECOND = 50
 _WORKERS = 2  # that decode while the encoder runs
+_CLIPS = ".clip_ids"
 
 Splits = Sequence[tuple[np.ndarray, np.ndarray]]
 
@@ -125,14 +126,17 @@ def encoder_states(
     encoder_folder: str | Path,
     cache: Path | None = None,
     advance: Callable[[], None] = lambda: None,
+    device: str = "auto",
 ) -> dict[str, np.ndarray]:
     """States of every clip after each layer, averaged over the frames that hold sound.
 
     Args:
         paths: Audio files.
         encoder_folder: A Whisper checkpoint with its `preprocessor_config.json`.
-        cache: An `.npz` file to read from and to write to, also when stopped half way.
+        cache: An `.npz` file to read from and to write to, also when stopped half way. States
+            are kept under the encoder's digest, so that one file serves several encoders.
         advance: Called after each clip.
+        device: As `emonet-voice score` takes it; OpenVINO's place is the CPU here.
 
     Returns:
         By path `(layers + 1, d_model)`: after each layer, the last of them as the encoder gives it
@@ -140,7 +144,8 @@ def encoder_states(
         are absent.
 
     Raises:
-        EvaluationError: No Whisper checkpoint, or the cache is of another encoder.
+        EvaluationError: No Whisper checkpoint, or a cache that is none.
+        ScoringError: A device that is not there.
     """
     from modeling_empathic.scoring.loading import fingerprint
 
@@ -149,25 +154,28 @@ def encoder_states(
         if not (folder / name).is_file():
             raise EvaluationError(f"{folder}: a Whisper checkpoint is needed, there is no {name}")
     revision = fingerprint(folder)
-    known = _read_cache(cache, revision)
+    kept = _read_cache(cache)
+    known = kept.setdefault(revision, {})
     ids = {path: sha256(path) for path in paths}
     missing = [path for path in paths if ids[path] not in known]
     n_known = len(known)
     for _ in range(len(paths) - len(missing)):
         advance()
     try:
-        with closing(_encode(missing, folder)) as encoded:
+        with closing(_encode(missing, folder, device)) as encoded:
             for path, states in encoded:
                 if states is not None:
                     known[ids[path]] = states
                 advance()
     finally:
         if cache is not None and len(known) > n_known:
-            _write_cache(cache, revision, known)
+            _write_cache(cache, kept)
     return {path: known[ids[path]] for path in paths if ids[path] in known}
 
 
-def _encode(paths: Sequence[str], folder: Path) -> Generator[tuple[str, np.ndarray | None]]:
+def _encode(
+    paths: Sequence[str], folder: Path, device: str
+) -> Generator[tuple[str, np.ndarray | None]]:
     if not paths:
         return
     import torch
@@ -189,7 +197,7 @@ def _encode(paths: Sequence[str], folder: Path) -> Generator[tuple[str, np.ndarr
     absent = [name for name in loading["missing_keys"] if name.startswith("encoder.")]
     if absent:
         raise EvaluationError(f"{folder} lacks {len(absent)} weights of the encoder: {min(absent)}")
-    encoder = whisper.encoder.eval().to(choose_device("auto"))
+    encoder = whisper.encoder.eval().to(choose_device("cpu" if device == "openvino" else device))
     prepare = partial(prepare_clip, feature_extractor=extractor, heads=(), done={})
     with closing(prefetch(prepare, paths, workers=_WORKERS, ahead=8)) as clips:
         for path, clip in zip(paths, clips, strict=True):
@@ -206,29 +214,34 @@ def _encode(paths: Sequence[str], folder: Path) -> Generator[tuple[str, np.ndarr
             yield path, (total / frames).astype(np.float32) if whole else None
 
 
-def _read_cache(cache: Path | None, revision: str) -> dict[str, np.ndarray]:
-    """States by the SHA-256 of their clips."""
+def _read_cache(cache: Path | None) -> dict[str, dict[str, np.ndarray]]:
+    """By encoder, states by the SHA-256 of their clips."""
     if cache is None or not cache.exists():
         return {}
     try:
         with np.load(cache, allow_pickle=False) as file:
-            made_by = str(file["encoder"])
-            known = dict(zip(file["clip_ids"].tolist(), file["states"], strict=True))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            if "encoder" in file.files:  # of version 0.2: one encoder a file
+                states = dict(zip(file["clip_ids"].tolist(), file["states"], strict=True))
+                return {str(file["encoder"]): states}
+            return {
+                name.removesuffix(_CLIPS): dict(
+                    zip(file[name].tolist(), file[name.removesuffix(_CLIPS)], strict=True)
+                )
+                for name in file.files
+                if name.endswith(_CLIPS)
+            }
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise EvaluationError(f"{cache} is no cache of encoder states: {error}") from None
-    if made_by != revision:
-        raise EvaluationError(f"{cache} holds states of another encoder; choose another file")
-    return known
 
 
-def _write_cache(cache: Path, revision: str, known: dict[str, np.ndarray]) -> None:
+def _write_cache(cache: Path, kept: dict[str, dict[str, np.ndarray]]) -> None:
+    arrays: dict[str, Any] = {}
+    for encoder, states in kept.items():
+        if states:
+            arrays[encoder + _CLIPS] = np.array(list(states))
+            arrays[encoder] = np.stack(list(states.values()))
     with replacing(cache) as temporary, temporary.open("wb") as file:
-        np.savez(
-            file,
-            encoder=np.array(revision),
-            clip_ids=np.array(list(known)),
-            states=np.stack(list(known.values())),
-        )
+        np.savez(file, **arrays)
 
 
 def state_features(
@@ -236,13 +249,14 @@ def state_features(
     encoder_folder: str | Path,
     cache: Path | None,
     advance: Callable[[], None],
+    device: str = "auto",
 ) -> dict[str, np.ndarray]:
     """The last layer's states, which heads read, and all layers' side by side.
 
     Returns:
         By name `(clips, features)`, NaN where a clip cannot be decoded.
     """
-    by_path = encoder_states([clip.path for clip in clips], encoder_folder, cache, advance)
+    by_path = encoder_states([clip.path for clip in clips], encoder_folder, cache, advance, device)
     if not by_path:
         raise EvaluationError("not one clip could be decoded")
     absent = np.full_like(next(iter(by_path.values())), np.nan)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from evaluate_metrics.emonet_voice import FEW_UNITS
 from evaluate_metrics.generalize.clips import ACTED
-from evaluate_metrics.generalize.schema import Result, Row
+from evaluate_metrics.generalize.schema import CorpusFacts, Result, Row
 from evaluate_metrics.published import published_human
 from modeling_empathic.report import tables
 from modeling_empathic.report.figures import bare, picture
@@ -34,23 +34,26 @@ def sections(result: Result) -> list[Section]:
     rows, floors, published = result["rows"], result["floors"], result["published"]
     calling = [row for row in (*rows, *floors) if _defined(row["overall"])]
     answering = [row for row in (*rows, *floors) if _defined(row["top1"])]
-    by_class = [
-        [_label(row), *(percent(row["per_class"][c]["hit_rate"]) for c in classes),
-         percent(row["overall"])]
-        for row in calling
-    ]  # fmt: skip
+    by_class: list[list[str]] = []
+    for row in calling:
+        of = row["per_class"]
+        by_class.append([_label(row), *(percent(of[c]["hit_rate"]) for c in classes),
+                         percent(row["overall"])])  # fmt: skip
+        if "hit_rate_shuffled" in of[classes[0]]:  # stored results of version 0.2 lack it
+            chance = (percent(of[c]["hit_rate_shuffled"]) for c in classes)
+            by_class.append(["   by chance", *chance, percent(row["overall_shuffled"])])
     by_class += [
         [f"paper: {row['system']}", *(percent(row["per_class"].get(c)) for c in classes),
          percent(row["overall"])]
         for row in published if row["per_class"]
     ]  # fmt: skip
     costs = [
-        [_label(row), _with_interval(row, "overall"), percent(row["overall_shuffled"]),
+        [_label(row), with_interval(row, "overall"), percent(row["overall_shuffled"]),
          percent(row["false_alarm_rate"]), f"{row['classes_a_clip']:.2f}"]
         for row in calling
     ]  # fmt: skip
     one_answer = [
-        [_label(row), str(row["answers"]), *(_with_interval(row, name) for name in ONE_ANSWER)]
+        [_label(row), str(row["answers"]), *(with_interval(row, name) for name in ONE_ANSWER)]
         for row in answering
     ]
     one_answer += [
@@ -62,7 +65,10 @@ def sections(result: Result) -> list[Section]:
     return [
         plain(
             f"{_title(result)}: clips whose class is called present, % (Table 7)",
-            ("System", *classes, "all"), by_class, f"{result['rule']}.",
+            ("System", *classes, "all"), by_class,
+            f"{result['rule']}. By chance: the hits of the same calls on clips in another order, "
+            "which is how often the class is called at all. It depends on how far the scores "
+            "spread.",
         ),
         plain(
             "What saying yes costs, %",
@@ -83,9 +89,14 @@ def sections(result: Result) -> list[Section]:
 
 def _title(result: Result) -> str:
     corpus = result["corpus"]
-    name = ACTED[corpus["name"]].__name__
+    name = title_of(corpus)
     n, whole = corpus["clips"], corpus["published_clips"]
     return f"{name}, {n:,} clips" + (f" of {whole:,}" if n != whole else "")
+
+
+def title_of(corpus: CorpusFacts) -> str:
+    """A corpus's name for people; results of version 0.2 do not say it."""
+    return corpus.get("title") or ACTED[corpus["name"]].__name__
 
 
 def _notes(result: Result) -> str:
@@ -140,7 +151,7 @@ def human(corpus: str) -> str:
     )
 
 
-def plot_confusions(result: Result, folder: str | Path) -> list[Path]:
+def plot(result: Result, folder: str | Path) -> list[Path]:
     """One picture a row that gives one answer a clip, in the order of the rows.
 
     Returns:
@@ -154,7 +165,7 @@ def plot_confusions(result: Result, folder: str | Path) -> list[Path]:
         files.append(
             Path(folder, "-".join(filter(None, ["confusion", str(number), slug])) + ".png")
         )
-        corpus = ACTED[result["corpus"]["name"]].__name__
+        corpus = title_of(result["corpus"])
         plot_confusion(row, list(result["corpus"]["classes"]), files[-1], corpus)
     return files
 
@@ -200,7 +211,8 @@ def percent(value: float | None) -> str:
     return f"{100 * value:.1f}" if _defined(value) and value is not None else NOTHING
 
 
-def _with_interval(row: Row, name: WithInterval) -> str:
+def with_interval(row: Row, name: WithInterval) -> str:
+    """A figure as percent, with its interval where there is one."""
     interval = row["intervals"][name]
     low, high = percent(interval["low"]), percent(interval["high"])
     value = percent(row[name])

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluate_metrics.bench.result import EvaluationError
-from evaluate_metrics.emonet_voice.intervals import LEVEL, percentile_interval
+from evaluate_metrics.emonet_voice.intervals import LEVEL, percentile_interval, studentised
 from evaluate_metrics.generalize.schema import OF_CLASSES, OVERALL, Rates
 
 THRESHOLD = 1.5  # times uniform
@@ -141,6 +141,57 @@ def rates(
     return cast(Rates, measured)  # OVERALL and OF_CLASSES are the names of its types
 
 
+class UarDifference(NamedTuple):
+    """UAR of one system less that of another, its 95 % interval and two-sided p."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+def compare_answers(
+    a: np.ndarray,
+    b: np.ndarray,
+    truth: np.ndarray,
+    speakers: Sequence[str],
+    n_classes: int,
+    *,
+    n_resamples: int = 1000,
+    seed: int = 42,
+) -> UarDifference:
+    """Is one system's UAR higher than another's on the same clips?
+
+    Paired bootstrap: both meet the same resamples of speakers; interval and p value are Student's
+    (`emonet_voice.studentised`).
+
+    Args:
+        a: `(clips,)`, the number of the class that it says.
+        b: The other system's.
+        truth: `(clips,)`.
+        speakers: Of each clip.
+        n_classes: How many classes there are.
+        n_resamples: How many.
+        seed: Of the draws.
+
+    Example:
+        >>> truth = np.array([0, 1] * 4)
+        >>> found = compare_answers(truth, np.zeros(8, int), truth, list("aabbccdd"), 2)
+        >>> found.difference, found.p
+        (0.5, 0.0)
+    """
+    names, speaker = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
+    n = len(names)
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), n_resamples)
+    once, again = [], []
+    for said in (a, b):
+        counts = _count(Calls(None, said), truth, speaker, n, n_classes)
+        once.append(float(_statistics(*(part.sum(axis=0) for part in counts))["uar"]))
+        again.append(_statistics(*(np.tensordot(drawn, part, 1) for part in counts))["uar"])
+    tested = studentised(once[0] - once[1], again[0] - again[1], n)
+    return UarDifference(once[0] - once[1], tested.interval.low, tested.interval.high, tested.p)
+
+
 def _count(
     calls: Calls, truth: np.ndarray, speaker: np.ndarray, n_speakers: int, n_classes: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -179,6 +230,7 @@ def _statistics(clips: np.ndarray, said: np.ndarray, called: np.ndarray) -> dict
             "macro_f1": _mean_defined(f1),
             "hit_rate": hits / clips,
             "false_alarms": (every - hits) / (n[..., None] - clips),
+            "hit_rate_shuffled": every / n[..., None],
             "recall": recall,
             "f1": f1,
         }

@@ -2,13 +2,16 @@
 
 Systems are ranked only among results on the same benchmark: source, revision, configuration and
 number of rows. The paper's own figures are a benchmark of their own, since their revision is not
-known. A result that lacks clips of the benchmark has a row and no rank.
+known. A result that lacks clips of the benchmark has a row and no rank. Beside the rank stands the
+interval of ranks that chance allows (`leaders`).
 """
 
 import math
 from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from evaluate_metrics.bench.figures import (
     CORRELATIONS,
@@ -17,10 +20,21 @@ from evaluate_metrics.bench.figures import (
     Interval,
     OfEmotion,
 )
+from evaluate_metrics.bench.predictions import Predictions, described
 from evaluate_metrics.bench.result import EvaluationError, Result, read_result, utc
 from evaluate_metrics.bench.typed_json import FieldError, Name, decode, encode
 from evaluate_metrics.emonet_voice import OUTCOMES
-from evaluate_metrics.leaderboard.table import COLUMNS, COUNTS, RANKED_BY, RATES, TEXTS, Cell, Pair
+from evaluate_metrics.leaderboard.leaders import compare_all, mark_ranks, read_scores
+from evaluate_metrics.leaderboard.table import (
+    COLUMNS,
+    COSTS,
+    COUNTS,
+    RANKED_BY,
+    RATES,
+    TEXTS,
+    Cell,
+    Pair,
+)
 from evaluate_metrics.published import published_macro, published_table5, published_table6
 from modeling_empathic.report.files import locked, replacing, write_json
 from modeling_empathic.taxonomy import BENCH_NAMES, EMOTION_NAMES
@@ -30,7 +44,13 @@ TOLERANCE = 1e-6
 """Up to here two figures are the same one."""
 
 
-def merge(files: Iterable[str | Path], *, published: bool = True) -> dict[str, Any]:
+def merge(
+    files: Iterable[str | Path],
+    *,
+    published: bool = True,
+    scores: Iterable[str | Path] = (),
+    bench: pa.Table | None = None,
+) -> dict[str, Any]:
     """Reads results of `evaluate` and lines them up.
 
     Of several results of a system on the same benchmark the newest counts, by its `made.time`. A
@@ -39,6 +59,9 @@ def merge(files: Iterable[str | Path], *, published: bool = True) -> dict[str, A
     Args:
         files: JSON of `emonet-voice evaluate --output`, from anyone.
         published: Whether the systems of the paper are in the table.
+        scores: The prediction and score files that results are of: with `bench`, every two
+            systems are compared. Found by their checksum, whatever their names.
+        bench: Of `reader.read_bench`, what these results are on.
 
     Returns:
         - `rows`: flat dictionaries of `COLUMNS`, by benchmark and rank; under `floors` every floor
@@ -55,7 +78,7 @@ def merge(files: Iterable[str | Path], *, published: bool = True) -> dict[str, A
     Raises:
         EvaluationError: None of the files can be used.
     """
-    by_system: dict[Hashable, list[tuple[dict[str, Any], Comparison | None]]] = {}
+    by_system: dict[Hashable, list[tuple[dict[str, Any], Result]]] = {}
     rejected = []
     for file in map(Path, files):
         try:
@@ -64,22 +87,29 @@ def merge(files: Iterable[str | Path], *, published: bool = True) -> dict[str, A
         except EvaluationError as error:
             rejected.append({"file": file.name, "error": str(error)})
         else:
-            by_system.setdefault((_key(row), row["system"]), []).append((row, result.comparison))
+            by_system.setdefault((_key(row), row["system"]), []).append((row, result))
     if not by_system:
         reasons = "; ".join(file["error"] for file in rejected)
         raise EvaluationError(f"there is no result to merge: {reasons or 'no files were given'}")
     rows = _published_rows() if published else []
-    compared = []
+    compared, with_result = [], []
     for results in by_system.values():
-        newest, comparison = max(results, key=lambda of: (of[0]["time"], of[0]["file"]))
+        newest, result = max(results, key=lambda of: (of[0]["time"], of[0]["file"]))
         rows.append(newest | {"older_results": len(results) - 1})
-        if comparison:
-            compared.append((rows[-1], comparison))
+        with_result.append((rows[-1], result))
+        if result.comparison:
+            compared.append((rows[-1], result.comparison))
     benchmarks: dict[Hashable, list[dict[str, Any]]] = {}
     # The paper's systems first: everybody looks for them.
     for row in sorted(rows, key=lambda row: (not row["published"], row["benchmark"])):
         benchmarks.setdefault(_key(row), []).append(row)
     pairs, left_out = _pairs(compared, benchmarks)
+    ranked = [_ranked(of) for of in benchmarks.values()]
+    if bench is not None:
+        pairs = [*_all_pairs(with_result, bench, read_scores(scores)), *pairs]
+    for of in ranked:
+        places = [row for row in of if not row["unranked"]]
+        mark_ranks(places, [pair for pair in pairs if pair["benchmark"] == of[0]["benchmark"]])
     return {
         "format": 1,
         "kind": "leaderboard",
@@ -93,7 +123,7 @@ def merge(files: Iterable[str | Path], *, published: bool = True) -> dict[str, A
             }
             for of in benchmarks.values()
         ],
-        "rows": [row for of in benchmarks.values() for row in _ranked(of)],
+        "rows": [row for of in ranked for row in of],
         "comparisons": pairs,
         "rejected": rejected,
         "comparisons_left_out": left_out,
@@ -110,7 +140,6 @@ def write_leaderboard(table: dict[str, Any], folder: str | Path) -> list[Path]:
     Returns:
         The files.
     """
-    import pyarrow as pa
     from pyarrow import parquet
 
     folder = Path(folder)
@@ -144,6 +173,7 @@ def _row(result: Result, file: str) -> dict[str, Any]:
         "file": file,
         "without_prediction": result.join.without_prediction,
         **{name: outcomes[name] for name in ("rows", "used", *OUTCOMES, *RATES)},
+        **{name: _cost(result, name) for name in COSTS},
         "emotions": len(metric.per_emotion),
         "emotions_left_out": metric.headline.emotions_left_out,
         "floors": {
@@ -176,10 +206,38 @@ def _of_provenance(result: Result, name: str, file: str) -> str | None:
     return value
 
 
+def _cost(result: Result, name: str) -> float:
+    """What the maker of the predictions says that a clip took; NaN where it is no number."""
+    value = result.predictions.provenance.get(name)
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e6:
+        return float(value)
+    return math.nan
+
+
 def _cell(of: OfEmotion, interval: Interval) -> Cell:
     failed = [f"{n:,} {name}" for name, n in of.outcomes.items() if n and name != "scored"]
     why = (", ".join(failed) or "undefined") if math.isnan(of.spearman) else ""
     return Cell(value=of.spearman, low=interval.low, high=interval.high, why=why)
+
+
+def _all_pairs(
+    with_result: list[tuple[dict[str, Any], Result]],
+    bench: pa.Table,
+    scores: dict[str, Predictions],
+) -> list[dict[str, Any]]:
+    """Every two systems on a benchmark whose scores are here."""
+    about = described(bench)
+    here = (about.get("source"), about.get("revision"), about.get("config"), len(bench))
+    rows = {
+        row["system"]: (row, scores[result.predictions.sha256])
+        for row, result in with_result
+        if _key(row) == here and result.predictions.sha256 in scores
+    }
+    found = compare_all({name: of for name, (_, of) in rows.items()}, bench)
+    return [
+        encode(Pair(benchmark=rows[a][0]["benchmark"], a=a, b=b, comparison=comparison))
+        for (a, b), comparison in found.items()
+    ]
 
 
 def _pairs(

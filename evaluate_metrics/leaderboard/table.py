@@ -18,12 +18,20 @@ TEXTS = ("system", "model", "revision", "time", "package", "benchmark", "bench_s
          "bench_revision", "bench_config", "file", "unranked")  # fmt: skip
 COUNTS = ("bench_rows", "rows", "used", "without_prediction", *OUTCOMES, "emotions",
           "emotions_left_out", "older_results",
-          *(f"rank_{name}" for name in RANKED_BY))  # fmt: skip
+          *(f"rank_{name}{end}" for name in RANKED_BY
+            for end in ("", "_low", "_high")))  # fmt: skip
 RATES = ("refusal_rate", "failure_rate")
+COSTS = ("seconds_a_clip", "usd_a_clip")
+"""As whoever ran the system says (`evaluate --seconds-a-clip`, `--usd-a-clip`)."""
 _ENDS = ("", "_low", "_high", "_floor")
-COLUMNS = ("published", *TEXTS, *COUNTS, *RATES,
+COLUMNS = ("published", *TEXTS, *COUNTS, *RATES, *COSTS,
            *(f"{name}{end}" for name in FIGURES for end in _ENDS))  # fmt: skip
-"""Of a row. Texts, counts and ranks are None where unknown, figures NaN (null)."""
+"""Of a row. Texts, counts and ranks are None where unknown, figures NaN (null).
+
+`rank_spearman` is the place among the figures, `rank_spearman_low` to `rank_spearman_high` the
+places that the system may have once chance is allowed for (`leaders`): a row whose `_low` is 1
+cannot be told from the first. They are None where no pair of the benchmark was compared.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

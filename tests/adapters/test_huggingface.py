@@ -195,3 +195,14 @@ def test_a_language_model_gets_prompt_and_audio_as_a_chat(collect, tmp_path, mon
     assert "Listen" not in reply.text.split()[:1]
     with pytest.raises(AdapterError, match="scale is for classifiers"):
         make_adapter("huggingface", model=str(tmp_path / "model"), scale="0-4")
+
+
+def test_a_checkpoint_whose_head_would_be_random_is_refused_by_what_it_is(tmp_path):
+    """As `laion/voice-tagging-whisper`, which writes words and opens as a classifier of noise."""
+    folder = tiny_classifier(tmp_path / "model")
+    loaded = transformers.Wav2Vec2ForSequenceClassification.from_pretrained(folder)
+    loaded.wav2vec2.save_pretrained(folder)
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert config["architectures"] == ["Wav2Vec2Model"]
+    with pytest.raises(AdapterError, match=r"is Wav2Vec2Model and no classifier: \d weights"):
+        HuggingFace("huggingface", folder)

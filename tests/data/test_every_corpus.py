@@ -14,11 +14,16 @@ from tests.support.raw_release_maker import make_raw_release
 from tests.support.scoring_fakes import write_clips
 
 EMODB_NAMES = ("03a01Fa.wav", "03a01Wb.wav", "08b10Tc.wav", "16a07Na.wav")
+NEMO_NAMES = ("EB0_anger_15.wav", "WR0_surprised_7.wav", "KS0_neutral_90.flac")
 RAVDESS_NAMES = ("03-01-06-01-02-01-12", "03-01-01-01-01-02-01", "03-02-03-01-01-01-01")
 
 
 def emodb(folder: Path) -> Path:
     return write_clips(folder, EMODB_NAMES)
+
+
+def nemo(folder: Path) -> Path:
+    return write_clips(folder, NEMO_NAMES)
 
 
 def ravdess(folder: Path) -> Path:
@@ -29,8 +34,8 @@ def bench(folder: Path) -> Path:
     return make_raw_release(folder, scale=1 / 300, seconds=0.1, sounds=3)
 
 
-SOURCES = {"bench": bench, "emodb": emodb, "ravdess": ravdess}
-ROWS = {"bench": 40, "emodb": 4, "ravdess": 2}
+SOURCES = {"bench": bench, "emodb": emodb, "nemo": nemo, "ravdess": ravdess}
+ROWS = {"bench": 40, "emodb": 4, "nemo": 3, "ravdess": 2}
 
 
 @pytest.fixture(scope="module", params=CORPORA)
@@ -76,7 +81,7 @@ def test_features_are_typed(case, tmp_path):
     corpus = corpus_class(case[0])
     features = load(case[2], tmp_path, corpus.SPLIT).features
     assert list(features)[:3] == ["clip_id", "audio", "file_name"]
-    assert features["audio"].sampling_rate in (16_000, 44_100, 48_000)
+    assert features["audio"].sampling_rate in (16_000, 24_000, 44_100, 48_000)
     assert isinstance(features[corpus.TARGET], datasets.ClassLabel)
 
 

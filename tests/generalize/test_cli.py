@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.support.command import run_command
-from tests.support.generalize_maker import emodb_folder, forty_heads
+from tests.support.generalize_maker import emodb_folder, forty_heads, labelled_folder
 from tests.support.places import REPOSITORY
 
 
@@ -55,11 +55,19 @@ def test_a_failed_clip_gives_code_1(model, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--corpus", "iemocap"], "unknown corpus 'iemocap'; choose from emodb, ravdess"),
-        (["--root", "nowhere"], "nowhere: no such folder"),
-        (["--corpus", "ravdess"], "is not a name of RAVDESS speech"),
-        (["--baseline"], "tiny has no reference_scores.json"),
-        (["--supervised", "nowhere"], "nowhere: a Whisper checkpoint is needed"),
+        (
+            ["--corpus", "iemocap", "--root", "."],
+            "unknown corpus 'iemocap'; choose from emodb, nemo",
+        ),
+        (["--corpus", "emodb", "--root", "nowhere"], "nowhere: no such folder"),
+        (["--corpus", "emodb"], "say where it is, emodb=DIR"),
+        (["--corpus", "emodb=.", "--root", "."], "--root and --labels are for one corpus"),
+        (["--corpus", "emodb=.", "--corpus", "emodb=."], "--corpus emodb is there twice"),
+        (["--corpus", "emodb=.", "--corpus", "nemo="], "--corpus nemo=: NAME, or NAME=DIR"),
+        ([], "--corpus is missing"),
+        (["--corpus", "ravdess", "--root", "EMODB"], "is not a name of RAVDESS speech"),
+        (["--corpus=emodb=EMODB", "--baseline"], "tiny has no reference_scores.json"),
+        (["--corpus=emodb=EMODB", "--supervised", "no"], "no: a Whisper checkpoint is needed"),
         (["--json", "--markdown"], "choose --json or --markdown"),
         (["--output", "result.csv"], "choose a .json file in a folder that exists"),
         (["--states-cache", "a.json"], "choose an .npz file in a folder"),
@@ -69,13 +77,29 @@ def test_what_a_user_gets_wrong_is_said_and_the_code_is_2(
     corpus, model, tmp_path, monkeypatch, arguments, message
 ):
     monkeypatch.chdir(tmp_path)
-    whole = ["--corpus", "emodb", "--root", corpus, "--model", model, *arguments]
-    code, printed, said = run(*whole)
+    given = [argument.replace("EMODB", str(corpus)) for argument in arguments]
+    code, printed, said = run("--model", model, *given)
     assert (code, printed) == (2, "")
     assert said.startswith("error: ")
     assert said.count("\n") == 1
     assert message in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_several_corpora_and_a_folder_with_a_csv_are_one_table_and_one_picture(
+    corpus, model, tmp_path
+):
+    mine = labelled_folder(tmp_path / "mine")
+    code, printed, _ = run(
+        "--corpus", f"emodb={corpus}", "--corpus", f"mine={mine}", "--model", model,
+        "--output", tmp_path / "result.json", "--plots", tmp_path / "plots",
+    )  # fmt: skip
+    assert code == 0
+    assert "Corpora never met: UAR, % [95 %], of anger, sadness" in printed
+    assert max(map(len, printed.splitlines())) <= 80
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert list(result["rows"]) == list(result["corpora"]) == ["emodb", "mine"]
+    assert (tmp_path / "plots" / "corpora.png").stat().st_size > 10_000
 
 
 def test_help_shows_examples_without_heavy_imports():

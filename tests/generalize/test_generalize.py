@@ -122,7 +122,12 @@ def test_calls_are_counted_as_a_loop_counts_them(made):
         own = [bool(present[i, c]) for i in range(n) if truth[i] == c]
         others = [bool(present[i, c]) for i in range(n) if truth[i] != c]
         assert row["n"] == len(own)
-        for name, calls in (("hit_rate", own), ("false_alarms", others)):
+        every = own + others
+        for name, calls in (
+            ("hit_rate", own),
+            ("false_alarms", others),
+            ("hit_rate_shuffled", every),
+        ):
             assert row[name] == pytest.approx(np.mean(calls) if calls else np.nan, nan_ok=True)
 
 
@@ -310,15 +315,18 @@ def test_tables_fit_80_columns_and_survive_being_stored(result, tmp_path):
 
 
 def test_another_corpus_or_a_built_one_of_another_kind_is_named(emodb, tmp_path):
-    with pytest.raises(EvaluationError, match="unknown corpus 'iemocap'; choose from emodb, rav"):
+    with pytest.raises(EvaluationError, match="unknown corpus 'iemocap'; choose from emodb, nemo"):
         generalize(emodb, "iemocap")
     build(emodb, tmp_path / "built", corpus="emodb", assert_counts=False)
     with (
-        pytest.raises(EvaluationError, match="classes are not those of ravdess"),
-        open_corpus(tmp_path / "built", "ravdess"),
+        pytest.raises(EvaluationError, match="classes are not those of RAVDESS"),
+        open_corpus(tmp_path / "built", ACTED["ravdess"]),
     ):
         pass
-    with pytest.raises(RawReleaseError, match="no such folder"), open_corpus("nowhere", "emodb"):
+    with (
+        pytest.raises(RawReleaseError, match="no such folder"),
+        open_corpus("nowhere", ACTED["emodb"]),
+    ):
         pass
 
 

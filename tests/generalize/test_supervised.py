@@ -130,7 +130,9 @@ def test_states_are_kept_and_only_new_clips_are_encoded(whisper, tmp_path, monke
     before = encoder_states(paths[:2], whisper, cache)
     encoded = []
     real = module._encode
-    monkeypatch.setattr(module, "_encode", lambda new, f: encoded.append(new) or real(new, f))
+    monkeypatch.setattr(
+        module, "_encode", lambda new, *rest: encoded.append(new) or real(new, *rest)
+    )
     after = encoder_states(paths, whisper, cache)
     assert encoded == [paths[2:]]
     np.testing.assert_array_equal(after[paths[0]], before[paths[0]])
@@ -147,18 +149,36 @@ def test_a_stopped_run_keeps_what_it_encoded(whisper, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         encoder_states(paths, whisper, cache, stop)
-    assert len(np.load(cache)["clip_ids"]) == 3
+    (clip_ids,) = (name for name in np.load(cache).files if name.endswith("clip_ids"))
+    assert len(np.load(cache)[clip_ids]) == 3
 
 
-def test_a_cache_of_another_encoder_or_of_nothing_is_refused(whisper, tmp_path):
+def test_one_cache_serves_several_encoders_by_their_digests(whisper, tmp_path, monkeypatch):
+    from evaluate_metrics.generalize import supervised as module
+
     path = str(write_clip(tmp_path / "a.wav"))
     cache = tmp_path / "states.npz"
+    # As 0.2 wrote it: one encoder a file.
     np.savez(cache, encoder="sha256:other", clip_ids=np.array(["a"]), states=np.zeros((1, 3, 8)))
-    with pytest.raises(EvaluationError, match="of another encoder"):
-        encoder_states([path], whisper, cache)
+    first = encoder_states([path], whisper, cache)[path]
+    monkeypatch.setattr(module, "_encode", lambda new, *rest: (_ for _ in new))
+    np.testing.assert_array_equal(encoder_states([path], whisper, cache)[path], first)
+    assert np.load(cache)["sha256:other"].shape == (1, 3, 8)
+
+
+def test_what_is_no_cache_is_refused(whisper, tmp_path):
+    cache = tmp_path / "states.npz"
     cache.write_bytes(b"no zip")
     with pytest.raises(EvaluationError, match="no cache of encoder states"):
-        encoder_states([path], whisper, cache)
+        encoder_states([str(write_clip(tmp_path / "a.wav"))], whisper, cache)
+
+
+def test_the_device_reaches_the_encoder(whisper, tmp_path):
+    from modeling_empathic.scoring.loading import ScoringError
+
+    path = str(write_clip(tmp_path / "a.wav"))
+    with pytest.raises(ScoringError, match="device cuda:99"):
+        encoder_states([path], whisper, device="cuda:99")
 
 
 def test_a_clip_that_cannot_be_decoded_has_no_states(whisper, tmp_path):

@@ -26,6 +26,27 @@ def ravdess_folder(folder: Path) -> Path:
     return folder
 
 
+def nemo_folder(folder: Path) -> Path:
+    """Six clips of two speakers."""
+    names = [f"{who}_{what}_1" for who in ("EB0", "WR0") for what in ("anger", "sadness", "fear")]
+    for seed, name in enumerate(names):
+        write_clip(folder / f"{name}.wav", seconds=0.5, seed=50 + seed)
+    return folder
+
+
+def labelled_folder(folder: Path) -> Path:
+    """Four clips of two speakers with a CSV; one more that it does not name."""
+    lines = ["file,label,speaker,text"]
+    for seed, (name, label) in enumerate(
+        [("ann/1", "Angry"), ("ann/2", "sad"), ("bob/1", "sadness"), ("bob/2", "anger")]
+    ):
+        write_clip(folder / f"{name}.wav", seconds=0.5, seed=100 + seed)
+        lines.append(f"{name}.wav,{label},{name[:3]},{'Hello.' if seed else ''}")
+    write_clip(folder / "extra.wav", seconds=0.3, seed=99)
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
 def forty_heads(folder: Path) -> Path:
     """A saved tiny model with pooled heads for all emotions."""
     from transformers import WhisperFeatureExtractor

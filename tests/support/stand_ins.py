@@ -6,7 +6,7 @@ from emonet_voice.hub.local.server import LocalHub
 from emonet_voice.hub.repositories import ENCODER
 from modeling_empathic.taxonomy import ATTRIBUTES, EMOTIONS
 
-from .generalize_maker import emodb_folder
+from .generalize_maker import emodb_folder, nemo_folder
 from .public_heads import save_head
 from .raw_release_maker import make_raw_release
 
@@ -34,5 +34,6 @@ def serve_public_release(hub: LocalHub, work: Path, whisper: Path, *, scale: flo
 
 
 def make_emodb(folder: Path) -> Path:
-    """`path/to/emodb` in a folder."""
+    """`path/to/emodb` in a folder, and `path/to/nemo` beside it."""
+    nemo_folder(folder / "path" / "to" / "nemo")
     return emodb_folder(folder / "path" / "to" / "emodb")

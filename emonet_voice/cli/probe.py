@@ -1,0 +1,53 @@
+"""What `score --probe` shows: what each head loses without words, and without melody."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from modeling_empathic.report.tables import Section, number, plain, show
+from modeling_empathic.scoring.probe import HeadProbe, probe
+
+LARGEST_FIRST = 20
+"""Heads on the screen; --json has all."""
+
+
+def show_probe(
+    clips: Sequence[str], loaded: Any, extractor: Any, console: Console, *, as_json: bool
+) -> int:
+    """Scores the clips in three versions and prints the heads; the number of clips that failed."""
+    import json
+
+    import typer
+
+    heads, failed = probe(clips, loaded, extractor)
+    for path, why in failed.items():
+        typer.echo(f"{path}: {why}", err=True)
+    if as_json:
+        for head in heads:
+            fields = {
+                name: [None if value != value else value for value in of]
+                for name, of in zip(head._fields[1:], head[1:], strict=True)
+            }
+            typer.echo(json.dumps({"head": head.name, **fields}))
+    else:
+        show([section(heads, len(clips) - len(failed))], console)
+    return len(failed)
+
+
+def section(heads: Sequence[HeadProbe], n_clips: int) -> Section:
+    """The heads that say most of these clips, strongest first."""
+    ordered = sorted(heads, key=lambda head: -head.means[0])[:LARGEST_FIRST]
+    rows = [
+        [head.name, *(number(value, 2) for value in head.means),
+         *(number(value, 2, "–") for value in head.correlations)]
+        for head in ordered
+    ]  # fmt: skip
+    note = (
+        "Mean scores on the heads' own scales. Low-passed: nothing above 400 Hz, words are gone, "
+        "melody and tempo stay. Flat pitch: the clip's median pitch throughout, words stay. ρ: how "
+        "far the order of the clips stays. A head that falls only with the words reads words; both "
+        "changes also make recordings that no model was trained on."
+    )
+    headers = ("Head", "Clip", "Low-passed", "Flat pitch", "ρ low", "ρ flat")
+    return plain(f"Words or sound? {n_clips} clips", headers, rows, note)
