@@ -14,6 +14,7 @@ from .clips import Row
 
 BY = {
     "configuration": "Playtime by language",
+    "language": "Languages",
     "accent": "English accents",
     "voice": "Voices",
     "voice_gender": "Voices' sex",
