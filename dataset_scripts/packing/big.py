@@ -6,15 +6,14 @@ from datasets import ClassLabel, Features, List, Value
 
 from dataset_scripts.corpora.clips import clip_columns
 from dataset_scripts.corpora.corpus import Corpus
+from dataset_scripts.generation.factors import CHALLENGE, LANGUAGES
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
 from .clips import SAMPLING_RATE
 
-LANGUAGES = ("en", "de", "es", "fr")
-ACTING = "acting_challenge"
 OTHER = "other"
 """Clips in none of the four languages, or in one that nobody knows: such as recordings."""
-GROUPS = (*LANGUAGES, ACTING, OTHER)
+GROUPS = (*LANGUAGES, CHALLENGE, OTHER)
 
 FEATURES = Features(
     {
@@ -49,9 +48,10 @@ def group_of(row: dict[str, Any]) -> str:
         >>> group_of({"language": "en", "part": "acting_challenge"})
         'acting_challenge'
     """
-    if row.get("part") == ACTING:
-        return ACTING
-    return row["language"] if row.get("language") in LANGUAGES else OTHER
+    if row.get("part") == CHALLENGE:
+        return CHALLENGE
+    language = row.get("language")
+    return language if language in LANGUAGES else OTHER
 
 
 class Big(Corpus):

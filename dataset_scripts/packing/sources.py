@@ -21,22 +21,18 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from dataset_scripts.generation.factors import LANGUAGES, VOICES
 from modeling_empathic.report.files import sha256
 from modeling_empathic.scoring.names import path_text
 from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTIONS, UnknownNameError, resolve
 from modeling_empathic.training.captions import make_caption
 
-from .big import FEATURES, LANGUAGES
+from .big import FEATURES
 from .clips import CLIPS, PackingError, Row, audio_file, read_clips, rows_of
 from .scores import SCORES, head_name, judgement, read_scores, within_scale
 
 AUDIO = (".flac", ".mp3", ".wav", ".ogg", ".opus", ".m4a")
 MOST_AUDIO, MOST_JSON = 64 * 2**20, 2**20  # bytes; 30 s of 24 kHz are 1.4 MB, 59 scores 4 kB
-VOICES = (
-    *("alloy", "ash", "ballad", "coral", "echo", "fable"),
-    *("nova", "onyx", "sage", "shimmer", "verse"),
-)
-"""The public names of the paper's eleven voices, which public tars have in theirs."""
 _TAR_NAME = re.compile(rf"({'|'.join(LANGUAGES)})_({'|'.join(VOICES)})_")
 _SPOKEN_TEXT = re.compile(r"<transcription_start>(.*?)<transcription_end>", re.DOTALL)
 _NUMBER = {emotion.name: number for number, emotion in enumerate(EMOTIONS)}

@@ -7,6 +7,13 @@ clips come, nor on how often more of them are added.
 from collections.abc import Mapping
 from typing import Any
 
+from dataset_scripts.generation.factors import (
+    ACCENT_HOURS,
+    CHALLENGE,
+    FACTORIAL,
+    LANGUAGES,
+    STRATA,
+)
 from modeling_empathic.report.tables import Section, plain
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
@@ -32,6 +39,17 @@ TITLES = {
     "other": "Other or unknown",
 }
 UNKNOWN = ""
+PAPER: dict[str, dict[str, float]] = {
+    "configuration": {
+        **{
+            language: sum(s.hours for s in STRATA if (s.part, s.language) == (FACTORIAL, language))
+            for language in LANGUAGES
+        },
+        CHALLENGE: sum(s.hours for s in STRATA if s.part == CHALLENGE),
+    },
+    "accent": dict(ACCENT_HOURS),
+}
+"""Hours in Table 2, by what it tells apart."""
 
 
 class Statistics:
@@ -73,26 +91,33 @@ def sections(statistics: Mapping[str, Mapping[str, list[int]]]) -> list[Section]
 
     Example:
         >>> [one] = sections({"configuration": {"de": [2, 7_200_000]}})
-        >>> one.rows[0].cells, one.rows[-1].cells
-        (['German (de)', '2', '2.000', '100.0 %'], ['all', '2', '2.000', '100.0 %'])
+        >>> one.rows[0].cells
+        ['German (de)', '2', '2.000', '100.0 %', '15.1 %']
     """
     found = []
     for by, title in BY.items():
         sums = statistics.get(by, {})
         if not set(sums) - {UNKNOWN}:
             continue
-        n, total = sum(pair[0] for pair in sums.values()), sum(pair[1] for pair in sums.values())
         order = [name for name in TITLES if name in sums] if by == "configuration" else [*sums]
-        rows = [
-            [_title(name, by), f"{sums[name][0]:,}", f"{hours(sums[name]):,.3f}", ""]
-            for name in sorted(order, key=lambda name: name == UNKNOWN)
-        ]
-        for row, name in zip(rows, sorted(order, key=lambda name: name == UNKNOWN), strict=True):
-            row[3] = f"{100 * sums[name][1] / max(total, 1):.1f} %"
-        if len(rows) > 1 or by == "configuration":
-            rows.append(["all", f"{n:,}", f"{total / 3_600_000:,.3f}", "100.0 %"])
-        found.append(plain(title, ["", "clips", "hours", "share"], rows))
+        order.sort(key=lambda name: name == UNKNOWN)  # to the end
+        n, total = (sum(pair[i] for pair in sums.values()) for i in (0, 1))
+        rows = [[_title(name, by), *_cells(sums[name], total)] for name in order]
+        if len(rows) > 1:
+            rows.append(["all", *_cells([n, total], total)])
+        headers = ["", "clips", "hours", "share"]
+        if paper := PAPER.get(by):
+            headers.append("Table 2")
+            of_all = sum(paper.values())
+            shares = [f"{100 * paper.get(name, 0) / of_all:.1f} %" for name in order]
+            for row, share in zip(rows, [*shares, "100.0 %"], strict=False):
+                row.append(share)
+        found.append(plain(title, headers, rows))
     return found
+
+
+def _cells(pair: list[int], total: int) -> list[str]:
+    return [f"{pair[0]:,}", f"{hours(pair):,.3f}", f"{100 * pair[1] / max(total, 1):.1f} %"]
 
 
 def _title(name: str, by: str) -> str:

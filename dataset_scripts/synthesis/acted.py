@@ -55,6 +55,27 @@ class Prosody:
             }
         )
 
+    def plus(self, other: Prosody) -> Prosody:
+        """Both at once: differences add up, factors multiply, shares end at 1.
+
+        Example:
+            >>> both = Prosody(pitch_st=3, rate_x=1.5).plus(Prosody(pitch_st=-1, rate_x=0.5))
+            >>> both.pitch_st, both.rate_x
+            (2, 0.75)
+        """
+        both: dict[str, float] = {}
+        for f in fields(self):
+            one, two = getattr(self, f.name), getattr(other, f.name)
+            if f.name.endswith("_x"):
+                both[f.name] = one * two
+            elif f.name in ("breath", "tremor", "wobble", "rough", "pulse"):
+                both[f.name] = min(one + two, 1.0)
+            else:
+                both[f.name] = one + two
+        return Prosody(**both)
+
+
+NEUTRAL = Prosody()
 
 # Columns: mean pitch, range, tempo, loudness, brightness; the rest by name.
 RULES: dict[str, Prosody] = {
@@ -214,12 +235,19 @@ def apply_voice_quality(
 
 
 def act(
-    text: str, language: str, variant: str, emotion: str, intensity: float, seed: int = 0
+    text: str,
+    language: str,
+    variant: str,
+    emotion: str,
+    intensity: float,
+    seed: int = 0,
+    manner: Prosody = NEUTRAL,
 ) -> ActedClip:
     """Read `text` in `language` with an eSpeak `variant`, acting `emotion` at `intensity` 0-4.
 
     The seed moves the speaker's own habits a little (pitch, tempo, level), so that a rule is a
-    difference from that speaker and not an absolute value.
+    difference from that speaker and not an absolute value. A `manner`, such as shouting, comes on
+    top of the emotion's rule, whatever the intensity.
 
     Raises:
         UserError: an emotion that has no rule, or an intensity outside 0-4.
@@ -234,7 +262,7 @@ def act(
     if not 0 <= intensity <= FULL_INTENSITY:
         raise UserError(f"intensity={intensity} is outside 0..4")
     rng = np.random.default_rng(seed)
-    rule = RULES[emotion].scaled(intensity)
+    rule = RULES[emotion].scaled(intensity).plus(manner)
     own_pitch_st, own_range, own_rate, own_db = rng.normal(0, [1.0, 0.1, 0.06, 1.5])
     audio, sampling_rate = speak(
         text,

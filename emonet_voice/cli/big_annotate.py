@@ -154,7 +154,6 @@ def _gemini(model: str | None, base_url: str | None) -> Any:
 
 def _by_gemini(gemini: Any, out: Path, asking: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     from dataset_scripts.generation.prompts import SCORING, prompt_id, scoring_prompt
-
     from evaluate_metrics.adapters.annotating import asked
 
     judge = asked(gemini, scoring_prompt(), out, out / ANSWERS, **asking)
@@ -164,7 +163,6 @@ def _by_gemini(gemini: Any, out: Path, asking: dict[str, Any]) -> tuple[Any, dic
 
 def _rewrite(gemini: Any, out: Path, asking: dict[str, Any]) -> Any:
     from dataset_scripts.generation.prompts import paraphrase_prompt
-
     from evaluate_metrics.adapters.annotating import rewriting
 
     return rewriting(gemini, paraphrase_prompt, out / ANSWERS, **asking)

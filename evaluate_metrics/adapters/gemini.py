@@ -36,7 +36,7 @@ class Gemini:
         try:
             from google import genai
 
-            from .client import client
+            from modeling_empathic.report.client import client
         except ImportError:
             raise AdapterError(
                 f"{system} needs the package google-genai: pip install google-genai"

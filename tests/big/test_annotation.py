@@ -127,7 +127,7 @@ def test_a_file_that_holds_no_scores_is_named(tmp_path):
     (tmp_path / "a.jsonl").write_text("[1]\n")
     (tmp_path / "b.jsonl").write_text('{"Awe": 1}\n')
     for name, message in (("a.jsonl", "no JSON object"), ("b.jsonl", "a column id"),
-                          ("c.csv", "cannot be read"), ("d.txt", r"ends in \.parquet")):  # fmt: skip
+                          ("c.csv", "cannot be read"), ("d.txt", "choose a file")):  # fmt: skip
         if name == "d.txt":
             (tmp_path / name).write_text("x")
         with pytest.raises(PackingError, match=message):

@@ -129,7 +129,7 @@ def test_the_command_shows_table_2_of_what_it_packed(out, tmp_path):
     assert code == 0
     assert "Playtime by language" in printed and "English accents" in printed
     assert [line.split() for line in printed.splitlines() if line.startswith("German")] == [
-        ["German", "(de)", "3", "0.000", "25.0", "%"]
+        ["German", "(de)", "3", "0.000", "25.0", "%", "15.1", "%"]
     ]
     assert "12 clips, 12 of them new; 5 files" in printed
     code, printed, said = run_command("big", "build", out, tmp_path / "packed", "--json")

@@ -246,7 +246,7 @@ def big_facts(manifest: dict[str, Any]) -> dict[str, Any]:
         `statistics`: `(title, Markdown)` of the hours; `hours` of all; `configs`, `engines`,
         `annotators`, `voices` by name, those that are known; `language`, for the metadata.
     """
-    from dataset_scripts.packing.big import LANGUAGES
+    from dataset_scripts.generation.factors import LANGUAGES
     from dataset_scripts.packing.statistics import hours, sections
     from modeling_empathic.report.tables import as_markdown
 
