@@ -11,7 +11,7 @@ from modeling_empathic.scoring.clips import score_groups
 from modeling_empathic.scoring.journal import ScoreFile
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
-from .clips import PackingError, audio_file
+from .clips import PackingError, audio_file, rows_of
 from .scores import SCORED, Judge, Judgement, within_scale
 
 FILE = "model_scores.parquet"
@@ -53,12 +53,16 @@ def by_model(
             f"{', '.join(missing[:3])}"
         )
 
+    ran = False
+
     def judge(clips: pa.Table) -> Iterator[Judgement]:
+        nonlocal ran
         order = clips["path"].to_pylist()
-        with ScoreFile(out / FILE, provenance, overwrite=overwrite) as file:
-            if len(file.done) < len(order) or not (out / FILE).exists():
+        safe = {path: file for path in order if (file := _file(out, path))}
+        if not ran:
+            with ScoreFile(out / FILE, provenance, overwrite=overwrite) as file:
                 groups = score_groups(
-                    [audio_file(out, path) for path in order],
+                    list(safe.values()),
                     model,
                     extractor,
                     batch_size=batch_size,
@@ -70,22 +74,28 @@ def by_model(
                 for group in groups:
                     file.append(group)
                     progress(len(group))
-            file.finish(order)
+                file.finish(list(safe))
+            ran = True
         yield from _judgements(out / FILE, order)
 
     return judge
 
 
+def _file(out: Path, path: str) -> Path | None:
+    try:
+        return audio_file(out, path)
+    except PackingError:
+        return None
+
+
 def _judgements(file: Path, order: list[str]) -> Iterator[Judgement]:
     """One for each clip; of one in several windows, the first."""
-    columns = ["path", *EMOTION_NAMES, "outcome", "error"]
-    table = parquet.read_table(file, columns=columns)
-    rows: dict[str, int] = {}
+    table = parquet.read_table(file, columns=["path", *EMOTION_NAMES, "outcome", "error"])
+    first: dict[str, int] = {}
     for number, path in enumerate(table["path"].to_pylist()):
-        rows.setdefault(path, number)
-    for path in order:
-        row = table.slice(rows[path], 1).to_pylist()[0]
+        first.setdefault(path, number)
+    for row in rows_of(table.take(pa.array([first.get(path) for path in order], pa.int64()))):
         if row["outcome"] == SCORED:
             yield Judgement(within_scale(row[name] for name in EMOTION_NAMES))
-        else:
-            yield Judgement(None, row["outcome"], row["error"] or "")
+        else:  # without a row: a path that leads out of the folder was not read
+            yield Judgement(None, row["outcome"] or "decode_error", row["error"] or "unsafe path")

@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+
 from dataset_scripts.generation.factors import LANGUAGES, VOICES
 from modeling_empathic.report.files import sha256
 from modeling_empathic.scoring.names import path_text
@@ -98,12 +100,10 @@ def read(source: Path, unscored: bool = False) -> Iterator[Found]:
 
 def _made(folder: Path, unscored: bool) -> Iterator[Found]:
     clips = read_clips(folder)
-    scores, annotator, where = None, None, {}
+    scores, provenance = None, {}
     if (folder / SCORES).is_file() or not unscored:
         scores, provenance = read_scores(folder)
-        annotator = provenance.get("annotator")
-        where = {clip_id: number for number, clip_id in enumerate(scores["id"].to_pylist())}
-    for clip in rows_of(clips):
+    for clip, scored in zip(rows_of(clips), _aligned(scores, clips["id"]), strict=True):
         name = clip["id"]
         if clip["outcome"] != "spoken":
             yield Found(name, None, f"not spoken: {clip['outcome']}")
@@ -120,14 +120,21 @@ def _made(folder: Path, unscored: bool) -> Iterator[Found]:
         row = _row(audio, file.name)
         row |= {key: clip[key] for key in FEATURES if key in clip}
         row |= {"voice_gender": clip["sex"], "intensity": clip["target_intensity"]}
-        row |= {"prompt_id": clip["prompt_id"] or name, "annotator": annotator}
+        row |= {"prompt_id": clip["prompt_id"] or name, "annotator": provenance.get("annotator")}
         row["emotion"] = _emotion(clip["target_emotion"])
-        why = "not annotated"
-        if scores is not None and name in where:
-            scored = scores.slice(where[name], 1).to_pylist()[0]
-            row |= {key: scored[key] for key in ("emotion_scores", "caption")}
-            why = f"not scored: {scored['outcome']}"
+        row |= {key: scored.get(key) for key in ("emotion_scores", "caption")}
+        why = f"not scored: {scored['outcome']}" if scored.get("outcome") else "not annotated"
         yield Found(name, row, "" if row["emotion_scores"] else why)
+
+
+def _aligned(scores: pa.Table | None, ids: Any) -> Iterator[Row]:
+    """The scores of each clip; of one that has none, nothing."""
+    if scores is None:
+        yield from ({} for _ in range(len(ids)))
+        return
+    where = {clip_id: number for number, clip_id in enumerate(scores["id"].to_pylist())}
+    places = pa.array([where.get(clip_id) for clip_id in ids.to_pylist()], pa.int64())
+    yield from rows_of(scores.take(places))
 
 
 def _bytes(file: Path) -> bytes:

@@ -86,19 +86,21 @@ def annotate(
 
     Example: `emonet-voice big annotate out/ --annotator import --scores theirs.jsonl`
     """
+    from dataset_scripts.packing.clips import read_clips, spoken
     from dataset_scripts.packing.scores import SCORED
     from dataset_scripts.packing.scores import annotate as annotate_all
     from modeling_empathic.report.progress import progress_bar
 
     if (annotator == IMPORT) != (scores is not None):
         raise UsageError(f"--annotator {IMPORT} and --scores FILE go together")
+    n_clips = len(spoken(read_clips(out)))  # before a model is loaded
     stderr = Terminal(stderr=True)
     asking: dict[str, Any] = {"rate_per_minute": rate, "max_attempts": attempts}
     asking |= {"workers": workers or 4}
     gemini = _gemini(gemini_model, base_url) if paraphrase or annotator == GEMINI else None
     try:
         with progress_bar(stderr, verb="Annotating") as progress:
-            task = progress.add_task("", total=None, rate="clips")
+            task = progress.add_task("", total=n_clips, rate="clips")
 
             def show(done: int) -> None:
                 progress.update(task, completed=done)

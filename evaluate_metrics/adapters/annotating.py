@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from dataset_scripts.packing.clips import audio_file, rows_of
+from dataset_scripts.packing.clips import PackingError, audio_file, rows_of
 from dataset_scripts.packing.scores import Judge, Judgement, Rewrite
 from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTION_SCALE
 
@@ -140,7 +140,7 @@ class _InWords:
 def _read(out: Path, path: str) -> bytes:
     try:
         return audio_file(out, path).read_bytes()
-    except OSError:
+    except (OSError, PackingError):
         return b""  # becomes a decode_error
 
 
