@@ -26,7 +26,7 @@ def by_model(
     batch_size: int,
     workers: int,
     overwrite: bool = False,
-    progress: Callable[[int], object] = lambda done: None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> Judge:
     """A judge that scores each clip's first 30 s, which is what Whisper hears (paper, A.2).
 
@@ -60,21 +60,21 @@ def by_model(
         order = clips["path"].to_pylist()
         safe = {path: file for path in order if (file := _file(out, path))}
         if not ran:
-            with ScoreFile(out / FILE, provenance, overwrite=overwrite) as file:
+            with ScoreFile(out / FILE, provenance, overwrite=overwrite) as scores:
                 groups = score_groups(
                     list(safe.values()),
                     model,
                     extractor,
                     batch_size=batch_size,
                     workers=workers,
-                    done=file.done,
+                    done=scores.done,
                     on_skip=lambda: progress(1),
                     name_of=lambda path: Path(path).relative_to(out).as_posix(),
                 )
                 for group in groups:
-                    file.append(group)
+                    scores.append(group)
                     progress(len(group))
-                file.finish(list(safe))
+                scores.finish(list(safe))
             ran = True
         yield from _judgements(out / FILE, order)
 

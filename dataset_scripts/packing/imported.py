@@ -58,7 +58,7 @@ def _of_row(row: Mapping[str, Any], is_model: bool) -> Judgement:
         pairs = list(zip(EMOTION_NAMES, scores, strict=True))
     if is_model:
         emotions = [(name, value) for name, value in pairs if head_name(name) in EMOTION_NAMES]
-        pairs = [(name, *within_scale([value])) for name, value in emotions]  # type: ignore[misc]
+        pairs = [(name, within_scale([value])[0]) for name, value in emotions]
     return judgement(pairs)
 
 

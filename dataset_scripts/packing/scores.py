@@ -131,12 +131,8 @@ def annotate(
     target = out / SCORES
     provenance = {"kind": "annotations", "package": f"emonet-voice {__version__}", **about}
     with locked(target):
-        before = stored_provenance(target) if target.exists() else provenance
-        if before.get("annotator") != provenance["annotator"] and not overwrite:
-            raise PackingError(
-                f"{target} has scores of {before.get('annotator') or 'somebody else'}; "
-                "overwrite them, or move the file"
-            )
+        if target.exists() and not overwrite:
+            _refuse_other(target, stored_provenance(target), provenance)
         paraphrase = None
         if rewrite is not None:
             scored = zip(clips["id"].to_pylist(), judge(clips), strict=True)
@@ -158,6 +154,18 @@ def annotate(
                     rows = []
             writer.write_table(pa.Table.from_pylist(rows, schema=schema))
     return dict(counts)
+
+
+def _refuse_other(target: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Scores and paraphrases that cost somebody something are not lost by a forgotten option."""
+    advice = "overwrite them, or move the file"
+    if before.get("annotator") != now["annotator"]:
+        raise PackingError(
+            f"{target} has scores of {before.get('annotator') or 'somebody else'}; {advice}"
+        )
+    rewriter = before.get("paraphrased_by")
+    if rewriter and rewriter != now.get("paraphrased_by"):
+        raise PackingError(f"{target} has captions reworded by {rewriter}; {advice}")
 
 
 def read_scores(out: Path) -> tuple[pa.Table, dict[str, Any]]:

@@ -79,8 +79,8 @@ def segment(
     cutting.check()
     folder, out = Path(folder), Path(out)
     recordings = find_audio([folder])
-    about = {"kind": "segments", "cutting": cutting._asdict(), "speech": listener_name}
-    about["language"] = language
+    about: dict[str, Any] = {"kind": "segments", "cutting": cutting._asdict()}
+    about |= {"speech": listener_name, "language": language}
     out.parent.mkdir(parents=True, exist_ok=True)
     with locked(out):
         _refuse_other(out, about)
@@ -168,7 +168,8 @@ def _mono(file: BinaryIO, name: str, rate: int) -> Iterator[Block]:
     import soxr
 
     file.seek(0)
-    resampler, rate_now = None, 0
+    resampler: Any = None
+    rate_now = 0
     for block, own_rate in decode(file, name, lambda n, rate: None, []):
         if own_rate != rate_now:
             if resampler is not None:

@@ -100,7 +100,8 @@ def read(source: Path, unscored: bool = False) -> Iterator[Found]:
 
 def _made(folder: Path, unscored: bool) -> Iterator[Found]:
     clips = read_clips(folder)
-    scores, provenance = None, {}
+    scores: pa.Table | None = None
+    provenance: dict[str, Any] = {}
     if (folder / SCORES).is_file() or not unscored:
         scores, provenance = read_scores(folder)
     for clip, scored in zip(rows_of(clips), _aligned(scores, clips["id"]), strict=True):
@@ -275,11 +276,10 @@ def _scores(document: dict[str, Any]) -> tuple[list[float] | None, str]:
         pairs = [(name, value) for name, value in pairs if name in _NUMBER]
         if not pairs:
             continue
-        clipped = [
-            (name, *within_scale([value])) if _is_number(value) else (name, value)
+        read = judgement(
+            (name, within_scale([value])[0] if _is_number(value) else value)
             for name, value in pairs
-        ]
-        read = judgement(clipped)
+        )
         return read.scores, read.reason
     return None, "no scores"
 

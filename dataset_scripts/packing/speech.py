@@ -15,7 +15,7 @@ from .clips import PackingError
 
 FRAME_S = 0.01
 LOUD_FRAMES = 10  # 100 ms: a click must not count as the loudest
-BELOW_LOUD_DB, ABOVE_QUIET_DB, LEAST_DB = 40.0, 10.0, 20.0
+BELOW_LOUD_DB, ABOVE_QUIET_DB, LEAST_DB = 40.0, 10.0, 12.0
 PAUSE_FRAMES, BURST_FRAMES, AROUND_FRAMES = 30, 10, 4  # closed, dropped, kept beside the speech
 
 Span = tuple[int, int]

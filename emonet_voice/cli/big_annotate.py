@@ -123,12 +123,11 @@ def annotate(
     except KeyboardInterrupt:
         stderr.print("stopped: what was scored is kept; run the same command to go on")
         raise typer.Exit(130) from None
-    told = dict(counts)
-    n = told.pop(SCORED, 0)
-    rewritten = {key: told.pop(key) for key in ("paraphrased", "not paraphrased") if key in told}
-    total = n + sum(told.values())
+    rewritten = ("paraphrased", "not paraphrased")  # of those that were scored
+    n = counts.get(SCORED, 0)
+    total = sum(count for name, count in counts.items() if name not in rewritten)
     parts = [f"{n:,} of {total:,} clips scored by {about['annotator']}"]
-    parts += [f"{count:,} {name}" for name, count in {**told, **rewritten}.items()]
+    parts += [f"{count:,} {name}" for name, count in counts.items() if name != SCORED]
     echo(f"{', '.join(parts)}. Written to {out / 'scores.parquet'}")
     raise typer.Exit(0 if n == total else 1)
 

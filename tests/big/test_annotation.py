@@ -12,11 +12,13 @@ from dataset_scripts.packing.scores import Judgement, annotate, judgement
 from evaluate_metrics.adapters.annotating import asked, rewriting
 from evaluate_metrics.adapters.systems import make_adapter
 from evaluate_metrics.emonet_voice import OUTCOMES
+from modeling_empathic.scoring import loading
 from modeling_empathic.taxonomy import EMOTION_NAMES
 from modeling_empathic.training.captions import levels_of, parse_caption
 from tests.support.big_maker import clip_rows, judge, make_clips, write_clips
 from tests.support.command import run_command
 from tests.support.fake_api import fake_api, gemini, gemini_error
+from tests.support.scoring_fakes import fake_loader
 
 WHOLE = dict.fromkeys(EMOTION_NAMES, 1)
 ABOUT = {"annotator": "made up"}
@@ -70,7 +72,10 @@ def test_scores_of_another_annotator_are_replaced_only_where_that_is_wanted(tmp_
     annotate(out, judge, ABOUT)
     with pytest.raises(PackingError, match=r"has scores of made up; overwrite them"):
         annotate(out, judge, {"annotator": "another"})
-    assert annotate(out, judge, {"annotator": "another"}, overwrite=True) == {"scored": 1}
+    reworded = {"annotator": "another", "paraphrased_by": "somebody"}
+    assert annotate(out, judge, reworded, overwrite=True) == {"scored": 1}
+    with pytest.raises(PackingError, match=r"has captions reworded by somebody; overwrite"):
+        annotate(out, judge, {"annotator": "another"})
 
 
 def test_a_folder_without_clips_is_named(tmp_path):
@@ -81,19 +86,28 @@ def test_a_folder_without_clips_is_named(tmp_path):
         annotate(tmp_path, judge, ABOUT)
 
 
-def test_nano_scores_by_default_and_goes_on_where_it_was(tmp_path):
-    out = make_clips(tmp_path / "out", 3, seconds=1.0)
-    (out / clip_rows(out)[1]["path"]).write_bytes(b"<html>no audio</html>")
+def test_nano_scores_by_default(tmp_path):
+    out = make_clips(tmp_path / "out", 2, seconds=1.0)
     code, printed, err = run_command("big", "annotate", out)
-    assert (code, err.count("\n")) == (1, 0), err
-    assert "2 of 3 clips scored by nano (embedded)" in printed and "1 decode_error" in printed
+    assert (code, err) == (0, "")
+    assert "2 of 2 clips scored by nano (embedded)" in printed
+    for row in rows_of(out):
+        assert 0 <= min(row["emotion_scores"]) <= max(row["emotion_scores"]) <= 4
+
+
+def test_a_models_run_goes_on_where_it_was_and_says_what_it_cannot_hear(tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "load_model", fake_loader(heads=EMOTION_NAMES))
+    out = make_clips(tmp_path / "out", 3)
+    (out / clip_rows(out)[1]["path"]).write_bytes(b"<html>no audio</html>")
+    code, printed, _ = run_command("big", "annotate", out)
+    assert code == 1
+    assert "2 of 3 clips scored by" in printed and "1 decode_error" in printed
     first, failed, _ = rows_of(out)
-    assert max(first["emotion_scores"]) <= 4 and min(first["emotion_scores"]) >= 0
-    assert failed["caption"] is None and failed["reason"]
+    assert failed["caption"] is None and failed["emotion_scores"] is None and failed["reason"]
     stored = (out / "scores.parquet").read_bytes()
     assert run_command("big", "annotate", out)[0] == 1
     assert (out / "scores.parquet").read_bytes() == stored
-    make_clips(out, 4, seconds=1.0)
+    make_clips(out, 4)
     assert "4 of 4 clips scored" in run_command("big", "annotate", out)[1]
     assert rows_of(out)[0] == first
 

@@ -13,7 +13,6 @@ from modeling_empathic.report.files import locked, sha256
 from modeling_empathic.taxonomy import EMOTION_NAMES, UserError
 from tests.support.big_maker import clip_rows, judge, make_clips, make_scored, write_clips
 from tests.support.command import run_command
-from tests.support.local_hub_fixture import HubClient
 
 REPO = "laion/emonet-voice-big-packed"
 
@@ -150,10 +149,9 @@ def test_errors_of_the_command_are_one_line(tmp_path):
 
 
 def test_it_loads_from_the_hub_by_configuration_streamed_as_downloaded(
-    sources, local_hub, tmp_path
+    sources, local_hub, hub_client
 ):
     local_hub.add(REPO, sources.big)
-    client = HubClient(local_hub, tmp_path / "home")
     code = """
 from datasets import Audio, load_dataset
 def rows(config, streaming):
@@ -163,8 +161,7 @@ sizes = {config: len(rows(config, False)) for config in ("de", "all", None)}
 same = rows("de", True) == rows("de", False)
 result = [list(sizes.values()), same, rows("de", True)[0]["language"]]
 """
-    assert client(code, repo=REPO) == [[3, 12, 12], True, "de"]
-    client.close()
+    assert hub_client(code, repo=REPO) == [[3, 12, 12], True, "de"]
 
 
 def test_both_stages_of_training_take_it(sources):
