@@ -19,13 +19,13 @@ from evaluate_metrics.emonet_voice import emonet_voice
 from evaluate_metrics.published import published_table5
 from modeling_empathic.scoring.loading import NANO_NAME, fingerprint
 from modeling_empathic.taxonomy import EMOTION_NAMES
-from tests.support.publish_maker import BENCH, METRIC, NANO, SMALL
+from tests.support.publish_maker import BENCH, BIG, METRIC, NANO, SMALL
 from tests.support.results import METRICS, result
 
 LARGE, PLUS = SMALL.replace("Small", "Large"), SMALL.replace("Small", "Plus")
 DEMO = "empathic-insight-voice"
 SPACES = (DEMO, "emonet-voice-annotation", "emonet-voice-leaderboard")
-WRITTEN = (NANO, SMALL, LARGE, PLUS, BENCH, METRIC)
+WRITTEN = (NANO, SMALL, LARGE, PLUS, BENCH, BIG, METRIC)
 SECTIONS = (
     "## Use",
     "## What is in it",
@@ -211,7 +211,7 @@ def test_the_columns_of_bench_are_all_described(read):
 
 
 def test_the_card_of_big_has_the_hours_and_the_columns_of_this_very_data(read, sources):
-    _, metadata, text = read("emonet-voice-big")
+    _, metadata, text = read(BIG)
     manifest = json.loads((sources.big / "manifest.json").read_text())
     assert f"{manifest['counts']['clips']} clips" in text
     columns = [column["name"] for column in metadata["dataset_info"][0]["features"]]

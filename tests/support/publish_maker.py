@@ -12,7 +12,7 @@ from .local_hub_fixture import HubClient
 from .raw_release_maker import make_raw_release
 
 NANO, SMALL = "Empathic-Insight-Voice-Nano", "Empathic-Insight-Voice-Small"
-BENCH, METRIC = "emonet-voice-bench", "emonet_voice"
+BENCH, BIG, METRIC = "emonet-voice-bench", "emonet-voice-big", "emonet_voice"
 ROWS = {"default": 120, "all": 126, "ratings": 337}
 
 
