@@ -1,9 +1,11 @@
 """The commands `emonet-voice big ...`: one file each beside this one, `big_*.py`."""
 
+from .big_generate import generate
+from .big_plan import plan
 from .options import make_group
 
 big = make_group("big")
-for command in ():
+for command in (plan, generate):
     big.command(no_args_is_help=True)(command)
 
 
