@@ -1,9 +1,9 @@
 """What a run of `big generate` has done so far, appended clip by clip, for the next run to go on.
 
 Its first line says what the audio depends on; every other line is one row of the plan: its number,
-and what became of it, behind a CRC-32. A killed run can at worst leave a last line that is cut off;
-lines that are not whole are spoken again, and rows for which the engine gave nothing. In memory there are eight bytes a row of the plan: where
-its line begins.
+and what became of it, behind a CRC-32. A killed run can at worst leave a last line that is cut off.
+Lines that are not whole are spoken again, and rows for which the engine gave nothing. In memory
+there are eight bytes a row of the plan: where its line begins.
 """
 
 import json
