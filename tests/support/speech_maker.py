@@ -14,7 +14,7 @@ COPY = "cp {text} {output}"
 """An engine that speaks what lies at the path that is the text."""
 
 
-def speech_like(seconds: float = 4.0, rate: int = 24_000, pitch_hz: float = 150.0) -> np.ndarray:
+def speech_like(seconds: float = 6.0, rate: int = 24_000, pitch_hz: float = 150.0) -> np.ndarray:
     """A buzz in syllables that glides, and fades at its end."""
     time_s = np.arange(int(seconds * rate)) / rate
     pitch = pitch_hz * (1 + 0.2 * np.sin(2 * np.pi * 0.7 * time_s))
