@@ -287,8 +287,8 @@ def big_table(results: dict[str, Any]) -> str:
         f"{learn['train_clips']:,} clips, tested on {learn['test_clips']} of texts and voices "
         f"({' and '.join(learn['held_out_voices'])}) that are not among them: UAR "
         f"**{learn['uar']:.1%}** (95 % by clips: {low:.1%} to {high:.1%}), chance 2.5 %, with "
-        f"mixed-up targets {learn['shuffled']:.1%}. Accuracy by intended intensity: {by}. Best heard: "
-        f"{', '.join(f'{name} {value:.0%}' for name, value in best[:5])}; worst: "
+        f"mixed-up targets {learn['shuffled']:.1%}. Accuracy by intended intensity: {by}. "
+        f"Best heard: {', '.join(f'{name} {value:.0%}' for name, value in best[:5])}; worst: "
         f"{', '.join(f'{name} {value:.0%}' for name, value in best[-5:])}.",
     ]
     return "\n".join(lines)

@@ -41,9 +41,9 @@ class Command:
         EngineError: No program, an unknown placeholder, or neither `{text}` nor `{prompt}`.
 
     Example:
-        >>> Command("cat {tekst} {output}")
+        >>> Command("cat {words} {output}")
         Traceback (most recent call last):
-        dataset_scripts.generation.engines.EngineError: {tekst} is no placeholder; valid: {output}, {text}, {prompt}, {language}, {accent}, {voice}, {sex}, {emotion}, {intensity}, {seed}
+        dataset_scripts.generation.engines.EngineError: {words} is no placeholder; valid: {output}, {text}, {prompt}, {language}, {accent}, {voice}, {sex}, {emotion}, {intensity}, {seed}
     """  # noqa: E501 - a message is one line
 
     name = "command"

@@ -67,7 +67,7 @@ class Espeak:
         accent = BRITISH if row["accent"] == BRITISH else ""
         language = row["language"]
         if language == "en":
-            language = "en-gb" if accent else "en-us"
+            language = "en" if accent else "en-us"  # eSpeak's "en" is British
         hidden = row["challenge"] == "hiding it"
         for column, known in (("voice", VARIANTS), ("challenge", MANNERS)):
             if row[column] not in known:
@@ -81,6 +81,7 @@ class Espeak:
                 row["target_intensity"] * (0.5 if hidden else 1.0),
                 row["seed"],
                 MANNERS[row["challenge"]],
+                padded=True,
             )
         except EspeakError as error:
             raise NoAnswerError(str(error)) from None

@@ -158,11 +158,6 @@ def _check_plan(plan: Path) -> None:
         raise GenerationError(f"plan={plan} is no Parquet file: {error}") from None
     if missing:
         raise GenerationError(f"plan={plan} has no column {', '.join(missing)}")
-    names = parquet.read_table(plan, columns=["id"])["id"]
-    if len(names) == 0:
-        raise GenerationError(f"plan={plan} has no rows")
-    if pc.count_distinct(pc.utf8_lower(names)).as_py() != len(names):
-        raise GenerationError(f"plan={plan} has an id twice")
     for number, row in enumerate(read_rows(plan)):
         wrong = ""
         if not _ID.fullmatch(row["id"] or ""):
@@ -173,6 +168,11 @@ def _check_plan(plan: Path) -> None:
             wrong = "an empty cell"
         if wrong:
             raise GenerationError(f"row {number} of plan={plan} has {wrong}")
+    names = parquet.read_table(plan, columns=["id"])["id"]
+    if len(names) == 0:
+        raise GenerationError(f"plan={plan} has no rows")
+    if pc.count_distinct(pc.utf8_lower(names)).as_py() != len(names):
+        raise GenerationError(f"plan={plan} has an id twice")
 
 
 def _keep_plan(plan: Path, out: Path) -> Path:

@@ -17,7 +17,7 @@ import numpy as np
 
 from modeling_empathic.audio import SAMPLE_RATE
 from modeling_empathic.containers_empathic import no_audio
-from modeling_empathic.scoring.quality import judge
+from modeling_empathic.scoring.quality import STEADY_DB, judge
 from modeling_empathic.taxonomy import UserError
 
 from .engines import Speech
@@ -27,10 +27,10 @@ SHORTEST_S, LONGEST_S = 3.0, 30.0
 LOWEST_RATE = 16_000
 """Below it there is nothing above 8 kHz, where fricatives are, and 24 kHz would pretend."""
 REFUSED = ("too short", "too quiet", "clipped", "beyond full scale", "DC offset", "mostly silence")
-"""Judgements of `quality.judge` that make a clip unusable. "Not like speech" is none: the level and
-pitch of a synthesiser can stand still, as emotional numbness makes them."""
-FASTEST_CHARS_S = 30.0
-"""Twice as fast as people read aloud: a text that took less was not said to its end."""
+"""Judgements of `quality.judge` that make a clip unusable. "Not like speech" is none: it takes the
+monotone of emotional numbness for a tone. Only a level that never moves is, see `STEADY_DB`."""
+FASTEST_CHARS_S = 35.0
+"""More than twice as fast as people read aloud: a text that took less was not said to its end."""
 ENDING_S, ENDING_DB = 0.005, 3.0
 """A clip that is no quieter than this below its speech in its last moment was cut off."""
 WORDS_FOUND = 0.6
@@ -152,8 +152,11 @@ def _check_whole(samples: np.ndarray, rate: int, text: str) -> None:
     blocks = samples[len(samples) % size :].reshape(-1, size).astype(np.float64)
     level = 10 * np.log10(np.maximum(np.square(blocks).mean(axis=1), 1e-12))
     speech = level > np.percentile(level, 95) - 25
+    if float(level.std()) < STEADY_DB:
+        raise UnusableError("as steady as noise or a tone: no syllables")
     if level[-1] > np.median(level[speech]) - ENDING_DB:
         raise UnusableError("cut off: it ends in the middle of a sound")
-    spoken_s = float(speech.sum()) * ENDING_S
-    if len(text) > FASTEST_CHARS_S * max(spoken_s, 1e-9):
+    first, *_, last = np.flatnonzero(speech)
+    spoken_s = float(last - first + 1) * ENDING_S
+    if len(text) > FASTEST_CHARS_S * spoken_s:
         raise UnusableError(f"cut off: {len(text)} characters in {spoken_s:.1f} s of speech")

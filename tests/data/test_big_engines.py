@@ -2,6 +2,7 @@
 
 import base64
 import os
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ def test_openai_is_asked_in_the_plans_voice_with_its_prompt_and_gives_a_clip(key
         (spoken(audio=None, content="Sorry."), NoAnswerError, "no audio but text: Sorry."),
         ({"choices": []}, NoAnswerError, "without choices"),
         (Answer(b"<html>", content_type="text/html"), NoAnswerError, "unreadable"),
-        (Answer(spoken(), reset=True), NoAnswerError, ""),
+        (Answer(spoken(), reset=True), NoAnswerError, "peer"),
         (chat_error(400, "policy", "content_policy_violation"), RefusedError, "HTTP 400"),
         (chat_error(401, f"bad key {KEY}"), EngineError, "OPENAI_API_KEY was not accepted"),
         (chat_error(404, "no such model"), EngineError, "no such model or address"),
@@ -176,28 +177,27 @@ def test_options_of_another_engine_are_refused():
         make_engine(COPY, model="gpt-audio")
 
 
+@pytest.mark.skipif(find_spec("espeakng_loader") is None, reason="the extra generate")
 class TestEspeak:
-    @pytest.fixture(autouse=True, scope="class")
-    def installed(self):
-        pytest.importorskip("espeakng_loader")
+    row = {**ROW, "text": "Good morning to you."}
 
     def test_a_row_gives_the_same_samples_again_and_each_voice_others(self):
         engine = make_engine("espeak-ng")
-        first, again = engine(ROW), engine(ROW)
+        first, again = engine(self.row), engine(self.row)
         np.testing.assert_array_equal(first.audio, again.audio)
-        said = {engine({**ROW, "voice": voice}).audio.tobytes() for voice in VOICES}
+        said = {engine({**self.row, "voice": voice}).audio.tobytes() for voice in VOICES}
         assert len(said) == 11
 
     def test_it_says_which_accent_it_spoke(self):
         engine = make_engine("espeak-ng")
-        rows = [{**ROW, "language": "en", "accent": a} for a in ("British", "Texan", "")]
+        rows = [{**self.row, "language": "en", "accent": a} for a in ("British", "Texan", "")]
         speeches = [engine(row) for row in rows]
         assert [speech.accent for speech in speeches] == ["British", "", ""]
-        assert [speech.voice.split("+")[0] for speech in speeches] == ["en-gb", "en-us", "en-us"]
+        assert [speech.voice.split("+")[0] for speech in speeches] == ["en", "en-us", "en-us"]
 
     def test_a_challenge_changes_the_voice_and_a_hidden_emotion_is_weaker(self):
         engine = make_engine("espeak-ng")
-        row = {**ROW, "target_emotion": "Anger", "target_intensity": 4.0}
+        row = {**self.row, "target_emotion": "Anger", "target_intensity": 4.0}
         level = {c: np.std(engine({**row, "challenge": c}).audio) for c in ("", *CHALLENGES)}
         assert len(set(level.values())) == 8
         assert level["whispering"] < 0.6 * level[""]
@@ -205,4 +205,4 @@ class TestEspeak:
 
     def test_a_voice_that_it_lacks_is_named(self):
         with pytest.raises(EngineError, match="voice='bob'; valid: alloy, coral"):
-            make_engine("espeak-ng")({**ROW, "voice": "bob"})
+            make_engine("espeak-ng")({**self.row, "voice": "bob"})

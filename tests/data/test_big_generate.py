@@ -41,7 +41,7 @@ def test_every_outcome_has_a_row_with_its_reason_and_only_clips_have_files(files
         else "decode_error" if name in not_audio else "rejected"
         for name in files
     }  # fmt: skip
-    assert counts == {"spoken": 2, "rejected": 7, "decode_error": 3}
+    assert counts == {"spoken": 2, "rejected": 8, "decode_error": 3}
     assert rows["45 seconds"]["reason"] == "try 1, 2: more than 30 s"
     good = rows["good"]
     clip = tmp_path / "out" / good["path"]

@@ -87,7 +87,10 @@ def test_the_hours_are_those_of_the_papers_table(tmp_path):
     ours = {name: line["table_2_hours"] for name, line in shape(summary).items()}
     with (SHARED / "tables" / "table2_big_hours.csv").open() as file:
         paper = {row["category"]: row["hours"] for row in csv.DictReader(file) if row["hours"]}
-    names = {"Acting Chal.": "Acting challenge", "No accent specified": "English, no accent"}
+    names = {
+        "Acting Chal. (en+de)": "Acting challenge",
+        "No accent specified": "English, no accent",
+    }
     for name, hours in paper.items():
         matching = [n for n in ours if names.get(name, name.split(" (")[0]).lower() in n.lower()]
         assert any(ours[n] == float(hours) for n in matching), name
@@ -129,4 +132,4 @@ def test_a_wrong_option_is_one_line(options, message, tmp_path, monkeypatch):
 def test_clips_of_a_stratum_are_spread_over_the_whole_plan(rows):
     at = [n for n, row in enumerate(rows) if row["accent"] == "Texan"]
     steps = [b - a for a, b in pairwise(at)]
-    assert max(steps) - min(steps) <= 4
+    assert max(steps) < 1.2 * min(steps) + 2

@@ -23,7 +23,7 @@ from modeling_empathic.taxonomy import EMOTION_NAMES, resolve
 
 COMMON = {  # words that sentences of a language have and those of the others do not
     "en": "the and is you my was have with not of it i",
-    "de": "der die das und ich ist nicht ein mir den es wir sie",
+    "de": "der die das und ich nicht ein mir den es wir sie",
     "es": "el la que y de no me en un una los se es está",
     "fr": "le la les je et est pas ne un une de des il j",
 }

@@ -41,6 +41,7 @@ def sounds() -> dict[str, bytes]:
         "mostly silence": wav(np.concatenate([good[:6000], np.zeros(20 * 24_000, np.float32)])),
         "half a second": wav(speech_like(0.5)),
         "45 seconds": wav(speech_like(45)),
+        "noise": wav(np.random.default_rng(0).normal(0, 0.1, 5 * 24_000)),
         "8 kHz": wav(speech_like(rate=8_000), 8_000),
         "clipped": wav(np.clip(20 * good, -1, 1)),
         "cut off": wav(good[: 24_000 * 3 + 1900]),
