@@ -3,6 +3,7 @@
 import base64
 import os
 from importlib.util import find_spec
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -179,7 +180,7 @@ def test_options_of_another_engine_are_refused():
 
 @pytest.mark.skipif(find_spec("espeakng_loader") is None, reason="the extra generate")
 class TestEspeak:
-    row = {**ROW, "text": "Good morning to you."}
+    row: ClassVar = {**ROW, "text": "Good morning to you."}
 
     def test_a_row_gives_the_same_samples_again_and_each_voice_others(self):
         engine = make_engine("espeak-ng")

@@ -10,8 +10,8 @@ from dataset_scripts.synthesis.correlates import CORRELATES
 from modeling_empathic.acoustics import FEATURES, acoustics
 
 READINGS = (
-    ("en-us", "f1", "There are seven books on the upper shelf."),
-    ("de", "m3", "Der Laden an der Ecke öffnet um acht."),
+    ("en-us", "f1", "There are seven books on the upper shelf, beside the door."),
+    ("de", "m3", "Der Laden an der Ecke öffnet um acht, neben dem Museum."),
 )
 
 
