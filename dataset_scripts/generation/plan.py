@@ -219,7 +219,7 @@ def apportion(n: int, weights: list[float]) -> list[int]:
 
     Example:
         >>> apportion(10, [2156, 716, 888, 881, 111])
-        [4, 2, 2, 2, 0]
+        [5, 1, 2, 2, 0]
     """
     exact = n * np.array(weights) / sum(weights)
     whole = np.floor(exact).astype(int)

@@ -193,9 +193,17 @@ def _bend(audio: np.ndarray, semitones: np.ndarray) -> np.ndarray:
 
 
 def apply_voice_quality(
-    audio: np.ndarray, sampling_rate: int, rule: Prosody, rng: np.random.Generator
+    audio: np.ndarray,
+    sampling_rate: int,
+    rule: Prosody,
+    rng: np.random.Generator,
+    *,
+    padded: bool = False,
 ) -> np.ndarray:
     """What the synthesiser has no knob for: glide, trembling, breath, harshness, effort, level.
+
+    `padded` transforms zeros behind the clip too, up to a length at which that is three times as
+    fast; what Nano learned from is not, and stays as it is to the last bit.
 
     Example:
         >>> hum = np.sin(np.arange(22050) * 0.05).astype(np.float32)
@@ -225,10 +233,11 @@ def apply_voice_quality(
         envelope = np.convolve(np.abs(audio), np.ones(width) / width, mode="same")
         noise = np.diff(rng.standard_normal(n + 1))  # +6 dB an octave, as aspiration
         audio = (1 - 0.5 * rule.breath) * audio + 0.6 * rule.breath * envelope * noise
-    spectrum = np.fft.rfft(audio)
-    hertz = np.maximum(np.fft.rfftfreq(n, 1 / sampling_rate), 50.0)
+    size = n if not padded else -(-n // 8192) * 8192
+    spectrum = np.fft.rfft(audio, size)
+    hertz = np.maximum(np.fft.rfftfreq(size, 1 / sampling_rate), 50.0)
     tilt = np.clip(np.log2(hertz / 1000.0) / 2, -0.5, 1.0)
-    audio = np.fft.irfft(spectrum * 10 ** (rule.bright_db * tilt / 20), n)
+    audio = np.fft.irfft(spectrum * 10 ** (rule.bright_db * tilt / 20), size)[:n]
     level = 0.06 * 10 ** (rule.loud_db / 20) / max(float(np.sqrt(np.mean(audio**2))), 1e-6)
     fade = np.minimum(1.0, np.minimum(np.arange(n), np.arange(n)[::-1]) / (0.01 * sampling_rate))
     return (np.tanh(level * audio) * fade).astype(np.float32)
@@ -242,12 +251,14 @@ def act(
     intensity: float,
     seed: int = 0,
     manner: Prosody = NEUTRAL,
+    *,
+    padded: bool = False,
 ) -> ActedClip:
     """Read `text` in `language` with an eSpeak `variant`, acting `emotion` at `intensity` 0-4.
 
     The seed moves the speaker's own habits a little (pitch, tempo, level), so that a rule is a
     difference from that speaker and not an absolute value. A `manner`, such as shouting, comes on
-    top of the emotion's rule, whatever the intensity.
+    top of the emotion's rule, whatever the intensity; for `padded` see `apply_voice_quality`.
 
     Raises:
         UserError: an emotion that has no rule, or an intensity outside 0-4.
@@ -273,7 +284,7 @@ def act(
         rate_wpm=int(np.clip(165 * rule.rate_x * np.exp(own_rate), 80, 450)),
         word_gap=int(np.clip(rule.gap, 0, 100)),
     )
-    audio = apply_voice_quality(audio, sampling_rate, rule, rng)
+    audio = apply_voice_quality(audio, sampling_rate, rule, rng, padded=padded)
     audio = (audio * 10 ** (np.clip(own_db, -3, 3) / 20)).clip(-1, 1).astype(np.float32)
     return ActedClip(
         audio, sampling_rate, emotion, intensity, f"{language}+{variant}", language, text

@@ -2,11 +2,13 @@
 
 from .big_annotate import annotate
 from .big_build import build
+from .big_generate import generate
+from .big_plan import plan
 from .big_segment import segment
 from .options import make_group
 
 big = make_group("big")
-for command in (segment, annotate, build):
+for command in (plan, generate, segment, annotate, build):
     big.command(no_args_is_help=True)(command)
 
 

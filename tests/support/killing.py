@@ -129,12 +129,24 @@ def big(inputs: Path) -> Command:
     return Command(packed)
 
 
+def generate(inputs: Path) -> Command:
+    from dataset_scripts.generation.generate import generate as speak
+    from tests.support.speech_maker import COPY, write_sounds, write_texts
+
+    sounds = write_sounds(inputs / "sounds")
+    texts = [str(sounds[name]) for name in ("good", "silence", "HTML", "good")]
+    plan = write_texts(inputs / "plan.parquet", texts)
+    speak(plan, inputs / "imported", COPY)  # once here, so that no fork has to import
+    return Command(lambda folder: speak(plan, folder / "out", COPY))
+
+
 COMMANDS = {
     "score": score,
     "build": build,
     "convert": convert,
     "stage": stage,
     "train": train,
+    "generate": generate,
     "big": big,
 }
 
