@@ -243,11 +243,12 @@ def big_facts(manifest: dict[str, Any]) -> dict[str, Any]:
         manifest: Of a folder that `big build` made.
 
     Returns:
-        `statistics`: `(title, Markdown)` of the hours; `hours` of all; `configs`, `engines`,
-        `annotators`, `voices` by name, those that are known; `language`, for the metadata.
+        `statistics`: `(title, Markdown)` of the hours; `hours` of all; `configs` and what they are
+        called in `titles`; `engines`, `annotators`, `voices`, those that are known; `language`,
+        for the metadata.
     """
     from dataset_scripts.generation.factors import LANGUAGES
-    from dataset_scripts.packing.statistics import hours, sections
+    from dataset_scripts.packing.statistics import TITLES, hours, sections
     from modeling_empathic.report.tables import as_markdown
 
     sums = manifest["statistics"]
@@ -257,7 +258,8 @@ def big_facts(manifest: dict[str, Any]) -> dict[str, Any]:
     return {
         "statistics": [tuple(part.split("\n", 1)) for part in titled],
         "hours": sum(map(hours, sums["configuration"].values())),
-        "configs": names["configuration"],
+        "configs": [name for name in TITLES if name in names["configuration"]],
+        "titles": TITLES,
         "engines": names["engine"],
         "annotators": names["annotator"],
         "voices": names["voice"],
