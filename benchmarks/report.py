@@ -327,6 +327,8 @@ TABLES = {
     "acoustics": acoustics,
     "audio_files": _elsewhere("audio_files", "table"),
     "bench_build": bench_build,
+    "big": _elsewhere("big", "big_table"),
+    "big_pack": _elsewhere("big_pack", "table"),
     "cpu_limit": cpu_limit,
     "drift": drift,
     "ceiling": _elsewhere("ceiling", "ceiling_table"),

@@ -56,7 +56,7 @@ def card(
             download_size=size,
             dataset_size=arrow_bytes,
         )
-        default = {"default": True} if name == "default" else {}
+        default = {"default": True} if name == corpus.DEFAULT else {}
         configs[name] = {"data_files": [{"split": corpus.SPLIT, "path": pattern}], **default}
         lines.append(f"| `{name}` | `{corpus.SPLIT}` | {rows:,} | {size / 1e6:,.1f} MB |")
     data = DatasetCardData(**corpus.CARD)
@@ -79,7 +79,7 @@ def card(
 
 {corpus.NOTES}
 
-Built by `emonet-voice bench build` from `{source["name"]}`{revision}. Audio is byte for byte that
+Built by `{corpus.BUILT_BY}` from `{source["name"]}`{revision}. Audio is byte for byte that
 of the source; `clip_id` is its SHA-256. `manifest.json` has the checksum of every file.
 
 Licence: {facts["license"].rstrip(".")}. Homepage: {facts["homepage"]}

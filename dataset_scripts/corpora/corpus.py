@@ -26,6 +26,8 @@ class Corpus:
         SPLIT: The one split.
         TARGET: Column of the class; the same audio under one class twice is an error.
         CONFIG_FILES: Configuration -> the built files it reads, as a glob.
+        DEFAULT: The configuration that is loaded where none is named.
+        BUILT_BY: The command that makes it.
         PUBLISHED: Counts of the whole corpus as its authors publish them, by the keys of `tally`.
         FACTS: `description`, `citation`, `homepage`, `license`, for the card's text.
         CARD: Fields of the card's front matter beside those that are generated.
@@ -35,6 +37,8 @@ class Corpus:
     SPLIT: ClassVar[str] = "train"
     TARGET: ClassVar[str] = "label"
     CONFIG_FILES: ClassVar[dict[str, str]] = {"default": "data/*.parquet"}
+    DEFAULT: ClassVar[str] = "default"
+    BUILT_BY: ClassVar[str] = "emonet-voice bench build"
     PUBLISHED: ClassVar[dict[str, int]]
     FACTS: ClassVar[dict[str, str]]
     CARD: ClassVar[dict[str, Any]]

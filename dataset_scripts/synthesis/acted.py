@@ -55,6 +55,27 @@ class Prosody:
             }
         )
 
+    def plus(self, other: Prosody) -> Prosody:
+        """Both at once: differences add up, factors multiply, shares end at 1.
+
+        Example:
+            >>> both = Prosody(pitch_st=3, rate_x=1.5).plus(Prosody(pitch_st=-1, rate_x=0.5))
+            >>> both.pitch_st, both.rate_x
+            (2, 0.75)
+        """
+        both: dict[str, float] = {}
+        for f in fields(self):
+            one, two = getattr(self, f.name), getattr(other, f.name)
+            if f.name.endswith("_x"):
+                both[f.name] = one * two
+            elif f.name in ("breath", "tremor", "wobble", "rough", "pulse"):
+                both[f.name] = min(one + two, 1.0)
+            else:
+                both[f.name] = one + two
+        return Prosody(**both)
+
+
+NEUTRAL = Prosody()
 
 # Columns: mean pitch, range, tempo, loudness, brightness; the rest by name.
 RULES: dict[str, Prosody] = {
@@ -172,9 +193,17 @@ def _bend(audio: np.ndarray, semitones: np.ndarray) -> np.ndarray:
 
 
 def apply_voice_quality(
-    audio: np.ndarray, sampling_rate: int, rule: Prosody, rng: np.random.Generator
+    audio: np.ndarray,
+    sampling_rate: int,
+    rule: Prosody,
+    rng: np.random.Generator,
+    *,
+    padded: bool = False,
 ) -> np.ndarray:
     """What the synthesiser has no knob for: glide, trembling, breath, harshness, effort, level.
+
+    `padded` transforms zeros behind the clip too, up to a length at which that is three times as
+    fast; what Nano learned from is not, and stays as it is to the last bit.
 
     Example:
         >>> hum = np.sin(np.arange(22050) * 0.05).astype(np.float32)
@@ -204,22 +233,32 @@ def apply_voice_quality(
         envelope = np.convolve(np.abs(audio), np.ones(width) / width, mode="same")
         noise = np.diff(rng.standard_normal(n + 1))  # +6 dB an octave, as aspiration
         audio = (1 - 0.5 * rule.breath) * audio + 0.6 * rule.breath * envelope * noise
-    spectrum = np.fft.rfft(audio)
-    hertz = np.maximum(np.fft.rfftfreq(n, 1 / sampling_rate), 50.0)
+    size = n if not padded else -(-n // 8192) * 8192
+    spectrum = np.fft.rfft(audio, size)
+    hertz = np.maximum(np.fft.rfftfreq(size, 1 / sampling_rate), 50.0)
     tilt = np.clip(np.log2(hertz / 1000.0) / 2, -0.5, 1.0)
-    audio = np.fft.irfft(spectrum * 10 ** (rule.bright_db * tilt / 20), n)
+    audio = np.fft.irfft(spectrum * 10 ** (rule.bright_db * tilt / 20), size)[:n]
     level = 0.06 * 10 ** (rule.loud_db / 20) / max(float(np.sqrt(np.mean(audio**2))), 1e-6)
     fade = np.minimum(1.0, np.minimum(np.arange(n), np.arange(n)[::-1]) / (0.01 * sampling_rate))
     return (np.tanh(level * audio) * fade).astype(np.float32)
 
 
 def act(
-    text: str, language: str, variant: str, emotion: str, intensity: float, seed: int = 0
+    text: str,
+    language: str,
+    variant: str,
+    emotion: str,
+    intensity: float,
+    seed: int = 0,
+    manner: Prosody = NEUTRAL,
+    *,
+    padded: bool = False,
 ) -> ActedClip:
     """Read `text` in `language` with an eSpeak `variant`, acting `emotion` at `intensity` 0-4.
 
     The seed moves the speaker's own habits a little (pitch, tempo, level), so that a rule is a
-    difference from that speaker and not an absolute value.
+    difference from that speaker and not an absolute value. A `manner`, such as shouting, comes on
+    top of the emotion's rule, whatever the intensity; for `padded` see `apply_voice_quality`.
 
     Raises:
         UserError: an emotion that has no rule, or an intensity outside 0-4.
@@ -234,7 +273,7 @@ def act(
     if not 0 <= intensity <= FULL_INTENSITY:
         raise UserError(f"intensity={intensity} is outside 0..4")
     rng = np.random.default_rng(seed)
-    rule = RULES[emotion].scaled(intensity)
+    rule = RULES[emotion].scaled(intensity).plus(manner)
     own_pitch_st, own_range, own_rate, own_db = rng.normal(0, [1.0, 0.1, 0.06, 1.5])
     audio, sampling_rate = speak(
         text,
@@ -245,7 +284,7 @@ def act(
         rate_wpm=int(np.clip(165 * rule.rate_x * np.exp(own_rate), 80, 450)),
         word_gap=int(np.clip(rule.gap, 0, 100)),
     )
-    audio = apply_voice_quality(audio, sampling_rate, rule, rng)
+    audio = apply_voice_quality(audio, sampling_rate, rule, rng, padded=padded)
     audio = (audio * 10 ** (np.clip(own_db, -3, 3) / 20)).clip(-1, 1).astype(np.float32)
     return ActedClip(
         audio, sampling_rate, emotion, intensity, f"{language}+{variant}", language, text

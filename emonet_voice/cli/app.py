@@ -10,6 +10,7 @@ from modeling_empathic import __version__
 from modeling_empathic.taxonomy import UserError
 
 from .bench import bench
+from .big import big
 from .collect import collect
 from .convert import convert
 from .demo import demo
@@ -32,6 +33,7 @@ for command in (
 ):
     app.command(no_args_is_help=command not in (models, demo, listen))(command)
 app.add_typer(bench)
+app.add_typer(big)
 app.add_typer(publish)
 app.add_typer(train)
 

@@ -34,6 +34,7 @@ Models = Annotated[
 Bench = Annotated[
     Path | None, typer.Option(metavar="DIR", help="What `bench build` made for Bench.")
 ]
+Big = Annotated[Path | None, typer.Option(metavar="DIR", help="What `big build` made.")]
 Results = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Results of `evaluate --output`, for the models' cards."),
@@ -99,6 +100,7 @@ def stage(
     only: Only = None,
     models: Models = None,
     bench: Bench = None,
+    big: Big = None,
     results: Results = None,
     no_assert: NoAssert = False,
     namespace: Namespace = "laion",
@@ -110,7 +112,7 @@ def stage(
 
     Example: `emonet-voice publish stage out/ --bench bench/ --models models/ --results results/`
     """
-    given = _sources(models, bench, results, no_assert)
+    given = _sources(models, bench, results, no_assert, big)
     with _stopping_well(), _staged(out, only, namespace, given) as (staged, _):
         if as_json:
             typer.echo((staged.folder / "staging.json").read_text("utf-8"), nl=False)
@@ -125,6 +127,7 @@ def push(
     only: Only = None,
     models: Models = None,
     bench: Bench = None,
+    big: Big = None,
     results: Results = None,
     no_assert: NoAssert = False,
     namespace: Namespace = "laion",
@@ -153,7 +156,7 @@ def push(
     if create_pr and tag:
         raise UsageError("a pull request cannot be tagged")
     new: dict[str, Any] = {"private": private, "create_pr": create_pr}
-    given = _sources(models, bench, results, no_assert)
+    given = _sources(models, bench, results, no_assert, big)
     with _stopping_well(), _staged(keep, only, namespace, given) as (staged, _):
         _push(staged, namespace, new, tag=tag, yes=yes, as_json=as_json)
 
@@ -163,6 +166,7 @@ def rehearse(
     only: Only = None,
     models: Models = None,
     bench: Bench = None,
+    big: Big = None,
     results: Results = None,
     namespace: Namespace = "laion",
     keep: Keep = None,
@@ -176,7 +180,7 @@ def rehearse(
 
     Example: `emonet-voice publish rehearse --bench bench/ --json`
     """
-    given = _sources(models, bench, results, no_assert=True)
+    given = _sources(models, bench, results, True, big)
     with _stopping_well(), _staged(keep, only, namespace, given) as (staged, work):
         raise typer.Exit(_rehearse(staged, namespace, work, as_json))
 
@@ -225,11 +229,15 @@ def _stopping_well() -> Iterator[None]:
 
 
 def _sources(
-    models: Path | None, bench: Path | None, results: Path | None, no_assert: bool = False
+    models: Path | None,
+    bench: Path | None,
+    results: Path | None,
+    no_assert: bool = False,
+    big: Path | None = None,
 ) -> "Sources":
     from emonet_voice.hub.publish.stage import Sources
 
-    return Sources(models, bench, results, assert_counts=not no_assert)
+    return Sources(models, bench, results, not no_assert, big)
 
 
 @contextmanager

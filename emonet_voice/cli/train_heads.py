@@ -19,7 +19,8 @@ def heads(
         str,
         typer.Option(
             metavar="DIR|ID",
-            help="Folder with metadata.csv (file_name, labels, speaker), data set, or corpus.",
+            help="Folder with metadata.csv (file_name, labels, speaker), data set (also what `big "
+            "build` made), or corpus.",
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write.")],
@@ -113,6 +114,9 @@ def heads(
         typer.Option("--from-scratch", metavar=FLAG, help="Heads that there are begin anew."),
     ] = False,
     data_split: Annotated[str, typer.Option(metavar="NAME", help="Of a data set.")] = "train",
+    config: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of a data set: its configuration.")
+    ] = None,
     revision: options.Revision = None,
     data_revision: Annotated[
         str | None, typer.Option(metavar="REV", help="Branch, tag or commit of a data set.")
@@ -169,7 +173,8 @@ def heads(
     else:
         labelled = read_labels(
             data, heads=split_names(heads), new_heads=added, label_map=meaning,
-            known=_known_heads(source, revision), split=data_split, revision=data_revision,
+            known=_known_heads(source, revision), split=data_split, config=config,
+            revision=data_revision,
         )  # fmt: skip
     base = load_base(
         source,

@@ -30,7 +30,6 @@ class Repository(NamedTuple):
         folders: What it is made of, below the project's folder; later ones add to earlier ones.
         given: The argument of `publish` that names its folder, where the project has none.
         page: Of a Space: the path that answers once it has started.
-        waits_for: Why it cannot be staged yet.
     """
 
     name: str
@@ -39,7 +38,6 @@ class Repository(NamedTuple):
     folders: tuple[str, ...] = ()
     given: str | None = None
     page: str = "/config"
-    waits_for: str | None = None
 
     @property
     def kind(self) -> str:
@@ -55,12 +53,7 @@ REPOSITORIES = (
     Repository("Empathic-Insight-Voice-Large", "model", "model.md.jinja", given="models"),
     Repository("Empathic-Insight-Voice-Plus", "model", "model.md.jinja", given="models"),
     Repository("emonet-voice-bench", "dataset", "bench.md.jinja", given="bench"),
-    Repository(
-        "emonet-voice-big",
-        "dataset",
-        "big.md.jinja",
-        waits_for="its builder: there are no figures yet",
-    ),
+    Repository("emonet-voice-big", "dataset", "big.md.jinja", given="big"),
     Repository(
         "emonet_voice",
         "metric",

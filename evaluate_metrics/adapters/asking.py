@@ -58,8 +58,12 @@ class Failure(NamedTuple):
     detail: str
 
 
+def _decoded(audio: bytes) -> np.ndarray:
+    return load_audio(audio, name="clip", max_duration_s=MAX_CLIP_S)
+
+
 class Asking:
-    """One run over clips.
+    """One run over clips; with another `read`, over whatever that makes of their bytes.
 
     Attributes:
         failures: Every clip in order of the input, with None where the cache has its answer.
@@ -76,8 +80,10 @@ class Asking:
         rate_per_minute: float | None,
         max_attempts: int,
         sleep: Callable[[float], None] | None,
+        read: Callable[[bytes], Any] = _decoded,
     ):
         self._adapter, self._prompt, self._cache = adapter, prompt, cache
+        self._read = read
         self._stop = threading.Event()
         sleep = sleep or self._sleep
         self._pace = Pace(rate_per_minute, sleep)
@@ -132,7 +138,7 @@ class Asking:
 
     def _one(self, clip_id: str, audio: bytes) -> Failure | None:
         try:
-            samples = load_audio(audio, name="clip", max_duration_s=MAX_CLIP_S)
+            samples = self._read(audio)
         except AudioError as error:
             return Failure("decode_error", str(error))
         try:
@@ -145,7 +151,7 @@ class Asking:
         self._cache.put(clip_id, reply, now())
         return None
 
-    def _attempt(self, samples: np.ndarray) -> Reply:
+    def _attempt(self, samples: Any) -> Reply:
         self._pace.wait()
         if self._stop.is_set():
             raise TransientError("stopped")

@@ -36,7 +36,7 @@ class Gemini:
         try:
             from google import genai
 
-            from .client import client
+            from modeling_empathic.report.client import client
         except ImportError:
             raise AdapterError(
                 f"{system} needs the package google-genai: pip install google-genai"
@@ -62,22 +62,29 @@ class Gemini:
 
     def ask(self, samples: np.ndarray, prompt: Prompt) -> Reply:
         """Asks once; see `Adapter.ask`."""
-        import httpx2
-        from google.genai import errors, types
+        from google.genai import types
 
         schema = dict(prompt.schema)
         del schema["additionalProperties"]  # Gemini knows a part of JSON schema only
         audio = types.Part.from_bytes(data=to_wav(samples), mime_type="audio/wav")
-        contents: Any = [prompt.text, audio]
+        structured = {"response_mime_type": "application/json", "response_schema": schema}
+        return self._generate([prompt.text, audio], structured)
+
+    def say(self, text: str) -> Reply:
+        """Asks once in words alone; see `Adapter.ask`."""
+        return self._generate([text], {})
+
+    def _generate(self, contents: Any, structured: dict[str, Any]) -> Reply:
+        import httpx2
+        from google.genai import errors, types
+
         try:
             answer = self._client.models.generate_content(
                 model=self.settings["model"],
                 contents=contents,
                 # No limit of tokens: those that 2.5 Pro thinks with would count too.
                 config=types.GenerateContentConfig(
-                    temperature=self.settings["temperature"],
-                    response_mime_type="application/json",
-                    response_schema=schema,
+                    temperature=self.settings["temperature"], **structured
                 ),
             )
             return _read(answer)

@@ -50,7 +50,7 @@ class GPTAudio:
             raise AdapterError(f"{system} needs the package openai: pip install openai") from None
         if base_url:
             without_credentials(base_url)
-        from .client import client
+        from modeling_empathic.report.client import client
 
         self._client = openai.OpenAI(
             api_key=self.secret,

@@ -52,7 +52,7 @@ class Hume:
     ):
         import httpx2
 
-        from .client import client
+        from modeling_empathic.report.client import client
 
         self.secret, self._key_name = key_from_environment("HUME_API_KEY")
         base_url = base_url or "https://api.cloud.hume.ai"

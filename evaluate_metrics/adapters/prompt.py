@@ -5,10 +5,10 @@ it are not the paper's figures again. Its text and SHA-256 go into every predict
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from dataset_scripts.generation.prompts import answer_key
 from modeling_empathic.taxonomy import EMOTION_NAMES, head, resolve
 
 _INSTRUCTION = """\
@@ -108,13 +108,3 @@ def make_prompt(emotions: Sequence[str] = EMOTION_NAMES, wording: int = 0) -> Pr
         lines.append(f"{key}: {'; '.join(terms)}" if terms else key)
     text = INSTRUCTIONS[wording].format(emotions="\n".join(lines), n=len(keys))
     return Prompt(text, names, keys)
-
-
-def answer_key(name: str) -> str:
-    """A name as a key of the answer; `resolve` knows it again.
-
-    Example:
-        >>> answer_key("Hope/Enthusiasm/Optimism")
-        'hope_enthusiasm_optimism'
-    """
-    return "_".join(re.findall(r"[a-z]+", name.replace("&", "and").lower()))

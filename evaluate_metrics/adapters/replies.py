@@ -63,12 +63,15 @@ def failed(emotions: Sequence[str], outcome: str, detail: str) -> list[Row]:
     return [Row(emotion, None, outcome, one_line(detail)) for emotion in emotions]
 
 
-def read_reply(reply: Reply, emotions: Sequence[str]) -> tuple[list[Row], list[str]]:
+def read_reply(
+    reply: Reply, emotions: Sequence[str], top: float = 10
+) -> tuple[list[Row], list[str]]:
     """One row an emotion, and the labels of the answer that no name in the taxonomy matches.
 
     Args:
         reply: The system's answer about a clip.
         emotions: Canonical names that were asked for.
+        top: The highest score that it was allowed.
 
     Example:
         >>> rows, unknown = read_reply(Reply('{"awe": 7, "pain": 11, "joy": 3}'),
@@ -105,7 +108,7 @@ def read_reply(reply: Reply, emotions: Sequence[str]) -> tuple[list[Row], list[s
         texts = [value for _, value in labels if isinstance(value, str) and _REFUSAL.match(value)]
         if texts:
             return failed(emotions, "refused", texts[0]), unknown
-    return [_row(emotion, given.get(emotion, [])) for emotion in emotions], unknown
+    return [_row(emotion, given.get(emotion, []), top) for emotion in emotions], unknown
 
 
 @lru_cache(maxsize=4096)
@@ -117,7 +120,7 @@ def canonical(label: str) -> str | None:
         return None
 
 
-def _row(emotion: str, given: list[tuple[str, Any]]) -> Row:
+def _row(emotion: str, given: list[tuple[str, Any]], top: float) -> Row:
     if not given:
         return Row(emotion, None, "unmapped", "not in the answer")
     if len(given) > 1:
@@ -125,8 +128,8 @@ def _row(emotion: str, given: list[tuple[str, Any]]) -> Row:
     value = given[0][1]
     if isinstance(value, bool) or not isinstance(value, int | float):
         return _unreadable(emotion, f"not a number: {json.dumps(value)[:60]}")
-    if not 0 <= value <= 10:
-        return _unreadable(emotion, f"outside 0 to 10: {str(value)[:60]}")
+    if not 0 <= value <= top:
+        return _unreadable(emotion, f"outside 0 to {top:g}: {str(value)[:60]}")
     return Row(emotion, float(value), "scored")
 
 

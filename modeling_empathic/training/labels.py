@@ -61,6 +61,7 @@ def read_labels(
     label_map: LabelMap | None = None,
     known: Sequence[str] = HEAD_NAMES,
     split: str = "train",
+    config: str | None = None,
     revision: str | None = None,
 ) -> LabelledClips:
     """Reads labels from a folder with a CSV table, or from a data set.
@@ -69,16 +70,17 @@ def read_labels(
     either one column a head with numbers on its scale, empty where unknown, or a column `label`,
     `emotion` or `class` with words. `speaker` and `split` (train, validation, test) are used where
     they are there. A data set has the same columns and `audio`; of EmoNet-Voice Big
-    `emotion_scores` is read.
+    `emotion_scores` is read, and whose `voice` it is counts as the speaker.
 
     Args:
-        data: Folder, CSV file, or id of a data set.
+        data: Folder, CSV file, id of a data set, or folder of one in Parquet.
         heads: Heads to read; by default every column that is named as one.
         new_heads: Further heads by name, with their scales.
         label_map: What words mean. By default a word is the name of a head, 4 or the top of its
             scale where it is said, the bottom elsewhere.
         known: Names of the heads that the model has.
         split: Of a data set.
+        config: Of a data set: its configuration, where it has several.
         revision: Of a data set.
 
     Raises:
@@ -87,10 +89,12 @@ def read_labels(
     """
     path = Path(data)
     if path.exists():
-        rows, clips, mark = _read_folder(path)
+        is_table = path.is_file() or any(path.glob("*.csv")) or not any(path.rglob("*.parquet"))
+        reading = _read_folder(path) if is_table else _read_dataset(str(path), split, config, None)
+        rows, clips, mark = reading
         source = path.resolve().stem if path.is_file() else path.resolve().name
     elif is_hub_id(str(data)):
-        rows, clips, mark = _read_dataset(str(data), split, revision)
+        rows, clips, mark = _read_dataset(str(data), split, config, revision)
         source = str(data)
     else:
         raise TrainingError(f"data {data}: no such folder, and not the id of a data set")
@@ -275,12 +279,12 @@ def fingerprint_files(files: Iterable[Path]) -> str:
 
 
 def _read_dataset(
-    data: str, split: str, revision: str | None
+    data: str, split: str, config: str | None, revision: str | None
 ) -> tuple[list[dict[str, Any]], list[Any], str]:
     import datasets
 
     try:
-        loaded = datasets.load_dataset(data, split=split, revision=revision)
+        loaded = datasets.load_dataset(data, config, split=split, revision=revision)
     except (OSError, ValueError, datasets.exceptions.DatasetNotFoundError) as error:
         raise TrainingError(f"data {data}: {str(error).splitlines()[0]}") from None
     if "audio" not in loaded.column_names:
@@ -291,12 +295,14 @@ def _read_dataset(
     labels = loaded.remove_columns("audio")
     rows = []
     for number, row in enumerate(labels):
-        row = {FILE: f"clip {number}", **row}
+        row = {**row, FILE: row.get(FILE) or f"clip {number}"}
         scores = row.pop("emotion_scores", None)  # Big: 40 numbers in the order of the paper, A.1
         if isinstance(scores, dict):
             row |= scores
         elif scores is not None:
             row |= dict(zip(HEAD_NAMES, scores, strict=False))
+        if "voice" in row and SPEAKER not in row:
+            row[SPEAKER] = row["voice"] or row.get("source_file") or row[FILE]
         for name in set(CLASS_COLUMNS) & set(labels.column_names):
             feature = labels.features[name]
             if isinstance(feature, datasets.ClassLabel) and row[name] is not None:

@@ -149,6 +149,6 @@ def test_hume_follows_no_redirect_and_reads_no_answer_without_end(ask, monkeypat
         with pytest.raises(AdapterError, match="HTTP 308: sent elsewhere"):
             ask("hume", away)
     assert not elsewhere.requests
-    monkeypatch.setattr("evaluate_metrics.adapters.client.MAX_REPLY_BYTES", 2**20)
+    monkeypatch.setattr("modeling_empathic.report.client.MAX_REPLY_BYTES", 2**20)
     rows, _, _ = ask("hume", Answer(b" " * (2**20 + 1)))
     assert "more than 1 MB" in rows[0]["detail"]

@@ -211,7 +211,7 @@ def test_a_redirect_takes_neither_key_nor_clip_elsewhere(service, status):
 
 @pytest.mark.parametrize("compressed", [False, True])
 def test_an_answer_without_end_is_given_up(service, monkeypatch, compressed):
-    monkeypatch.setattr("evaluate_metrics.adapters.client.MAX_REPLY_BYTES", 2**20)
+    monkeypatch.setattr("modeling_empathic.report.client.MAX_REPLY_BYTES", 2**20)
     body = b" " * (2**20 + 1)
     headers = {}
     if compressed:

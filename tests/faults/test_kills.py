@@ -10,7 +10,7 @@ from tests.support.killing import COMMANDS
 from tests.support.places import REPOSITORY
 
 pytest.importorskip("fcntl")
-QUICK = {"score": 3, "build": 4, "convert": 3, "stage": 4, "train": 2}
+QUICK = {"score": 3, "build": 4, "convert": 3, "stage": 4, "train": 2, "generate": 4, "big": 5}
 """Kills of each command where all of them would take too long."""
 
 

@@ -1,5 +1,6 @@
 """Every card: its blocks run, its links lead somewhere, its figures were measured."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -18,13 +19,13 @@ from evaluate_metrics.emonet_voice import emonet_voice
 from evaluate_metrics.published import published_table5
 from modeling_empathic.scoring.loading import NANO_NAME, fingerprint
 from modeling_empathic.taxonomy import EMOTION_NAMES
-from tests.support.publish_maker import BENCH, METRIC, NANO, SMALL
+from tests.support.publish_maker import BENCH, BIG, METRIC, NANO, SMALL
 from tests.support.results import METRICS, result
 
 LARGE, PLUS = SMALL.replace("Small", "Large"), SMALL.replace("Small", "Plus")
 DEMO = "empathic-insight-voice"
 SPACES = (DEMO, "emonet-voice-annotation", "emonet-voice-leaderboard")
-WRITTEN = (NANO, SMALL, LARGE, PLUS, BENCH, METRIC)
+WRITTEN = (NANO, SMALL, LARGE, PLUS, BENCH, BIG, METRIC)
 SECTIONS = (
     "## Use",
     "## What is in it",
@@ -209,13 +210,14 @@ def test_the_columns_of_bench_are_all_described(read):
     assert [name for name in columns if f"`{name}`" not in text] == []
 
 
-def test_the_card_of_big_waits_without_figures_of_its_own(tmp_path):
-    row = chosen(["emonet-voice-big"])[0]
-    with pytest.raises(PublishError, match="waits for its builder"):
-        stage(tmp_path / "out", only=[row.name])
-    text = write_card(row.card, repository_facts(row, "laion"))
-    assert [line for line in SECTIONS if f"\n{line}" not in text] == []
-    assert not re.search(r"\d[\d,.]* ?(hours|h|clips|%|GB)\b", text)
+def test_the_card_of_big_has_the_hours_and_the_columns_of_this_very_data(read, sources):
+    _, metadata, text = read(BIG)
+    manifest = json.loads((sources.big / "manifest.json").read_text())
+    assert f"{manifest['counts']['clips']} clips" in text
+    columns = [column["name"] for column in metadata["dataset_info"][0]["features"]]
+    assert [name for name in columns if f"`{name}`" not in text] == []
+    assert metadata["language"] == ["de", "en", "es", "fr"]
+    assert "| German (de) | 3 |" in text and "Spoken by espeak-ng" in text
 
 
 def test_there_is_one_citation():

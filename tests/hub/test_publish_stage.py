@@ -37,7 +37,6 @@ def test_two_stagings_are_the_same_bytes(staged, sources, tmp_path):
 
 
 def test_what_cannot_be_staged_is_named_with_its_reason(staged):
-    assert "there are no figures yet" in staged.left_out["emonet-voice-big"]
     assert "it needs models (" in staged.left_out["Empathic-Insight-Voice-Large"]
     names = {row.name for row in staged.repositories}
     assert names | {*staged.left_out} == {row.name for row in REPOSITORIES}
@@ -159,7 +158,8 @@ def test_of_two_stagings_of_one_folder_the_second_is_told(tmp_path):
     [
         (["--only", "emonet-voice-small"], "no repository 'emonet-voice-small'; choose from"),
         (["--only", SMALL], f"{SMALL} cannot be staged: it needs models (DIR/{SMALL})"),
-        (["--only", "emonet-voice-big"], "it waits for its builder"),
+        (["--only", "emonet-voice-big"], "it needs big (a folder of big build)"),
+        (["--only", "emonet-voice-big", "--big", "."], "has no manifest.json"),
         (["--only", BENCH, "--bench", "."], "has no manifest.json"),
     ],
 )

@@ -99,7 +99,56 @@ def train(inputs: Path) -> Command:
     )
 
 
-COMMANDS = {"score": score, "build": build, "convert": convert, "stage": stage, "train": train}
+def big(inputs: Path) -> Command:
+    """Recordings cut into clips, annotated and packed twice, the second time with more of them."""
+    import numpy as np
+    import soundfile
+
+    from emonet_voice.cli.app import run
+    from modeling_empathic.scoring import loading
+    from modeling_empathic.taxonomy import EMOTION_NAMES
+    from tests.support.scoring_fakes import fake_loader
+
+    loading.load_model = fake_loader(heads=EMOTION_NAMES)
+    for seed, folder in enumerate(("first", "second")):
+        (inputs / folder).mkdir()
+        for number in range(2):
+            noise = np.random.default_rng(2 * seed + number).uniform(-0.1, 0.1, 10 * 16_000)
+            noise[:1600] = noise[76_000:84_000] = 0
+            soundfile.write(inputs / folder / f"{folder}-{number}.wav", noise, 16_000)
+
+    def packed(folder: Path) -> None:
+        for name in ("first", "second"):
+            out = folder / name
+            assert run(["big", "segment", str(inputs / name), str(out)]) == 0
+            assert run(["big", "annotate", str(out), "--workers", "1"]) == 0
+            assert run(["big", "build", str(out), str(folder / "packed")]) == 0
+
+    packed(inputs / "imported")  # once here, so that no fork has to import
+    shutil.rmtree(inputs / "imported")
+    return Command(packed)
+
+
+def generate(inputs: Path) -> Command:
+    from dataset_scripts.generation.generate import generate as speak
+    from tests.support.speech_maker import COPY, write_sounds, write_texts
+
+    sounds = write_sounds(inputs / "sounds")
+    texts = [str(sounds[name]) for name in ("good", "silence", "HTML", "good")]
+    plan = write_texts(inputs / "plan.parquet", texts)
+    speak(plan, inputs / "imported", COPY)  # once here, so that no fork has to import
+    return Command(lambda folder: speak(plan, folder / "out", COPY))
+
+
+COMMANDS = {
+    "score": score,
+    "build": build,
+    "convert": convert,
+    "stage": stage,
+    "train": train,
+    "generate": generate,
+    "big": big,
+}
 
 
 def in_fork(work: Callable[[], Any], die_at: int | None = None) -> tuple[str, int]:

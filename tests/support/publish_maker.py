@@ -6,12 +6,13 @@ import pytest
 
 from tests.support.places import REPOSITORY
 
+from .big_maker import make_packed
 from .command import run_command
 from .local_hub_fixture import HubClient
 from .raw_release_maker import make_raw_release
 
 NANO, SMALL = "Empathic-Insight-Voice-Nano", "Empathic-Insight-Voice-Small"
-BENCH, METRIC = "emonet-voice-bench", "emonet_voice"
+BENCH, BIG, METRIC = "emonet-voice-bench", "emonet-voice-big", "emonet_voice"
 ROWS = {"default": 120, "all": 126, "ratings": 337}
 
 
@@ -22,7 +23,7 @@ def run_publish(*arguments: str) -> tuple[int, str, str]:
 
 @pytest.fixture(scope="session", name="sources")
 def sources_fixture(tmp_path_factory, model_folder):
-    """A hundredth of Bench, and a tiny model as Small."""
+    """A hundredth of Bench, twelve clips as Big, and a tiny model as Small."""
     from dataset_scripts.building.build import build
     from emonet_voice.hub.publish.stage import Sources
 
@@ -31,7 +32,8 @@ def sources_fixture(tmp_path_factory, model_folder):
     build(raw, folder / "bench", assert_counts=False)
     (folder / "models").mkdir()
     (folder / "models" / SMALL).symlink_to(model_folder)
-    return Sources(folder / "models", folder / "bench", assert_counts=False)
+    big = make_packed(folder / "big")
+    return Sources(folder / "models", folder / "bench", assert_counts=False, big=big)
 
 
 @pytest.fixture(scope="session", name="staged")

@@ -72,7 +72,7 @@ def fake_loader(**options: Any) -> Callable[..., tuple[FakeModel, FakeExtractor,
     def load_model(
         model: str | None, *, heads: Sequence[str], **_: Any
     ) -> tuple[FakeModel, FakeExtractor, Any]:
-        fake = FakeModel(tuple(heads) or HEADS, **options)
+        fake = FakeModel(**{"heads": tuple(heads) or HEADS, **options})
         return fake, FakeExtractor(), describe(fake, FakeExtractor(), model or "fake", "1")
 
     return load_model

@@ -231,3 +231,37 @@ def bench_eval_yaml() -> str:
     from evaluate_metrics.leaderboard.hub_files import eval_yaml
 
     return yaml_dump(eval_yaml(), sort_keys=False)
+
+
+# Big ----------------------------------------------------------------------------------------------
+
+
+def big_facts(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What Big's card tells of this very data.
+
+    Args:
+        manifest: Of a folder that `big build` made.
+
+    Returns:
+        `statistics`: `(title, Markdown)` of the hours; `hours` of all; `configs` and what they are
+        called in `titles`; `engines`, `annotators`, `voices`, those that are known; `language`,
+        for the metadata.
+    """
+    from dataset_scripts.generation.factors import LANGUAGES
+    from dataset_scripts.packing.statistics import TITLES, hours, sections
+    from modeling_empathic.report.tables import as_markdown
+
+    sums = manifest["statistics"]
+    titled = as_markdown(sections(sums)).split("### ")[1:]
+    names = {by: [name for name in values if name] for by, values in sums.items()}
+    spoken = [name for name in names["language"] if name in LANGUAGES]
+    return {
+        "statistics": [tuple(part.split("\n", 1)) for part in titled],
+        "hours": sum(map(hours, sums["configuration"].values())),
+        "configs": [name for name in TITLES if name in names["configuration"]],
+        "titles": TITLES,
+        "engines": names["engine"],
+        "annotators": names["annotator"],
+        "voices": names["voice"],
+        "language": spoken or ["multilingual"],
+    }

@@ -40,13 +40,15 @@ class Sources(NamedTuple):
         models: Folder of model folders, each with the name of its repository.
         bench: A folder that `bench build` made.
         results: Folder of results of `emonet-voice evaluate --output`.
-        assert_counts: Refuse a data set whose counts are not the published ones.
+        assert_counts: Refuse a Bench whose counts are not the published ones.
+        big: A folder that `big build` made.
     """
 
     models: Path | None = None
     bench: Path | None = None
     results: Path | None = None
     assert_counts: bool = True
+    big: Path | None = None
 
 
 class Staged(NamedTuple):
@@ -186,21 +188,20 @@ def _clear(out: Path) -> None:
 
 def _not_now(repository: Repository, sources: Sources) -> str | None:
     """Why a repository cannot be made, or None."""
-    if repository.waits_for:
-        return f"it waits for {repository.waits_for}"
     missing = [name for name in repository.folders if not project_folder(name).is_dir()]
     if missing:
         return f"there is no {missing[0]}"
     if repository.given and not _given(repository, sources):
-        hint = f"DIR/{repository.name}" if repository.role == "model" else "a folder of bench build"
+        made = f"a folder of {repository.given} build"
+        hint = f"DIR/{repository.name}" if repository.role == "model" else made
         return f"it needs {repository.given} ({hint})"
     return None
 
 
 def _given(repository: Repository, sources: Sources) -> Path | None:
     """The folder that the user gave for a repository."""
-    if repository.given == "bench":
-        return sources.bench
+    if repository.role == "dataset":
+        return sources.bench if repository.given == "bench" else sources.big
     folder = sources.models / repository.name if sources.models else None
     return folder if folder and folder.is_dir() else None
 
@@ -238,7 +239,7 @@ def _dataset(repository: Repository, folder: Path, sources: Sources, namespace: 
     """Parquet of a built corpus, byte for byte, and a card with the metadata that it was given."""
     from dataset_scripts.building.manifest import assert_published, verify
 
-    from .facts import bench_eval_yaml
+    from .facts import bench_eval_yaml, big_facts
     from .metadata import size_category
 
     source = _given(repository, sources)
@@ -246,7 +247,8 @@ def _dataset(repository: Repository, folder: Path, sources: Sources, namespace: 
     manifest = verify(source)  # what is not as it was built has no figures
     if manifest.get("corpus") != repository.name.rsplit("-", 1)[-1]:
         raise PublishError(f"{repository.name}: {source} holds {manifest.get('corpus')!r}")
-    if sources.assert_counts:
+    is_bench = repository.given == "bench"
+    if sources.assert_counts and is_bench:
         assert_published(manifest["corpus"], manifest["counts"])
     for path in manifest["files"]:
         if path != "README.md":
@@ -255,9 +257,12 @@ def _dataset(repository: Repository, folder: Path, sources: Sources, namespace: 
     metadata = {key: built[key] for key in ("configs", "dataset_info")}
     metadata["size_categories"] = [size_category(manifest["counts"]["clips"])]
     facts = repository_facts(repository, namespace) | {"manifest": manifest}
-    facts |= bench_facts(source, folder)
+    facts |= bench_facts(source, folder) if is_bench else big_facts(manifest)
+    if "language" in facts:
+        metadata["language"] = facts["language"]
     (folder / "README.md").write_text(write_card(str(repository.card), facts, metadata), "utf-8")
-    (folder / "eval.yaml").write_text(bench_eval_yaml(), "utf-8")
+    if is_bench:
+        (folder / "eval.yaml").write_text(bench_eval_yaml(), "utf-8")
     manifest["files"]["README.md"] = list_files(folder)["README.md"]
     write_json(folder / "manifest.json", manifest, indent=1)
 

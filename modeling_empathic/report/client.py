@@ -6,7 +6,8 @@ from typing import Any
 import httpx2
 
 MAX_REPLY_BYTES = 8 * 2**20
-"""Forty scores take a kilobyte, Hume's 415 labels of a clip's every second less than this."""
+"""Forty scores take a kilobyte, Hume's 415 labels of a clip's every second less than this, and half
+a minute of speech two megabytes."""
 
 
 def client(**options: Any) -> httpx2.Client:

@@ -1,0 +1,348 @@
+"""Speaks a plan: many clips at a time, each written whole, the table of all at the end.
+
+`OUT/plan.parquet` is a copy of the plan, `OUT/audio/<id[:2]>/<id>.flac` the clips, and
+`OUT/clips.parquet` a row for every row of the plan, in its order, whatever became of it. It is
+written last; until then `OUT/clips.parquet.partial` is the journal, from which a run that was
+killed goes on.
+"""
+
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from multiprocessing.context import SpawnContext
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import parquet
+
+from modeling_empathic.report.files import locked_folder, replacing, sha256
+from modeling_empathic.taxonomy import EMOTION_NAMES, UserError
+
+from .engines import ESPEAK, Engine, EngineError, make_engine
+from .hearing import RATE
+from .journal import Journal
+from .plan import SCHEMA, Row
+from .speaking import SPOKEN, TRANSPORT_ERROR, Spoken, audio_path, speak_row
+
+PLAN, CLIPS = "plan.parquet", "clips.parquet"
+CLIPS_SCHEMA = pa.schema(
+    {
+        "id": pa.string(),
+        "path": pa.string(),
+        "sha256": pa.string(),
+        "duration_s": pa.float64(),
+        "sampling_rate": pa.int32(),
+        "outcome": pa.string(),
+        "reason": pa.string(),
+        "attempts": pa.int32(),
+        "engine": pa.string(),
+        "engine_voice": pa.string(),
+        "voice": pa.string(),
+        "language": pa.string(),
+        "accent": pa.string(),
+        "sex": pa.string(),
+        "topic": pa.string(),
+        "challenge": pa.string(),
+        "text_id": pa.string(),
+        "text": pa.string(),
+        "target_emotion": pa.string(),
+        "target_intensity": pa.float32(),
+        "part": pa.string(),
+        "prompt_id": pa.string(),
+        "seed": pa.int64(),
+        "words_found": pa.float32(),
+    }
+)
+"""Columns of `clips.parquet`. `accent` is what the engine attempted; the plan has what was asked.
+Where there is no clip, `path` and `sha256` are empty, and duration and rate are 0."""
+BATCH = 2_000
+HOPELESS = 5
+"""A run ends when an engine gave nothing for so many rows, and never yet anything."""
+_ID = re.compile(r"[0-9A-Za-z]{2}[0-9A-Za-z_-]{0,62}")
+
+
+class GenerationError(UserError):
+    """A run that cannot begin or go on; the message says why."""
+
+
+def generate(
+    plan: Path,
+    out: Path,
+    engine: str = ESPEAK,
+    *,
+    model: str | None = None,
+    base_url: str | None = None,
+    attempts: int = 3,
+    workers: int = 1,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> dict[str, int]:
+    """Speaks every row of a plan.
+
+    Killed or stopped, the same call goes on where it was. On a finished folder it asks again only
+    for rows whose engine gave nothing.
+
+    Args:
+        plan: What `write_plan` made, or any Parquet file with its columns.
+        out: Folder to make or to go on with.
+        engine: See `make_engine`.
+        model: For `openai`.
+        base_url: For `openai`.
+        attempts: Tries for a clip, at most.
+        workers: Processes that speak; 1 is this one.
+        progress: Gets the number of rows that are done, and of all.
+
+    Returns:
+        How many rows had each outcome.
+
+    Raises:
+        GenerationError: No plan, another plan or engine than `out` was begun with, or an engine
+            that gives nothing at all.
+        EngineError: An engine that cannot start or go on.
+        OSError: A full disk, for one; what is done is kept.
+    """
+    if attempts < 1 or workers < 1:
+        raise GenerationError(f"attempts={attempts}, workers={workers}: at least 1 of each")
+    _check_plan(plan)
+    speaker = make_engine(engine, model, base_url)
+    out.mkdir(parents=True, exist_ok=True)
+    with locked_folder(out):
+        copy = _keep_plan(plan, out)
+        about = {
+            "plan": sha256(copy),
+            "engine": speaker.name,
+            "settings": speaker.settings,
+            "attempts": attempts,
+        }
+        journal = _go_on(out, about, parquet.read_metadata(copy).num_rows)
+        try:
+            if journal is not None:
+                work = _Work(engine, model, base_url, out, attempts)
+                _speak_missing(copy, journal, work, speaker, workers, progress)
+                _write_clips(copy, out / CLIPS, journal, about)
+                journal.path.unlink()
+        finally:
+            if journal is not None:
+                journal.close()
+    return outcomes(out / CLIPS)
+
+
+def outcomes(clips: Path) -> dict[str, int]:
+    """How many rows of a `clips.parquet` have each outcome."""
+    column = parquet.read_table(clips, columns=["outcome"])["outcome"]
+    return {row["values"]: row["counts"] for row in column.value_counts().to_pylist()}
+
+
+def read_rows(plan: Path) -> Iterator[Row]:
+    """The rows of a plan in order, few in memory at a time."""
+    with parquet.ParquetFile(plan) as file:
+        for batch in file.iter_batches(BATCH, columns=SCHEMA.names):
+            yield from batch.to_pylist()
+
+
+def _check_plan(plan: Path) -> None:
+    """Whether a file, which may be a stranger's, is a plan whose ids can name files."""
+    try:
+        with parquet.ParquetFile(plan) as file:
+            missing = [name for name in SCHEMA.names if name not in file.schema_arrow.names]
+    except pa.ArrowInvalid as error:
+        raise GenerationError(f"plan={plan} is no Parquet file: {error}") from None
+    if missing:
+        raise GenerationError(f"plan={plan} has no column {', '.join(missing)}")
+    for number, row in enumerate(read_rows(plan)):
+        wrong = ""
+        if not _ID.fullmatch(row["id"] or ""):
+            wrong = f"id={row['id']!r}, which cannot name a file"
+        elif row["target_emotion"] not in EMOTION_NAMES:
+            wrong = f"target_emotion={row['target_emotion']!r}, which is none of the 40"
+        elif any(value is None for value in row.values()):
+            wrong = "an empty cell"
+        if wrong:
+            raise GenerationError(f"row {number} of plan={plan} has {wrong}")
+    names = parquet.read_table(plan, columns=["id"])["id"]
+    if len(names) == 0:
+        raise GenerationError(f"plan={plan} has no rows")
+    if pc.count_distinct(pc.utf8_lower(names)).as_py() != len(names):
+        raise GenerationError(f"plan={plan} has an id twice")
+
+
+def _keep_plan(plan: Path, out: Path) -> Path:
+    copy = out / PLAN
+    if not copy.exists():
+        with replacing(copy) as temporary:
+            shutil.copyfile(plan, temporary)
+    elif sha256(copy) != sha256(plan):
+        raise GenerationError(f"out={out} was begun with another plan; choose another folder")
+    return copy
+
+
+def _go_on(out: Path, about: dict[str, Any], n_rows: int) -> Journal | None:
+    """The journal of this run, or None where nothing is left to do."""
+    path = out / f"{CLIPS}.partial"
+    done = out / CLIPS
+    if done.exists():
+        metadata = parquet.read_schema(done).metadata or {}
+        _same(json.loads(metadata.get(b"emonet_clips", b"{}")), about, out)
+        if TRANSPORT_ERROR not in outcomes(done):
+            path.unlink(missing_ok=True)  # of a run that was killed just before it did this
+            return None
+        if not path.exists():
+            _journal_of(done, path, about, n_rows)
+    journal = Journal(path, about, n_rows)
+    try:
+        _same(journal.about, about, out)
+    except GenerationError:
+        journal.close()
+        raise
+    return journal
+
+
+def _journal_of(done: Path, path: Path, about: dict[str, Any], n_rows: int) -> None:
+    """The journal that a finished table was made of."""
+    with replacing(path) as temporary:
+        journal = Journal(temporary, about, n_rows)
+        number = 0
+        with parquet.ParquetFile(done) as file:
+            for batch in file.iter_batches(BATCH):
+                for row in batch.to_pylist():
+                    spoken = Spoken(*(row[name] for name in Spoken._fields))
+                    journal.add(number, spoken, durable=False)
+                    number += 1
+        journal.close()
+
+
+def _same(old: dict[str, Any], about: dict[str, Any], out: Path) -> None:
+    other = [name for name in about if old.get(name) != json.loads(json.dumps(about[name]))]
+    if other:
+        was = "; ".join(f"{name} was {old.get(name)!r}" for name in other)
+        raise GenerationError(
+            f"out={out} was spoken otherwise: {was}. Go on with that, or choose another folder"
+        )
+
+
+class _Work:
+    """What a worker does with a row; it makes an engine of its own when it starts."""
+
+    def __init__(
+        self, engine: str, model: str | None, base_url: str | None, out: Path, attempts: int
+    ):
+        self.engine = (engine, model, base_url)
+        self.out, self.attempts = out, attempts
+        self.speaker: Engine | None = None
+
+    def __call__(self, row: Row) -> Spoken:
+        if self.speaker is None:
+            self.speaker = make_engine(*self.engine)
+        return speak_row(row, self.speaker, self.out, self.attempts)
+
+
+def _speak_missing(
+    plan: Path,
+    journal: Journal,
+    work: _Work,
+    speaker: Engine,
+    workers: int,
+    progress: Callable[[int, int], object],
+) -> None:
+    n_rows = parquet.read_metadata(plan).num_rows
+    missing = ((n, row) for n, row in enumerate(read_rows(plan)) if n not in journal)
+    progress(journal.n_done, n_rows)
+    nothing = HOPELESS if journal.n_done == 0 else 0  # rows in a row until there is no hope
+    if workers == 1:
+        work.speaker = speaker
+        results = ((n, work(row)) for n, row in missing)
+    else:
+        results = _in_processes(missing, work, workers)
+    with closing(results):
+        for number, spoken in results:
+            journal.add(number, spoken)
+            progress(journal.n_done, n_rows)
+            if spoken.outcome != TRANSPORT_ERROR:
+                nothing = 0
+            elif nothing:
+                nothing -= 1
+                if not nothing:
+                    raise EngineError(
+                        f"nothing came for the first {HOPELESS} clips: {spoken.reason}"
+                    )
+
+
+_worker: _Work | None = None
+
+
+def _start(work: _Work) -> None:
+    """In a new process: a worker that ends with its parent, however that ends."""
+    global _worker
+    _worker = work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to say
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def end_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def _speak_in_worker(row: Row) -> Spoken:
+    assert _worker is not None
+    return _worker(row)
+
+
+def _in_processes(
+    rows: Iterator[tuple[int, Row]], work: _Work, workers: int
+) -> Generator[tuple[int, Spoken], None, None]:
+    """Rows as they are done, few of them waiting at a time."""
+    running: dict[Future[Spoken], int] = {}
+    pool = ProcessPoolExecutor(workers, SpawnContext(), initializer=_start, initargs=(work,))
+    try:
+        while True:
+            while len(running) < 4 * workers and (following := next(rows, None)) is not None:
+                running[pool.submit(_speak_in_worker, following[1])] = following[0]
+            if not running:
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield running.pop(future), future.result()
+    except BrokenProcessPool:
+        raise GenerationError(
+            "a worker was killed, for want of memory perhaps; the same run goes on where it was"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _write_clips(plan: Path, path: Path, journal: Journal, about: dict[str, Any]) -> None:
+    schema = CLIPS_SCHEMA.with_metadata({"emonet_clips": json.dumps(about)})
+    with (
+        replacing(path) as temporary,
+        parquet.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        rows: list[Row] = []
+        for number, row in enumerate(read_rows(plan)):
+            rows.append(_clip(row, journal[number], about["engine"]))
+            if len(rows) == BATCH:
+                writer.write_table(pa.Table.from_pylist(rows, schema))
+                rows = []
+        if rows:
+            writer.write_table(pa.Table.from_pylist(rows, schema))
+
+
+def _clip(row: Row, spoken: Spoken, engine: str) -> Row:
+    there = spoken.outcome == SPOKEN
+    about_file = {
+        "path": audio_path(row["id"]) if there else "",
+        "sampling_rate": RATE if there else 0,
+        "engine": engine,
+    }
+    return {**row, **spoken._asdict(), **about_file}

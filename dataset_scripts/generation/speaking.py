@@ -1,0 +1,126 @@
+"""One clip: spoken by an engine, checked, asked for again where it must be, and kept as FLAC."""
+
+import hashlib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from modeling_empathic.report.files import replacing
+
+from .engines import Engine, NoAnswerError, RefusedError
+from .hearing import RATE, NotAudioError, UnusableError, hear
+
+SPOKEN, REJECTED, REFUSED = "spoken", "rejected", "refused"
+DECODE_ERROR, TRANSPORT_ERROR = "decode_error", "transport_error"
+OUTCOMES = {
+    SPOKEN: "there is a clip",
+    REJECTED: "audio came, but at every try it failed a check",
+    DECODE_ERROR: "what came was no audio",
+    REFUSED: "the engine will not speak this",
+    TRANSPORT_ERROR: "the engine gave nothing; the next run asks again",
+}
+_KINDS = {
+    UnusableError: REJECTED,
+    NotAudioError: DECODE_ERROR,
+    RefusedError: REFUSED,
+    NoAnswerError: TRANSPORT_ERROR,
+}
+
+
+class Spoken(NamedTuple):
+    """What became of a row.
+
+    Attributes:
+        outcome: Of `OUTCOMES`.
+        reason: Why tries failed, in their order; also of a clip that came at a later one.
+        attempts: Tries that were made.
+        sha256: Of the file, with duration and rate; empty and zero where there is none.
+        duration_s: Of the clip.
+        accent: That the engine attempted.
+        engine_voice: The engine's own name of the voice.
+        seed: Of the last try.
+        words_found: Share of the text's words in the engine's transcript, None without one.
+    """
+
+    outcome: str
+    reason: str
+    attempts: int
+    sha256: str
+    duration_s: float
+    accent: str
+    engine_voice: str
+    seed: int
+    words_found: float | None
+
+
+def audio_path(clip_id: str) -> str:
+    """Where a clip lies in the folder of the corpus.
+
+    Example:
+        >>> audio_path("3fa8c2")
+        'audio/3f/3fa8c2.flac'
+    """
+    return f"audio/{clip_id[:2]}/{clip_id}.flac"
+
+
+def speak_row(row: Mapping[str, Any], engine: Engine, out: Path, attempts: int) -> Spoken:
+    """Speaks a row of a plan and writes its file, whole or not at all.
+
+    Args:
+        row: Of a plan.
+        engine: What speaks.
+        out: Folder of the corpus.
+        attempts: Tries at most; each has a seed of its own.
+
+    Raises:
+        EngineError: The engine cannot go on at all.
+        OSError: The file cannot be written, for a full disk or the like: no fault of the clip.
+    """
+    path = out / audio_path(row["id"])
+    reasons: list[str] = []
+    outcome = TRANSPORT_ERROR
+    for attempt in range(attempts):
+        seed = (row["seed"] + attempt) % 2**31
+        try:
+            speech = engine({**row, "seed": seed})
+            heard = hear(speech, row["text"])
+        except tuple(_KINDS) as error:
+            outcome = next(name for kind, name in _KINDS.items() if isinstance(error, kind))
+            reasons.append(" ".join(str(error).split()))
+            if outcome == REFUSED:
+                break
+            continue
+        sound = to_flac(heard.samples)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_bytes(sound)
+        digest = hashlib.sha256(sound).hexdigest()
+        seconds = len(heard.samples) / RATE
+        return Spoken(
+            SPOKEN, _told(reasons), attempt + 1, digest, seconds,
+            speech.accent, speech.voice, seed, heard.words_found,
+        )  # fmt: skip
+    path.unlink(missing_ok=True)  # of an earlier run that was killed, or that had more luck
+    return Spoken(outcome, _told(reasons), len(reasons), "", 0.0, "", "", seed, None)
+
+
+def to_flac(samples: np.ndarray) -> bytes:
+    """Mono samples at 24 kHz as FLAC of 16 bits; the same samples give the same bytes."""
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, samples, RATE, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
+
+
+def _told(reasons: list[str]) -> str:
+    """Each reason once, with the tries it was given at where there are several."""
+    tries: dict[str, list[str]] = {}
+    for number, reason in enumerate(reasons, 1):
+        tries.setdefault(reason, []).append(str(number))
+    if len(tries) == 1 and len(reasons) == 1:
+        return reasons[0]
+    return "; ".join(f"try {', '.join(numbers)}: {reason}" for reason, numbers in tries.items())

@@ -1,0 +1,1 @@
+"""From spoken clips to a corpus like Big: segments, scores and captions, Parquet for the Hub."""

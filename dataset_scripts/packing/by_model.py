@@ -1,0 +1,101 @@
+"""Annotation by a model of ours: its score file is what a killed run goes on with."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from modeling_empathic.scoring.clips import score_groups
+from modeling_empathic.scoring.journal import ScoreFile
+from modeling_empathic.taxonomy import EMOTION_NAMES
+
+from .clips import PackingError, audio_file, rows_of
+from .scores import SCORED, Judge, Judgement, within_scale
+
+FILE = "model_scores.parquet"
+
+
+def by_model(
+    out: Path,
+    model: Any,
+    extractor: Any,
+    provenance: dict[str, Any],
+    *,
+    batch_size: int,
+    workers: int,
+    overwrite: bool = False,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Judge:
+    """A judge that scores each clip's first 30 s, which is what Whisper hears (paper, A.2).
+
+    Scores are regressions without bounds; what lies beyond 0 to 4 becomes 0 or 4, and stays as it
+    was in `OUT/model_scores.parquet`.
+
+    Args:
+        out: Folder of the clips.
+        model: As `scoring.loading.load_model` gives it.
+        extractor: Likewise.
+        provenance: Likewise.
+        batch_size: Clips in a forward pass.
+        workers: Threads that decode.
+        overwrite: Forget what another model said.
+        progress: Called with the clips that were done since.
+
+    Raises:
+        PackingError: The model has no head for one of the 40 emotions.
+    """
+    missing = [name for name in EMOTION_NAMES if name not in provenance["heads"]]
+    if missing:
+        raise PackingError(
+            f"model {provenance['model']} has no head for {len(missing)} of the 40 emotions: "
+            f"{', '.join(missing[:3])}"
+        )
+
+    ran = False
+
+    def judge(clips: pa.Table) -> Iterator[Judgement]:
+        nonlocal ran
+        order = clips["path"].to_pylist()
+        safe = {path: file for path in order if (file := _file(out, path))}
+        if not ran:
+            with ScoreFile(out / FILE, provenance, overwrite=overwrite) as scores:
+                groups = score_groups(
+                    list(safe.values()),
+                    model,
+                    extractor,
+                    batch_size=batch_size,
+                    workers=workers,
+                    done=scores.done,
+                    on_skip=lambda: progress(1),
+                    name_of=lambda path: Path(path).relative_to(out).as_posix(),
+                )
+                for group in groups:
+                    scores.append(group)
+                    progress(len(group))
+                scores.finish(list(safe))
+            ran = True
+        yield from _judgements(out / FILE, order)
+
+    return judge
+
+
+def _file(out: Path, path: str) -> Path | None:
+    try:
+        return audio_file(out, path)
+    except PackingError:
+        return None
+
+
+def _judgements(file: Path, order: list[str]) -> Iterator[Judgement]:
+    """One for each clip; of one in several windows, the first."""
+    table = parquet.read_table(file, columns=["path", *EMOTION_NAMES, "outcome", "error"])
+    first: dict[str, int] = {}
+    for number, path in enumerate(table["path"].to_pylist()):
+        first.setdefault(path, number)
+    for row in rows_of(table.take(pa.array([first.get(path) for path in order], pa.int64()))):
+        if row["outcome"] == SCORED:
+            yield Judgement(within_scale(row[name] for name in EMOTION_NAMES))
+        else:  # without a row: a path that leads out of the folder was not read
+            yield Judgement(None, row["outcome"] or "decode_error", row["error"] or "unsafe path")

@@ -1,0 +1,87 @@
+"""Scores that somebody has already, as annotations: Parquet, JSON lines, CSV, or a score file."""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from modeling_empathic.scoring.file import stored_provenance
+from modeling_empathic.taxonomy import EMOTION_NAMES
+
+from .clips import PackingError, rows_of
+from .scores import SCORED, Judge, Judgement, head_name, judgement, within_scale
+
+
+def imported(file: str | Path) -> Judge:
+    """Scores that somebody has already: a row a clip, with 40 columns or `emotion_scores`.
+
+    Clips are known by `id`, `clip_id` (SHA-256 of the audio) or `path`, whichever the file has. A
+    score file of `emonet-voice score` is read too: of a clip in several windows the first, and
+    scores beyond the scale become its ends, as those of a model here.
+
+    Args:
+        file: `.parquet`, `.jsonl` or `.csv`.
+
+    Raises:
+        PackingError: The file cannot be read, or nothing in it says which clip a row is of.
+    """
+    file = Path(file)
+    rows = _imported_rows(file)
+    key = next((name for name in ("id", "clip_id", "path") if rows and name in rows[0]), None)
+    if key is None:
+        raise PackingError(f"{file}: no rows with a column id, clip_id or path")
+    is_model = "scales" in stored_provenance(file)
+    found: dict[str, Judgement] = {}
+    for row in rows:
+        found.setdefault(str(row[key]), _of_row(row, is_model))
+
+    def judge(clips: pa.Table) -> Iterator[Judgement]:
+        missing = Judgement(None, "transport_error", f"no row in {file.name}")
+        for clip in rows_of(clips):
+            yield found.get(str(clip["sha256" if key == "clip_id" else key]), missing)
+
+    return judge
+
+
+def _of_row(row: Mapping[str, Any], is_model: bool) -> Judgement:
+    if is_model and row.get("outcome") != SCORED:
+        return Judgement(None, str(row.get("outcome")), str(row.get("error") or ""))
+    scores = row.get("emotion_scores")
+    pairs = list((scores if isinstance(scores, dict) else row).items())
+    if isinstance(scores, list):
+        if len(scores) != len(EMOTION_NAMES):
+            return Judgement(None, "unmapped", f"{len(scores)} of {len(EMOTION_NAMES)} scores")
+        pairs = list(zip(EMOTION_NAMES, scores, strict=True))
+    if is_model:
+        emotions = [(name, value) for name, value in pairs if head_name(name) in EMOTION_NAMES]
+        pairs = [(name, within_scale([value])[0]) for name, value in emotions]
+    return judgement(pairs)
+
+
+def _imported_rows(file: Path) -> list[dict[str, Any]]:
+    try:
+        if file.suffix == ".parquet":
+            return list(rows_of(parquet.read_table(file)))
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            if file.suffix == ".csv":
+                return [{k: _value(v) for k, v in row.items()} for row in csv.DictReader(stream)]
+            if file.suffix == ".jsonl":
+                rows = [json.loads(line) for line in stream if line.strip()]
+                if all(isinstance(row, dict) for row in rows):
+                    return rows
+                raise PackingError(f"{file}: a line is no JSON object")
+    except (OSError, ValueError, csv.Error, RecursionError, pa.ArrowException) as error:
+        raise PackingError(f"{file} cannot be read: {str(error).splitlines()[0]}") from None
+    raise PackingError(f"{file}: choose a file that ends in .parquet, .jsonl or .csv")
+
+
+def _value(text: str | None) -> Any:
+    """A cell of a CSV: a number where it is one."""
+    try:
+        return float(text or "")
+    except ValueError:
+        return text

@@ -1,0 +1,302 @@
+"""Packs clips as a data set for the Hub: typed Parquet, its README, a manifest of checksums.
+
+    PACKED/README.md  PACKED/data/<configuration>-<number>.parquet  PACKED/manifest.json
+
+Clips go into one open shard for each configuration, in the order of their sources, a row group in
+memory at a time. New shards are made in `.PACKED.building` beside it and moved in when all are
+whole, the manifest last; those that were there stay as they are, byte for byte. After a kill the
+same command reads the sources again, keeps the finished shards whose checksum holds, and ends with
+the same bytes.
+"""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import datasets
+import pyarrow as pa
+from pyarrow import parquet
+
+from dataset_scripts.building.card import card, files_of
+from dataset_scripts.building.manifest import MANIFEST, verify
+from dataset_scripts.building.shards import ShardWriter
+from dataset_scripts.corpora.clips import duration_s
+from modeling_empathic import __version__
+from modeling_empathic.report.files import locked, sha256, write_json
+
+from .big import FEATURES, Big, group_of
+from .clips import PackingError, Row
+from .sources import Found, fingerprint, read
+from .statistics import Statistics
+
+CORPUS = "big"
+JOURNAL = "journal.json"
+MAX_SHARD_MB = 500
+SHOWN = 20  # names of clips that were left out for one reason
+SAME = ("before", "sources", "settings", "made_with")  # what new shards depend on
+
+
+class Packed(NamedTuple):
+    """What `pack` returns: the folder's manifest, and how many clips this run added."""
+
+    manifest: dict[str, Any]
+    n_new: int
+
+
+def pack(
+    sources: Sequence[str | Path],
+    packed: str | Path,
+    *,
+    max_shard_mb: float = MAX_SHARD_MB,
+    unscored: bool = False,
+    progress: Callable[[int], object] = lambda done: None,
+) -> Packed:
+    """Packs what is new in the sources, or checks a folder that has all of it.
+
+    A clip whose bytes were packed already, from whatever source, is a copy and left out, as is one
+    that failed, has no scores or cannot be read: each is counted, and the first are named, in the
+    manifest under `sources`.
+
+    Args:
+        sources: Layouts of `sources.read`, in order.
+        packed: Folder to make or to add to.
+        max_shard_mb: About the size of a shard, in millions of bytes.
+        unscored: Take clips without scores too.
+        progress: Called with the number of clips read so far.
+
+    Raises:
+        PackingError: A source that cannot be read, none that holds a clip, or a `packed` that is
+            something else.
+        BuildError: A packed folder that is not as it was made.
+        UserError: Another run is packing there.
+    """
+    if not max_shard_mb > 0:
+        raise PackingError(f"max_shard_mb={max_shard_mb:g} is not a size")
+    packed = Path(packed).resolve()
+    work = packed.with_name(f".{packed.name}.building")
+    packed.parent.mkdir(parents=True, exist_ok=True)
+    with locked(packed):
+        _move_in(work, packed)  # of a run that was killed doing it
+        before = _before(packed)
+        kind = " unscored" if unscored else ""
+        marks = {str(source): fingerprint(Path(source)) + kind for source in sources}
+        done = {source["fingerprint"] for source in before.get("sources", ())}
+        new = [Path(source) for source, mark in marks.items() if mark not in done]
+        if not new:
+            shutil.rmtree(work, ignore_errors=True)
+            return Packed(before, 0)
+        manifest: dict[str, Any] = {
+            "corpus": CORPUS,
+            "before": before and sha256(packed / MANIFEST),
+            "sources": [[source.resolve().name, marks[str(source)]] for source in new],
+            "settings": {"max_shard_mb": float(max_shard_mb), "unscored": unscored},
+            "made_with": _versions(),
+            "files": {},
+        }
+        packing = _Packing(work / "built", packed, before, manifest, max_shard_mb * 1e6)
+        _take_over(work, manifest)
+        n_read = 0
+        try:
+            for source, entry in zip(new, manifest["sources"], strict=True):
+                packing.begin(*entry)
+                for found in read(source, unscored):
+                    packing.add(found)
+                    n_read += 1
+                    progress(n_read)
+            packing.finish()
+        finally:
+            packing.abandon()
+            if not manifest["files"]:  # nothing to go on with
+                shutil.rmtree(work, ignore_errors=True)
+        whole = packing.manifest_of_all()
+        if not whole["counts"]["clips"]:
+            reasons = [f"{out['clips']:,} {why}" for why, out in packing.left_out().items()]
+            said = f" ({'; '.join(reasons[:3])})" if reasons else ""
+            raise PackingError(f"no clip to pack in {', '.join(map(str, new))}{said}")
+        _write_readme(work / "built", packed, whole)
+        write_json(work / "built" / MANIFEST, whole, indent=1)
+        _move_in(work, packed)
+    return Packed(whole, whole["counts"]["clips"] - before.get("counts", {}).get("clips", 0))
+
+
+class _Packing:
+    """The shards that are being made, and what is known of all clips.
+
+    Shards that a killed run finished are not written again: their clips are only counted.
+    """
+
+    def __init__(
+        self,
+        built: Path,
+        packed: Path,
+        before: dict[str, Any],
+        manifest: dict[str, Any],
+        max_bytes: float,
+    ):
+        self.built, self.before, self.manifest = built, before, manifest
+        self._max_bytes = max_bytes
+        self._known = set(_packed_ids(packed, before))
+        self._numbers = Counter(path.split("/")[1].rsplit("-", 1)[0] for path in _data(before))
+        self._open: dict[str, tuple[str, ShardWriter | None, int]] = {}
+        self._statistics = Statistics(before.get("statistics"))
+        self._sources: list[dict[str, Any]] = []
+
+    def begin(self, name: str, mark: str) -> None:
+        """The clips that follow are of this source."""
+        self._sources.append({"name": name, "fingerprint": mark, "clips": 0, "left_out": {}})
+
+    def add(self, found: Found) -> None:
+        """Packs a clip, or counts why not."""
+        row, reason = found.row, found.left_out
+        if row is not None and not reason:
+            clip_id = bytes.fromhex(row["clip_id"])
+            seconds = None if clip_id in self._known else duration_s(row["audio"]["bytes"])
+            if clip_id in self._known:
+                reason = "a copy of a packed clip"
+            elif seconds is None:
+                reason = "no audio"
+            else:
+                self._known.add(clip_id)
+                self._pack(row | {"duration_s": seconds})
+                return
+        left_out = self._sources[-1]["left_out"].setdefault(reason, {"clips": 0, "first": []})
+        left_out["clips"] += 1
+        if len(left_out["first"]) < SHOWN:
+            left_out["first"].append(found.name)
+
+    def _pack(self, row: Row) -> None:
+        group, size = group_of(row), len(row["audio"]["bytes"])
+        path, writer, filled = self._open.get(group, ("", None, 0))
+        if path and filled + size > self._max_bytes:
+            self._close(group)
+            path = ""
+        if not path:
+            path, filled = f"data/{group}-{self._numbers[group]:05}.parquet", 0
+            self._numbers[group] += 1
+            kept = path in self.manifest["files"]
+            writer = None if kept else ShardWriter(self.built / path, FEATURES)
+        if writer is not None:
+            writer.add(row)
+        self._open[group] = path, writer, filled + size
+        self._sources[-1]["clips"] += 1
+        self._statistics.add(row, group)
+
+    def _close(self, group: str) -> None:
+        path, writer, _ = self._open.pop(group)
+        if writer is not None:
+            self.manifest["files"][path] = writer.finish()
+            write_json(self.built.parent / JOURNAL, self.manifest, indent=1)
+
+    def finish(self) -> None:
+        """Closes every shard."""
+        for group in sorted(self._open):
+            self._close(group)
+
+    def abandon(self) -> None:
+        """Lets go of shards that are not whole."""
+        for _, writer, _ in self._open.values():
+            if writer is not None:
+                writer.abandon()
+        self._open.clear()
+
+    def left_out(self) -> dict[str, Any]:
+        """By reason, of all sources of this run."""
+        return {reason: out for one in self._sources for reason, out in one["left_out"].items()}
+
+    def manifest_of_all(self) -> dict[str, Any]:
+        """What was packed before, and what this run adds."""
+        old_files = {path: self.before["files"][path] for path in _data(self.before)}
+        files = old_files | self.manifest["files"]
+        counts: Counter[str] = Counter()
+        for source in self.before.get("sources", []) + self._sources:
+            counts["clips"] += source["clips"]
+            for reason, out in source["left_out"].items():
+                counts[f"left out: {reason}"] += out["clips"]
+        return {
+            "corpus": CORPUS,
+            "sources": self.before.get("sources", []) + self._sources,
+            "settings": self.manifest["settings"],
+            "made_with": self.manifest["made_with"],
+            "files": {path: files[path] for path in sorted(files)},
+            "counts": dict(sorted(counts.items())),
+            "statistics": self._statistics.as_dict(),
+        }
+
+
+def _data(manifest: dict[str, Any]) -> Iterator[str]:
+    return (path for path in manifest.get("files", ()) if path.startswith("data/"))
+
+
+def _before(packed: Path) -> dict[str, Any]:
+    """The manifest of what is there; nothing where nothing is."""
+    if (packed / MANIFEST).is_file():
+        manifest = verify(packed)
+        if manifest.get("corpus") != CORPUS:
+            raise PackingError(f"{packed} holds {manifest.get('corpus')!r}; name another folder")
+        return manifest
+    if packed.exists() and (not packed.is_dir() or any(packed.iterdir())):
+        raise PackingError(f"{packed} exists and has no {MANIFEST}; name another folder")
+    return {}
+
+
+def _packed_ids(packed: Path, before: dict[str, Any]) -> Iterator[bytes]:
+    for path in _data(before):
+        with parquet.ParquetFile(packed / path) as opened:
+            for batch in opened.iter_batches(columns=["clip_id"]):
+                yield from map(bytes.fromhex, batch.column(0).to_pylist())
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "emonet-voice": __version__,
+        "datasets": datasets.__version__,
+        "pyarrow": pa.__version__,
+    }
+
+
+def _take_over(work: Path, manifest: dict[str, Any]) -> None:
+    """Adds the shards of a killed run to the manifest, and removes what is not one of them."""
+    try:
+        journal = json.loads((work / JOURNAL).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        journal = {}
+    same = all(journal.get(key) == manifest[key] for key in SAME)
+    for path, file in journal["files"].items() if same else ():
+        if (work / "built" / path).is_file() and sha256(work / "built" / path) == file["sha256"]:
+            manifest["files"][path] = file
+    keep = {work / "built" / path for path in manifest["files"]}
+    for path in list(work.rglob("*")):
+        if path.is_file() and path not in keep:
+            path.unlink()
+    work.mkdir(exist_ok=True)
+    write_json(work / JOURNAL, manifest, indent=1)
+
+
+def _write_readme(built: Path, packed: Path, whole: dict[str, Any]) -> None:
+    """The README of all shards, the old ones and the new."""
+    names = [source["name"] for source in whole["sources"]]
+    source = {"name": ", ".join(dict.fromkeys(names)), "revision": None}
+    features = dict.fromkeys(files_of(Big, whole["files"]), FEATURES)
+    readme = built / "README.md"
+    readme.parent.mkdir(parents=True, exist_ok=True)
+    readme.write_text(card(Big, whole["files"], features, source), encoding="utf-8")
+    entry = {"bytes": readme.stat().st_size, "sha256": sha256(readme)}
+    whole["files"] = {"README.md": entry, **whole["files"]}
+
+
+def _move_in(work: Path, packed: Path) -> None:
+    """Moves what is whole to where it belongs, the manifest last; what has moved stays there."""
+    built = work / "built"
+    if not (built / MANIFEST).is_file():
+        return
+    (packed / "data").mkdir(parents=True, exist_ok=True)
+    for path in sorted((built / "data").glob("*.parquet")):
+        path.replace(packed / "data" / path.name)
+    for name in ("README.md", MANIFEST):
+        with suppress(FileNotFoundError):
+            (built / name).replace(packed / name)
+    shutil.rmtree(work)

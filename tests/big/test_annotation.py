@@ -1,0 +1,206 @@
+"""A clip has forty scores and a caption that says them, or the reason why not."""
+
+import json
+
+import numpy as np
+import pytest
+from pyarrow import parquet
+
+from dataset_scripts.packing.clips import PackingError
+from dataset_scripts.packing.imported import imported
+from dataset_scripts.packing.scores import Judgement, annotate, judgement
+from evaluate_metrics.adapters.annotating import asked, rewriting
+from evaluate_metrics.adapters.systems import make_adapter
+from evaluate_metrics.emonet_voice import OUTCOMES
+from modeling_empathic.scoring import loading
+from modeling_empathic.taxonomy import EMOTION_NAMES
+from modeling_empathic.training.captions import levels_of, parse_caption
+from tests.support.big_maker import clip_rows, judge, make_clips, write_clips
+from tests.support.command import run_command
+from tests.support.fake_api import fake_api, gemini, gemini_error
+from tests.support.scoring_fakes import fake_loader
+
+WHOLE = dict.fromkeys(EMOTION_NAMES, 1)
+ABOUT = {"annotator": "made up"}
+
+
+def rows_of(out):
+    return parquet.read_table(out / "scores.parquet").to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "reason"),
+    [
+        (WHOLE, "scored", ""),
+        (WHOLE | {"Age_best": 5, "mood": "good"}, "scored", ""),
+        (WHOLE | {"Awe": 5}, "parse_error", "Awe: 5 is outside 0 to 4"),
+        (WHOLE | {"Awe": -0.1}, "parse_error", "Awe: -0.1 is outside 0 to 4"),
+        (WHOLE | {"Awe": 10**400}, "parse_error", "is outside 0 to 4"),
+        (WHOLE | {"Awe": "N/A"}, "parse_error", "Awe: 'N/A' is not a number"),
+        (WHOLE | {"Awe": "3"}, "parse_error", "Awe: '3' is not a number"),
+        (WHOLE | {"Awe": True}, "parse_error", "Awe: True is not a number"),
+        (WHOLE | {"Awe": float("nan")}, "parse_error", "Awe: nan is not a number"),
+        (WHOLE | {"Awe": None}, "parse_error", "Awe: None is not a number"),
+        (WHOLE | {"awe_best": 2}, "parse_error", "Awe: several scores"),
+        (dict.fromkeys(EMOTION_NAMES[1:], 1), "unmapped", "39 of 40 scores: none for Amusement"),
+        ({}, "unmapped", "0 of 40 scores"),
+    ],
+)
+def test_forty_numbers_from_0_to_4_are_scores_and_nothing_else_is(answer, outcome, reason):
+    read = judgement(answer.items())
+    assert (read.outcome, bool(read.scores)) == (outcome, outcome == "scored")
+    assert reason in read.reason
+    assert outcome in OUTCOMES
+
+
+def test_each_spoken_clip_has_its_row_and_its_caption_says_its_scores(tmp_path):
+    out = make_clips(tmp_path / "out", 6)
+    write_clips(out, [*clip_rows(out), clip_rows(out)[0] | {"id": "f", "outcome": "silence"}])
+    assert annotate(out, judge, ABOUT) == {"scored": 6}
+    rows = rows_of(out)
+    assert [row["id"] for row in rows] == [row["id"] for row in clip_rows(out)[:6]]
+    for row in rows:
+        assert np.array_equal(parse_caption(row["caption"]), levels_of(row["emotion_scores"]))
+    assert len({row["caption"].split()[0] for row in rows}) > 1  # not all by one template
+    first = (out / "scores.parquet").read_bytes()
+    annotate(out, judge, ABOUT)
+    assert (out / "scores.parquet").read_bytes() == first
+
+
+def test_scores_of_another_annotator_are_replaced_only_where_that_is_wanted(tmp_path):
+    out = make_clips(tmp_path, 1)
+    annotate(out, judge, ABOUT)
+    with pytest.raises(PackingError, match=r"has scores of made up; overwrite them"):
+        annotate(out, judge, {"annotator": "another"})
+    reworded = {"annotator": "another", "paraphrased_by": "somebody"}
+    assert annotate(out, judge, reworded, overwrite=True) == {"scored": 1}
+    with pytest.raises(PackingError, match=r"has captions reworded by somebody; overwrite"):
+        annotate(out, judge, {"annotator": "another"})
+
+
+def test_a_folder_without_clips_is_named(tmp_path):
+    with pytest.raises(PackingError, match=r"has no clips\.parquet"):
+        annotate(tmp_path, judge, ABOUT)
+    write_clips(tmp_path, [{"id": "a", "outcome": "silence"}])
+    with pytest.raises(PackingError, match="no spoken clip"):
+        annotate(tmp_path, judge, ABOUT)
+
+
+def test_nano_scores_by_default(tmp_path):
+    out = make_clips(tmp_path / "out", 2, seconds=1.0)
+    code, printed, err = run_command("big", "annotate", out)
+    assert (code, err) == (0, "")
+    assert "2 of 2 clips scored by nano (embedded)" in printed
+    for row in rows_of(out):
+        assert 0 <= min(row["emotion_scores"]) <= max(row["emotion_scores"]) <= 4
+
+
+def test_a_models_run_goes_on_where_it_was_and_says_what_it_cannot_hear(tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "load_model", fake_loader(heads=EMOTION_NAMES))
+    out = make_clips(tmp_path / "out", 3)
+    (out / clip_rows(out)[1]["path"]).write_bytes(b"<html>no audio</html>")
+    code, printed, _ = run_command("big", "annotate", out)
+    assert code == 1
+    assert "2 of 3 clips scored by" in printed and "1 decode_error" in printed
+    first, failed, _ = rows_of(out)
+    assert failed["caption"] is None and failed["emotion_scores"] is None and failed["reason"]
+    stored = (out / "scores.parquet").read_bytes()
+    assert run_command("big", "annotate", out)[0] == 1
+    assert (out / "scores.parquet").read_bytes() == stored
+    make_clips(out, 4)
+    assert "4 of 4 clips scored" in run_command("big", "annotate", out)[1]
+    assert rows_of(out)[0] == first
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_scores_of_others_are_imported_by_whatever_tells_clips_apart(tmp_path, suffix):
+    import pyarrow as pa
+    from pyarrow import csv
+
+    out = make_clips(tmp_path / "out", 3)
+    key = {".jsonl": "id", ".csv": "clip_id", ".parquet": "path"}[suffix]
+    known = [row["sha256" if key == "clip_id" else key] for row in clip_rows(out)]
+    rows = [{key: known[0], **WHOLE}, {key: known[1], **WHOLE, "Awe": 7}]
+    file = tmp_path / f"theirs{suffix}"
+    if suffix == ".jsonl":
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif suffix == ".csv":
+        csv.write_csv(pa.Table.from_pylist(rows), file)
+    else:
+        parquet.write_table(pa.Table.from_pylist(rows), file)
+    code, printed, _ = run_command(
+        "big", "annotate", out, "--annotator", "import", "--scores", file
+    )
+    assert code == 1
+    assert f"1 of 3 clips scored by imported from {file.name}" in printed
+    reasons = [row["reason"] for row in rows_of(out)]
+    assert reasons[0] == "" and "outside 0 to 4" in reasons[1] and "no row in" in reasons[2]
+
+
+def test_a_file_that_holds_no_scores_is_named(tmp_path):
+    (tmp_path / "a.jsonl").write_text("[1]\n")
+    (tmp_path / "b.jsonl").write_text('{"Awe": 1}\n')
+    for name, message in (("a.jsonl", "no JSON object"), ("b.jsonl", "a column id"),
+                          ("c.csv", "cannot be read"), ("d.txt", "choose a file")):  # fmt: skip
+        if name == "d.txt":
+            (tmp_path / name).write_text("x")
+        with pytest.raises(PackingError, match=message):
+            imported(tmp_path / name)
+
+
+@pytest.fixture
+def key(monkeypatch):
+    pytest.importorskip("google.genai")
+    monkeypatch.setenv("GEMINI_API_KEY", "canary-of-the-annotator")
+
+
+def answers(changes):
+    from evaluate_metrics.adapters.prompt import make_prompt
+
+    return dict.fromkeys(make_prompt().keys, 2) | changes
+
+
+def test_gemini_is_asked_once_a_clip_and_each_answer_has_its_outcome(tmp_path, key):
+    out = make_clips(tmp_path / "out", 5)
+    short = answers({})
+    del short["awe"]
+    replies = [answers({}), answers({"awe": 5}), answers({"awe": "N/A"}), short]
+    with fake_api(*map(gemini, replies), gemini("I'm sorry, I can't.")) as api:
+        adapter = make_adapter("gemini-2.0-flash", base_url=api.url)
+
+        def again():
+            gem = asked(adapter, "Score it.", out, out / "answers", workers=1)
+            return annotate(out, gem, {"annotator": "gemini-2.0-flash"})
+
+        counts = again()
+        assert counts == {"scored": 1, "parse_error": 2, "unmapped": 1, "refused": 1}
+        assert again() == counts
+        assert len(api.requests) == 5
+    reasons = [row["reason"] for row in rows_of(out)]
+    assert reasons[0] == ""
+    assert reasons[1].startswith("Awe: outside 0 to 4: 5")
+    assert reasons[2].startswith("Awe: not a number")
+    assert reasons[3] == "Awe: not in the answer; 39 of 40 scores"
+    assert reasons[4].startswith("I'm sorry")
+
+
+def test_a_paraphrase_is_taken_only_if_names_and_levels_survive(tmp_path, key):
+    out = make_clips(tmp_path / "out", 4)
+
+    def plain(clips):
+        for number, _ in enumerate(clips["id"]):
+            yield Judgement([4.0 * (number == i) for i in range(40)])
+
+    texts = ["Overwhelming amusement is all one hears.", "Some elation is there.", ""]
+    with fake_api(*map(gemini, texts), gemini_error(400, "no")) as api:
+        adapter = make_adapter("gemini-2.0-flash", base_url=api.url)
+        reword = rewriting(adapter, "Reword: {}".format, out / "answers", workers=1)
+        counts = annotate(out, plain, ABOUT, rewrite=reword)
+        assert len(api.requests) == 4
+        assert "Reword: " in api.requests[0].json["contents"][0]["parts"][0]["text"]
+    assert counts == {"scored": 4, "paraphrased": 1, "not paraphrased": 3}
+    rows = rows_of(out)
+    assert rows[0]["caption"] == texts[0] and rows[0]["reason"] == ""
+    assert rows[1]["reason"] == "not paraphrased: Elation: level 2 for 4"
+    assert all(not row["paraphrased"] and row["caption"] for row in rows[1:])
+    assert "HTTP 400" in rows[3]["reason"]
