@@ -116,7 +116,8 @@ def shown(compared: dict[str, Any]) -> str:
         compared: Of [`compare`].
     """
     kind = compared["kind"]
-    verdict = f'<p><span class="tag {kind.split()[0]}">{kind}</span> {text(compared["about"])}</p>'
+    word = f'<strong class="{kind.split()[0]}">{kind.capitalize()}.</strong>'
+    verdict = f"<p>{word} {text(compared['about'])}</p>"
     key = (
         '<ul class="legend names"><li><i class="mark a"></i><span>A: <bdi>'
         f'{text(compared["a"])}</bdi></span></li><li><i class="mark b"></i><span>B: <bdi>'
@@ -148,7 +149,9 @@ def _table(first: str, entries: dict[str, dict[str, Any]], kind: str, picture: b
     heads += ["p (Holm)" if picture else "p"] if kind == PAIRED else []
     scale = _scale(entries.values(), kind)
     lines = ""
-    for name, entry in entries.items():
+    shown = {name: entry for name, entry in entries.items()
+             if (entry["a"], entry["b"]) != (None, None)}  # fmt: skip
+    for name, entry in shown.items():
         cells = f"<td class=track>{_picture(entry, kind, scale)}</td>" if picture else ""
         for side in "ab":
             own = interval(entry.get(f"{side}_low"), entry.get(f"{side}_high"))
