@@ -26,6 +26,8 @@ _COLOURS = {
     "button_primary_background_fill_hover": "accent-over",
     "button_primary_text_color": "on-accent",
     "button_secondary_background_fill": "card",
+    "button_secondary_border_color": "strong-line",
+    "button_secondary_border_color_hover": "accent",
     "button_secondary_background_fill_hover": "wash",
     "button_secondary_text_color": "ink",
     "input_background_fill": "card",
@@ -50,6 +52,9 @@ THEME = gr.themes.Default(
     font_mono=["ui-monospace", "monospace"],
 ).set(
     **_SET,
+    button_border_width="1px",
+    button_border_width_dark="1px",
+    button_large_text_weight="500",
     # Plain labels instead of pills.
     block_title_background_fill="none",
     block_title_padding="0",

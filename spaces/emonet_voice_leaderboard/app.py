@@ -185,7 +185,7 @@ with gr.Blocks(title=TITLE, delete_cache=(600, 3600)) as demo:
                 value="",
                 label="How others get the system",
             )
-            parameters = gr.Number(None, label="Parameters, in millions (if public)", minimum=0)
+            parameters = gr.Textbox(label="Parameters, in millions (if public)", max_length=12)
             link = gr.Textbox(label="Link to it (https)", max_length=300)
         upload = gr.File(
             label="Result of emonet-voice evaluate (JSON)", file_types=[".json"], height=140

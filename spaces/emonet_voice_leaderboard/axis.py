@@ -63,7 +63,7 @@ def axis_of(values: Iterable[float | None]) -> Axis:
     """An axis for correlations, from zero or the least below it, ending on a step."""
     there = [value for value in values if value is not None]
     low, high = min([0.0, *there]), max([0.1, *there])
-    step = 0.1 if high - low <= 0.8 else 0.2
+    step = next(step for step in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0) if high - low <= 8 * step)
     tiny = 1e-9
     return Axis(
         round(math.floor(low / step + tiny) * step, 6),

@@ -23,7 +23,8 @@ def outcomes_table(board: Board, benchmark: str) -> str:
     heads = "".join(f'<th scope="col">{name.replace("_", " ")}</th>' for name in names)
     lines = "".join(_account(label, row, counted) for label, row in rows.items())
     table = (
-        '<table class="outcomes"><caption class="unseen">Rows by outcome</caption><thead><tr>'
+        f'<table class="outcomes{"" if counted else " few"}">'
+        '<caption class="unseen">Rows by outcome</caption><thead><tr>'
         f'<th scope="col">System</th><th scope="col">share of rows</th>{heads}</tr></thead>'
         f"<tbody>{lines}</tbody></table>"
     )

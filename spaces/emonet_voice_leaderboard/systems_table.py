@@ -16,7 +16,7 @@ COLUMNS = {
     "pearson": "Pearson r",
     "mae": "MAE",
     "rmse": "RMSE",
-    "failure_rate": "without a score",
+    "failure_rate": "no score",
 }
 LOWER = ("mae", "rmse", "failure_rate")
 CEILINGS = {
@@ -68,7 +68,7 @@ def systems_table(board: Board, benchmark: str) -> str:
     )
     return (
         f'<p class="lead">{_lead(rows, found, ceilings)}</p>'
-        f'<p class="note">On {text(brief(benchmark))}.</p>'
+        f'<p class="note">Benchmark: {text(brief(benchmark))}.</p>'
         f"{box('Systems', table)}{nothing}"
         f"{_legend(found, ceilings, of_floor, rows)}{download(board, benchmark)}"
     )
@@ -181,8 +181,8 @@ def tags(row: dict[str, Any]) -> str:
     marks = ""
     if row["unranked"]:
         marks += tag(f"not ranked: {row['unranked']}", "warning")
-    if row["emotions_left_out"]:
-        marks += tag(f"mean without {row['emotions_left_out']} emotions")
+    if out := row["emotions_left_out"]:
+        marks += tag(f"mean without {out} emotion{'s' if out > 1 else ''}")
     if mixed := alphabets(row["system"]):
         marks += tag(f"letters of two alphabets: {', '.join(mixed)}", "warning")
     return marks
@@ -193,7 +193,6 @@ def facts(row: dict[str, Any], known: System) -> str:
     parts = [ACCESS[known.access]] if known.access else []
     parts += [count(known.parameters)] if known.parameters else []
     parts += [known.date] if known.date else []
-    parts += ["the paper's figures"] if row["published"] else []
     if row["model"] and row["model"] != row["system"]:
         parts.append(row["model"])
     return " · ".join(map(text, parts))
