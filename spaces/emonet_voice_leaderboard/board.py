@@ -69,7 +69,7 @@ def load(folder: str | Path) -> Board:
     if table.get("kind") != "leaderboard" or table.get("format") != 1:
         raise BoardError("leaderboard.json is not of `emonet-voice leaderboard`")
     try:
-        rows, pairs = _labelled(checked_rows(table)), checked_pairs(table)
+        (rows, names), pairs = _labelled(checked_rows(table)), checked_pairs(table)
     except FieldError as error:
         raise BoardError(f"leaderboard.json: {error}") from None
     systems, left_out = read_systems(Path(folder))
@@ -89,8 +89,8 @@ def load(folder: str | Path) -> Board:
     named = _different(row["benchmark"] for row in rows.values())
     shown = {
         label: row
-        | {name: plain(row[name]) for name in ("system", "model", "revision") if row[name]}
-        | {"benchmark": named[row["benchmark"]]}
+        | {name: plain(row[name]) for name in ("model", "revision") if row[name]}
+        | {"system": names[label], "benchmark": named[row["benchmark"]]}
         for label, row in rows.items()
     }
     return Board(shown, comparisons, left_out, known, Path(folder))
@@ -160,17 +160,22 @@ def _different(names: Iterable[str]) -> dict[str, str]:
     return shown
 
 
-def _labelled(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    names = [plain(row["system"]) for row in rows]
+def _labelled(rows: list[dict[str, Any]]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """The rows by label, and the name that each is shown with."""
+    plain_names = [plain(row["system"]) for row in rows]
     labels: dict[str, dict[str, Any]] = {}
-    for name, row in zip(names, rows, strict=True):
-        once = names.count(name) == 1
+    names: dict[str, str] = {}
+    for name, row in zip(plain_names, rows, strict=True):
+        once = plain_names.count(name) == 1
         label = alone = name if once else f"{name} ({plain(row['benchmark'])})"
+        names[label] = names.get(label, name)
         twins = 1
         while label in labels:
             if labels[label]["system"] == row["system"]:
                 raise BoardError(f"leaderboard.json has {label!r:.200} twice")
             twins += 1
-            label = f"{alone}, no. {twins} that looks like this"
+            alike = f", no. {twins} that looks like this"
+            label = alone + alike
+            names[label] = name + alike
         labels[label] = row
-    return labels
+    return labels, names
