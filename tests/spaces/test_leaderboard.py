@@ -26,6 +26,7 @@ import systems
 import ties
 from axis import axis_of
 from board import BoardError, benchmarks, load, main_benchmark, on
+from contradictions import contradictions
 from csv_file import csv_text
 from markup import text
 from names import plain
@@ -63,6 +64,8 @@ def test_what_is_shipped_shows_the_papers_systems_and_their_order_both_ways():
     assert {of.access for of in board.about.values()} == {"open", "api"}
     html = whole_page(board, main_benchmark(board), "")
     assert "n/a" not in html and "95 % interval" not in html
+    said = contradictions()
+    assert "Malevolence/Malice" in said and "the other way round" in said
     table = html.split('class="outcomes few"')[1].split("</table>")[0]
     assert table.count('scope="col"') == 3 == table.split("<tbody>")[1].split("</tr>")[0].count(
         "<t"
