@@ -164,7 +164,6 @@ def annotation(browser: Any, folder: Path, shoot: Shoot) -> None:
         shoot(page, "offline")
         page.context.set_offline(False)
         page.get_by_text("Saved:").wait_for()
-        page.wait_for_function("document.getElementById('clip').duration > 0") if False else None
         page.wait_for_timeout(1500)
         shoot(page, "next")
         for _ in range(2):
