@@ -17,8 +17,10 @@ COLUMNS = {
     "mae": "MAE",
     "rmse": "RMSE",
     "failure_rate": "no score",
+    "seconds_a_clip": "s a clip",
+    "usd_a_clip": "USD a clip",
 }
-LOWER = ("mae", "rmse", "failure_rate")
+LOWER = ("mae", "rmse", "failure_rate", "seconds_a_clip", "usd_a_clip")
 CEILINGS = {
     "one_rater": "one rater against the others' mean",
     "split_half": "half of the raters against the other half",
@@ -77,8 +79,10 @@ def systems_table(board: Board, benchmark: str) -> str:
 def standing(tie: Tie) -> str:
     """What is known of a system's difference from the first, in words."""
     if tie.how == PAIRED:
-        p = "p < 0.001" if tie.p is not None and tie.p < 0.001 else f"p = {tie.p:.3f}"
         word = "not distinguishable from the first" if tie.tied else "behind the first"
+        if tie.p is None:
+            return f"{word} (paired bootstrap of all pairs, Holm)"
+        p = "p < 0.001" if tie.p < 0.001 else f"p = {tie.p:.3f}"
         return f"{word} (paired bootstrap, {p} after Holm)"
     if tie.how == OVERLAP:
         return (
@@ -146,6 +150,9 @@ def _system(
     place = "–" if not rank else f"{rank}"
     if tie and tie.tied:
         place += f'<small class="tied" title="{text(standing(tie))}">≈ first</small>'
+    ends = row.get("rank_spearman_low"), row.get("rank_spearman_high")
+    if None not in ends and ends[0] != ends[1]:
+        place += f'<small title="ranks that chance allows, 95 %">{ends[0]} to {ends[1]}</small>'
     name = text(row["system"])
     cells = f'<td class="place" data-v="{rank or ""}">{place}</td>'
     cells += (

@@ -15,7 +15,8 @@ class Tie(NamedTuple):
         tied: It cannot; False where it can, or where nothing says so.
         how: `PAIRED` (a paired bootstrap, p after Holm), `OVERLAP` (only the intervals of each
             alone, which says less), or `UNKNOWN` (no intervals).
-        p: Of the paired bootstrap.
+        p: Of the paired bootstrap; None where the table has the ranks that chance allows, which
+            rest on the tests of all pairs.
     """
 
     tied: bool
@@ -37,12 +38,17 @@ def ties(board: Board, benchmark: str) -> dict[str, Tie]:
     paired = {label: p for label in ranked if (p := _p(board, first, label)) is not None}
     corrected = holm(paired)
     return {
-        label: Tie(corrected[label] >= LEAST_P, PAIRED, corrected[label])
-        if label in corrected
-        else _by_intervals(ranked[first], row)
+        label: _tie(ranked[first], row, corrected.get(label))
         for label, row in ranked.items()
         if label != first
     }
+
+
+def _tie(first: dict[str, Any], row: dict[str, Any], p: float | None) -> Tie:
+    lowest = row.get("rank_spearman_low")  # of tables that have the ranks that chance allows
+    if lowest is not None and (lowest > 1 or p is not None):
+        return Tie(lowest == 1, PAIRED)
+    return _by_intervals(first, row) if p is None else Tie(p >= LEAST_P, PAIRED, p)
 
 
 def holm(p: dict[str, float]) -> dict[str, float]:

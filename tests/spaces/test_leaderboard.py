@@ -278,6 +278,11 @@ def test_ties_with_the_first_are_paired_where_somebody_tested_and_else_by_overla
         lambda t: t["comparisons"][0]["comparison"]["spearman"].update(p=0.5),
     )
     assert ties.ties(load(copied), benchmark)[HOSTILE] == (True, ties.PAIRED, 0.5)
+    rows = {label: row | {"rank_spearman_low": 2} for label, row in board.rows.items()}
+    of_all_pairs = ties.ties(board._replace(rows=rows), benchmark)
+    assert of_all_pairs[refuses] == of_all_pairs[HOSTILE] == (False, ties.PAIRED, None)
+    html = systems_table(board._replace(rows=rows), benchmark)
+    assert "paired bootstrap of all pairs" not in html and "≈ first" not in html
     shipped = load(SPACE / "data")
     of_paper = ties.ties(shipped, main_benchmark(shipped))
     assert {tie.how for tie in of_paper.values()} == {ties.UNKNOWN} and len(of_paper) == 6
