@@ -28,7 +28,7 @@ from dataset_scripts.building.card import card, files_of
 from dataset_scripts.building.manifest import MANIFEST, BuildError, assert_published, verify
 from dataset_scripts.building.shards import ShardWriter
 from dataset_scripts.corpora import CORPORA, corpus_class
-from dataset_scripts.corpora.bench import RATING_FEATURES, ratings_of
+from dataset_scripts.corpora.bench import rating_features, ratings_of
 from dataset_scripts.corpora.clips import Acoustics, acoustic_columns
 from dataset_scripts.corpora.corpus import Corpus
 from dataset_scripts.corpora.folder import FolderCorpus, folder_corpus
@@ -285,7 +285,7 @@ def _write_shards(
         for writer in writers.values():
             writer.abandon()
     if "ratings" in corpus.CONFIG_FILES and RATINGS not in done:
-        writer = ShardWriter(built / RATINGS, RATING_FEATURES, rows_a_group=10_000)
+        writer = ShardWriter(built / RATINGS, rating_features(features), rows_a_group=10_000)
         for path in paths:
             with parquet.ParquetFile(built / path) as opened:
                 for batch in opened.iter_batches(columns=["clip_id", "emotion", "ratings"]):

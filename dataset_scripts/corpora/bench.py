@@ -14,8 +14,12 @@ import datasets
 from dataset_scripts.annotations import summarise
 from dataset_scripts.corpora.clips import Row, audio_columns, clip_columns
 from dataset_scripts.corpora.corpus import Corpus
+from dataset_scripts.corpora.listening import FEATURES as LISTENING_FEATURES
+from dataset_scripts.corpora.listening import listening_of
 from dataset_scripts.corpora.raw_release import (
+    LISTENING,
     Label,
+    RawReleaseError,
     raw_files,
     read_clips,
     read_labels,
@@ -37,6 +41,11 @@ RATING_FEATURES = datasets.Features(
     }
 )
 """Columns of the configuration `ratings`: one row a rating, no audio."""
+
+
+def rating_features(features: datasets.Features) -> datasets.Features:
+    """`RATING_FEATURES`, and how a rating was heard where the clips' `features` have that."""
+    return datasets.Features({**RATING_FEATURES, **features["ratings"].feature})
 
 
 def ratings_of(row: Row) -> Iterator[Row]:
@@ -99,7 +108,9 @@ class EmoNetVoiceBench(Corpus):
 `file_name` is not a key: some names repeat with other audio. `group` is its first eight digits.
 
 - `duration_s`: from the packets of the file, an encoder's padding included; null if unreadable.
-- `ratings`: each rater's score: 0 not perceived, 1 mildly present, 2 intensely present.
+- `ratings`: each rater's score: 0 not perceived, 1 mildly present, 2 intensely present; and where
+  the source knows it, how often and how long the rater heard the clip, the seconds to the answer,
+  and flags such as "music".
 - `mean_0_10`: mean score times five, the default target.
 - `majority`: the most frequent score; of tied ones the nearest to the mean, then the lower.
 - `agreement`: raters who found the category present or absent, as in the paper's Figure 1.
@@ -118,6 +129,9 @@ Which language and which voice a clip has is not known where the columns are not
     def features(cls, files: Sequence[Path]) -> datasets.Features:
         """Columns of a clip; text columns only where the source has them."""
         rating = {"rater": datasets.Value("string"), "score": datasets.Value("int8")}
+        texts = text_columns(files)
+        if LISTENING in texts:
+            rating |= LISTENING_FEATURES
         return datasets.Features(
             {
                 **clip_columns(SAMPLING_RATE),
@@ -129,7 +143,7 @@ Which language and which voice a clip has is not known where the columns are not
                 "majority": datasets.Value("int8"),
                 "agreement": datasets.Value("string"),
                 "unanimous_present": datasets.Value("bool"),
-                **{name: datasets.Value("string") for name in text_columns(files)},
+                **{name: datasets.Value("string") for name in texts if name != LISTENING},
             }
         )
 
@@ -143,11 +157,19 @@ Which language and which voice a clip has is not known where the columns are not
         """A shard's clips with all columns."""
         for clip in read_clips(file):
             prefix = _GROUP.match(clip.file_name or "")
+            columns = {**_label_columns(clip.label), **clip.texts}
+            if LISTENING in columns:
+                try:
+                    heard = listening_of(columns.pop(LISTENING), clip.label.ratings)
+                except RawReleaseError as error:
+                    where = f"{file.name}, row {clip.label.row}"
+                    raise RawReleaseError(f"{where}: {error}") from None
+                pairs = zip(columns["ratings"], heard, strict=True)
+                columns["ratings"] = [rating | known for rating, known in pairs]
             yield {
                 **audio_columns(clip.audio, clip.file_name),
                 "group": prefix and prefix[0],
-                **_label_columns(clip.label),
-                **clip.texts,
+                **columns,
             }
 
     @classmethod

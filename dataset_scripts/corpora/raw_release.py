@@ -26,8 +26,11 @@ from modeling_empathic.report.files import is_hub_id
 from modeling_empathic.taxonomy import BENCH_NAMES, UnknownNameError, UserError, resolve
 
 PUBLIC_RELEASE = "t1a5anu-anon/emonet-voice-bench"
-TEXT_COLUMNS = ("language", "voice", "voice_gender", "accent", "text")
-"""Facts about a clip that are kept where a source has them; the public release has none."""
+LISTENING = "listening"
+TEXT_COLUMNS = ("language", "voice", "voice_gender", "accent", "text", LISTENING)
+"""Facts about a clip that are kept where a source has them; the public release has none.
+
+`LISTENING` is about its ratings, see `corpora.listening`."""
 
 MAX_LABEL_CHARS = 2_000  # four raters of the longest category take 400
 MAX_TEXT_BYTES = 4 * MAX_LABEL_CHARS

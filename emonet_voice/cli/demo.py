@@ -16,6 +16,7 @@ SPACES = {
     "voice": "empathic_insight_voice",
     "annotation": "emotion_annotation",
     "leaderboard": "emonet_voice_leaderboard",
+    "metric": "emonet_voice",
 }
 
 # The Space as the Hub runs it, its own program in its own folder; but Nano comes without the code
@@ -32,7 +33,7 @@ runpy.run_path("app.py", run_name="__main__")
 
 def demo(
     space: Annotated[
-        str, typer.Argument(metavar="SPACE", help="voice, annotation or leaderboard.")
+        str, typer.Argument(metavar="SPACE", help="voice, annotation, leaderboard or metric.")
     ] = "voice",
     model: Annotated[
         str | None,
@@ -48,7 +49,7 @@ def demo(
         int | None, typer.Option(metavar="N", help="Port to listen on.", show_default="7860")
     ] = None,
 ) -> None:
-    """Start a Space on this machine: hear, annotate or compare.
+    """Start a Space on this machine: hear, annotate, compare or compute.
 
     Opens on http://127.0.0.1:7860 and runs until Ctrl-C. Needs `pip install "emonet-voice[space]"`.
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import evaluate
 import gradio as gr
+from look import THEME, head, masthead
 
 # Of the file beside this one, not of the Hub: the page shows the metric of its own repository.
 METRIC = evaluate.load(str(Path(__file__).with_name("emonet_voice.py")))
@@ -47,20 +48,28 @@ def compute(rows: Table, scale: str, rating_scale: str) -> tuple[Table, dict[str
 
 
 with gr.Blocks(title="EmoNet-Voice metric") as demo:
-    gr.Markdown(
-        "# EmoNet-Voice metric\nPredicted emotion intensities against human ratings: paste rows, "
-        "choose the scales, compute. Intervals are from 200 resamples here."
+    gr.HTML(
+        masthead(
+            "EmoNet-Voice metric",
+            "Predicted emotion intensities against human ratings. Paste rows, choose the scales, "
+            "compute. Intervals are from 200 resamples here.",
+        )
     )
     rows = gr.Dataframe(EXAMPLE, headers=COLUMNS, type="array", label="Rows")
     with gr.Row():
         scale = gr.Radio(["0-10", "0-4", "0-1", "0-2"], value="0-4", label="Scale of predictions")
         rating_scale = gr.Radio(["0-10", "0-2"], value="0-2", label="Scale of ratings")
     button = gr.Button("Compute", variant="primary")
-    figures = gr.Dataframe(
-        headers=["figure", "pooled", "95 % from", "to", "mean over emotions"], label="Figures"
-    )
-    details = gr.JSON(label="Outcomes, floors, what is undefined")
-    button.click(compute, [rows, scale, rating_scale], [figures, details], api_name="compute")
+    with gr.Column(visible=False) as results:
+        figures = gr.Dataframe(
+            headers=["figure", "pooled", "95 % from", "to", "mean over emotions"],
+            label="Figures",
+            interactive=False,
+        )
+        details = gr.JSON(label="Outcomes, floors, what is undefined")
+    computed = button.click(compute, [rows, scale, rating_scale], [figures, details],
+                            api_name="compute")  # fmt: skip
+    computed.success(lambda: gr.Column(visible=True), None, results, api_visibility="private")
 
 if __name__ == "__main__":
-    demo.launch(ssr_mode=False)
+    demo.launch(theme=THEME, head=head(), ssr_mode=False)

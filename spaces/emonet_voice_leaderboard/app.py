@@ -3,10 +3,10 @@
     EMONET_LEADERBOARD=folder python app.py        # without it, the table beside this file
 
 `leaderboard`, `by_emotion` and `comparison` return numbers, and are the tools that MCP clients see.
+Filters, sorting and a system's page are the browser's work; their state is in the address.
 """
 
 import importlib.util
-import math
 import os
 import sys
 from pathlib import Path
@@ -14,32 +14,26 @@ from typing import Any
 
 import gradio as gr
 import pairs
-from board import BoardError, benchmarks, load, main_benchmark, on
-from heat_map import heat_map
-from markup import brief, number, section, text
-from tables import figures, outcomes
+import submission
+from board import BoardError, load, main_benchmark, on
+from contradictions import contradictions
+from look import THEME, head, masthead
+from markup import section, text
+from page import whole_page
+from systems import ACCESS
 
-from evaluate_metrics.published import (
-    LARGE,
-    SMALL,
-    macro_fits,
-    published_macro,
-    published_table5,
-    published_table6,
-)
+from modeling_empathic.taxonomy import UserError
 
 HERE = Path(__file__).parent
-DARK = "() => { document.body.classList.toggle('dark') }"
-INTRO = """# EmoNet-Voice leaderboard
-How well do systems agree with psychology experts on how strongly 40 emotions are present in a
-voice? Two answers stand side by side: **pooled** over all clips, and **macro**, the mean over
-emotions. They can disagree, and no single rank is the truth. Figures in small type are 95 %
-intervals (bootstrap)."""
-ABOUT_OUTCOMES = """Every row of the benchmark has one outcome. A failure is never counted as a
-zero, and the kinds are never merged: *refused* the system declined, *unmapped* its labels do not
-cover the emotion, *parse error* its answer could not be read, *transport error* no answer came,
-*decode error* the clip could not be read. *Never asked*: rows without any answer; such a result
-has no rank."""
+TITLE = "EmoNet-Voice leaderboard"
+LINE = "How well systems agree with psychology experts on 40 emotions in a voice."
+IN_ADDRESS = """(a, b) => {
+    const state = new URLSearchParams(location.search);
+    state.set("a", a); state.set("b", b);
+    history.replaceState(null, "", `?${state}`);
+    return [a, b];
+}"""
+SPACE = os.environ.get("SPACE_ID", "")
 SUBMIT = """1. Score the clips. A model of this family: `emonet-voice score`, or in one go
    `emonet-voice evaluate --model ORG/NAME --bench laion/emonet-voice-bench`. Anything else: a
    file with the columns `clip_id`, `emotion`, `score` and `outcome` (Parquet, JSONL or CSV).
@@ -51,44 +45,19 @@ SUBMIT = """1. Score the clips. A model of this family: `emonet-voice score`, or
    ```
 
    `--vs other.parquet` adds a paired comparison with another system, which is then shown here.
-3. Open a pull request on this Space that adds `name.json` to `data/results/`. Maintainers check it
-   and write the table anew: `emonet-voice leaderboard data/results/*.json --output board/`.
+3. Give `name.json` to the box below: it is checked at once, and comes back as a pull request that
+   is ready to be sent. Maintainers look at it and write the table anew.
 4. For a model on the Hub, that command also writes
    `board/models/ORG--NAME/.eval_results/emonet-voice-bench.yaml`: add it to the model's repository
    and the Hub shows the result there. Only models and benchmarks at a commit become entries.
 
 Results are what their authors computed. Link the prediction file in the pull request, so that
-others can compute them again."""
+others can compute them again. An uploaded file is deleted within an hour."""
 
 
 def as_message(error: BoardError) -> gr.Error:
     """A user's mistake as a message, in the page and through the API."""
     return gr.Error(text(error), duration=None, print_exception=False)
-
-
-def contradictions() -> str:
-    """What is known to be at odds in the paper, by its own figures."""
-    macro, table6 = published_macro(), published_table6()
-    fit, excluded = macro_fits()
-    pooled = {row["model"]: row["spearman"] for row in published_table5()}
-    missing = {name: sum(map(math.isnan, of.values())) for name, of in table6.items()}
-    slashed = [name for name, value in table6["GPT-4o Audio"].items() if math.isnan(value)]
-    lacking = ", ".join(f"{name} lacks {n}" for name, n in missing.items() if n)
-    return (
-        f"- **Tables 5 and 6 rank Small and Large the other way round.** Table 5: Small "
-        f"{number(pooled[SMALL])}, Large {number(pooled[LARGE])}. Means of Table 6: Small "
-        f"{number(macro[SMALL][0])}, Large {number(macro[LARGE][0])}. The paper does not say what "
-        f"Table 5 averages over: means of Table 6 fit {len(fit)} systems and are excluded for "
-        f"{len(excluded)}, so it is shown as pooled, which is our reading.\n"
-        f"- **GPT-4o Audio's {len(slashed)} missing emotions are the names with a slash:** "
-        f"{', '.join(slashed)}. That looks like labels that did not join, not like refusals. The "
-        "paper has one column of refusals for both; here they are two outcomes.\n"
-        f"- **Means of Table 6 are over different emotions:** {lacking}. A mean over easier "
-        "ones is higher.\n"
-        "- **The paper has no intervals**, and its revision of Bench is not known. Its figures are "
-        "never ranked with new ones.\n"
-        "- A constant has an error too: compare MAE and RMSE with the floors, not with 0."
-    )
 
 
 def leaderboard(benchmark: str) -> list[dict[str, Any]]:
@@ -124,14 +93,31 @@ def comparison(a: str, b: str) -> dict[str, Any]:
         raise as_message(error) from error
 
 
-def show_tables(benchmark: str) -> tuple[str, str]:
-    """Both tables of the page with one benchmark first."""
-    return figures(BOARD, benchmark), outcomes(BOARD, benchmark)
-
-
 def show_comparison(a: str, b: str) -> str:
     """The comparison for the page."""
     return pairs.shown(comparison(a, b))
+
+
+def pair_of_address(request: gr.Request) -> tuple[str, str, str]:
+    """The two systems that the address names; those of the start where it names none."""
+    a, b = (request.query_params.get(name, "") for name in "ab")
+    chosen = (a, b) if a in BOARD.rows and b in BOARD.rows and a != b else PAIR
+    return *chosen, pairs.shown(pairs.compare(BOARD, *chosen)) if len(LABELS) > 1 else ""
+
+
+def check_result(file: str | None, access: str, parameters: Any, link: str) -> str:
+    """Says whether a result can be added, and writes its pull request."""
+    if file is None:
+        return ""
+    try:
+        checked = submission.check(BOARD, file)
+        request = submission.ready(checked, submission.said(access, parameters, link), SPACE)
+    except UserError as error:
+        return section(
+            f'<p class="lead refused">This cannot be added: {text(error)}</p>'
+            '<p class="note">Write the file with emonet-voice evaluate … --output name.json.</p>'
+        )
+    return submission.shown(checked, request, BOARD)
 
 
 def left_out() -> str:
@@ -149,63 +135,64 @@ FIRST = main_benchmark(BOARD)
 TOP = [*on(BOARD, FIRST), *LABELS]
 PAIR = next(iter(BOARD.comparisons), (TOP[0], next((n for n in TOP if n != TOP[0]), TOP[0])))
 
-with gr.Blocks(title="EmoNet-Voice leaderboard") as demo:
-    with gr.Row():
-        with gr.Column(min_width=320):
-            gr.Markdown(INTRO)
-        dark = gr.Button("Light or dark", size="sm", scale=0, min_width=120)
-    gr.Markdown("## Systems")
-    benchmark = gr.Dropdown(
-        [(brief(name), name) for name in benchmarks(BOARD)],
-        value=FIRST,
-        label="Ranked on",
-        visible=len(benchmarks(BOARD)) > 1,
-    )
-    table = gr.HTML(figures(BOARD, FIRST))
-    gr.Markdown("## What became of every row\n" + ABOUT_OUTCOMES)
-    accounts = gr.HTML(outcomes(BOARD, FIRST))
-    gr.Markdown(
-        "## By emotion\nSpearman's ρ within the clips of each emotion, in the order of the paper's "
-        "Table 6. Compare rows only within one benchmark."
-    )
-    gr.HTML(heat_map(BOARD))
-    gr.Markdown("## Two systems")
-    with gr.Row():
-        first = gr.Dropdown(LABELS, value=PAIR[0], label="A", min_width=280)
-        second = gr.Dropdown(LABELS, value=PAIR[1], label="B", min_width=280)
-    compared = gr.HTML(pairs.shown(pairs.compare(BOARD, *PAIR)) if len(LABELS) > 1 else "")
-    gr.Markdown("## Known contradictions of the paper\n" + contradictions())
-    gr.Markdown("## Submit\n" + SUBMIT)
-    if BOARD.left_out:
-        gr.HTML(left_out())
-    gr.Markdown(
-        "Paper, data, metric: [EmoNet-Voice, arXiv 2506.09827](https://arxiv.org/abs/2506.09827). "
-        "Agreement with raters on acted, synthetic speech; it does not show that a system reads "
-        "minds, and is no licence to decide anything about people."
-    )
+with gr.Blocks(title=TITLE, delete_cache=(600, 3600)) as demo:
+    gr.HTML(masthead(TITLE, LINE))
+    gr.HTML(whole_page(BOARD, FIRST, SPACE))
+    with gr.Column(elem_classes="list-only"):
+        gr.Markdown("## Two systems", elem_id="two")
+        with gr.Row():
+            first = gr.Dropdown(LABELS, value=PAIR[0], label="A", min_width=280)
+            second = gr.Dropdown(LABELS, value=PAIR[1], label="B", min_width=280)
+        compared = gr.HTML()
+        gr.Markdown("## Known contradictions of the paper\n" + contradictions())
+        gr.Markdown("## Submit\n" + SUBMIT)
+        with gr.Row():
+            access = gr.Dropdown(
+                [("not said", ""), *((words, name) for name, words in ACCESS.items())],
+                value="",
+                label="How others get the system",
+            )
+            parameters = gr.Textbox(label="Parameters, in millions (if public)", max_length=12)
+            link = gr.Textbox(label="Link to it (https)", max_length=300)
+        upload = gr.File(
+            label="Result of emonet-voice evaluate (JSON)", file_types=[".json"], height=140
+        )
+        checked = gr.HTML()
+        if BOARD.left_out:
+            gr.HTML(left_out())
+        gr.Markdown(
+            "Paper, data, metric: [EmoNet-Voice, arXiv 2506.09827]"
+            "(https://arxiv.org/abs/2506.09827). Agreement with raters on acted, synthetic speech; "
+            "it does not show that a system reads minds, and is no licence to decide anything "
+            "about people."
+        )
     with gr.Row(visible=False):  # for the API: functions without a place on the page
         system = gr.Dropdown(LABELS, value=LABELS[0])
         numbers = gr.JSON()
+        named = gr.Textbox(FIRST, label="benchmark")
         buttons = [gr.Button() for _ in range(3)]
 
     page: dict[str, Any] = {"api_visibility": "undocumented", "queue": False}
-    benchmark.input(show_tables, benchmark, [table, accounts], api_name="show_tables", **page)
     for chosen in (first, second):
-        chosen.input(show_comparison, [first, second], compared, api_name="show_comparison", **page)
-    dark.click(None, js=DARK, api_visibility="private")
-    buttons[0].click(leaderboard, benchmark, numbers, api_name="leaderboard")
+        chosen.input(
+            show_comparison, [first, second], compared, api_name="show_comparison", js=IN_ADDRESS,
+            **page,
+        )  # fmt: skip
+    demo.load(pair_of_address, None, [first, second, compared], api_visibility="private")
+    form = [upload, access, parameters, link]
+    upload.change(check_result, form, checked, api_name="check_result", **page)
+    for field in form[1:]:
+        field.change(check_result, form, checked, api_visibility="private", queue=False)
+    buttons[0].click(leaderboard, named, numbers, api_name="leaderboard")
     buttons[1].click(by_emotion, system, numbers, api_name="by_emotion")
     buttons[2].click(comparison, [first, second], numbers, api_name="comparison")
 
 if __name__ == "__main__":
     demo.queue(max_size=64).launch(
-        # Fonts of the system: nothing is fetched from elsewhere.
-        theme=gr.themes.Soft(
-            primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["monospace"]
-        ),
+        theme=THEME,
         css_paths=HERE / "page.css",
-        head=f"<script>{(HERE / 'page.js').read_text()}</script>",
-        max_file_size=1,  # byte: nothing is uploaded here
+        head=head((HERE / "page.js").read_text("utf-8")),
+        max_file_size=submission.LARGEST_BYTES,
         mcp_server=importlib.util.find_spec("mcp") is not None,
         ssr_mode=False,
         show_error=True,

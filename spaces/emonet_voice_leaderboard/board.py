@@ -1,11 +1,15 @@
 """What the leaderboard shows, read from a folder and checked: the file comes from anybody.
 
-A folder has `leaderboard.json`, which `emonet-voice leaderboard` wrote.
+A folder has `leaderboard.json`, which `emonet-voice leaderboard` wrote, and may have `systems.csv`.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from names import plain
+from systems import System, about, read_systems
 
 from evaluate_metrics.bench.figures import FIGURES as ALL_FIGURES
 from evaluate_metrics.bench.figures import Comparison
@@ -33,14 +37,18 @@ class Board(NamedTuple):
 
     Attributes:
         rows: Label -> row of `leaderboard.json`. A label is the system's name, with its benchmark
-            where it is on more than one.
+            where it is on more than one, and a number where two look alike. Names are `plain`.
         comparisons: Labels of two systems -> what `emonet-voice evaluate --vs` found.
         left_out: What could not be used, and why.
+        about: Label -> what is known of the system beside its figures.
+        folder: It was read from.
     """
 
     rows: dict[str, dict[str, Any]]
     comparisons: dict[tuple[str, str], Comparison]
     left_out: list[str]
+    about: dict[str, System]
+    folder: Path
 
     def by_emotion(self, label: str) -> dict[str, dict[str, Any]]:
         """Of each emotion `value`, `low`, `high` and `why` there is none; `{}` if not known."""
@@ -61,15 +69,16 @@ def load(folder: str | Path) -> Board:
     if table.get("kind") != "leaderboard" or table.get("format") != 1:
         raise BoardError("leaderboard.json is not of `emonet-voice leaderboard`")
     try:
-        rows, pairs = _labelled(checked_rows(table)), checked_pairs(table)
+        (rows, names), pairs = _labelled(checked_rows(table)), checked_pairs(table)
     except FieldError as error:
         raise BoardError(f"leaderboard.json: {error}") from None
-    left_out = []
+    systems, left_out = read_systems(Path(folder))
     for name in ("rejected", "comparisons_left_out"):
         files = table.get(name)
         for file in files if isinstance(files, list) else ():
             left_out.append(str(file.get("error") if isinstance(file, dict) else file))
     label_of = {(row["system"], row["benchmark"]): label for label, row in rows.items()}
+    known = {label: about(row, systems) for label, row in rows.items()}
     comparisons = {}
     for pair in pairs:
         labels = [label_of.get((system, pair.benchmark)) for system in (pair.a, pair.b)]
@@ -77,7 +86,14 @@ def load(folder: str | Path) -> Board:
             left_out.append(f"a comparison of {pair.a!r:.80} and {pair.b!r:.80}, not in the table")
         else:
             comparisons[labels[0], labels[1]] = pair.comparison
-    return Board(rows, comparisons, left_out)
+    named = _different(row["benchmark"] for row in rows.values())
+    shown = {
+        label: row
+        | {name: plain(row[name]) for name in ("model", "revision") if row[name]}
+        | {"system": names[label], "benchmark": named[row["benchmark"]]}
+        for label, row in rows.items()
+    }
+    return Board(shown, comparisons, left_out, known, Path(folder))
 
 
 def benchmarks(board: Board) -> list[str]:
@@ -133,13 +149,33 @@ def _read(file: Path) -> dict[str, Any]:
     return table
 
 
-def _labelled(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    names = [row["system"] for row in rows]
+def _different(names: Iterable[str]) -> dict[str, str]:
+    """Plain names that differ where the names do."""
+    shown: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        new = plain(name)
+        while new in shown.values():
+            new += " (another)"
+        shown[name] = new
+    return shown
+
+
+def _labelled(rows: list[dict[str, Any]]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """The rows by label, and the name that each is shown with."""
+    plain_names = [plain(row["system"]) for row in rows]
     labels: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        once = names.count(row["system"]) == 1
-        label = row["system"] if once else f"{row['system']} ({row['benchmark']})"
-        if label in labels:
-            raise BoardError(f"leaderboard.json has {label!r:.200} twice")
+    names: dict[str, str] = {}
+    for name, row in zip(plain_names, rows, strict=True):
+        once = plain_names.count(name) == 1
+        label = alone = name if once else f"{name} ({plain(row['benchmark'])})"
+        names[label] = names.get(label, name)
+        twins = 1
+        while label in labels:
+            if labels[label]["system"] == row["system"]:
+                raise BoardError(f"leaderboard.json has {label!r:.200} twice")
+            twins += 1
+            alike = f", no. {twins} that looks like this"
+            label = alone + alike
+            names[label] = name + alike
         labels[label] = row
-    return labels
+    return labels, names

@@ -1,9 +1,11 @@
 """Pieces of HTML that every part of the page uses."""
 
 import re
-from collections.abc import Mapping
 from html import escape
 from typing import Any
+from urllib.parse import urlencode
+
+from names import plain
 
 from modeling_empathic.taxonomy import EMOTIONS
 
@@ -11,13 +13,13 @@ _SHORT = {emotion.name: emotion.bench_label for emotion in EMOTIONS}
 
 
 def text(value: Any) -> str:
-    """A name of anybody's as text in HTML.
+    """A name of anybody's as text in HTML, without what turns or hides letters.
 
     Example:
         >>> text("<b>")
         '&lt;b&gt;'
     """
-    return escape(str(value))
+    return escape(plain(value)) if str(value) else ""
 
 
 def short(emotion: str) -> str:
@@ -29,6 +31,16 @@ def short(emotion: str) -> str:
         'Hope'
     """
     return _SHORT.get(emotion, emotion)
+
+
+def address(**state: str) -> str:
+    """The page in a state, as the value of `href`.
+
+    Example:
+        >>> address(system="a&b <c>")
+        '?system=a%26b+%3Cc%3E'
+    """
+    return escape("?" + urlencode(state))
 
 
 def brief(benchmark: str) -> str:
@@ -60,38 +72,9 @@ def interval(low: float | None, high: float | None, digits: int = 3) -> str:
     return f"<small>{number(low, digits)} to {number(high, digits)}</small>"
 
 
-def name_cell(label: str, row: Mapping[str, Any], tags: str = "") -> str:
-    """The head of a system's row: its name, marks, and which model it was when."""
-    about = []
-    if row.get("model") and row["model"] != row["system"]:
-        about.append(row["model"])
-    if row.get("revision"):
-        about.append(f"at {row['revision'][:7]}")
-    if row.get("time"):
-        about.append(row["time"][:10])
-    small = f"<small>{text(' '.join(about))}</small>" if about else ""
-    name = text(row["system"])
-    return (
-        f'<th scope="row" data-v="{name}"><bdi class="name" title="{text(label)}">{name}</bdi>'
-        f"{tags}{small}</th>"
-    )
-
-
 def tag(words: str, kind: str = "") -> str:
     """A mark beside a name."""
     return f' <span class="tag {kind}">{text(words)}</span>'
-
-
-def group_row(title: str, columns: int) -> str:
-    """A line above the rows of one benchmark.
-
-    Args:
-        title: HTML.
-        columns: Of the table.
-    """
-    return (
-        f'<tr class="group"><th colspan="{columns}" scope="rowgroup"><span>{title}</span></th></tr>'
-    )
 
 
 def box(label: str, table: str) -> str:

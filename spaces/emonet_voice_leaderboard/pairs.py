@@ -4,8 +4,10 @@ A result has figures and intervals, not the predictions, so nothing can be resam
 `emonet-voice evaluate --vs` found is in the result that it wrote, and in the table made of it.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
+from axis import Axis, axis_of
 from board import ALL, FIGURES, ORDER, Board, BoardError
 from markup import box, interval, number, section, short, text
 
@@ -116,7 +118,8 @@ def shown(compared: dict[str, Any]) -> str:
         compared: Of [`compare`].
     """
     kind = compared["kind"]
-    verdict = f'<p><span class="tag {kind.split()[0]}">{kind}</span> {text(compared["about"])}</p>'
+    word = f'<strong class="{kind.split()[0]}">{kind.capitalize()}.</strong>'
+    verdict = f"<p>{word} {text(compared['about'])}</p>"
     key = (
         '<ul class="legend names"><li><i class="mark a"></i><span>A: <bdi>'
         f'{text(compared["a"])}</bdi></span></li><li><i class="mark b"></i><span>B: <bdi>'
@@ -143,13 +146,21 @@ def shown(compared: dict[str, Any]) -> str:
 
 
 def _table(first: str, entries: dict[str, dict[str, Any]], kind: str, picture: bool) -> str:
-    heads = [first, *([_PICTURES[kind]] if picture else []), "A", "B"]
+    axis = _axis(entries.values(), kind)
+    heads = [first, "A", "B"]
     heads += ["A − B"] if kind != APART else []
     heads += ["p (Holm)" if picture else "p"] if kind == PAIRED else []
-    scale = _scale(entries.values(), kind)
+    cols = [f'<th scope="col">{word}</th>' for word in heads]
+    if picture:
+        drawn = (
+            f'<th scope="col" class="drawn"><small>{_PICTURES[kind]}</small>{axis.numbers()}</th>'
+        )
+        cols.insert(1, drawn)
     lines = ""
     for name, entry in entries.items():
-        cells = f"<td class=track>{_picture(entry, kind, scale)}</td>" if picture else ""
+        if entry["a"] is None and entry["b"] is None:
+            continue
+        cells = f'<td class="drawn">{_picture(entry, kind, axis)}</td>' if picture else ""
         for side in "ab":
             own = interval(entry.get(f"{side}_low"), entry.get(f"{side}_high"))
             cells += f"<td>{number(entry[side])}{own}</td>"
@@ -159,55 +170,37 @@ def _table(first: str, entries: dict[str, dict[str, Any]], kind: str, picture: b
         if kind == PAIRED:
             cells += f"<td>{_p(entry['p'])}</td>"
         lines += f'<tr><th scope="row">{text(name)}</th>{cells}</tr>'
-    head = "".join(f'<th scope="col">{word}</th>' for word in heads)
     return (
-        f'<table class="pair {kind.split()[0]}"><thead><tr>{head}</tr></thead>'
+        f'<table class="pair {kind.split()[0]}"><thead><tr>{"".join(cols)}</tr></thead>'
         f"<tbody>{lines}</tbody></table>"
     )
 
 
 _PICTURES = {
-    PAIRED: "difference, 95 %: right of the line A is better",
+    PAIRED: "difference, 95 %: right of zero A is better",
     ALONE: "A and B, intervals where known",
     APART: "A and B, intervals where known",
 }
 
 
-def _scale(entries: Any, kind: str) -> tuple[float, float]:
-    names = ("difference", "low", "high") if kind == PAIRED else (
-        "a", "a_low", "a_high", "b", "b_low", "b_high")  # fmt: skip
-    ends = [entry[name] for entry in entries for name in names if entry.get(name) is not None]
+def _axis(entries: Iterable[dict[str, Any]], kind: str) -> Axis:
+    if kind != PAIRED:
+        ends = (f"{side}{end}" for side in "ab" for end in ("", "_low", "_high"))
+        names = tuple(ends)
+        return axis_of(entry[name] for entry in entries for name in names)
+    names = ("difference", "low", "high")
+    there = [abs(of[name]) for of in entries for name in names if of.get(name) is not None]
+    most = max(there, default=0.1)
+    return axis_of([-most, most])
+
+
+def _picture(entry: dict[str, Any], kind: str, axis: Axis) -> str:
     if kind == PAIRED:
-        most = max(map(abs, ends), default=1.0) or 1.0
-        return -most, most
-    return min(ends, default=0.0), max(ends, default=1.0)
-
-
-def _picture(entry: dict[str, Any], kind: str, scale: tuple[float, float]) -> str:
-    width = (scale[1] - scale[0]) or 1
-
-    def at(value: float) -> float:
-        return 100 * (value - scale[0]) / width
-
-    def mark(value: float | None, low: float | None, high: float | None, name: str) -> str:
-        line = ""
-        if low is not None and high is not None:
-            line = (
-                f'<i class="line {name}" style="left:{at(low):.1f}%;'
-                f'width:{max(at(high) - at(low), 0):.1f}%"></i>'
-            )
-        dot = "" if value is None else f'<i class="mark {name}" style="left:{at(value):.1f}%"></i>'
-        return line + dot
-
-    if kind == PAIRED:
-        zero = '<i class="zero" style="left:50%"></i>'
         side = "b" if (entry["difference"] or 0) < 0 else "a"
-        marks = zero + mark(entry["difference"], entry["low"], entry["high"], side)
-    else:
-        marks = "".join(
-            mark(entry[side], entry[f"{side}_low"], entry[f"{side}_high"], side) for side in "ab"
-        )
-    return f'<div aria-hidden="true">{marks}</div>'
+        line = axis.span(f"line {side}", entry["low"], entry["high"])
+        return axis.row(line, axis.mark(f"mark {side}", entry["difference"]))
+    lines = (axis.span(f"line {s}", entry[f"{s}_low"], entry[f"{s}_high"]) for s in "ab")
+    return axis.row(*lines, *(axis.mark(f"mark {side}", entry[side]) for side in "ab"))
 
 
 def _p(p: float | None) -> str:

@@ -5,6 +5,7 @@ import hashlib
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from dataset_scripts.annotations import SCORES
 from modeling_empathic.taxonomy import BENCH_NAMES, Emotion, UserError, head, resolve
 
 MEDIA_TYPES = {
@@ -29,11 +30,13 @@ class Item(NamedTuple):
         clip: The audio file.
         emotion: Canonical name, one of `taxonomy.BENCH_NAMES`.
         texts: Those of `TEXTS` that the batch has.
+        gold: The scores that are right, where that is known; empty of an item that is rated.
     """
 
     clip: Path
     emotion: str
     texts: dict[str, str]
+    gold: tuple[int, ...] = ()
 
     @property
     def about(self) -> str:
@@ -53,7 +56,8 @@ def read_batch(file: Path) -> dict[str, Item]:
 
     Args:
         file: CSV with the columns `clip` (path from the file's folder) and `emotion` (any spelling
-            that `taxonomy.resolve` knows), and any of `TEXTS`.
+            that `taxonomy.resolve` knows), any of `TEXTS`, and `gold`: the right score, or
+            several with spaces between them, of items that watch the raters.
 
     Raises:
         BatchError: Anything else, with the number of the line.
@@ -66,7 +70,7 @@ def read_batch(file: Path) -> dict[str, Item]:
             if not {"clip", "emotion"} <= set(columns) or not set(columns) <= {*_COLUMNS}:
                 raise BatchError(
                     f"{file.name}: columns {columns}; needed are clip and emotion, and "
-                    f"there may be {', '.join(TEXTS)}"
+                    f"there may be {', '.join((*TEXTS, 'gold'))}"
                 )
             for row in rows:
                 where = f"{file.name}, line {rows.line_num}"
@@ -81,12 +85,12 @@ def read_batch(file: Path) -> dict[str, Item]:
                 items[item_id] = item
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BatchError(f"{file}: {error}") from None
-    if not items:
+    if all(item.gold for item in items.values()):
         raise BatchError(f"{file.name} has no items")
     return items
 
 
-_COLUMNS = ("clip", "emotion", *TEXTS)
+_COLUMNS = ("clip", "emotion", *TEXTS, "gold")
 
 
 def _item(folder: Path, row: dict[str, str]) -> tuple[str, Item]:
@@ -101,4 +105,10 @@ def _item(folder: Path, row: dict[str, str]) -> tuple[str, Item]:
     digest = hashlib.sha256((folder / clip).read_bytes())
     digest.update(emotion.encode())
     texts = {name: row[name] for name in TEXTS if name in row}
-    return digest.hexdigest()[:16], Item(folder / clip, emotion, texts)
+    return digest.hexdigest()[:16], Item(folder / clip, emotion, texts, _gold(row.get("gold", "")))
+
+
+def _gold(given: str) -> tuple[int, ...]:
+    if not set(given.split()) <= {str(score) for score in SCORES}:
+        raise BatchError(f"gold {given[:40]!r} is not of {', '.join(map(str, SCORES))}")
+    return tuple(sorted({int(score) for score in given.split()}))

@@ -63,7 +63,10 @@ def open_project(environment: Mapping[str, str] = os.environ) -> Project:
         _share(environment, "ANNOTATION_THIRD_SHARE", Protocol.third_share),
         _share(environment, "ANNOTATION_FOURTH_SHARE", Protocol.fourth_share),
     )
-    store = Store(data / "ratings.sqlite", batch.keys(), protocol)
+    rated = [item_id for item_id, item in batch.items() if not item.gold]
+    gold = {item_id: item.gold for item_id, item in batch.items() if item.gold}
+    every = _whole(environment, "ANNOTATION_GOLD_EVERY", Store.gold_every)
+    store = Store(data / "ratings.sqlite", rated, protocol, gold=gold, gold_every=every)
     return Project(batch, people, store, secret, codes)
 
 
@@ -79,6 +82,13 @@ def _share(environment: Mapping[str, str], name: str, default: float) -> float:
         return float(environment.get(name, default))
     except ValueError:
         raise ValueError(f"{name}={environment[name]!r} is not a number from 0 to 1") from None
+
+
+def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
+    given = environment.get(name, str(default))
+    if not given.isdecimal() or not 1 <= int(given) <= 1_000:
+        raise ValueError(f"{name}={given!r:.40} is not a whole number from 1 to 1000")
+    return int(given)
 
 
 def _secret(file: Path) -> str:

@@ -9,6 +9,7 @@ keyboard and the focus, and gives a clip no name that could tell what was acted.
 """
 
 import json
+import math
 import os
 import secrets
 import sys
@@ -25,15 +26,21 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, Response
 from gradio.oauth import attach_oauth
 from gradio.utils import get_space
+from hearing import HearingError, read_hearing
 from hub_backup import keep_backup
+from look import THEME, head
 from rater_list import Person, sha256, with_code, with_hub_user
 from rating_store import StoreError
 from raw_export import export
+from sign_in import Attempts
 from starlette.background import BackgroundTask
 from starlette.middleware.sessions import SessionMiddleware
 
-MAX_BODY_BYTES = 2_000
-PAGES = {"/": "index.html", "/page.js": "page.js", "/page.css": "page.css"}
+MAX_BODY_BYTES = 4_000
+PAGES = {
+    "/": "index.html",
+    **{f"/{name}": name for name in ("page.js", "wave.js", "page.css", "look.js", "look.css")},
+}
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; media-src blob:; frame-ancestors 'self' https://huggingface.co"
@@ -42,11 +49,10 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 
 
 async def small_json(request: Request) -> dict[str, Any]:
-    """The body of a request that the page itself sent: a JSON object of at most 2,000 bytes."""
+    """The body of a request that the page itself sent: a JSON object of few bytes."""
     # A page of another site cannot set this header, so it cannot answer in a rater's name.
     if request.headers.get("x-annotation") != "1":
         raise HTTPException(403, "not sent by the annotation page")
@@ -78,14 +84,21 @@ def create_app(project: Project) -> FastAPI:
     """The server: the raters' page and its calls, and the organisers' page under `/admin`."""
     batch, people, store = project.batch, project.people, project.store
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    ended: set[str] = set()  # a session is a cookie, of which somebody may have a copy
+    attempts = Attempts()
+
+    def session_of(request: Request) -> str:
+        """What names a session: a cookie, of which somebody may have a copy."""
+        of_hub = request.session.get("oauth_info")
+        return (
+            sha256(json.dumps(of_hub, sort_keys=True)) if of_hub else request.session.get("id", "")
+        )
 
     def somebody(request: Request) -> Person | None:
+        if store.has_ended(session_of(request)):
+            return None
         user = request.session.get("oauth_info", {}).get("userinfo", {}).get("preferred_username")
         if user:
             return with_hub_user(people, user)
-        if request.session.get("id") in ended:
-            return None
         return with_code(people, request.session.get("code_sha256", ""))
 
     def rater(request: Request) -> Person:
@@ -105,7 +118,7 @@ def create_app(project: Project) -> FastAPI:
     def task(person: Person) -> dict[str, Any]:
         item = store.take(person.name)
         shown = item and {"id": item, "emotion": batch[item].emotion, "about": batch[item].about}
-        return {"item": shown, **store.progress(person.name)._asdict()}
+        return {"item": shown, **store.progress(person.name)._asdict()}  # gold looks like any other
 
     def add_page(route: str, file: Path) -> None:
         @app.get(route)
@@ -126,7 +139,16 @@ def create_app(project: Project) -> FastAPI:
     @app.post("/api/sign-in")
     def sign_in(request: Request, body: dict[str, Any] = Depends(small_json)) -> dict[str, Any]:
         (code,) = only(body, code=str)
+        address = request.client.host if request.client else ""
+        if wait_s := attempts.wait_s(address):
+            seconds = math.ceil(wait_s)
+            raise HTTPException(
+                429,
+                f"too many wrong codes; try again in {seconds} s",
+                {"Retry-After": f"{seconds}"},
+            )
         if with_code(people, sha256(code)) is None:
+            attempts.wrong(address)
             raise HTTPException(401, "no rater has this code")
         request.session.clear()
         request.session["id"] = secrets.token_hex(16)
@@ -135,8 +157,8 @@ def create_app(project: Project) -> FastAPI:
 
     @app.post("/api/sign-out")
     def sign_out(request: Request, body: dict[str, Any] = Depends(small_json)) -> dict[str, Any]:
-        if "id" in request.session:
-            ended.add(request.session["id"])
+        if session := session_of(request):
+            store.end_session(session)
         request.session.clear()
         return me(request)
 
@@ -150,7 +172,8 @@ def create_app(project: Project) -> FastAPI:
     def answer(
         person: Person = Depends(rater), body: dict[str, Any] = Depends(small_json)
     ) -> dict[str, Any]:
-        store.answer(person.name, *only(body, item=str, score=int))
+        item, score, hearing = only(body, item=str, score=int, hearing=dict)
+        store.answer(person.name, item, score, read_hearing(hearing))
         return task(person)
 
     @app.post("/api/undo")
@@ -174,14 +197,22 @@ def create_app(project: Project) -> FastAPI:
         file = batch[item].clip
         return FileResponse(file, media_type=MEDIA_TYPES[file.suffix.lower()], headers=HEADERS)
 
+    @app.get("/review/{item}")
+    def review(item: str, person: Person = Depends(organiser)) -> FileResponse:
+        if item not in batch:
+            raise HTTPException(404, "not in this batch")
+        file = batch[item].clip
+        return FileResponse(file, media_type=MEDIA_TYPES[file.suffix.lower()], headers=HEADERS)
+
     @app.get("/export.parquet")
     def download(person: Person = Depends(organiser)) -> FileResponse:
         folder = tempfile.TemporaryDirectory()
         file = Path(folder.name) / "train-00000-of-00001.parquet"
-        export(file, batch, store.ratings(), store.protocol)
+        export(file, batch, store.ratings(), store.protocol, store.answers())
         done = BackgroundTask(folder.cleanup)
         return FileResponse(file, filename=file.name, headers=HEADERS, background=done)
 
+    @app.exception_handler(HearingError)
     @app.exception_handler(StoreError)
     def refused(request: Request, error: Exception) -> Response:
         return Response(json.dumps({"detail": str(error)}), 409, media_type="application/json")
@@ -192,6 +223,8 @@ def create_app(project: Project) -> FastAPI:
         path="/admin",
         auth_dependency=lambda request: organiser(request).name,
         theme=THEME,
+        head=head(),
+        css_paths=HERE / "admin.css",
         footer_links=[],
         run_history=False,
         max_file_size=1,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from annotation_project import Project
+from hearing import Hearing
 from huggingface_hub import CommitInfo, CommitScheduler, HfApi, errors
 
 from modeling_empathic.taxonomy import UserError
@@ -62,7 +63,7 @@ def keep_backup(project: Project, environment: Mapping[str, str]) -> CommitSched
 
 def restore(project: Project, api: HfApi, repo: str) -> None:
     """Fills an empty store from the repository, if that has a copy."""
-    if any(project.store.ratings().values()):
+    if project.store.answers():
         return
     try:
         copy = api.hf_hub_download(repo, FILE, repo_type="dataset")
@@ -70,23 +71,30 @@ def restore(project: Project, api: HfApi, repo: str) -> None:
         return
     try:
         lines = [json.loads(line) for line in Path(copy).read_text("utf-8").splitlines()]
-        answers = [(line["item"], line["rater"], line["score"]) for line in lines]
+        answers = [
+            (line["item"], line["rater"], line["score"], Hearing(
+                *(line.get(name) for name in ("plays", "heard_s", "answer_s")),
+                tuple(line.get("flags", ())), line.get("comment", ""),
+            ))
+            for line in lines
+        ]  # fmt: skip
     except (ValueError, KeyError, TypeError) as error:
         raise BackupError(f"{repo}: {FILE} is not a list of answers: {error!r}") from None
     project.store.restore(answers)
 
 
 def dump(project: Project, file: Path) -> None:
-    """Writes all answers, an item's in their order, if they have changed."""
+    """Writes all answers in their order, and how they were heard, if they have changed."""
     lines = [
         {
-            "item": item_id,
-            "clip": project.batch[item_id].clip.name,
-            "emotion": project.batch[item_id].emotion,
-            **rating._asdict(),
+            "item": answer.item,
+            "clip": project.batch[answer.item].clip.name,
+            "emotion": project.batch[answer.item].emotion,
+            "rater": answer.rater,
+            "score": answer.score,
+            **answer.hearing._asdict(),
         }
-        for item_id, ratings in project.store.ratings().items()
-        for rating in ratings
+        for answer in project.store.answers()
     ]
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     # A copy of nothing never goes over an older one.

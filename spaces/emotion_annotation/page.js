@@ -9,7 +9,9 @@ const $ = (id) => document.getElementById(id);
 const audio = $("clip");
 let task = null; // what the server said last
 let busy = false;
-let heard = false; // the recording has played to its end
+let heard = false; // all of the recording has been played
+let hearing = null; // how often, how long, since when
+let pending = ""; // the answer that is on its way
 let refused = ""; // why the last answer was not saved: it stays until the next one
 
 function show(view) {
@@ -37,7 +39,7 @@ async function persist(path, request, trouble, read) {
         return value;
       }
     } catch { /* no connection, or one that broke off */ }
-    complain(`No connection${trouble}. Trying again …`);
+    complain(`No connection${trouble}${pending && `: ${pending}. Keep this page open`}. Trying again …`);
     await wait(RETRY_MS);
   }
 }
@@ -62,6 +64,8 @@ async function load(item) {
   if (!clip) return act("/api/next", {}, "");
   URL.revokeObjectURL(audio.src);
   audio.src = URL.createObjectURL(clip);
+  hearing.since = performance.now();
+  wave.load(clip);
   play();
 }
 
@@ -78,7 +82,11 @@ async function signIn(code) {
   const reply = await call("/api/sign-in", { code });
   $("code").value = "";
   if (reply.ok) await enter();
-  else { show("sign-in"); complain("No rater has this code."); $("code").focus(); }
+  else {
+    show("sign-in");
+    complain(reply.status === 429 ? `There were ${reply.detail}.` : "No rater has this code.");
+    $("code").focus();
+  }
 }
 
 // Every change of a rater goes through here.
@@ -87,8 +95,9 @@ async function act(path, body, said) {
   busy = true;
   if (path !== "/api/next") refused = "";
   enable();
-  $("status").textContent = "";
+  $("status").textContent = pending && `Saving: ${pending} …`;
   let reply = await call(path, body);
+  pending = "";
   if (reply.status === 401 || reply.status === 403) {
     busy = false;
     return enter();
@@ -99,12 +108,17 @@ async function act(path, body, said) {
     said = "";
   }
   busy = false;
+  choose(null);
   render(reply, said);
 }
 
 function render(reply, said) {
   task = reply;
   heard = false;
+  hearing = { plays: 0, heard_s: 0, since: performance.now(), last: 0 };
+  for (const flag of flags()) flag.checked = false;
+  $("comment").value = "";
+  $("more").open = false;
   enable();
   if (!task.item) {
     const again = !$("view-wait").hidden; // this page looks every few seconds: leave the focus
@@ -120,7 +134,8 @@ function render(reply, said) {
   $("emotion").textContent = task.item.emotion;
   $("about").textContent = task.item.about;
   $("round").value = task.first_round;
-  $("answered").textContent = `Answered by you: ${task.answered}`;
+  const most = Math.max(task.most, task.answered + 1);
+  $("answered").textContent = `Recording ${task.answered + 1} of ${most === task.answered + 1 ? "" : "up to "}${most}`;
   $("status").textContent = said || "";
   $("unplayable").hidden = true;
   show("rate");
@@ -148,14 +163,63 @@ function play() {
   });
 }
 
+const flags = () => [...document.querySelectorAll(".flags input")];
+
+// Marks what was chosen, until the server has confirmed it.
+function choose(score) {
+  for (const button of document.querySelectorAll(".score")) {
+    button.setAttribute("aria-pressed", String(Number(button.dataset.score) === score && score !== null));
+  }
+}
+
 const answer = (score) => {
-  if (!heard) $("status").textContent = "Please hear it to its end first.";
-  if (!heard || !task.item) return;
-  act("/api/answer", { item: task.item.id, score }, `Saved: ${task.item.emotion}, ${LABELS[score].toLowerCase()}.`);
+  if (busy || !task.item) return;
+  if (!heard) {
+    $("status").textContent = "Please hear it to its end first.";
+    return;
+  }
+  const words = `${task.item.emotion}, ${LABELS[score].toLowerCase()}`;
+  pending = words;
+  choose(score);
+  act("/api/answer", { item: task.item.id, score, hearing: {
+    plays: hearing.plays,
+    heard_s: hearing.heard_s,
+    answer_s: (performance.now() - hearing.since) / 1000,
+    flags: flags().filter((flag) => flag.checked).map((flag) => flag.value),
+    comment: $("comment").value,
+  } }, `Saved: ${words}.`);
 };
 const undo = () => { if (task && task.can_undo) act("/api/undo", {}, "Taken back: please answer it again."); };
 
-audio.addEventListener("ended", () => { heard = true; enable(); });
+// What was skipped was not heard: the ranges that were played have to make up the whole.
+function follow() {
+  if (!hearing || !(audio.duration > 0)) return;
+  const step = audio.currentTime - hearing.last;
+  if (step > 0 && step < 1.5 && !audio.seeking) hearing.heard_s += step;
+  hearing.last = audio.currentTime;
+  let covered = 0;
+  for (let i = 0; i < audio.played.length; i += 1) covered += audio.played.end(i) - audio.played.start(i);
+  if (!heard && covered >= 0.95 * audio.duration - 0.05) {
+    heard = true;
+    if ($("status").textContent.startsWith("Please hear")) $("status").textContent = "";
+    enable();
+  }
+  const share = audio.currentTime / audio.duration;
+  $("seek").value = 1000 * share;
+  $("seek").setAttribute("aria-valuetext", `${audio.currentTime.toFixed(1)} s`);
+  $("time").textContent = `${audio.currentTime.toFixed(1)} of ${audio.duration.toFixed(1)} s`;
+  wave.draw(share);
+}
+for (const kind of ["timeupdate", "ended", "loadedmetadata"]) audio.addEventListener(kind, follow);
+audio.addEventListener("seeking", () => { if (hearing) hearing.last = audio.currentTime; });
+audio.addEventListener("play", () => {
+  if (audio.currentTime < 0.05) hearing.plays += 1;
+  const frame = () => { follow(); if (!audio.paused) requestAnimationFrame(frame); };
+  frame();
+});
+for (const kind of ["play", "pause", "ended"]) {
+  audio.addEventListener(kind, () => { $("pause").textContent = audio.paused ? "Go on" : "Pause"; });
+}
 audio.addEventListener("error", () => {
   if (!audio.getAttribute("src")) return;
   complain("This recording cannot be played.");
@@ -165,19 +229,33 @@ audio.addEventListener("error", () => {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   const key = event.key.toLowerCase();
+  if (event.target.closest("textarea, input:not([type=checkbox], [type=range])")) return; // a comment
   if (key === "u" && !$("view-wait").hidden) return undo();
   if ($("view-rate").hidden) return;
   // Space belongs to a button or player that has the focus.
-  if (key === " " && event.target.closest("button, audio")) return;
+  if (key === " " && event.target.closest("button, input, summary")) return;
   if (key === "r" || key === " ") { event.preventDefault(); play(); }
   if (key === "u") undo();
   if (["0", "1", "2"].includes(key)) answer(Number(key));
+  const flag = flags().find((one) => one.dataset.key === key);
+  if (flag && !busy) flag.checked = !flag.checked;
 });
 
 for (const button of document.querySelectorAll(".score")) {
   button.addEventListener("click", () => answer(Number(button.dataset.score)));
 }
 $("replay").addEventListener("click", play);
+$("pause").addEventListener("click", () => {
+  if (!audio.paused) audio.pause();
+  else if (audio.ended) play();
+  else audio.play();
+});
+$("seek").addEventListener("input", () => {
+  if (audio.duration > 0) audio.currentTime = ($("seek").value / 1000) * audio.duration;
+});
+addEventListener("resize", () => wave.draw($("seek").value / 1000));
+// An answer that nobody has confirmed is lost with the page.
+addEventListener("beforeunload", (event) => { if (pending) event.preventDefault(); });
 $("undo").addEventListener("click", undo);
 $("wait-undo").addEventListener("click", undo);
 $("unplayable").addEventListener("click", () => act("/api/unplayable", { item: task.item.id }, ""));
@@ -188,8 +266,6 @@ setInterval(() => { if (!$("view-wait").hidden && !task.finished) act("/api/next
 // Signing in with the Hub happens in another tab: look when this one is seen again.
 document.addEventListener("visibilitychange", () => { if (!document.hidden && !$("view-sign-in").hidden) enter(); });
 
-// A Space tells its theme in the address; elsewhere the system's is used.
-document.documentElement.dataset.theme = new URLSearchParams(location.search).get("__theme") || "";
 const linked = new URLSearchParams(location.hash.slice(1)).get("code");
 history.replaceState(null, "", location.pathname + location.search); // no code in the history
 if (linked) signIn(linked);

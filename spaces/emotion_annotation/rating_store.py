@@ -1,21 +1,27 @@
-"""Who holds which item, and who answered what: one SQLite file.
+"""Who holds which item, who answered what and how it was heard: one SQLite file.
 
 A seat is one rater on one item: held (shown, until a time), answered, or lapsed. Every change is
 one transaction that takes the write lock first, so that raters in any number of threads and
 processes never share a seat. The file is in WAL mode with `synchronous=FULL`: what a method has
 returned from is on the disk, whatever is killed next.
 
-Which item a rater may have is decided by `dataset_scripts.annotations` alone.
+Which item a rater may have is decided by `dataset_scripts.annotations` alone. Gold items, whose
+answer is known, come in between: every rater gets each once, and none of them is a rating.
 """
 
+import hashlib
+import json
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from hearing import Hearing
+from store_schema import HEARD, prepare
 
 from dataset_scripts.annotations import (
     SCORES,
@@ -30,21 +36,16 @@ from modeling_empathic.taxonomy import UserError
 HOLD_S = 900
 """How long a shown item stays with its rater without a sign of life."""
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS seats (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- the order in which the seats of an item were taken
-    item TEXT NOT NULL,
-    rater TEXT NOT NULL,
-    score INTEGER CHECK (score IN (0, 1, 2)),  -- NULL: no answer, or one taken back
-    held_until REAL CHECK (held_until IS NULL OR score IS NULL),  -- Unix time; NULL: not held
-    turn INTEGER,  -- counts answers; NULL: restored, not to be taken back. No score: taken back
-    unplayable INTEGER NOT NULL DEFAULT 0,  -- the rater's browser could not play the clip
-    UNIQUE (item, rater)
-);
-CREATE UNIQUE INDEX IF NOT EXISTS one_item_at_a_time ON seats (rater) WHERE held_until IS NOT NULL;
-"""
-
 Ratings = dict[str, list[Rating]]
+
+
+class Answer(NamedTuple):
+    """One answer, gold items included, and how it was heard."""
+
+    item: str
+    rater: str
+    score: int
+    hearing: Hearing = Hearing()
 
 
 class StoreError(UserError):
@@ -56,6 +57,7 @@ class Progress(NamedTuple):
 
     Attributes:
         answered: Items that this rater has answered.
+        most: Answered, and those that this rater may still get in the first round: at most so many.
         first_round: Share of the first two seats of all items that are filled, 0 to 1. A third
             seat depends on scores, so later seats do not count here.
         finished: No item has an open or a held seat.
@@ -63,6 +65,7 @@ class Progress(NamedTuple):
     """
 
     answered: int
+    most: int
     first_round: float
     finished: bool
     can_undo: bool
@@ -77,6 +80,8 @@ class Store:
         items: Ids of all items of the batch.
         protocol: Raters and shares.
         clock: Unix time in seconds.
+        gold: The scores that are right, by the id of the item.
+        gold_every: Every so manieth item of a rater is a gold one, while there are any.
 
     Raises:
         StoreError: The file has answers to items that are not in the batch.
@@ -86,15 +91,17 @@ class Store:
     items: Collection[str]
     protocol: Protocol
     clock: Callable[[], float] = time.time
+    gold: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    gold_every: int = 10
 
     def __post_init__(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._open() as db:
             if db.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
                 raise StoreError(f"{self.path}: this disk does not support SQLite's WAL mode")
-            db.executescript(_SCHEMA)
+            prepare(db)
             rated = {item for (item,) in db.execute("SELECT item FROM seats")}
-        if strange := rated - set(self.items):
+        if strange := rated - set(self.items) - set(self.gold):
             raise StoreError(
                 f"{self.path} is of another batch: {len(strange)} of its {len(rated)} items are "
                 "not in this one"
@@ -115,14 +122,26 @@ class Store:
             for (item,) in db.execute(
                 "SELECT item FROM seats WHERE rater = ? AND unplayable", (rater,)
             ):
-                del ratings[item]
-            item = next_item(rater, ratings, self.protocol, pending)
+                ratings.pop(item, None)
+            item = self._gold_next(db, rater)
+            if item is None:
+                item = next_item(rater, ratings, self.protocol, pending)
             if item is not None:
                 _seat(db, item, rater, held_until=until)
             return item
 
-    def answer(self, rater: str, item: str, score: int) -> None:
-        """Records the score; to send the same once more changes nothing.
+    def _gold_next(self, db: sqlite3.Connection, rater: str) -> str | None:
+        """The gold item whose turn it is, in an order of the rater's own."""
+        seen = [item for (item,) in db.execute(
+            "SELECT item FROM seats WHERE rater = ? AND (score IS NOT NULL OR unplayable)", (rater,)
+        )]  # fmt: skip
+        left = self.gold.keys() - set(seen)
+        if not left or len(seen) % self.gold_every != self.gold_every - 1:
+            return None
+        return min(left, key=lambda item: hashlib.sha256(f"{rater}:{item}".encode()).digest())
+
+    def answer(self, rater: str, item: str, score: int, hearing: Hearing = Hearing()) -> None:
+        """Records the score and how it was heard; to send the same once more changes nothing.
 
         A rater who comes back after their hold has lapsed keeps the answer if the seat is free.
 
@@ -146,11 +165,15 @@ class Store:
                     "UPDATE seats SET score = ?, held_until = NULL, turn = ? WHERE id = ?",
                     (score, turn, seat.id),
                 )
-                return
-            ratings, pending = self._read(db)
-            if not may_rate(rater, item, ratings[item], self.protocol, pending[item]):
-                raise StoreError("this clip has gone to somebody else in the meantime")
-            _seat(db, item, rater, score=score, turn=turn)
+            else:
+                ratings, pending = self._read(db)
+                free = item in self.gold or may_rate(
+                    rater, item, ratings[item], self.protocol, pending[item]
+                )
+                if not free:
+                    raise StoreError("this clip has gone to somebody else in the meantime")
+                _seat(db, item, rater, score=score, turn=turn)
+            _note(db, item, rater, hearing)
 
     def undo(self, rater: str) -> bool:
         """Takes the rater's last answer back and shows its item again; False if there is none.
@@ -189,9 +212,18 @@ class Store:
         with self._open() as db:
             ratings, pending = self._read(db)
             held, last = _held(db, rater), _last_answer(db, rater)
+            seen = {item for (item,) in db.execute(
+                "SELECT item FROM seats WHERE rater = ? AND score IS NOT NULL", (rater,)
+            )}  # fmt: skip
+        may_come = sum(
+            item not in seen and min(len(given), 2) + len(pending[item] - {rater}) < 2
+            for item, given in ratings.items()
+        )
+        held_late = held is not None and held.item in ratings and len(ratings[held.item]) >= 2
         first_two = sum(min(len(given), 2) for given in ratings.values())
         return Progress(
-            answered=sum(rating.rater == rater for given in ratings.values() for rating in given),
+            answered=len(seen),
+            most=len(seen) + may_come + held_late + len(self.gold.keys() - seen),
             first_round=first_two / max(1, 2 * len(ratings)),
             finished=not any(pending.values())
             and not any(open_seats(item, given, self.protocol) for item, given in ratings.items()),
@@ -203,6 +235,38 @@ class Store:
         with self._open() as db:
             return self._read(db)[0]
 
+    def answers(self) -> list[Answer]:
+        """Every answer, of gold items too, in the order of [`ratings`]."""
+        with self._open() as db:
+            return [
+                Answer(item, rater, score, Hearing(*heard, tuple(json.loads(flags)), comment))
+                for item, rater, score, *heard, flags, comment in db.execute(
+                    f"SELECT item, rater, score, {', '.join(HEARD)} FROM seats "
+                    "WHERE score IS NOT NULL ORDER BY id"
+                )
+            ]
+
+    def end_session(self, session: str) -> None:
+        """Nobody is believed to be in this session again, whatever copy of it they have."""
+        with self._write() as db:
+            db.execute("INSERT OR IGNORE INTO ended (session) VALUES (?)", (session,))
+
+    def has_ended(self, session: str) -> bool:
+        """Whether somebody signed out of this session."""
+        with self._open() as db:
+            found = db.execute("SELECT 1 FROM ended WHERE session = ?", (session,)).fetchone()
+        return found is not None
+
+    def review(self, item: str, note: str) -> None:
+        """An organiser has looked at an item."""
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO reviewed (item, note) VALUES (?, ?)", (item, note))
+
+    def reviewed(self) -> dict[str, str]:
+        """What organisers noted of items that they have looked at."""
+        with self._open() as db:
+            return dict(db.execute("SELECT item, note FROM reviewed"))
+
     def unplayable(self) -> dict[str, list[str]]:
         """Items that could not be played, with the raters who said so."""
         raters = defaultdict(list)
@@ -211,8 +275,8 @@ class Store:
                 raters[item].append(rater)
         return dict(raters)
 
-    def restore(self, answers: Iterable[tuple[str, str, int]]) -> None:
-        """Fills an empty store with `(item, rater, score)` in the order of [`ratings`].
+    def restore(self, answers: Iterable[tuple[Any, ...]]) -> None:
+        """Fills an empty store with [`Answer`]s, or their beginnings, in the order of [`ratings`].
 
         Raises:
             StoreError: The store is not empty, or an answer is not of this batch.
@@ -220,10 +284,11 @@ class Store:
         with self._write() as db:
             if db.execute("SELECT 1 FROM seats").fetchone():
                 raise StoreError(f"{self.path} has answers; only an empty store can be restored")
-            for item, rater, score in answers:
-                if item not in self.items:
+            for item, rater, score, hearing in (Answer(*answer) for answer in answers):
+                if item not in self.items and item not in self.gold:
                     raise StoreError(f"item {item!r} of the backup is not in this batch")
                 _seat(db, item, rater, score=score)
+                _note(db, item, rater, hearing)
 
     def _read(self, db: sqlite3.Connection) -> tuple[Ratings, dict[str, set[str]]]:
         """Ratings of every item, and who holds it now."""
@@ -232,6 +297,8 @@ class Store:
         for item, rater, score, held_until in db.execute(
             "SELECT item, rater, score, held_until FROM seats ORDER BY id"
         ):
+            if item not in ratings:  # gold
+                continue
             if score is not None:
                 ratings[item].append(Rating(rater, score))
             elif held_until is not None and held_until >= self.clock():
@@ -302,4 +369,14 @@ def _seat(
         "INSERT OR REPLACE INTO seats (item, rater, score, held_until, turn) "
         "VALUES (?, ?, ?, ?, ?)",
         (item, rater, score, held_until, turn),
+    )
+
+
+def _note(db: sqlite3.Connection, item: str, rater: str, hearing: Hearing) -> None:
+    """How the rater of a seat heard its item."""
+    plays, heard_s, answer_s, flags, comment = hearing
+    db.execute(
+        f"UPDATE seats SET {', '.join(f'{name} = ?' for name in HEARD)} "
+        "WHERE item = ? AND rater = ?",
+        (plays, heard_s, answer_s, json.dumps(flags), comment, item, rater),
     )

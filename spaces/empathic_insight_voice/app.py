@@ -24,7 +24,7 @@ import tools
 import turns
 from emonet.audio import SAMPLE_RATE
 from links import EMOTIONS, EXAMPLES, link, settings_of_link
-from theme import THEME
+from look import THEME, head, masthead
 from voice_model import DEFAULT, SOURCES
 
 # Every thread would keep what it frees in a pool of its own, and memory would grow for minutes; one
@@ -50,7 +50,6 @@ The whole method: [EmoNet-Voice, arXiv 2506.09827](https://arxiv.org/abs/2506.09
 *Use via API* at the foot of the page (Python, JavaScript, MCP)."""
 UNMADE = """() => { for (const what of document.querySelectorAll(".skeleton")) {
     what.classList.add("unmade"); what.firstChild.textContent = "Not made." } return [null] }"""
-DARK = "() => { document.body.classList.toggle('dark') }"
 Page = dict[Any, Any]
 
 
@@ -244,9 +243,7 @@ def warm_up() -> None:
 
 
 with gr.Blocks(title="EmpathicInsight-Voice", delete_cache=(600, 3600)) as demo:
-    with gr.Row():
-        gr.Markdown("# What a voice conveys\n40 emotions, how strong, how unusual, and when.")
-        dark = gr.Button("Light or dark", size="sm", scale=0, min_width=120)
+    gr.HTML(masthead("What a voice conveys", "40 emotions, how strong, how unusual, and when."))
     gr.Markdown(LIMITS, elem_id="limits")
     audio = gr.Audio(
         label=f"Speech, up to {analysis.LIMIT_S // 60} min",
@@ -342,7 +339,6 @@ with gr.Blocks(title="EmpathicInsight-Voice", delete_cache=(600, 3600)) as demo:
         stopped, job, [queue, *buttons], js=UNMADE, queue=False, show_progress="hidden",
         api_visibility="private",
     )  # fmt: skip
-    dark.click(None, js=DARK, api_visibility="private")
     demo.load(
         settings_of_link, None, [audio, model, window_s, hop_s, emotions, which],
         api_name="settings_of_link", show_progress="hidden", **hidden,
@@ -360,7 +356,7 @@ if __name__ == "__main__":
     demo.queue(max_size=64).launch(
         theme=THEME,
         css_paths=HERE / "page.css",
-        head=f"<script>{(HERE / 'page.js').read_text()}</script>",
+        head=head((HERE / "page.js").read_text("utf-8")),
         # In a checkout the examples are links to files outside of this folder.
         allowed_paths=[str(path.resolve()) for path in EXAMPLES.values()],
         max_file_size=LARGEST_FILE,

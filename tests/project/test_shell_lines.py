@@ -65,6 +65,7 @@ SERVED = {  # a line that runs until it is stopped, and the Space in whose folde
     "emonet-voice demo": None,
     "emonet-voice demo annotation": None,
     "emonet-voice demo leaderboard": None,
+    "emonet-voice demo metric": None,
     "EMONET_MODEL_FOLDER=path/to/model python app.py": "empathic_insight_voice",
     "python app.py": "emotion_annotation",
     "EMONET_LEADERBOARD=path/to/folder python app.py": "emonet_voice_leaderboard",

@@ -14,21 +14,25 @@ import soundfile
 
 from dataset_scripts.annotations import Protocol, simulate
 from dataset_scripts.building.build import build
+from dataset_scripts.corpora.listening import FEATURES as LISTENING
 from modeling_empathic.taxonomy import BENCH_NAMES
 from tests.support.places import REPOSITORY
 
 sys.path.append(str(REPOSITORY / "spaces" / "emotion_annotation"))
 
 import annotation_batch
+import hearing
 import rater_list
 import raw_export
 from annotation_batch import BatchError, read_batch
 from annotation_project import open_project
+from hearing import HearingError, read_hearing
 from rater_list import RaterListError, read_people, sha256
 from rating_store import Store
 from raw_export import export
 
 SPACE = Path(annotation_batch.__file__).parent
+HEARD = {"plays": 2, "heard_s": 1.5, "answer_s": 4.25, "flags": ["music"], "comment": "=1+1"}
 SCRIPT = "<script>alert(1)</script>"
 CODES = {"human-1": "f", "human-2": "m", SCRIPT: "f", "..": "m", "lab": ""}
 RATERS = "name,gender,hub_user,code_sha256\n" + "".join(
@@ -55,6 +59,7 @@ def test_the_folder_shares_the_packages_files_and_repeats_none():
     links = [path for path in SPACE.rglob("*") if path.is_symlink()]
     assert {path.relative_to(SPACE).as_posix() for path in links if path.suffix == ".py"} == {
         "dataset_scripts/agreement.py",
+        "look.py",
         "dataset_scripts/annotations.py",
         "modeling_empathic/taxonomy.py",
     }
@@ -69,7 +74,7 @@ def test_the_example_batch_can_be_read():
     assert all(item.about and len(item_id) == 16 for item_id, item in items.items())
 
 
-@pytest.mark.parametrize("module", [annotation_batch, rater_list, raw_export])
+@pytest.mark.parametrize("module", [annotation_batch, hearing, rater_list, raw_export])
 def test_the_examples_in_the_docstrings_run(module):
     assert doctest.testmod(module).failed == 0
 
@@ -141,8 +146,10 @@ def test_bench_build_reads_the_export_and_finds_the_same_ratings(tmp_path, monke
     store = Store(tmp_path / "db", batch, protocol)
     rng = np.random.default_rng(0)
     played = simulate(batch, protocol, rng, lambda *_: int(rng.integers(3)))
-    store.restore((item, *rating) for item, rating in played)
-    export(tmp_path / "raw" / "data" / "train.parquet", batch, store.ratings(), protocol)
+    heard = read_hearing(HEARD)
+    store.restore((item, *rating, heard) for item, rating in played)
+    file = tmp_path / "raw" / "data" / "train.parquet"
+    export(file, batch, store.ratings(), protocol, store.answers())
     build(tmp_path / "raw", tmp_path / "bench", assert_counts=False)
     files = sorted((tmp_path / "bench" / "data").glob("*.parquet"))
     rows = [row for file in files for row in parquet.read_table(file).to_pylist()]
@@ -157,6 +164,11 @@ def test_bench_build_reads_the_export_and_finds_the_same_ratings(tmp_path, monke
         for item, given in store.ratings().items()
     }
     assert {row["audio"]["bytes"][:4] for row in rows} == {b"RIFF"}
+    one_by_one = parquet.read_table(tmp_path / "bench" / "ratings").to_pylist()
+    assert len(one_by_one) == len(store.answers())
+    for rating in (*one_by_one, *(rating for row in rows for rating in row["ratings"])):
+        assert {name: rating[name] for name in LISTENING} == {n: HEARD[n] for n in LISTENING}
+    assert "comment" not in one_by_one[0]  # those are for the organisers
 
 
 def test_agreement_is_shown_where_there_is_some_and_the_reason_where_there_is_none(tmp_path):
@@ -166,7 +178,7 @@ def test_agreement_is_shown_where_there_is_some_and_the_reason_where_there_is_no
     project = open_project(
         {"ANNOTATION_BATCH": str(tmp_path / "batch.csv"), "ANNOTATION_DATA": str(tmp_path)}
     )
-    assert agreement(project)[1] == [["Overall", 0, "–", "–", "0 items with enough ratings; "
+    assert agreement(project)[1] == [["Overall", 0, "–", "–", "–", "0 items with enough ratings; "
                                       "at least two are needed"]]  # fmt: skip
     one, two, three, _ = project.batch
     scores = [(one, 2, 2), (two, 0, 0), (three, 1, 2)]
@@ -183,9 +195,12 @@ def test_agreement_is_shown_where_there_is_some_and_the_reason_where_there_is_no
     alpha = 2 * (1 - np.trace(covariance) / covariance.sum())
     assert rows[0][5] == f"{alpha:.2f}"
     assert rows[1][4:6] == ["–", "–"]
-    assert "at least two" in rows[1][6]
+    assert "at least two" in rows[1][7]
     assert overview(project)[0][4] == 6
-    assert [row[2:] for row in by_rater(project)[:2]] == [[3, 1, 1, 1], [3, 1, 0, 2]]
+    assert [row[2:8] for row in by_rater(project)[:2]] == [
+        [3, 1, 1, 1, "100 % of 3", "−0.33"],
+        [3, 1, 0, 2, "100 % of 3", "+0.33"],
+    ]
 
 
 def test_unfinished_items_are_left_out_of_the_export_and_counted(tmp_path):
@@ -249,6 +264,7 @@ RATERS_PART = [
 ]
 ORGANISERS_PART = [
     ("GET", "/export.parquet"),
+    ("GET", "/review/anything"),
     ("GET", "/admin/"),
     ("GET", "/admin/config"),
     ("GET", "/admin/gradio_api/info"),
@@ -271,15 +287,22 @@ def test_the_organisers_part_is_not_there_for_raters(browse, method, path):
     assert browse("human-1").request(method, path, files=files).status_code in (401, 403)
 
 
-def test_an_organiser_sees_the_admin_page_and_rates_nothing(browse):
+def test_an_organiser_sees_the_admin_page_and_rates_nothing(browse, project):
     organiser = browse("lab")
     assert organiser.get("/admin/").status_code == 200
     assert organiser.get("/export.parquet").content[:4] == b"PAR1"
+    assert organiser.get(f"/review/{next(iter(project.batch))}").content[:4] == b"RIFF"
     assert organiser.post("/api/next", json={}).status_code == 403
 
 
 @pytest.mark.parametrize(
-    "body", [{"item": "x", "score": 1, "rater": "human-2"}, {"item": "x"}, [], {"score": 1}]
+    "body",
+    [
+        {"item": "x", "score": 1, "hearing": {}, "rater": "human-2"},
+        {"item": "x", "score": 1},
+        [],
+        {"score": 1, "hearing": {}},
+    ],
 )
 def test_a_rater_named_in_the_request_is_refused(browse, project, body):
     reply = browse("human-1").post("/api/answer", json=body)
@@ -291,7 +314,8 @@ def test_a_rater_named_in_the_request_is_refused(browse, project, body):
 def test_a_score_of_another_kind_is_refused(browse, project, score):
     rater = browse("human-1")
     item = rater.post("/api/next", json={}).json()["item"]["id"]
-    assert rater.post("/api/answer", json={"item": item, "score": score}).status_code in (409, 422)
+    answer = {"item": item, "score": score, "hearing": HEARD}
+    assert rater.post("/api/answer", json=answer).status_code in (409, 422)
     assert not any(project.store.ratings().values())
 
 
@@ -329,6 +353,7 @@ def test_a_rater_can_fetch_the_clip_they_are_asked_about_and_no_other(browse, pr
 @pytest.mark.parametrize(
     "path",
     [
+        "/review/..%2fbatch.csv",
         "/clip/..%2f..%2fdata%2fratings.sqlite",
         "/clip/%2e%2e/data/ratings.sqlite",
         "/clip/" + "x" * 9_000,
@@ -385,6 +410,116 @@ def test_on_a_space_people_are_who_they_are_on_the_hub(tmp_path, monkeypatch, ap
     assert client.get("/api/me").json()["role"] == role
     assert client.post("/api/next", json={}).is_success == (role == "rater")
     assert client.get("/admin/").is_success == (role == "organiser")
+
+
+WRONG = {
+    "not played": ({"plays": 0}, "listen to the recording first"),
+    "played for no time": ({"heard_s": 0}, "listen to the recording first"),
+    "played without end": ({"plays": 10**9}, "not a number of plays"),
+    "answered before it began": ({"answer_s": -1}, "answer_s -1 is not a number of seconds"),
+    "no number": ({"heard_s": float("nan")}, "heard_s nan"),
+    "a flag of its own": ({"flags": ["<b>"]}, "are not of no speech, two speakers"),
+    "flags of another kind": ({"flags": "music"}, "are not of"),
+    "a long comment": ({"comment": "x" * 501}, "at most 500"),
+    "something else": ({"rater": "human-2"}, "needed of the hearing"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_came_with_an_answer_is_checked(what):
+    change, message = WRONG[what]
+    with pytest.raises(HearingError, match=message):
+        read_hearing(HEARD | change)
+
+
+def test_an_answer_without_listening_is_refused_by_the_server_too(browse, project):
+    rater = browse("human-1")
+    item = rater.post("/api/next", json={}).json()["item"]["id"]
+    body = {"item": item, "score": 1, "hearing": HEARD | {"plays": 0}}
+    reply = rater.post("/api/answer", json=body)
+    assert (reply.status_code, reply.json()["detail"]) == (409, "listen to the recording first")
+    assert not any(project.store.ratings().values())
+
+
+def test_gold_items_come_in_between_look_like_any_other_and_are_no_ratings(tmp_path):
+    from admin_view import by_rater
+
+    batch = write_batch(tmp_path, n=6)
+    lines = batch.read_text().splitlines()
+    gold = [f"{line},{'0 1' if number in (2, 5) else ''}" for number, line in enumerate(lines[1:])]
+    batch.write_text("\n".join([f"{lines[0]},gold", *gold]))
+    people = {"ANNOTATION_BATCH": str(batch), "ANNOTATION_DATA": str(tmp_path)}
+    project = open_project(people | {"ANNOTATION_GOLD_EVERY": "2"})
+    store = project.store
+    assert len(store.items) == 4 and set(store.gold.values()) == {(0, 1)}
+    order = []
+    while item := store.take("human-1"):
+        order.append(item in store.gold)
+        store.answer("human-1", item, 2 if len(order) == 2 else 0, read_hearing(HEARD))
+    assert order == [False, True, False, True, False, False]
+    assert not any(item in store.gold for item in store.ratings())
+    assert store.progress("human-1").answered == 6 == store.progress("human-1").most
+    assert by_rater(project)[0][10] == "1 of 2"
+    assert len(store.answers()) == 6
+    with pytest.raises(ValueError, match="ANNOTATION_GOLD_EVERY='0'"):
+        open_project(people | {"ANNOTATION_GOLD_EVERY": "0"})
+    batch.write_text("\n".join([f"{lines[0]},gold", f"{lines[1]},3"]))
+    with pytest.raises(BatchError, match="line 2: gold '3' is not of 0, 1, 2"):
+        read_batch(batch)
+
+
+def test_the_review_queue_says_why_and_empties(tmp_path):
+    from review_queue import queue, queue_html
+
+    write_batch(tmp_path)
+    project = open_project(
+        {"ANNOTATION_BATCH": str(tmp_path / "batch.csv"), "ANNOTATION_DATA": str(tmp_path)}
+    )
+    one, two, *_ = project.batch
+    loud = read_hearing(HEARD | {"comment": SCRIPT})
+    project.store.restore(
+        [(one, "human-1", 0, loud), (one, "human-2", 2), (two, "human-1", 1), (two, "human-2", 1)]
+    )
+    project.store.report_unplayable("human-3", project.store.take("human-3"))
+    first, second = queue(project)
+    assert first.item == one and second.reasons == ["human-3 cannot play it"]
+    assert first.reasons == ["raters differ by 2", "human-1: music", f"human-1 wrote: {SCRIPT}"]
+    html = queue_html(project, [first, second])
+    assert "<script" not in html and "&lt;script&gt;" in html and "4.2" in html
+    for entry in (first, second):
+        project.store.review(entry.item, "heard it")
+    assert queue(project) == [] and "Nothing is waiting" in queue_html(project, [])
+
+
+def test_who_guesses_codes_has_to_wait(app, project, monkeypatch):
+    from sign_in import MOST_WRONG, WITHIN_S, Attempts
+    from starlette.testclient import TestClient
+
+    now = [0.0]
+    monkeypatch.setattr(app, "Attempts", lambda: Attempts(lambda: now[0]))
+    client = TestClient(app.create_app(project), headers={"X-Annotation": "1"})
+
+    def signed_in(code):
+        return client.post("/api/sign-in", json={"code": code})
+
+    codes = [signed_in(f"guess {number}").status_code for number in range(MOST_WRONG)]
+    assert set(codes) == {401}
+    refused = signed_in("human-1")  # right, and not listened to
+    assert refused.status_code == 429 and refused.headers["retry-after"] == "60"
+    assert refused.json()["detail"] == "too many wrong codes; try again in 60 s"
+    now[0] += WITHIN_S
+    assert signed_in("human-1").status_code == 200
+
+
+def test_a_session_that_was_ended_stays_so_when_the_server_starts_again(app, project):
+    from starlette.testclient import TestClient
+
+    one = TestClient(app.create_app(project), headers={"X-Annotation": "1"})
+    one.post("/api/sign-in", json={"code": "human-2"})
+    copy = dict(one.cookies)
+    one.post("/api/sign-out", json={})
+    again = TestClient(app.create_app(project), headers={"X-Annotation": "1"}, cookies=copy)
+    assert again.post("/api/next", json={}).status_code == 401
 
 
 def test_signing_out_ends_the_session_in_every_copy_of_its_cookie(browse):

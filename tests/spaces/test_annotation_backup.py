@@ -21,8 +21,9 @@ scheduler = keep_backup(project, environment)
 result = [[item, *rating] for item, given in project.store.ratings().items() for rating in given]
 """
 _RATE = """
+from hearing import Hearing
 for rater in ("human-1", "human-2", "human-3"):
-    project.store.answer(rater, project.store.take(rater), 2)
+    project.store.answer(rater, project.store.take(rater), 2, Hearing(2, 1.5, 4.0, ("music",), ""))
 scheduler.trigger().result()
 scheduler.stop()
 result = [[item, *rating] for item, given in project.store.ratings().items() for rating in given]
@@ -54,7 +55,8 @@ def test_the_copy_is_private_and_says_which_clip_was_judged_for_what(start, hub_
     assert hub_client("result = api.repo_info(repo, repo_type='dataset').private")
     copy = hub_client("result = open(api.hf_hub_download(repo, FILE, repo_type='dataset')).read()")
     line = json.loads(copy.splitlines()[0])
-    assert list(line) == ["item", "clip", "emotion", "rater", "score"]
+    assert list(line)[:5] == ["item", "clip", "emotion", "rater", "score"]
+    assert (line["plays"], line["flags"]) == (2, ["music"])
 
 
 def test_a_start_without_answers_writes_nothing_over_the_copy(start, hub_client):

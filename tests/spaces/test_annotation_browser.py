@@ -1,20 +1,22 @@
 """The annotation Space in a real browser: Debian's Chromium, driven by Playwright."""
 
 import json
-import os
 import re
+import shutil
 import sqlite3
 import sys
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
+from pyarrow import parquet
 
 from dataset_scripts.annotations import Protocol, Rating, may_rate, next_item
-from modeling_empathic.taxonomy import EMOTION_NAMES
+from dataset_scripts.building.build import build
+from modeling_empathic.taxonomy import BENCH_NAMES, EMOTION_NAMES
 from tests.support.places import REPOSITORY
 
 sys.path.append(str(REPOSITORY / "spaces" / "emotion_annotation"))
@@ -23,8 +25,9 @@ from annotation_batch import read_batch
 from rater_list import Person, sha256
 from rating_store import Store
 
-from tests.support.browser_fixture import chromium, new_page, running_space, screenshot
-from tests.support.servers import patience_s, reserved_port, started, wait_until
+from tests.support.browser_fixture import chromium, killable_space, new_page, screenshot
+from tests.support.page_checks import axe_findings, dark, too_pale
+from tests.support.servers import patience_s, wait_until
 
 SPACE = REPOSITORY / "spaces" / "emotion_annotation"
 SCRIPT = "<img src=x onerror=alert(1)>"  # a rater's name
@@ -40,11 +43,11 @@ def browser_fixture():
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A batch of eight tones and three raters, one of them with markup for a name."""
+    """A batch of six tones and three raters, one of them with markup for a name."""
     folder = tmp_path_factory.mktemp("project")
     lines = ["clip,emotion"]
-    for number, emotion in enumerate(EMOTION_NAMES[:8]):
-        tone = np.sin(np.arange(12_000) * (0.06 + 0.02 * number)) * 0.3
+    for number, emotion in enumerate(EMOTION_NAMES[:6]):
+        tone = np.sin(np.arange(8_000) * (0.06 + 0.02 * number)) * 0.3
         soundfile.write(folder / f"tone_{number}.flac", tone, 16_000)
         lines.append(f"tone_{number}.flac,{emotion}")
     (folder / "batch.csv").write_text("\n".join(lines))
@@ -56,9 +59,11 @@ def server(tmp_path_factory):
         "ANNOTATION_DATA": str(folder / "data"),
         **{f"ANNOTATION_{name.upper()}": str(share) for name, share in SHARES.items()},
     }
-    with running_space(SPACE, folder, **environment) as url:
+    with killable_space(SPACE, folder, **environment) as running:
         yield SimpleNamespace(
-            url=url,
+            url=running.url,
+            kill=running.kill,
+            start=running.start,
             database=folder / "data" / "ratings.sqlite",
             items=read_batch(folder / "batch.csv"),
             protocol=Protocol({n: g for n, g in PEOPLE.items() if g}, **SHARES),
@@ -70,15 +75,18 @@ def open_page(browser, server):
     """Opens a page for somebody, in a context of their own; nobody has answered anything yet."""
     pages = []
 
-    def opened(name: str, start: bool = True, **settings):
+    def opened(name: str | None, start: bool = True, **settings):
         page = new_page(browser, **settings)
         pages.append(page)
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(error))
         page.on("dialog", lambda dialog: page.errors.append(dialog.message))
-        page.goto(server.url)
-        page.get_by_label("Your code").fill(name)
-        page.keyboard.press("Enter")
+        if name is None:
+            page.goto(f"{server.url}#code=human-1")
+        else:
+            page.goto(server.url)
+            page.get_by_label("Your code").fill(name)
+            page.keyboard.press("Enter")
         if start:
             page.get_by_role("button", name="Start").click()
         return page
@@ -125,7 +133,29 @@ def until(page, condition: str) -> None:
     wait_until(lambda: page.evaluate(condition), condition)
 
 
-def test_two_raters_then_a_third_who_gets_exactly_what_the_protocol_says(open_page, server):
+def answered_then_killed(server):
+    """Lets an answer through to the server, and kills that before it could confirm."""
+
+    def handle(route):
+        route.fetch(timeout=1000 * patience_s())
+        server.kill()
+        route.abort()
+
+    return handle
+
+
+def answer_while_the_server_is_dead(page, server, key: str) -> None:
+    server.kill()
+    page.keyboard.press(key)
+    page.get_by_text("No connection: not saved yet").wait_for()
+    server.start()
+    page.get_by_text("Saved:").wait_for()  # still signed in, sent again by itself
+
+
+def test_a_batch_by_three_raters_with_three_kills_is_built_with_all_that_was_heard(
+    open_page, server, tmp_path
+):
+    """Who gets what is what the protocol says, whatever happens to the server."""
     first, second = open_page("human-1"), open_page("human-2")
     score = {item: number % 3 for number, item in enumerate(server.items)}
     mine = {"human-1": first, "human-2": second}
@@ -133,138 +163,118 @@ def test_two_raters_then_a_third_who_gets_exactly_what_the_protocol_says(open_pa
     for turn in range(len(server.items)):
         for name, page in mine.items():
             item = shown_item(page, server)
-            if turn == 3:
-                shoot(page, f"rate-{name}")
-            press(page, str(score[item]))
+            said = page.locator("#answered").inner_text()
+            assert re.fullmatch(f"Recording {turn + 1} of (up to )?6", said)
+            key = str(score[item])
+            if (turn, name) == (1, "human-1"):
+                page.route("**/api/answer", answered_then_killed(server), times=1)
+                page.keyboard.press("m")
+                page.get_by_text("Add a comment").click()
+                page.get_by_label("For the organisers").press_sequentially("012 r u: a radio?")
+                page.locator("#emotion").click()
+                page.keyboard.press(key)
+                page.get_by_text("No connection: not saved yet").wait_for()
+                chosen = page.locator(".score[aria-pressed=true]")
+                assert chosen.get_attribute("data-score") == key and chosen.is_disabled()
+                assert "Keep this page open" in page.locator("#problem").inner_text()
+                shoot(page, "no-connection")
+                assert (item, name, score[item]) in answers(server.database)
+                server.start()
+                page.get_by_text("Saved:").wait_for()
+                loud = item
+            elif (turn, name) == (4, "human-2"):
+                answer_while_the_server_is_dead(page, server, key)
+            else:
+                if turn == 2:
+                    page.keyboard.press("r")
+                    until(page, "hearing.plays === 2")
+                    until(page, "audio.ended")
+                press(page, key)
             seen[name].append(item)
     assert sorted(seen["human-1"]) == sorted(seen["human-2"]) == sorted(server.items)
     assert shown_item(first, server) is None
     assert first.get_by_role("heading", name="Nothing to rate right now").is_visible()
-    shoot(first, "wait")
 
     both = {i: [Rating("human-1", score[i]), Rating("human-2", score[i])] for i in server.items}
     expected = {i for i, two in both.items() if may_rate(SCRIPT, i, two, server.protocol)}
     assert 0 < len(expected) < len(both)
     third = open_page(SCRIPT)
     assert third.locator("#name").inner_text() == SCRIPT  # as text
-    shoot(third, "name-with-markup")
-    for _ in expected:
+    for number in range(len(expected)):
         item = shown_item(third, server)
         assert item == next_item(SCRIPT, both, server.protocol)
-        press(third, "2")
+        if number == 1:
+            answer_while_the_server_is_dead(third, server, "2")
+        else:
+            press(third, "2")
         both[item].append(Rating(SCRIPT, 2))
     assert shown_item(third, server) is None
     assert third.get_by_role("heading", name="This batch is complete").is_visible()
-    shoot(third, "complete")
     rated = {(i, r.rater, r.score) for i, given in both.items() for r in given}
     assert set(answers(server.database)) == rated
 
     organiser = open_page("lab", start=False, viewport={"width": 1280, "height": 900})
     organiser.get_by_role("link", name="Progress and agreement").click()
-    for text in (SCRIPT, "3:0 (+)", "Overall"):  # the name is text here too
-        organiser.get_by_text(text).filter(visible=True).first.wait_for()
+    for text in (SCRIPT, "3:0 (+)", "Overall", "human-1 wrote: 012 r u: a radio?"):
+        organiser.get_by_text(text).filter(visible=True).first.wait_for()  # names are text
     organiser.evaluate("document.fonts.ready.then(() => null)")
-    shoot(organiser, "admin")
+    assert too_pale(organiser, least=60) == []
+    dark(organiser)
+    assert too_pale(organiser, least=60) == []
+    organiser.get_by_role("button", name="Mark as reviewed").click()
+    until(organiser, "!document.body.innerText.includes('a radio?')")
     with organiser.expect_download() as download:
         organiser.get_by_text("Download finished items").click()
-    assert Path(download.value.path()).read_bytes()[:4] == b"PAR1"
-    organiser.set_viewport_size({"width": 360, "height": 740})
-    shoot(organiser, "admin-phone")
+    (tmp_path / "raw").mkdir()
+    shutil.copy(download.value.path(), tmp_path / "raw" / "train.parquet")
+    build(tmp_path / "raw", tmp_path / "bench", assert_counts=False)
+    ratings = parquet.read_table(tmp_path / "bench" / "ratings").to_pylist()
+    assert len(ratings) == len(rated)
+    assert all(r["plays"] >= 1 and r["heard_s"] > 0.4 and r["answer_s"] > 0 for r in ratings)
+    assert sum(rating["plays"] >= 2 for rating in ratings) >= 2
+    flagged = [r for r in ratings if r["flags"]]
+    assert [(r["rater"], r["flags"]) for r in flagged] == [("human-1", ["music"])]
+    assert flagged[0]["emotion"] == BENCH_NAMES.index(server.items[loud].emotion)
 
 
-class Example:
-    """`python app.py` in the folder, as a user starts it; can be killed and started again."""
-
-    def __init__(self, folder: Path, port: int):
-        self.log, self.database = folder / "log.txt", folder / "ratings.sqlite"
-        self.url = f"http://127.0.0.1:{port}/"
-        self.items = read_batch(SPACE / "batch.csv")
-        self.environment = {
-            **os.environ,
-            "GRADIO_SERVER_PORT": str(port),
-            "GRADIO_ANALYTICS_ENABLED": "False",
-            "ANNOTATION_DATA": str(folder),
-        }
-        self._running = ExitStack()
-
-    def start(self) -> None:
-        command = [sys.executable, "app.py"]
-        running = started(command, self.url, self.log, cwd=SPACE, env=self.environment)
-        self._running.enter_context(running)
-
-    def kill(self) -> None:
-        self._running.close()  # SIGKILL
-
-    def link(self, name: str) -> str:
-        """The address that the server has printed for somebody."""
-        lines = self.log.read_text().splitlines()
-        return next(line for line in lines if name in line).split()[-1]
-
-    def answers(self) -> list[tuple[str, str, int]]:
-        return answers(self.database)
-
-
-@pytest.fixture
-def example(tmp_path, browser):
-    """The example project, and a page of its first rater."""
-    with reserved_port() as port:
-        server = Example(tmp_path, port)
-        try:
-            server.start()
-            page = new_page(browser, viewport={"width": 900, "height": 900})
-            page.goto(server.link("human-1"))
-            page.get_by_role("button", name="Start").wait_for()
-            yield server, page
-            page.context.close()
-        finally:
-            server.kill()
-
-
-def test_an_answer_outlives_a_server_that_is_killed_before_it_could_confirm(example):
-    server, page = example
+def test_a_link_signs_in_and_the_last_answer_can_be_taken_back(open_page, server):
+    page = open_page(None, viewport={"width": 900, "height": 900})
     assert page.evaluate("location.href") == server.url  # no code in the history
-    shoot(page, "instructions")
-    page.keyboard.press("Enter")  # the button to start has the focus
     first = shown_item(page, server)
-
-    def answered_then_killed(route):
-        route.fetch(timeout=1000 * patience_s())
-        server.kill()
-        route.abort()
-
-    page.route("**/api/answer", answered_then_killed, times=1)
-    page.keyboard.press("2")
-    page.get_by_text("No connection: not saved yet").wait_for()
-    shoot(page, "no-connection")
-    assert server.answers() == [(first, "human-1", 2)]
-    server.start()
-    page.get_by_text("Saved:").wait_for()  # still signed in, sent again by itself
-    assert server.answers() == [(first, "human-1", 2)]
+    press(page, "2")
     second = shown_item(page, server)
     assert second != first
-
     press(page, "1")
     third = shown_item(page, server)
     press(page, "u")
     assert shown_item(page, server) == second
-    assert page.locator("#undo").is_disabled()
-    assert server.answers() == [(first, "human-1", 2)]
+    assert not page.locator("#undo").is_visible()
+    assert answers(server.database) == [(first, "human-1", 2)]
     press(page, "0")
     assert shown_item(page, server) == third
-
-    # What a designer would look at.
-    page.emulate_media(color_scheme="dark")
-    shoot(page, "dark")
     page.set_viewport_size({"width": 360, "height": 740})
-    shoot(page, "phone-dark")
-    page.emulate_media(color_scheme="light")
-    shoot(page, "phone")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    height = page.locator(".score").first.bounding_box()["height"]
+    lowest = page.locator(".score").last.bounding_box()
+    assert height >= 64 and lowest["y"] + lowest["height"] <= 740  # under the thumb
     page.get_by_role("button", name="Sign out").click()
     page.get_by_label("Your code").wait_for()
-    shoot(page, "phone-sign-in")
-    server.kill()  # after the answers were confirmed
-    assert server.answers() == [(first, "human-1", 2), (second, "human-1", 0)]
+    assert answers(server.database) == [(first, "human-1", 2), (second, "human-1", 0)]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_view_of_a_rater_has_contrast_and_axe_finds_nothing(open_page, scheme):
+    page = open_page("human-1", start=False, viewport={"width": 375, "height": 812})
+    page.get_by_role("button", name="Start").wait_for()
+    dark(page, scheme == "dark")
+    assert too_pale(page, least=20) == []
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".score:enabled")
+    page.get_by_text("Add a comment").click()
+    assert too_pale(page, least=20) == []
+    shoot(page, f"rate-375-{scheme}")
+    pytest.importorskip("axe_playwright_python")
+    assert axe_findings(page) == []
 
 
 def test_the_keyboard_alone_is_enough_and_space_plays_again(open_page):
@@ -277,12 +287,16 @@ def test_the_keyboard_alone_is_enough_and_space_plays_again(open_page):
     page.keyboard.press(" ")
     until(page, "audio.dataset.again")
     order = []
-    for _ in range(6):
+    for _ in range(10):
         page.keyboard.press("Tab")
-        order.append(page.evaluate("document.activeElement.id || document.activeElement.innerText"))
-    assert order[0] == "clip"
-    places = [order.index(name) for name in order if name == "replay" or "present" in name]
-    assert places == sorted(places)
+        said = "document.activeElement.id || document.activeElement.value || "
+        order.append(page.evaluate(f"{said}document.activeElement.dataset.score"))
+    assert order[:6] == ["seek", "pause", "replay", "0", "1", "2"]
+    assert order[6:] == ["no speech", "two speakers", "music", "cut off"]
+    page.keyboard.press(" ")  # of the box that has the focus
+    page.keyboard.press("t")
+    checked = page.locator(".flags :checked").evaluate_all("all => all.map(one => one.value)")
+    assert checked == ["two speakers", "cut off"]
     press(page, "1")
 
 
@@ -294,6 +308,9 @@ def test_nothing_can_be_answered_before_the_clip_has_been_heard(open_page, serve
     page.keyboard.press("1")
     assert page.locator(".score:enabled").count() == 0
     page.get_by_text("Please hear it to its end first.").wait_for()
+    page.evaluate("audio.currentTime = 0.9 * audio.duration; audio.play()")  # the rest was skipped
+    until(page, "audio.ended")
+    assert page.locator(".score:enabled").count() == 0
     page.keyboard.press("r")
     assert shown_item(page, server)
 

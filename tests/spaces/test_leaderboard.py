@@ -1,5 +1,8 @@
 """What the leaderboard Space reads, and what it makes of two systems; no browser here."""
 
+import csv
+import doctest
+import io
 import json
 import shutil
 import sys
@@ -9,16 +12,27 @@ import pytest
 
 from evaluate_metrics.published import LARGE, SMALL
 from modeling_empathic.report.files import as_json
+from modeling_empathic.taxonomy import UserError
 from tests.support.board_maker import CONFIG, HOSTILE, SPACE
 from tests.support.places import REPOSITORY
 
 sys.path.append(str(REPOSITORY / "spaces" / "emonet_voice_leaderboard"))
 
+import axis
+import markup
+import names
+import submission
+import systems
+import ties
+from axis import axis_of
 from board import BoardError, benchmarks, load, main_benchmark, on
-from heat_map import heat_map
+from contradictions import contradictions
+from csv_file import csv_text
 from markup import text
+from names import plain
+from page import whole_page
 from pairs import ALONE, APART, PAIRED, compare, shown
-from tables import figures, outcomes
+from systems_table import systems_table
 
 
 @pytest.fixture
@@ -47,6 +61,15 @@ def test_the_table_that_is_shipped_is_the_one_that_the_command_writes_of_the_pap
 def test_what_is_shipped_shows_the_papers_systems_and_their_order_both_ways():
     board = load(SPACE / "data")
     assert board.left_out == [] and len(board.rows) == 7
+    assert {of.access for of in board.about.values()} == {"open", "api"}
+    html = whole_page(board, main_benchmark(board), "")
+    assert "n/a" not in html and "95 % interval" not in html
+    said = contradictions()
+    assert "Malevolence/Malice" in said and "the other way round" in said
+    table = html.split('class="outcomes few"')[1].split("</table>")[0]
+    assert table.count('scope="col"') == 3 == table.split("<tbody>")[1].split("</tr>")[0].count(
+        "<t"
+    ) - 1  # fmt: skip
     small, large = board.rows[SMALL], board.rows[LARGE]
     assert (small["rank_spearman"], large["rank_spearman"]) == (1, 3)
     assert small["rank_macro_spearman"] > large["rank_macro_spearman"] == 1
@@ -139,7 +162,7 @@ def test_a_comparison_with_nobody_is_left_out_and_the_table_shown(copied):
     change(copied / "leaderboard.json", lambda t: t["comparisons"][0].update(b="nobody"))
     board = load(copied)
     assert board.comparisons == {} and any("'nobody'" in problem for problem in board.left_out)
-    assert "made/good" in figures(board, main_benchmark(board))
+    assert "made/good" in systems_table(board, main_benchmark(board))
 
 
 def test_a_table_of_an_earlier_version_has_no_figures_by_emotion_and_is_shown(copied):
@@ -151,7 +174,8 @@ def test_a_table_of_an_earlier_version_has_no_figures_by_emotion_and_is_shown(co
     change(copied / "leaderboard.json", as_before)
     board = load(copied)
     assert board.by_emotion("made/good") == {} and board.comparisons == {}
-    assert "Without figures by emotion" in heat_map(board)
+    html = whole_page(board, main_benchmark(board), "")
+    assert "No result on this benchmark has figures by emotion" in html
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"kind": "bench"}', "[" * 100_000])
@@ -185,19 +209,148 @@ def test_nothing_but_the_table_is_read(copied):
 def test_names_open_no_tag(made):
     board = load(made)
     first = main_benchmark(board)
-    html = figures(board, first) + outcomes(board, first) + heat_map(board)
+    html = whole_page(board, first, "") + csv_text(board, first).replace('"', "")
+    html = html.replace(HOSTILE.replace('"', ""), "")  # in the file it is text anyway
     html += shown(compare(board, "made/good", HOSTILE))
     assert not any(mark in html for mark in ("<img", "<script"))
     assert text(HOSTILE) in html and text(CONFIG) in html
 
 
-def test_only_one_benchmark_has_ranks_and_floors_stand_in_its_rows(made):
+def test_each_benchmark_has_a_view_of_its_own_with_ranks_floors_and_ceiling(made):
     board = load(made)
-    html = figures(board, main_benchmark(board))
-    ranked, *others = html.split("<tbody>")[1:]
-    assert ranked.count('class="rank"') == 6 and "class=floor" in ranked
-    assert not any('class="rank"' in other for other in others)
-    assert "published, no intervals" in "".join(others) and "other benchmark" in "".join(others)
-    values = [float(part.split('"')[0]) for part in ranked.split('</th><td data-v="')[1:]]
-    assert len(values) > 3 and values == sorted(values, reverse=True)
-    assert np.isfinite(values).all()
+    first = main_benchmark(board)
+    html = whole_page(board, first, "")
+    views = html.split("<section data-bench=")[1:]
+    assert len(views) == 3 and [" hidden" in view[:200] for view in views] == [False, True, True]
+    shown_first = systems_table(board, first)
+    assert shown_first.count("data-text=") == 3 and 'class="ceiling"' in shown_first
+    assert shown_first.count('<tr class="floor">') > 3
+    rows = shown_first.split("<tbody>")[1].split("</tbody>")[0].split("<tr ")[1:]
+    values = [float(row.split('data-v="')[3].split('"')[0]) for row in rows]
+    assert values == sorted(values, reverse=True) and np.isfinite(values).all()
+
+
+@pytest.mark.parametrize("module", [axis, markup, names, systems, ties])
+def test_the_examples_in_the_docstrings_run(module):
+    assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("safe\u202egpj.exe", "safegpj.exe"),
+        ("a\u2010b\u2011c\u2012d\u2013e\u2014f\u2212g\ufe63h\uff0di\u00adj", "a-b-c-d-e-f-g-h-ij"),
+        ("\u2066x\u2069\ufeff\u200b\u200f", "x"),
+        ("a\u0000b\nc\u2028d\u3000e", "ab c d e"),
+        ("Z" + "\u0301" * 50, "\u0179\u0301\u0301"),
+        ("\u3164\u2800", "unnamed"),
+    ],
+)
+def test_a_name_hides_nothing_and_turns_nothing_round(name, seen):
+    assert plain(name) == seen and text(name) == seen
+
+
+def test_names_that_look_alike_stay_two_systems_and_are_marked(copied):
+    twin, mixed = "made\u2215good".replace("\u2215", "\u202e/"), "G\u0435mini"
+
+    def imitate(table):
+        row = next(row for row in table["rows"] if row["system"] == "made/good")
+        table["rows"] += [row | {"system": twin}, row | {"system": mixed}]
+
+    change(copied / "leaderboard.json", imitate)
+    board = load(copied)
+    assert [row["system"] for row in board.rows.values()].count("made/good") == 1
+    html = systems_table(board, main_benchmark(board))
+    assert "made/good, no. 2 that looks like this</bdi>" in html
+    assert "\u202e" not in html and "letters of two alphabets: Latin, Cyrillic" in html
+
+
+def test_ties_with_the_first_are_paired_where_somebody_tested_and_else_by_overlap(made, copied):
+    board = load(made)
+    benchmark = main_benchmark(board)
+    found = ties.ties(board, benchmark)
+    refuses = next(label for label in found if "refuses" in label)
+    assert found[HOSTILE].how == ties.PAIRED and found[HOSTILE].p is not None
+    assert found[refuses] == (True, ties.OVERLAP, None)
+    assert "no paired test has been made" in whole_page(board, benchmark, "")
+    change(
+        copied / "leaderboard.json",
+        lambda t: t["comparisons"][0]["comparison"]["spearman"].update(p=0.5),
+    )
+    assert ties.ties(load(copied), benchmark)[HOSTILE] == (True, ties.PAIRED, 0.5)
+    rows = {label: row | {"rank_spearman_low": 2} for label, row in board.rows.items()}
+    of_all_pairs = ties.ties(board._replace(rows=rows), benchmark)
+    assert of_all_pairs[refuses] == of_all_pairs[HOSTILE] == (False, ties.PAIRED, None)
+    html = systems_table(board._replace(rows=rows), benchmark)
+    assert "paired bootstrap of all pairs" not in html and "≈ first" not in html
+    shipped = load(SPACE / "data")
+    of_paper = ties.ties(shipped, main_benchmark(shipped))
+    assert {tie.how for tie in of_paper.values()} == {ties.UNKNOWN} and len(of_paper) == 6
+
+
+@pytest.mark.parametrize("values", [[0.274, 0.418], [-0.14, 0.68], [-2.0, 1.7], [0.0], [10.0, -10]])
+def test_an_axis_has_zero_every_value_and_few_ticks(values):
+    made_axis = axis_of([*values, None])
+    assert 0 in made_axis.ticks and 2 <= len(made_axis.ticks) <= 10
+    assert made_axis.ticks[0] <= min(values) and max(values) <= made_axis.ticks[-1]
+    at = [made_axis.at(value) for value in sorted({0.0, *values})]
+    assert at == sorted(at) and at[0] >= 0 and at[-1] <= 100
+
+
+def test_the_csv_has_every_system_and_no_cell_that_runs(copied):
+    change(copied / "leaderboard.json", lambda t: t["rows"][0].update(system="=1+1"))
+    board = load(copied)
+    names_of = [
+        row["system"]
+        for benchmark in benchmarks(board)
+        for row in csv.DictReader(io.StringIO(csv_text(board, benchmark)))
+    ]
+    assert "'=1+1" in names_of and "=1+1" not in names_of and len(names_of) == len(board.rows)
+    rows = list(csv.DictReader(io.StringIO(csv_text(board, main_benchmark(board)))))
+    assert float(rows[0]["spearman_low"]) < float(rows[0]["spearman"])
+
+
+def test_a_line_about_a_system_that_cannot_be_used_is_left_out_and_said(copied):
+    head = "system,access,parameters,date,link\n"
+    lines = [
+        "a,free,,,",
+        "b,open,many,,",
+        "c,open,,soon,",
+        "d,open,,,javascript:alert(1)",
+        "e,open",
+    ]
+    good = "made/good,open,1500000000,2026-01,https://huggingface.co/made/good\n"
+    (copied / "systems.csv").write_text(head + "\n".join(lines) + "\n" + good)
+    board = load(copied)
+    assert sum("systems.csv" in problem for problem in board.left_out) == len(lines)
+    assert board.about["made/good"].size == "middle"
+    assert 'href="javascript' not in whole_page(board, main_benchmark(board), "")
+
+
+def test_a_result_that_is_handed_in_comes_back_as_a_ready_pull_request(made):
+    board = load(made)
+    checked = submission.check(board, made / "results" / "1.json")  # the one with a hostile name
+    assert (checked.place, checked.of, checked.benchmark) == (3, 3, main_benchmark(board))
+    assert checked.file == "img-src-x-onerror-alert-1-click-javascript-alert-1-alert-1-t.json"
+    assert any("of this name" in note for note in checked.notes)
+    known = submission.said("api", "1500", "https://example.org/x")
+    request = submission.ready(checked, known, "lab/board")
+    assert f"hf upload lab/board {checked.file} data/results/{checked.file}" in request["command"]
+    row = next(csv.reader([request["line"]]))
+    assert row == [HOSTILE, "api", "1500000000", "", "https://example.org/x"]
+    html = submission.shown(checked, request, board)
+    assert "<img" not in html and "place 3 of 3" in html
+    other = submission.check(board, made / "results" / "other.json")
+    assert other.benchmark and other.place == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{", "is not JSON"), ('{"kind": "bench", "format": 1}', "system"), ("[]", "no result")],
+)
+def test_what_is_no_result_is_refused_with_what_is_wrong(made, tmp_path, content, message):
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(UserError, match=message):
+        submission.check(load(made), tmp_path / "x.json")
+    with pytest.raises(UserError, match="is not a number"):
+        submission.said("open", "many", "")

@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +36,21 @@ runpy.run_path("app.py", run_name="__main__")
 """
 
 
-@contextmanager
-def running_space(space: Path, folder: Path, **environment: str) -> Iterator[str]:
-    """Runs a Space and yields its URL.
+class Space:
+    """A Space in a process that can be killed and started again, on the same port.
 
     Args:
         space: Its folder in this repository; links in it are followed, as by an upload.
         folder: Where the copy goes, `log.txt`, and the process's number as `pid`.
+        port: To listen on.
         environment: Variables for it.
     """
-    copy = folder / space.name
-    shutil.copytree(space, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    with reserved_port() as port:
-        variables = {
+
+    def __init__(self, space: Path, folder: Path, port: int, environment: dict[str, str]):
+        self.url, self._folder = f"http://127.0.0.1:{port}/", folder
+        self._copy = folder / space.name
+        shutil.copytree(space, self._copy, ignore=shutil.ignore_patterns("__pycache__"))
+        self._variables = {
             **os.environ,
             "GRADIO_ANALYTICS_ENABLED": "False",
             "GRADIO_SERVER_PORT": str(port),
@@ -56,11 +58,37 @@ def running_space(space: Path, folder: Path, **environment: str) -> Iterator[str
             "PYTHONPATH": "",
             **environment,
         }
-        url = f"http://127.0.0.1:{port}/"
+        self._running = ExitStack()
+
+    def start(self) -> None:
+        """Waits until it answers."""
         command = [sys.executable, "-P", "-c", _START]
-        with started(command, url, folder / "log.txt", cwd=copy, env=variables) as process:
-            (folder / "pid").write_text(str(process.pid))
-            yield url
+        log, how = self._folder / "log.txt", {"cwd": self._copy, "env": self._variables}
+        process = self._running.enter_context(started(command, self.url, log, **how))
+        (self._folder / "pid").write_text(str(process.pid))
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._running.close()
+
+
+@contextmanager
+def killable_space(space: Path, folder: Path, **environment: str) -> Iterator[Space]:
+    """A [`Space`] that runs; it is killed in the end."""
+    with reserved_port() as port:
+        running = Space(space, folder, port, environment)
+        try:
+            running.start()
+            yield running
+        finally:
+            running.kill()
+
+
+@contextmanager
+def running_space(space: Path, folder: Path, **environment: str) -> Iterator[str]:
+    """Runs a Space and yields its URL; see [`Space`] for the arguments."""
+    with killable_space(space, folder, **environment) as running:
+        yield running.url
 
 
 def new_page(browser: Any, **settings: Any) -> Any:

@@ -1,0 +1,1 @@
+../../evaluate_metrics/emonet_voice/scores.py
