@@ -26,8 +26,9 @@ class Corpus:
         SPLIT: The one split.
         TARGET: Column of the class; the same audio under one class twice is an error.
         CONFIG_FILES: Configuration -> the built files it reads, as a glob.
+        CONFIG_FEATURES: Configuration -> columns that it declares otherwise than its files do.
         PUBLISHED: Counts of the whole corpus as its authors publish them, by the keys of `tally`.
-        FACTS: `description`, `citation`, `homepage`, `license`, for the card's text.
+        FACTS: `description`, `citation`, `homepage`, `license`, for the card and `builder.info`.
         CARD: Fields of the card's front matter beside those that are generated.
         NOTES: What a reader of the card has to know about the columns.
     """
@@ -35,6 +36,7 @@ class Corpus:
     SPLIT: ClassVar[str] = "train"
     TARGET: ClassVar[str] = "label"
     CONFIG_FILES: ClassVar[dict[str, str]] = {"default": "data/*.parquet"}
+    CONFIG_FEATURES: ClassVar[dict[str, dict[str, Any]]] = {}
     PUBLISHED: ClassVar[dict[str, int]]
     FACTS: ClassVar[dict[str, str]]
     CARD: ClassVar[dict[str, Any]]

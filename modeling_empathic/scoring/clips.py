@@ -26,12 +26,12 @@ from modeling_empathic.audio import (
     read_audio,
     read_channels,
 )
+from modeling_empathic.quality_empathic import judge
 
 from .cuts import Cuts
 from .forward import score_windows
 from .listing import AnyPath, ScoringError, find_audio
 from .names import path_text
-from .quality import judge
 from .reading import Budget, opened
 
 __all__ = ["ScoringError", "find_audio", "score_files", "score_groups"]
@@ -95,7 +95,7 @@ def score_files(
     Yields:
         Rows as in the score file: `path`, `clip_id` (SHA-256 of the file), `start_s` and `end_s`
         of the window, `duration_s` of the clip, one score a head on its native scale, `quality`
-        (what makes them doubtful, see `quality.judge`; `""` if nothing does), `outcome`
+        (what makes them doubtful, see `quality_empathic.judge`; `""` if nothing does), `outcome`
         (`"scored"` or `"decode_error"`) and `error`; with separate channels, `channel` (from 1)
         behind `clip_id`.
 
