@@ -311,6 +311,18 @@ def acoustics(results: dict[str, Any]) -> str:
         f"(standard deviation) over {spoken['clips']} recordings; correlation of the rates "
         f"{spoken['correlation_of_rates']:.2f}.",
     ]
+    lines += [
+        "",
+        "| feature of whole clips | against | clips | … with theirs alone | Spearman's ρ "
+        "| ours less theirs, median (quartiles) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in results["features"]:
+        factor, unit = (100, " %") if row["relative"] else (1, "")
+        low, middle, high = (f"{factor * value:+.2f}" for value in row["between"])
+        lines.append(f"| `{row['feature']}` | {row['reference']} | {row['clips']} "
+                     f"| {row['only_theirs']} | {row['spearman']:.2f} "
+                     f"| {middle}{unit} ({low} to {high}) |")  # fmt: skip
     note = (
         f"librosa {results['librosa']}. {results['clips']} recordings of EmoDB, each looped to "
         f"{results['duration_s']} s, as MP3 at 44.1 kHz; decoding included."
@@ -337,6 +349,7 @@ TABLES = {
     "metric": _elsewhere("metric", "metric_table"),
     "models": _elsewhere("models", "models_table"),
     "nano_speed": _elsewhere("nano_speed", "nano_speed_table"),
+    "packages": _elsewhere("packages", "packages_table"),
     "parity": parity,
     "quality": _elsewhere("quality", "table"),
     "rehearsal": _elsewhere("rehearsal", "rehearsal_table"),

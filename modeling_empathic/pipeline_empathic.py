@@ -38,10 +38,10 @@ class EmpathicInsightPipeline(ChunkPipeline):
         attributes, then quality heads (their scales differ, so they are not ranked together), each
         group from the highest score down. Scores are on each head's native scale, nominally 0 to 4
         for emotions; of a model with another `problem_type` than regression, probabilities.
-        `quality` is what makes the recording's scores doubtful (`"too short"`, `"clipped"`, `"not like
-        speech"`, ...; see `quality_empathic`), of any of its windows, and `""` if nothing does;
-        what is doubtful is warned about too. With `long_audio="each"`: a list of
-        `{"start_s", "end_s", "quality", "scores"}`.
+        `quality` is what makes the recording's scores doubtful, by any of its windows
+        (`"too short"`, `"clipped"`, `"not like speech"`, ...: `quality_empathic.JUDGEMENTS`), and
+        `""` if nothing does; what is doubtful is warned about too. With `long_audio="each"`: a list
+        of `{"start_s", "end_s", "quality", "scores"}`.
 
     Raises:
         AudioError: A recording that cannot be decoded or holds nothing to score.
