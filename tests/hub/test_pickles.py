@@ -1,4 +1,4 @@
-"""Pickles are opened elsewhere: what ends that process ends no conversion's, and it has no token."""
+"""Pickles are opened in a process of its own: it may end, and it has no token."""
 
 import sys
 
