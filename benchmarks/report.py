@@ -346,6 +346,7 @@ TABLES = {
     "generalization": _elsewhere("generalization", "generalization_table"),
     "head_layout": head_layout,
     "house": _elsewhere("house", "house_table"),
+    "libraries": _elsewhere("libraries", "libraries_table"),
     "metric": _elsewhere("metric", "metric_table"),
     "models": _elsewhere("models", "models_table"),
     "nano_speed": _elsewhere("nano_speed", "nano_speed_table"),
