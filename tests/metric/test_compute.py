@@ -79,7 +79,7 @@ def test_statistics_equal_pandas_scipy_and_scikit_learn_by_emotion():
 
 def test_pooled_and_macro_can_rank_two_systems_differently():
     references = [0, 0, 5, 5, 5, 5, 10, 10]
-    names = ["rare"] * 4 + ["common"] * 4
+    names = ["Awe"] * 4 + ["Pain"] * 4
     knows_names = [1, 2, 1, 2, 8, 9, 8, 9]
     hears = [1, 2, 3, 4, 1, 2, 3, 4]
     of_names, of_voices = run(knows_names, references, names), run(hears, references, names)
