@@ -14,7 +14,7 @@ WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -lt 4 ] && echo $$n 
 # half of what the other has left.
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 20
 
-.PHONY: demo test slow programs lint docs hooks nano clips bench clean
+.PHONY: demo test slow test-lowest test-latest programs lint docs hooks nano clips bench clean
 
 demo: $(VENV)/.installed
 	@mkdir -p demo
@@ -32,6 +32,18 @@ test: lint programs
 # What `make test` leaves out: full-size heads, clean environments. An hour, and downloads.
 slow: programs
 	$(PYTEST) -m slow
+
+# Do the core's tests pass with the lowest versions that pyproject.toml allows, and with the newest that
+# there are? Each in an environment of its own: make test-lowest TESTS=tests/metric
+TESTS  ?= tests/model tests/metric tests/scoring
+EXTRAS := plot acoustics train metric
+test-lowest test-latest: test-%:
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python .ci/versions.py $* $(EXTRAS) > .venv-$*/requirements.txt
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --upgrade \
+	  --requirement .venv-$*/requirements.txt pytest pytest-xdist hypothesis setuptools
+	.venv-$*/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	.venv-$*/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(TESTS)
 
 # datasets decodes audio by torchcodec, which needs FFmpeg's libraries; the Spaces are tested in a
 # browser.
@@ -93,4 +105,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo site build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest .venv-latest demo site build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

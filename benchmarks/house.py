@@ -130,10 +130,10 @@ def commands() -> Iterator[list[str]]:
         waiting += [([*words, name], of) for name, of in inner.items() if not of.hidden]
 
 
-def timed(*arguments: str) -> list[float]:
+def timed(*arguments: str, runs: int = RUNS) -> list[float]:
     """Seconds of the processor that Python takes for this, each of some runs; sorted."""
     seconds = []
-    for _ in range(RUNS + 1):
+    for _ in range(runs + 1):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
         subprocess.run(

@@ -35,6 +35,7 @@ from evaluate_metrics.emonet_voice import (  # noqa: E402
     rows_by_emotion,
     studentised,
 )
+from modeling_empathic.taxonomy import BENCH_NAMES  # noqa: E402
 
 EMOTIONS, CLIPS = 42, 300
 RATERS = {2: 4538, 3: 7719, 4: 343}  # Table 4: clips with so many raters
@@ -89,7 +90,7 @@ def made(
     return (
         predictions,
         references,
-        np.array([f"emotion {i}" for i in range(emotions)])[emotion].tolist(),
+        np.array(BENCH_NAMES)[emotion].tolist(),
         np.array([f"group {i}" for i in range(clips)])[group].tolist(),
     )
 

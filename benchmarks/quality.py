@@ -161,7 +161,7 @@ def main() -> None:
     """Judges everything, prints what is missed, writes the result."""
     from benchmarks.report import machine, write_report
     from modeling_empathic.audio import load_audio
-    from modeling_empathic.scoring.quality import judge
+    from modeling_empathic.quality_empathic import judge
 
     result: dict[str, Any] = {"machine": machine(), "made": {}, "real": {}}
     for name, (word, makers) in cases(load_audio(EXAMPLE)).items():

@@ -286,13 +286,22 @@ def bench_build(results: dict[str, Any]) -> str:
 
 def acoustics(results: dict[str, Any]) -> str:
     """Tables of one run of `acoustics.py`: speed, pitch against other methods, syllables."""
-    lines = ["| processes | clips a minute | asked for | until warm |", "|---|---|---|---|"]
-    for row in results["rows"]:
+    measured = results["speed"]
+    lines = [
+        f"{describe(measured['machine'])} {measured['clips']} recordings of EmoDB, each looped to "
+        f"{measured['duration_s']} s, as MP3 at 44.1 kHz; decoding included.",
+        "",
+        "| processes | clips a minute | asked for | until warm |",
+        "|---|---|---|---|",
+    ]
+    for row in measured["rows"]:
         asked = "200" if row["workers"] == 2 else ""
         lines.append(
             f"| {row['workers']} | {row['clips_a_minute']:.0f} | {asked} | {row['start_s']:.1f} s |"
         )
     lines += [
+        "",
+        f"{describe(results['machine'])} librosa {results['librosa']}.",
         "",
         "| pitch | clips | medians within 1 %, 3 %, 6 % | voicing differs | F0 off by over 20 % "
         "| within half a semitone |",
@@ -311,11 +320,19 @@ def acoustics(results: dict[str, Any]) -> str:
         f"(standard deviation) over {spoken['clips']} recordings; correlation of the rates "
         f"{spoken['correlation_of_rates']:.2f}.",
     ]
-    note = (
-        f"librosa {results['librosa']}. {results['clips']} recordings of EmoDB, each looped to "
-        f"{results['duration_s']} s, as MP3 at 44.1 kHz; decoding included."
-    )
-    return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
+    lines += [
+        "",
+        "| feature of whole clips | against | clips | … with theirs alone | Spearman's ρ "
+        "| ours less theirs, median (quartiles) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in results["features"]:
+        factor, unit = (100, " %") if row["relative"] else (1, "")
+        low, middle, high = (f"{factor * value:+.2f}" for value in row["between"])
+        lines.append(f"| `{row['feature']}` | {row['reference']} | {row['clips']} "
+                     f"| {row['only_theirs']} | {row['spearman']:.2f} "
+                     f"| {middle}{unit} ({low} to {high}) |")  # fmt: skip
+    return "\n".join(lines)
 
 
 def _elsewhere(module: str, function: str) -> Callable[[dict[str, Any]], str]:
@@ -338,9 +355,11 @@ TABLES = {
     "head_layout": head_layout,
     "hours": _elsewhere("hours", "hours_table"),
     "house": _elsewhere("house", "house_table"),
+    "libraries": _elsewhere("libraries", "libraries_table"),
     "metric": _elsewhere("metric", "metric_table"),
     "models": _elsewhere("models", "models_table"),
     "nano_speed": _elsewhere("nano_speed", "nano_speed_table"),
+    "packages": _elsewhere("packages", "packages_table"),
     "parity": parity,
     "quality": _elsewhere("quality", "table"),
     "rehearsal": _elsewhere("rehearsal", "rehearsal_table"),

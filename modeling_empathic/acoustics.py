@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 
 from .audio import SAMPLE_RATE, load_audio
+from .taxonomy import UserError
 
 N_MFCC = 13
 
@@ -77,6 +78,7 @@ _FLOOR = 1e-6  # -120 dBFS: no 16-bit recording goes there, and digital silence 
 _RATE_WINDOW_S = 2.0
 _MIN_SPEECH_S = 0.5  # one peak in less would be a rate of many syllables a second
 # pYIN holds matrices of frames x 488 states: 6 MB each for 30 s, and 700 MB for an hour.
+NEEDS_LIBROSA = 'acoustic features need librosa: pip install "emonet-voice[acoustics]"'
 _BLOCK, _CONTEXT = 1500, 50  # frames: 30 s, and 1 s for the Viterbi path to settle
 
 
@@ -92,6 +94,7 @@ def acoustics(waveform: np.ndarray, sampling_rate: float = SAMPLE_RATE) -> dict[
 
     Raises:
         AudioError: As `load_audio`: shorter than 25 ms, not finite, or digital silence.
+        UserError: librosa is not installed.
 
     Example:
         >>> time_s = np.arange(16_000) / 16_000
@@ -193,7 +196,10 @@ def _above_range(heard: np.ndarray, n_frames: int) -> np.ndarray:
 
 def _block(samples: np.ndarray, first: int, last: int, n: int) -> dict[str, np.ndarray]:
     """Frames `first` to `last` of the `n` of a clip."""
-    import librosa
+    try:
+        import librosa
+    except ImportError as error:  # no part of the core: it brings 400 MB
+        raise UserError(NEEDS_LIBROSA) from error
 
     # Only pitch needs context: every other frame is a function of its own samples.
     before, after = max(0, first - _CONTEXT), min(n, last + _CONTEXT)

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import islice
 from typing import Any, NamedTuple
 
-from .acoustics import acoustics
+from .acoustics import NEEDS_LIBROSA, acoustics
 from .audio import AudioError, load_audio
+from .taxonomy import UserError
 
 MAX_DURATION_S = 3600
 """Longer clips are refused: decoding is what takes memory, about 1 GB an hour."""
@@ -47,6 +49,7 @@ def acoustics_files(clips: Iterable[Clip], workers: int | None = None) -> Iterat
         workers: Processes; by default one for every core that this process may use.
 
     Raises:
+        UserError: librosa is not installed.
         ValueError: `workers` is below 1.
         RuntimeError: The worker processes do not start. As always with `multiprocessing`, a script
             that calls this must do so below `if __name__ == "__main__":`.
@@ -73,6 +76,7 @@ def acoustics_pool(
         A function from clips to an iterator of their outcomes.
 
     Raises:
+        UserError: librosa is not installed.
         ValueError: `workers` is below 1.
         RuntimeError: The worker processes do not start.
     """
@@ -81,6 +85,8 @@ def acoustics_pool(
         workers = len(usable(0)) if usable else os.cpu_count() or 1
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
+    if find_spec("librosa") is None:
+        raise UserError(NEEDS_LIBROSA)
     pool = _start(workers)
 
     def measure(clips: Iterable[Clip]) -> Iterator[Outcome]:

@@ -346,6 +346,8 @@ class EmpathicInsightConfig(PreTrainedConfig):
                 chosen.problem_type = "regression"  # one class among one is no question
         elif problem_type:
             chosen.problem_type = problem_of(problem_type)
+        if chosen.problem_type != "regression":  # then scores are probabilities, of any head
+            chosen.heads = [{**head, "scale": [0.0, 1.0]} for head in chosen.heads]
         return chosen
 
     def _of(self, heads: list[dict[str, Any]]) -> "EmpathicInsightConfig":

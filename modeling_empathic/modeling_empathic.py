@@ -19,7 +19,7 @@ from transformers.utils.generic import ModelOutput
 from .adapters_empathic import adapter_of, add_adapter
 from .checkpoint_empathic import plan, read, stack_on_load, unstacked, without_bar
 from .configuration_empathic import EmpathicInsightConfig, HeadError
-from .saving_empathic import write_checkpoint, write_code, write_config
+from .saving_empathic import complete_card, write_checkpoint, write_code, write_config
 from .source_empathic import Source
 from .speech_empathic import SpeechEncoder
 from .stacks_empathic import HeadStacks, StackedHeads, StackedLinear, loss_of, pool
@@ -338,6 +338,11 @@ class EmpathicInsightModel(PreTrainedModel):
         write_config(folder, self.config, *types)
         if push_to_hub:
             self.push_to_hub(kwargs.pop("repo_id", folder.name), **kwargs)
+
+    def _upload_modified_files(self, working_dir: str, *args: Any, **kwargs: Any) -> Any:
+        """The library's last step of every push; the card that it has made lacks what we know."""
+        complete_card(Path(working_dir, "README.md"), self.config)
+        return super()._upload_modified_files(working_dir, *args, **kwargs)
 
 
 def _strings(constant: Any) -> list[str]:

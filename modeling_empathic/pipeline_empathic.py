@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from transformers.pipelines.base import ChunkPipeline
 
-from .audio import SAMPLE_RATE, load_audio, windows
+from .audio import SAMPLE_RATE, read_audio, windows
 from .frontend_empathic import check_front_end
+from .quality_empathic import judge
+from .stacks_empathic import probabilities
 
 _LONG = ("mean", "first", "each")
 _GROUP_ORDER = ("emotion", "attribute", "quality")
@@ -32,11 +34,14 @@ class EmpathicInsightPipeline(ChunkPipeline):
     a thousandth. Give both the same `dtype` for the same scores.
 
     Returns:
-        For each recording a list of `{"label", "score"}`, emotions first, then attributes, then
-        quality heads (their scales differ, so they are not ranked together), each group from the
-        highest score down. Scores are on each head's native scale, nominally 0 to 4 for
-        emotions; of a model with another `problem_type` than regression, probabilities. With
-        `long_audio="each"`: a list of `{"start_s", "end_s", "scores"}`.
+        For each recording a list of `{"label", "score", "quality"}`, emotions first, then
+        attributes, then quality heads (their scales differ, so they are not ranked together), each
+        group from the highest score down. Scores are on each head's native scale, nominally 0 to 4
+        for emotions; of a model with another `problem_type` than regression, probabilities.
+        `quality` is what makes the recording's scores doubtful, by any of its windows
+        (`"too short"`, `"clipped"`, `"not like speech"`, ...: `quality_empathic.JUDGEMENTS`), and
+        `""` if nothing does; what is doubtful is warned about too. With `long_audio="each"`: a list
+        of `{"start_s", "end_s", "quality", "scores"}`.
 
     Raises:
         AudioError: A recording that cannot be decoded or holds nothing to score.
@@ -47,7 +52,7 @@ class EmpathicInsightPipeline(ChunkPipeline):
         >>> import modeling_empathic
         >>> voice_emotion = pipeline("voice-emotion", model="path/to/model")  # doctest: +SKIP
         >>> voice_emotion("clip.wav", top_k=3)  # doctest: +SKIP
-        [{'label': 'Anger', 'score': 3.1}, ...]
+        [{'label': 'Anger', 'score': 3.1, 'quality': ''}, ...]
     """
 
     feature_extractor: Any
@@ -94,7 +99,7 @@ class EmpathicInsightPipeline(ChunkPipeline):
         sampling_rate: float | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Log-mel features of each window of one recording."""
-        samples = load_audio(audio, _rate(audio, sampling_rate))
+        samples, notes = read_audio(audio, _rate(audio, sampling_rate))
         window_s = self.feature_extractor.n_samples / SAMPLE_RATE
         slices = windows(len(samples), window_s=window_s, hop_s=hop_s)
         slices = slices[:1] if first_only else slices
@@ -106,6 +111,7 @@ class EmpathicInsightPipeline(ChunkPipeline):
                 "input_features": features.input_features,
                 "start_s": window.start / SAMPLE_RATE,
                 "end_s": min(window.stop, len(samples)) / SAMPLE_RATE,
+                "quality": judge(samples[window], notes),
                 "is_last": number == len(slices),
             }
 
@@ -119,14 +125,20 @@ class EmpathicInsightPipeline(ChunkPipeline):
         """Names and scores of one recording from the logits of its windows."""
         logits = torch.stack([output["logits"][0].float() for output in outputs])
         scores = probabilities(logits, self.model.config.problem_type)
-        times = [(float(output["start_s"]), float(output["end_s"])) for output in outputs]
+        keys = ("start_s", "end_s", "quality")
+        parts = [{key: output[key] for key in keys} for output in outputs]
+        doubts = [word for part in parts for word in part["quality"].split(", ") if word]
+        quality = ", ".join(dict.fromkeys(doubts))
+        if quality:
+            warnings.warn(f"the scores of a recording are doubtful: {quality}", stacklevel=2)
         if each:
             return [
-                {"start_s": start, "end_s": end, "scores": self._ranked(row, top_k)}
-                for (start, end), row in zip(times, scores, strict=True)
+                {**part, "scores": self._ranked(row, top_k)}
+                for part, row in zip(parts, scores, strict=True)
             ]
-        lengths = torch.tensor([end - start for start, end in times])
-        return self._ranked(lengths @ scores / lengths.sum(), top_k)
+        lengths = torch.tensor([part["end_s"] - part["start_s"] for part in parts])
+        rows = self._ranked(lengths @ scores / lengths.sum(), top_k)
+        return [{**row, "quality": quality} for row in rows]
 
     def _ranked(self, scores: torch.Tensor, top_k: int | None) -> list[dict[str, Any]]:
         heads = self.model.config.heads
@@ -135,22 +147,6 @@ class EmpathicInsightPipeline(ChunkPipeline):
             key=lambda row: (_GROUP_ORDER.index(row[0]["group"]), -row[1]),
         )
         return [{"label": head["name"], "score": score} for head, score in rows[:top_k]]
-
-
-def probabilities(logits: torch.Tensor, problem_type: str | None) -> torch.Tensor:
-    """What a model says of each head: its scores, or probabilities if it was taught classes.
-
-    Args:
-        logits: `(windows, heads)`.
-        problem_type: Of the configuration.
-
-    Example:
-        >>> probabilities(torch.tensor([[0.0, 0.0]]), "single_label_classification")
-        tensor([[0.5000, 0.5000]])
-    """
-    if problem_type == "single_label_classification":
-        return logits.softmax(-1)
-    return logits.sigmoid() if problem_type == "multi_label_classification" else logits
 
 
 def _rate(audio: Any, given: float | None) -> float | None:

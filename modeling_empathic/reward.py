@@ -176,7 +176,7 @@ def best_of(
 ) -> int:
     """Which of several takes to keep: a rule for best-of-N.
 
-    Takes whose sound makes their scores doubtful (`scoring.quality.judge` says something) are left
+    Takes whose sound makes their scores doubtful (`quality_empathic.judge` says something) are left
     out unless all are doubtful. Of the rest, rewards within `tolerance` of the highest count as
     equal, since such differences are the raters' noise, and of equal takes the first is kept: give
     them in the order in which you would choose without rewards, the system's likeliest first.

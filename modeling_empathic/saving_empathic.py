@@ -32,6 +32,7 @@ CODE_FILES = (
     "modeling_empathic.py",
     "ogg_empathic.py",
     "pipeline_empathic.py",
+    "quality_empathic.py",
     "saving_empathic.py",
     "source_empathic.py",
     "speech_empathic.py",
@@ -50,6 +51,8 @@ PIPELINES = {
         "type": "audio",
     }
 }
+TAGS = ("speech-emotion-recognition", "emonet-voice")
+"""Of every model's card."""
 _OLD_WEIGHTS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?")
 
 
@@ -162,6 +165,25 @@ def write_code(folder: str | os.PathLike[str], source: Source | None = None) -> 
         target = Path(folder) / name
         if not (target.exists() and target.samefile(beside)):
             shutil.copyfile(beside, target)
+
+
+def complete_card(readme: Path, config: EmpathicInsightConfig) -> None:
+    """Adds to a card's metadata by what the Hub finds a model; what the card says already stays.
+
+    Args:
+        readme: Of a repository; nothing happens where there is none.
+        config: Of the model.
+    """
+    from huggingface_hub import ModelCard
+
+    if not readme.is_file():
+        return
+    card = ModelCard.load(readme, ignore_metadata_errors=True)
+    card.data.pipeline_tag = card.data.pipeline_tag or "audio-classification"
+    card.data.library_name = card.data.library_name or "transformers"
+    tags = list(card.data.tags or [])
+    card.data.tags = tags + [tag for tag in (config.model_type, *TAGS) if tag not in tags]
+    card.save(readme)
 
 
 def _check_head(

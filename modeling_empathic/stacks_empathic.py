@@ -124,6 +124,22 @@ def loss_of(logits: torch.Tensor, labels: torch.Tensor, problem_type: str | None
     return (errors * known).sum() / known.sum().clamp(min=1)
 
 
+def probabilities(logits: torch.Tensor, problem_type: str | None) -> torch.Tensor:
+    """What a model says of each head: its scores, or probabilities if it was taught classes.
+
+    Args:
+        logits: `(windows, heads)`.
+        problem_type: Of the configuration.
+
+    Example:
+        >>> probabilities(torch.tensor([[0.0, 0.0]]), "single_label_classification")
+        tensor([[0.5000, 0.5000]])
+    """
+    if problem_type == "single_label_classification":
+        return logits.softmax(-1)
+    return logits.sigmoid() if problem_type == "multi_label_classification" else logits
+
+
 def pool(states: torch.Tensor, pooling: str = "mean_min_max_std") -> torch.Tensor:
     """Statistics over time, as pooled heads read them.
 

@@ -286,10 +286,10 @@ def resolve(spelling: str) -> str:
         ('Jealousy & Envy', 'Jealousy & Envy')
         >>> resolve("Hope_Optimism")
         'Hope/Enthusiasm/Optimism'
-        >>> resolve("Aww")
+        >>> resolve("Aww")  # doctest: +IGNORE_EXCEPTION_DETAIL
         Traceback (most recent call last):
         ...
-        modeling_empathic.taxonomy.UnknownNameError: unknown name 'Aww'; nearest: Awe, Age, Pain
+        UnknownNameError: unknown name 'Aww'; nearest: Awe, Age, Pain
     """
     key = _key(spelling)
     if key in _INDEX:

@@ -40,7 +40,7 @@ def card(
     Args:
         corpus: Whose README it is.
         files: Built Parquet files with their rows, bytes and size in Arrow.
-        features: Configuration -> its columns.
+        features: Configuration -> the columns of its files.
         source: `name` and `revision` of what it was built from.
     """
     configs, infos, lines = {}, {}, []
@@ -51,7 +51,7 @@ def card(
         )
         split = SplitInfo(name=corpus.SPLIT, num_bytes=arrow_bytes, num_examples=rows)
         infos[name] = DatasetInfo(
-            features=features[name],
+            features=Features({**features[name], **corpus.CONFIG_FEATURES.get(name, {})}),
             splits=SplitDict({corpus.SPLIT: split}),
             download_size=size,
             dataset_size=arrow_bytes,
@@ -64,6 +64,9 @@ def card(
     DatasetInfosDict(infos).to_dataset_card_data(data)
     facts = corpus.FACTS
     citation = f"\n```bibtex\n{facts['citation'].strip()}\n```\n" if facts["citation"] else ""
+    described = data["dataset_info"]
+    for info in described if isinstance(described, list) else [described]:
+        info.update(facts)  # what `builder.info` says; datasets reads it and does not write it
     revision = f" at revision `{source['revision']}`" if source["revision"] else ""
     return f"""---
 {data.to_yaml()}

@@ -28,8 +28,9 @@ class Corpus:
         CONFIG_FILES: Configuration -> the built files it reads, as a glob.
         DEFAULT: The configuration that is loaded where none is named.
         BUILT_BY: The command that makes it.
+        CONFIG_FEATURES: Configuration -> columns that it declares otherwise than its files do.
         PUBLISHED: Counts of the whole corpus as its authors publish them, by the keys of `tally`.
-        FACTS: `description`, `citation`, `homepage`, `license`, for the card's text.
+        FACTS: `description`, `citation`, `homepage`, `license`, for the card and `builder.info`.
         CARD: Fields of the card's front matter beside those that are generated.
         NOTES: What a reader of the card has to know about the columns.
     """
@@ -39,6 +40,7 @@ class Corpus:
     CONFIG_FILES: ClassVar[dict[str, str]] = {"default": "data/*.parquet"}
     DEFAULT: ClassVar[str] = "default"
     BUILT_BY: ClassVar[str] = "emonet-voice bench build"
+    CONFIG_FEATURES: ClassVar[dict[str, dict[str, Any]]] = {}
     PUBLISHED: ClassVar[dict[str, int]]
     FACTS: ClassVar[dict[str, str]]
     CARD: ClassVar[dict[str, Any]]

@@ -1,7 +1,7 @@
 """Whether what an engine gave is a clip of Big: audio, whole, 3 to 30 s, loud enough, not clipped.
 
 What is checked of every clip: that it is audio, its sampling rate, length and samples; silence,
-clipping and the like, as `modeling_empathic.scoring.quality` judges them; that it does not end in
+clipping and the like, as `modeling_empathic.quality_empathic` judges them; that it does not end in
 the middle of a sound, and is not too short for its text. What is checked where the engine gives a
 transcript: the words, and by them the language, since the texts of two languages share few words.
 What cannot be checked without such a transcript: words and language. No check hears an accent, the
@@ -17,7 +17,7 @@ import numpy as np
 
 from modeling_empathic.audio import SAMPLE_RATE
 from modeling_empathic.containers_empathic import no_audio
-from modeling_empathic.scoring.quality import STEADY_DB, judge
+from modeling_empathic.quality_empathic import STEADY_DB, judge
 from modeling_empathic.taxonomy import UserError
 
 from .engines import Speech

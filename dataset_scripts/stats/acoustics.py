@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from dataset_scripts.stats.acoustic_columns import PREFIX
 from modeling_empathic.report.statistics import holm
-from modeling_empathic.taxonomy import BENCH_NAMES
+from modeling_empathic.taxonomy import BENCH_NAMES, UserError
 
 MIN_CLIPS = 5
 """An emotion with fewer clips has no effect size: resamples of so few say nothing."""
@@ -118,6 +118,7 @@ def differences(
         seed: Of the bootstrap; the same samples for all features.
 
     Raises:
+        UserError: scipy is not installed.
         ValueError: Lengths differ, a clip has no emotion, or there is no clip or no feature.
 
     Example:
@@ -175,7 +176,12 @@ def _measure(
     feature: str, values: np.ndarray, index: np.ndarray, names: list[str], weights: np.ndarray
 ) -> tuple[FeatureTest, list[Effect]]:
     """One feature: the test over all emotions, and the effects in the order of `names`."""
-    from scipy.special import chdtrc, ndtr  # comes with librosa, which the core needs
+    try:
+        from scipy.special import chdtrc, ndtr
+    except ImportError as error:
+        raise UserError(
+            'tests of acoustic features need scipy: pip install "emonet-voice[acoustics]"'
+        ) from error
 
     held = np.flatnonzero(np.isfinite(values))
     order = held[np.argsort(values[held], kind="stable")]

@@ -1,13 +1,11 @@
 """From the public release (one pickle a head) to one safetensors checkpoint.
 
 The public heads are `model_<STEM>_best.pth`: a state dict of `proj.{weight,bias}` and
-`mlp.{2,5,8,11}.{weight,bias}`, float32, some behind `_orig_mod.`. Pickles are opened here and
-nowhere else, with `weights_only=True`, so that they cannot run code.
+`mlp.{2,5,8,11}.{weight,bias}`, float32, some behind `_orig_mod.`; `pickles.py` opens them.
 """
 
 import os
 import shutil
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from transformers import WhisperConfig, WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from emonet_voice.hub.loose_heads import LooseHeads, lacking, list_heads
+from emonet_voice.hub.pickles import ConversionError, read_head, shapes_of
 from modeling_empathic.configuration_empathic import (
     DTYPES,
     EmpathicInsightConfig,
@@ -34,15 +33,8 @@ from modeling_empathic.taxonomy import (
     EMOTION_SCALE,
     QUALITIES,
     UnknownNameError,
-    UserError,
     resolve,
 )
-
-_PUBLIC_LAYER = {"mlp.2": "mlp.0", "mlp.5": "mlp.1", "mlp.8": "mlp.2", "mlp.11": "mlp.3"}
-
-
-class ConversionError(UserError):
-    """A source that cannot be converted faithfully; the message names the file and the reason."""
 
 
 @dataclass(frozen=True)
@@ -114,16 +106,16 @@ def convert(
     head_type, encoder_type = (getattr(torch, name) for name in stored)
     tensors = _encoder(encoder, whisper, encoder_type, hub)
     digests: dict[str, str] = {}
+    partial = output.with_name(f".{output.name}.converting")
 
     def loaded() -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
         for number, head in enumerate(files, start=1):
             digests[head.file.name] = sha256(head.file)
-            yield head.name, _load(head, head_type)
+            yield head.name, _load(head, head_type, partial)
             if progress is not None:
                 progress(head.name, number, len(files))
 
     output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f".{output.name}.converting")
     with locked(output):
         _refuse_taken(output)  # another run may have made it meanwhile
         shutil.rmtree(partial, ignore_errors=True)  # left by a conversion that was killed
@@ -184,8 +176,7 @@ def find_heads(
     chosen = []
     for name in names:
         path = _fetch(loose, files[name])
-        shapes = {key: tuple(value.shape) for key, value in _open(path, "meta").items()}
-        chosen.append(HeadFile(name, path, shapes))
+        chosen.append(HeadFile(name, path, shapes_of(path)))
     return chosen
 
 
@@ -243,9 +234,9 @@ def _meaning(name: str) -> dict[str, Any]:
     return {"scale": list(EMOTION_SCALE), "group": "attribute", "polarity": "unknown"}
 
 
-def _load(head: HeadFile, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+def _load(head: HeadFile, dtype: torch.dtype, folder: Path) -> dict[str, torch.Tensor]:
     """One head's tensors in the type to store, refused when a value is not finite."""
-    tensors = _open(head.file, "cpu")
+    tensors = read_head(head.file, folder / ".head.safetensors")
     for key in list(tensors):
         tensor = tensors[key].to(dtype)
         # NaN wins both ends, and unlike isfinite() this takes no second copy of the head.
@@ -253,53 +244,6 @@ def _load(head: HeadFile, dtype: torch.dtype) -> dict[str, torch.Tensor]:
             raise ConversionError(f"{head.file.name}: {key} holds NaN or Inf as {dtype}")
         tensors[key] = tensor
     return tensors
-
-
-def _open(path: Path, device: str) -> dict[str, torch.Tensor]:
-    """A public state dict under our names; `device="meta"` reads the shapes alone."""
-    _refuse_packed(path)
-    try:
-        state_dict = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ConversionError(
-            f"{path.name} is not a plain state dict and was not loaded: {reason}"
-        ) from error
-    if not isinstance(state_dict, dict) or not all(
-        isinstance(key, str) and isinstance(value, torch.Tensor)
-        for key, value in state_dict.items()
-    ):
-        raise ConversionError(f"{path.name} does not hold a dict of tensors")
-    if not all(t.layout is torch.strided and t.is_floating_point() for t in state_dict.values()):
-        raise ConversionError(f"{path.name} holds tensors that are not plain floating point")
-    n_bytes = sum(tensor.numel() * tensor.itemsize for tensor in state_dict.values())
-    if n_bytes > path.stat().st_size:  # one number, repeated: a kilobyte can stand for terabytes
-        raise ConversionError(f"{path.name} stands for {n_bytes:,} bytes, more than it holds")
-    renamed = {}
-    for key, tensor in state_dict.items():
-        layer, _, part = key.removeprefix("_orig_mod.").rpartition(".")
-        renamed[f"{_PUBLIC_LAYER.get(layer, layer)}.{part}"] = tensor
-    expected = {f"{layer}.{part}" for layer in ("proj", *_PUBLIC_LAYER.values())
-                for part in ("weight", "bias")}  # fmt: skip
-    if set(renamed) != expected or len(renamed) != len(state_dict):
-        raise ConversionError(
-            f"{path.name} is not a public head: its keys are {sorted(state_dict)[:12]}"
-        )
-    return renamed
-
-
-def _refuse_packed(path: Path) -> None:
-    """Refuses what `torch.load` would unpack to more than the file: torch itself packs nothing."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
-        raise ConversionError(
-            f"{path.name} is not a plain state dict and was not loaded: no archive of torch >= 1.6"
-        ) from None
-    packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
-    if packed or sum(member.file_size for member in members) > path.stat().st_size:
-        raise ConversionError(f"{path.name} is packed, as torch never does, and was not loaded")
 
 
 def _encoder(

@@ -19,6 +19,7 @@ from .outcomes import check_outcomes
 from .resampling import missing
 from .scores import MetricError, numbers, same_length
 from .student import two_sided_p
+from .taxonomy import resolve
 from .weighted import weighted_statistics
 
 _DESCRIPTION = """\
@@ -42,7 +43,8 @@ _INPUTS = """
 Args:
     predictions: One number a row (a clip and an emotion), None where the system gave none.
     references: One human rating, or mean of ratings, a row.
-    emotions (optional): The name of each row's emotion. Without it, pooled figures only.
+    emotions (optional): The name of each row's emotion, in any spelling of the taxonomy; another
+        is refused. Without it, pooled figures only.
     outcomes (optional): `scored`, `refused`, `unmapped`, `parse_error`, `transport_error` or
         `decode_error` a row. Rows that are not `scored` are counted and take no part.
     groups (optional): What to resample together, such as the voice of each row; "" for none.

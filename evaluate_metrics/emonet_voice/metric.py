@@ -11,6 +11,7 @@ from .floors import floors
 from .intervals import intervals
 from .outcomes import check_outcomes, count_outcomes, outcome_rates
 from .scores import SCALES, STATISTICS, MetricError, same_length, to_0_10
+from .taxonomy import BENCH_NAMES, UnknownNameError, resolve
 
 
 def compute(
@@ -35,8 +36,9 @@ def compute(
     Args:
         predictions: One number a row, None or NaN where there is none.
         references: One number a row: a rating, or the mean of several raters.
-        emotions: The name of each row's emotion, in any spelling that is the same throughout.
-            Without them there are no figures by emotion, and no macro ones.
+        emotions: The name of each row's emotion, in any spelling of the taxonomy (or of one of its
+            attributes, such as Arousal). Without them there are no figures by emotion, and no
+            macro ones.
         outcomes: One of `OUTCOMES` a row; all are `scored` if left out.
         groups: What to resample together: a voice, a speaker, a clip; None or `""` for a row that
             stands for itself. Without them rows are resampled.
@@ -52,7 +54,8 @@ def compute(
 
         - `mae`, `rmse`, `pearson`, `spearman`: pooled over rows, as probably in Table 5.
         - `macro_mae`, ...: means over the emotions where they are defined, as of Table 6.
-        - `per_emotion`: of each emotion the four, `n` rows they rest on, and its `outcomes`.
+        - `per_emotion`: of each emotion, named as in the taxonomy, the four, `n` rows they rest on,
+          and its `outcomes`.
         - `intervals`: `low`, `high` and `n_undefined` (resamples without a value) of all of these,
           and under `bootstrap` how they were made.
         - `outcomes`: rows of each outcome, `rows`, `refusal_rate`, `failure_rate`; of the scored
@@ -62,8 +65,8 @@ def compute(
         - `undefined`: the reason for each NaN, and how many emotions a macro figure leaves out.
 
     Raises:
-        MetricError: Columns of unequal length, an unknown scale or outcome, a row without an
-            emotion, a reference off its scale.
+        MetricError: Columns of unequal length, an unknown scale, outcome or emotion, a row without
+            an emotion, a reference off its scale.
 
     Example:
         >>> figures = compute(
@@ -114,10 +117,21 @@ def compute(
 
 
 def _checked_names(emotions: Sequence[str] | None) -> list[str] | None:
-    for row, name in enumerate(() if emotions is None else emotions):
+    """Names as in the taxonomy: a misspelt one would be an emotion of its own in every mean."""
+    if emotions is None:
+        return None
+    known: dict[str, str] = {}
+    for row, name in enumerate(emotions):
         if not isinstance(name, str) or not name:
             raise MetricError(f"emotion {name!r} (row {row}) is not a name")
-    return None if emotions is None else [str(name) for name in emotions]
+        if name not in known:
+            try:
+                known[name] = resolve(name)
+            except UnknownNameError as error:
+                raise MetricError(
+                    f"emotion (row {row}): {error}. Choose from {', '.join(BENCH_NAMES)}"
+                ) from None
+    return [known[name] for name in emotions]
 
 
 def _refuse_off_scale(references: np.ndarray, scale: str) -> None:

@@ -66,7 +66,7 @@ def score_files(
     Yields:
         Rows as in the score file: `path`, `clip_id` (SHA-256 of the file), `start_s` and `end_s`
         of the window, `duration_s` of the clip, one score a head on its native scale, `quality`
-        (what makes them doubtful, see `quality.judge`; `""` if nothing does), `outcome`
+        (what makes them doubtful, see `quality_empathic.judge`; `""` if nothing does), `outcome`
         (`"scored"`, `"no_speech"` or `"decode_error"`) and `error`; behind `clip_id`, with separate
         channels `channel` (from 1), with turns `speaker`.
 

@@ -10,13 +10,18 @@ def score_windows(model: Any, features: Any) -> npt.NDArray[np.float32]:
     """Scores of log-mel features `(windows, mel_bins, 3000)` on the model's device.
 
     Returns:
-        `(windows, heads)` float32, on the heads' own scales.
+        `(windows, heads)` float32, on the heads' own scales; of a classifier, probabilities.
     """
     import torch
 
+    from modeling_empathic.stacks_empathic import probabilities
+
     with torch.inference_mode():
         states = encode_windows(model, features)
-        scores: npt.NDArray[np.float32] = model(encoder_states=states).logits.float().cpu().numpy()
+        logits = model(encoder_states=states).logits.float()
+        scores: npt.NDArray[np.float32] = (
+            probabilities(logits, model.config.problem_type).cpu().numpy()
+        )
         return scores
 
 

@@ -161,11 +161,14 @@ def describe(model: Any, extractor: Any, name: str, revision: str) -> dict[str, 
     from modeling_empathic.audio import MIN_TAIL_S, SAMPLE_RATE
 
     window_s = extractor.n_samples / SAMPLE_RATE
+    problem = model.config.problem_type
     return {
         "model": name,
         "revision": revision,
         "heads": list(model.config.head_names),
         "scales": {head["name"]: list(head["scale"]) for head in model.config.heads},
+        # What a classifier says are probabilities.
+        **({} if problem == "regression" else {"problem_type": problem}),
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": model.device.type,
         "package_version": __version__,

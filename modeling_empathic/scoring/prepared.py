@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from modeling_empathic.audio import SAMPLE_RATE, AudioError
 from modeling_empathic.mixing_empathic import MIN_DURATION_S
+from modeling_empathic.quality_empathic import judge
 
 from .aggregates import Row
 from .cuts import Cuts
 from .listing import AnyPath
 from .names import path_text
-from .quality import judge
 from .reading import opened
 from .stream import Stream, Window
 from .vad import MIN_SPEECH_S, speech_s

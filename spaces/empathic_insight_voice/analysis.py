@@ -10,8 +10,8 @@ import numpy as np
 from decoding import read_apart
 from emonet.acoustics import HOP_S, blocks, joined, summarise
 from emonet.audio import MIN_TAIL_S, SAMPLE_RATE, AudioError, Sound, windows
+from emonet.quality_empathic import judge
 from emonet.reference_scores import percentiles, z_scores
-from emonet.scoring.quality import judge
 from emonet.taxonomy import EMODB_CLASSES, RAVDESS_CLASSES, to_0_10
 from families import FAMILY, OTHER
 from voice_model import (

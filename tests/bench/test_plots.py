@@ -217,7 +217,7 @@ def test_alpha_without_a_shared_emotion_is_drawn_and_nan(tmp_path, result):
 
 
 def test_long_and_odd_names_are_shown_as_they_are(tmp_path):
-    pairs = made(("A $1 name$ that is longer than any of the 42 categories", "Pain"))
+    pairs = made((max(EMOTION_NAMES, key=len), "Pain"))
     drawn = result_of(pairs, "a $system$ with a long name and a_b^c")
     plot_emotions(drawn, tmp_path / "bars.png")
     plot_heat([drawn], {}, tmp_path / "heat.png")

@@ -17,9 +17,10 @@ from pyarrow import parquet
 from dataset_scripts.building import shards
 from dataset_scripts.building.build import build
 from dataset_scripts.building.manifest import BuildError
+from dataset_scripts.corpora.bench import EMOTION, EmoNetVoiceBench
 from dataset_scripts.corpora.clips import Acoustics
 from modeling_empathic.report.files import locked
-from modeling_empathic.taxonomy import UserError
+from modeling_empathic.taxonomy import BENCH_NAMES, EMOTION_NAMES, UserError
 from tests.support.places import REPOSITORY
 from tests.support.raw_release_maker import make_raw_release, rewrite
 
@@ -78,6 +79,19 @@ def test_every_configuration_loads_from_the_folder_streamed_or_not(built, tmp_pa
     assert list(load(built, config, tmp_path, streaming=True)) == list(loaded)
 
 
+@pytest.mark.parametrize("config", CONFIG_FILES)
+def test_the_builder_knows_description_citation_homepage_and_licence(built, config, tmp_path):
+    info = datasets.load_dataset_builder(str(built), config, cache_dir=str(tmp_path)).info
+    assert {name: getattr(info, name) for name in EmoNetVoiceBench.FACTS} == EmoNetVoiceBench.FACTS
+
+
+def test_default_has_the_names_of_its_40_emotions_and_no_more(built, tmp_path):
+    for streaming in (False, True):
+        rows = load(built, "default", tmp_path, streaming=streaming)
+        assert rows.features["emotion"].names == list(EMOTION_NAMES)
+        assert {row["emotion"] for row in rows.select_columns("emotion")} == set(range(40))
+
+
 def test_default_is_the_default(built):
     assert datasets.get_dataset_config_names(str(built)) == [
         "all",
@@ -121,10 +135,13 @@ def test_the_features_of_the_card_are_those_of_every_file(built):
         features = datasets.Features._from_yaml_list(info[config]["features"])
         files = list(built.glob(pattern))
         assert files
+        names = list(EMOTION_NAMES if config == "default" else BENCH_NAMES)
+        assert features["emotion"].names == names  # those that the configuration has
+        whole = datasets.Features({**features, "emotion": EMOTION})
         for file in files:
             schema = parquet.read_schema(file)
-            assert datasets.Features.from_arrow_schema(schema) == features
-            assert features.arrow_schema == schema
+            assert datasets.Features.from_arrow_schema(schema) == whole
+            assert whole.arrow_schema == schema
         assert info[config]["splits"][0]["num_examples"] == ROWS[config]
 
 

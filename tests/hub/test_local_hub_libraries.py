@@ -168,7 +168,20 @@ def test_a_model_is_pushed_with_its_code(client, used):
         "loaded.push_to_hub('laion/pushed')\n"
         "result = list_repo_files('laion/pushed')"
     )
+    card = client(
+        "from huggingface_hub import ModelCard\n"
+        "card = ModelCard.load('laion/pushed')\n"
+        "made = card.data.to_dict()\n"
+        "card.data.pipeline_tag, card.data.license = 'other', 'mit'\n"
+        "card.push_to_hub('laion/pushed')\n"
+        "loaded.save_pretrained('again', push_to_hub=True, repo_id='laion/pushed')\n"
+        "result = [made, ModelCard.load('laion/pushed').data.to_dict()]"
+    )
     assert {"config.json", "modeling_empathic.py", "model.safetensors.index.json"} <= {*files}
+    made, changed = card
+    assert (made["pipeline_tag"], made["library_name"]) == ("audio-classification", "transformers")
+    assert {"empathic_insight", "speech-emotion-recognition"} <= {*made["tags"]}
+    assert changed == made | {"pipeline_tag": "other", "license": "mit"}  # what it says stays
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("evaluate"), reason="evaluate is not installed")

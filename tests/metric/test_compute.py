@@ -20,6 +20,7 @@ from evaluate_metrics.emonet_voice import (
     floors,
     rows_by_emotion,
 )
+from modeling_empathic.taxonomy import EMOTION_NAMES
 
 NAMES = list(STATISTICS)
 KEYS = [
@@ -33,7 +34,7 @@ def made(n=60, seed=0):
     rng = np.random.default_rng(seed)
     references = rng.choice([0, 2.5, 10 / 3, 5, 7.5, 10], n)
     predictions = np.clip(references + rng.normal(scale=4, size=n), 0, 10)
-    return predictions, references, [f"emotion {i % 4}" for i in range(n)]
+    return predictions, references, [EMOTION_NAMES[i % 4] for i in range(n)]
 
 
 def run(*columns, **settings):
@@ -78,7 +79,7 @@ def test_statistics_equal_pandas_scipy_and_scikit_learn_by_emotion():
 
 def test_pooled_and_macro_can_rank_two_systems_differently():
     references = [0, 0, 5, 5, 5, 5, 10, 10]
-    names = ["rare"] * 4 + ["common"] * 4
+    names = ["Awe"] * 4 + ["Pain"] * 4
     knows_names = [1, 2, 1, 2, 8, 9, 8, 9]
     hears = [1, 2, 3, 4, 1, 2, 3, 4]
     of_names, of_voices = run(knows_names, references, names), run(hears, references, names)
@@ -87,7 +88,7 @@ def test_pooled_and_macro_can_rank_two_systems_differently():
 
 
 def test_headline_is_flat_and_repeats_the_figures():
-    result = run([1, 2, 3, None], [1, 3, 2, 5], ["a", "a", "a", "b"])
+    result = run([1, 2, 3, None], [1, 3, 2, 5], ["Awe", "Awe", "Awe", "Pain"])
     assert {name: result["headline"][name] for name in NAMES} == {n: result[n] for n in NAMES}
     rest = {"rows": 4, "used": 3, "emotions": 2, "emotions_left_out": 1}
     assert {name: result["headline"][name] for name in rest} == rest
@@ -172,6 +173,12 @@ def test_every_row_has_exactly_one_outcome(outcomes):
     assert sum(result[name] for name in OUTCOMES) == result["rows"] == n
 
 
+def test_every_spelling_of_an_emotion_is_that_emotion():
+    spellings = ["Pleasure/Ecstasy", "Pleasure_Ecstasy", "pleasure ecstasy", "Pleasure"]
+    result = run([1, 2, 3, 4], [4, 3, 2, 1], spellings)["per_emotion"]
+    assert {name: row["n"] for name, row in result.items()} == {"Pleasure/Ecstasy": 4}
+
+
 # --- Undefined ------------------------------------------------------------------------------------
 
 
@@ -180,8 +187,8 @@ def test_every_row_has_exactly_one_outcome(outcomes):
     [
         ([], []),
         ([], [], []),
-        ([None, None], [1, 2], ["a", "b"]),
-        ([1, 2], [1, 2], ["a", "b"], ["refused", "refused"]),
+        ([None, None], [1, 2], ["Awe", "Pain"]),
+        ([1, 2], [1, 2], ["Awe", "Pain"], ["refused", "refused"]),
     ],
 )
 def test_without_anything_scored_all_is_nan_with_reasons(columns):
@@ -194,17 +201,17 @@ def test_without_anything_scored_all_is_nan_with_reasons(columns):
 
 
 def test_one_clip_has_errors_and_no_correlation():
-    result = compute([3], [5], ["a"], n_resamples=10)
+    result = compute([3], [5], ["Awe"], n_resamples=10)
     assert result["mae"] == result["macro_rmse"] == 2
-    assert result["undefined"]["per_emotion"]["a"] == dict.fromkeys(
+    assert result["undefined"]["per_emotion"]["Awe"] == dict.fromkeys(
         ["pearson", "spearman"], "1 row; at least two are needed"
     )
 
 
 def test_macro_leaves_out_emotions_without_a_value_and_says_which():
-    result = run([1, 2, 3, 5, 5], [1, 2, 3, 0, 10], ["a", "a", "a", "flat", "flat"])
+    result = run([1, 2, 3, 5, 5], [1, 2, 3, 0, 10], ["Awe", "Awe", "Awe", "Pain", "Pain"])
     assert result["macro_pearson"] == pytest.approx(1)
-    assert result["undefined"]["macro_pearson"] == "1 of 2 emotions left out: flat"
+    assert result["undefined"]["macro_pearson"] == "1 of 2 emotions left out: Pain"
     assert result["macro_mae"] == 2.5
     assert "macro_mae" not in result["undefined"]
 
@@ -272,7 +279,8 @@ def test_columns_may_be_series_with_any_index():
         (([1, 2], [1]), {}, "2 predictions, 1 references"),
         (([1], [1], ["a", "b"]), {}, "1 predictions, 1 references, 2 emotions"),
         (([1], [1], [""]), {}, r"emotion '' \(row 0\) is not a name"),
-        (([1, 1], [1, 1], ["a", 3]), {}, r"emotion 3 \(row 1\) is not a name"),
+        (([1, 1], [1, 1], ["Awe", 3]), {}, r"emotion 3 \(row 1\) is not a name"),
+        (([1, 1], [1, 1], ["Awe", "Angre"]), {}, "row 1.*'Angre'; nearest: Anger, .* from Am"),
         (([1], [1], None, ["lost"]), {}, r"outcome 'lost' \(row 0\) is not one of scored, refused"),
         (([1], [1]), {"scale": "0-100"}, "scale '0-100' is not one of 0-10, 0-4"),
         (([1], [1]), {"reference_scale": "mean"}, "scale 'mean' is not one of"),

@@ -193,7 +193,7 @@ def test_it_combines_with_other_metrics_and_with_itself(metric, tmp_path, expect
     result = metric(
         "both = evaluate.combine([path, other])\n"
         "result = [both.compute(**columns)]\n"
-        "both.add_batch(**columns, emotions=['x', 'x', 'y'], outcomes=None, groups=None)\n"
+        "both.add_batch(**columns, emotions=['Awe', 'Awe', 'Pain'], outcomes=None, groups=None)\n"
         "result.append(both.compute())\n"
         "same = evaluate.combine({'one': metric, 'two': evaluate.load(path)})\n"
         "result.append(same.compute(**rows, **settings))",
@@ -205,7 +205,7 @@ def test_it_combines_with_other_metrics_and_with_itself(metric, tmp_path, expect
     )
     assert plain(result[0]) == plain(core.compute(**columns) | {"other": -8})
     assert plain(result[1]) == plain(
-        core.compute(**columns, emotions=["x", "x", "y"]) | {"other": -8}
+        core.compute(**columns, emotions=["Awe", "Awe", "Pain"]) | {"other": -8}
     )
     assert plain(result[2]) == {
         f"{prefix}_{key}": value for prefix in ("one", "two") for key, value in expected.items()
@@ -219,6 +219,7 @@ def test_it_combines_with_other_metrics_and_with_itself(metric, tmp_path, expect
     ("given", "message"),
     [
         ({"predictions": [1]}, "predictions and references are both needed"),
+        ({"predictions": [1], "references": [1], "emotions": ["Angre"]}, "nearest: Anger, "),
         ({"emotions": ["a"]}, "predictions and references are both needed"),
         ({"predictions": [1, 2], "references": [1]}, "2 predictions, 1 references"),
         ({"predictions": [1], "references": [1], "outcomes": ["x"]}, "'x' (row 0) is not one of"),
@@ -237,7 +238,7 @@ def test_a_mistake_is_named_and_the_metric_still_works(metric, given, message, e
 def test_a_batch_without_emotions_beside_one_with_them_is_refused(metric):
     metric("metric.add_batch(predictions=[1], references=[1])")
     with pytest.raises(ClientError, match="emotion '' "):
-        metric("metric.compute(predictions=[1], references=[1], emotions=['a'])")
+        metric("metric.compute(predictions=[1], references=[1], emotions=['Awe'])")
 
 
 # --- What ships -----------------------------------------------------------------------------------
@@ -265,7 +266,7 @@ def test_compute_hides_no_keyword():
 def test_the_core_needs_nothing_but_numpy():
     code = (
         "import sys, evaluate_metrics.emonet_voice as core\n"
-        "core.compute([1, 2], [1, 2], ['a', 'a'])\n"
+        "core.compute([1, 2], [1, 2], ['Awe', 'Awe'])\n"
         "heavy = {'evaluate', 'datasets', 'scipy', 'pandas', 'pyarrow', 'torch', 'transformers'}\n"
         "sys.exit(str(heavy & {*sys.modules}) if heavy & {*sys.modules} else 0)"
     )

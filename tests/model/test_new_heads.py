@@ -5,9 +5,13 @@ import torch
 from transformers import AutoConfig, AutoModel, AutoModelForAudioClassification
 
 from modeling_empathic import EmpathicInsightConfig, EmpathicInsightModel, HeadError
-from modeling_empathic.pipeline_empathic import probabilities
+from modeling_empathic.scoring.clips import score_files
+from modeling_empathic.scoring.loading import load_model
+from modeling_empathic.stacks_empathic import probabilities
+from tests.support.places import REPOSITORY
 from tests.support.tiny import tiny_model
 
+CLIP = REPOSITORY / "examples" / "clips" / "de_anger.flac"
 LABELS = {0: "angry", 1: "calm", 2: "Awe"}
 EVERY_DOOR = pytest.mark.parametrize(
     "door", [EmpathicInsightModel, AutoModel, AutoModelForAudioClassification]
@@ -107,6 +111,31 @@ def test_classes_come_out_as_probabilities():
     assert probabilities(logits, "single_label_classification").sum() == pytest.approx(1)
     assert torch.equal(probabilities(logits, "multi_label_classification"), logits.sigmoid())
     assert torch.equal(probabilities(logits, "regression"), logits)
+
+
+@pytest.mark.parametrize("problem", ["single_label_classification", "multi_label_classification"])
+def test_score_and_the_pipeline_say_the_same_probabilities(model_folder, tmp_path, problem):
+    from transformers import WhisperFeatureExtractor, pipeline
+
+    EmpathicInsightModel.from_pretrained(
+        model_folder,
+        num_labels=3,
+        id2label=LABELS,
+        problem_type=problem,
+        ignore_mismatched_sizes=True,
+    ).save_pretrained(tmp_path)
+    WhisperFeatureExtractor().save_pretrained(tmp_path)
+    options = {"revision": None, "heads": [], "device": "cpu", "dtype": "auto"}
+    model, extractor, provenance = load_model(str(tmp_path), **options)
+    (row,) = score_files([CLIP], model, extractor)
+    scores = {name: row[name] for name in LABELS.values()}
+    assert all(0 < score < 1 for score in scores.values())
+    if problem == "single_label_classification":
+        assert sum(scores.values()) == pytest.approx(1)
+    assert provenance["problem_type"] == problem
+    assert set(map(tuple, provenance["scales"].values())) == {(0.0, 1.0)}
+    said = pipeline("voice-emotion", model=str(tmp_path))(str(CLIP))
+    assert {one["label"]: one["score"] for one in said} == pytest.approx(scores, abs=1e-5)
 
 
 @pytest.mark.parametrize(

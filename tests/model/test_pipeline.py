@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from modeling_empathic import AudioError, EmpathicInsightModel, EmpathicInsightPipeline
+from modeling_empathic import (
+    AudioError,
+    EmpathicInsightModel,
+    EmpathicInsightPipeline,
+    load_audio,
+)
+from tests.support.places import REPOSITORY
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +98,35 @@ def test_a_batch_gives_the_scores_of_single_calls(voice_emotion, tone):
     together = voice_emotion([clip.copy() for clip in clips], batch_size=2)
     for result, clip in zip(together, clips, strict=True):
         assert scores(result) == pytest.approx(scores(voice_emotion(clip)), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda speech: speech, ""),
+        (lambda speech: 0.001 * speech, "too quiet"),
+        (lambda speech: np.clip(30 * speech, -1, 1), "clipped"),
+        (lambda speech: speech + np.float32(0.2), "DC offset"),
+        (lambda speech: np.stack([speech, -0.9 * speech]), "channels cancel"),
+    ],
+)
+def test_what_makes_scores_doubtful_is_said_and_warned_about(voice_emotion, change, said, recwarn):
+    samples = change(load_audio(REPOSITORY / "examples" / "clips" / "de_anger.flac"))
+    rows = voice_emotion(samples.astype(np.float32), sampling_rate=16_000, top_k=2)
+    assert [row["quality"] for row in rows] == [said] * 2
+    warned = [str(w.message) for w in recwarn if "doubtful" in str(w.message)]
+    assert warned == ([f"the scores of a recording are doubtful: {said}"] if said else [])
+
+
+def test_each_window_has_its_own_doubts(voice_emotion):
+    speech = np.tile(load_audio(REPOSITORY / "examples" / "clips" / "de_anger.flac"), 20)[:480_000]
+    recording = np.concatenate([speech, 0.001 * speech[:80_000]])
+    each = voice_emotion(recording, sampling_rate=16_000, long_audio="each")
+    assert "too quiet" not in each[0]["quality"]
+    assert each[1]["quality"] == "too quiet"
+    assert set(each[0]["scores"][0]) == {"label", "score"}
+    (first, *_) = voice_emotion(recording, sampling_rate=16_000)
+    assert first["quality"].endswith("too quiet")
 
 
 def test_a_bad_recording_is_an_audio_error(voice_emotion):

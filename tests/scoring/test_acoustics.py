@@ -5,6 +5,7 @@ import io
 import math
 import os
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from modeling_empathic.acoustics import (
 )
 from modeling_empathic.acoustics_files import acoustics_files, acoustics_pool
 from modeling_empathic.audio import AudioError
+from modeling_empathic.taxonomy import UserError
 
 RATE = 16_000
 
@@ -56,6 +58,14 @@ def test_the_pitch_of_a_voice_is_found_within_one_percent(f0_hz):
 def test_the_range_of_a_glide_is_nine_tenths_of_it():
     octave = 150 * 2 ** np.linspace(0, 1, 3 * RATE)
     assert acoustics(voice(octave, 3.0))["f0_range_st"] == pytest.approx(0.9 * 12, abs=0.5)
+
+
+def test_without_librosa_the_extra_that_brings_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "librosa", None)
+    with pytest.raises(UserError, match=r'pip install "emonet-voice\[acoustics\]"'):
+        acoustics(voice(200))
+    with pytest.raises(UserError, match="acoustics"):
+        list(acoustics_files(["clip.wav"]))
 
 
 def test_hiss_has_no_pitch():

@@ -6,7 +6,7 @@ import soundfile
 
 from benchmarks.quality import cases
 from modeling_empathic.audio import load_audio
-from modeling_empathic.scoring.quality import JUDGEMENTS, judge
+from modeling_empathic.quality_empathic import JUDGEMENTS, judge
 from tests.support.places import REPOSITORY
 
 RATE = 16_000

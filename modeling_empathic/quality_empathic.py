@@ -8,6 +8,8 @@ depend on the model, and never keeps a clip from being scored; it only says what
 rhythm (a loop returns exactly). `benchmarks/results/quality.json` has how much of made music that
 finds, and how many real clips it is wrong about: one in a hundred, of a voice that hums or sings.
 Free rhythm, noise in syllables and animals pass.
+
+Numpy only, flat: it ships to the Hub as remote code.
 """
 
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..audio import SAMPLE_RATE
+from .audio import SAMPLE_RATE
 
 FRAME, HOP = 400, 160  # 25 ms every 10 ms, as the log-mel features
 LOUD_FRAMES = 10  # 100 ms: a click is no speech

@@ -1,1 +1,0 @@
-../../../../modeling_empathic/scoring/quality.py
