@@ -31,6 +31,7 @@ from .cuts import Cuts
 from .forward import score_windows
 from .listing import AnyPath, ScoringError, find_audio
 from .names import path_text
+from .profiling import timed
 from .quality import judge
 from .reading import Budget, opened
 
@@ -195,7 +196,7 @@ def prepare_clip(
     name = (name_of or path_text)(path)
     clip_id = None
     try:
-        with opened(path) as (file, clip_id):
+        with timed("decode"), opened(path) as (file, clip_id):
             if name in done and done[name] == clip_id:
                 return None
             limits: dict[str, Any] = {"max_duration_s": MAX_DURATION_S, "reserve": reserve}
@@ -224,14 +225,18 @@ def prepare_clip(
             window = samples[span]
             heard.append(window)
             times = (span.start / SAMPLE_RATE, span.stop / SAMPLE_RATE, duration_s)
-            clip.rows.append(_row(start, heads, *times, quality=judge(window, sound.notes)))
+            with timed("decode"):
+                quality = judge(window, sound.notes)
+            clip.rows.append(_row(start, heads, *times, quality=quality))
     clip.rows += failed
 
     def features(window: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         length = (
             {"max_length": min(len(window) + SILENCE, feature_extractor.n_samples)} if cut else {}
         )
-        heard = feature_extractor(window, sampling_rate=SAMPLE_RATE, return_tensors="np", **length)
+        options: dict[str, Any] = {"sampling_rate": SAMPLE_RATE, "return_tensors": "np"}
+        with timed("mel"):
+            heard = feature_extractor(window, **options, **length)
         array: npt.NDArray[np.float32] = heard["input_features"][0]
         return array
 
@@ -305,7 +310,8 @@ def prefetch(
         waiting_bytes -= size
         if budget:
             budget.turn(number)
-        return future.result()
+        with timed("wait"):
+            return future.result()
 
     try:
         for number, item in enumerate(items):

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .profiling import timed
+
 
 def score_windows(model: Any, features: Any) -> npt.NDArray[np.float32]:
     """Scores of log-mel features `(windows, mel_bins, 3000)` on the model's device.
@@ -15,8 +17,11 @@ def score_windows(model: Any, features: Any) -> npt.NDArray[np.float32]:
     import torch
 
     with torch.inference_mode():
-        states = encode_windows(model, features)
-        scores: npt.NDArray[np.float32] = model(encoder_states=states).logits.float().cpu().numpy()
+        with timed("encoder", model.device.type):
+            states = encode_windows(model, features)
+        with timed("heads", model.device.type):
+            logits = model(encoder_states=states).logits
+            scores: npt.NDArray[np.float32] = logits.float().cpu().numpy()
         return scores
 
 
