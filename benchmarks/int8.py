@@ -81,7 +81,9 @@ def head_ways() -> list[dict[str, Any]]:
     note("bfloat16, one matrix", lambda x: torch.nn.functional.linear(x, weight), 2 * n_bytes)
     weight = weight[:0]  # lets go of it
     note("int8 weights, torch's own product", layer, n_bytes)
-    note("… states in float32", layer, n_bytes, torch.float32)
+    wide = layer.scale.float()
+    note("… of states in float32", lambda x: torch._weight_int8pack_mm(x, layer.weight, wide),
+         n_bytes, torch.float32)  # fmt: skip
 
     def widened(states: Any) -> Any:
         parts = [states @ rows.bfloat16().T for rows in layer.weight.split(UNITS)]

@@ -33,7 +33,10 @@ class Int8Linear(nn.Module):
         """`(batch, n_in)` to `(batch, n_out)`, in the type of the inputs."""
         packed = getattr(torch, "_weight_int8pack_mm", None)
         if packed and inputs.device.type == "cpu" and not inputs.requires_grad:
-            product = packed(inputs.contiguous(), self.weight, self.scale.to(inputs.dtype))
+            # In bfloat16 whatever the inputs are: of float32 it is ten times slower
+            # (`benchmarks/README.md`, int8).
+            half = inputs.to(torch.bfloat16).contiguous()
+            product = packed(half, self.weight, self.scale.to(half.dtype)).to(inputs.dtype)
         else:
             product = torch.cat(
                 [inputs @ rows.to(inputs.dtype).T for rows in self.weight.split(_ROWS)], dim=-1

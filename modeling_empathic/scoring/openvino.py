@@ -2,6 +2,7 @@
 
 import ctypes
 import hashlib
+import io
 import sys
 import warnings
 from collections.abc import Iterator
@@ -9,7 +10,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -79,8 +79,10 @@ def _compiled(encoder: Any, precision: str, file: Path | None) -> Any:
     if file is not None:
         with suppress(OSError, RuntimeError):  # a full disk, a folder that nobody may write to
             file.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(file) as temporary:
-                temporary.write_bytes(compiled.export_model().getbuffer())
+            blob = compiled.export_model().getbuffer()
+            with replacing(file) as temporary, temporary.open("wb") as stream:
+                stream.write(blob)
+                stream.write(hashlib.sha256(blob).digest())
     return compiled
 
 
@@ -91,9 +93,13 @@ def _kept(file: Path | None) -> Any:
     if file is None or not file.is_file():
         return None
     try:
-        mapped = openvino.Tensor(np.memmap(file, np.uint8, "r"), shared_memory=True)
-        return openvino.Core().import_model(mapped, "CPU")
-    except (RuntimeError, ValueError, OSError):  # cut short, or of another build
+        whole = file.read_bytes()
+        blob, digest = memoryview(whole)[:-32], whole[-32:]
+        if hashlib.sha256(blob).digest() != digest:  # OpenVINO would read on beyond its end
+            return None
+        # A copy of its own: of memory that is shared with us it would not say how long it reads it.
+        return openvino.Core().import_model(io.BytesIO(blob), "CPU")
+    except (RuntimeError, ValueError, OSError):  # empty, or of another build
         return None
 
 
