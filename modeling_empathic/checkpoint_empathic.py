@@ -4,11 +4,13 @@ On disk every tensor carries its head's name (`heads.Anger.proj.weight`), and ev
 shard of its own: `heads=["Anger"]` reads (and downloads) 295 MB instead of 11.8 GB, and a missing
 head can be named. In memory the heads' first layers are one matrix, because one wide product is
 what the hardware is good at. `benchmarks/README.md` has the measurements behind this choice.
+
+transformers is imported for what is its own only: `score` reads models without it, in a third of
+the time.
 """
 
-import copy
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,102 +18,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import PreTrainedConfig
-from transformers.utils import logging
 
-from .configuration_empathic import EmpathicInsightConfig
-from .heads_empathic import HEAD_KINDS, LABEL_KEYS, HeadError, canonical, label_names, problem_of
+from .heads_empathic import HeadError, HeadLayout
 from .mapping_empathic import map_rows
-from .source_empathic import HUB_KEYS, Source
+from .plan_empathic import HEAD_TENSOR, Plan
+from .source_empathic import Source
 
-# What Auto classes and older callers pass along and we have no use for.
-_IGNORED_KEYS = (
-    "_commit_hash",
-    "_from_auto",
-    "_from_pipeline",
-    "code_revision",
-    "trust_remote_code",
-    "weights_only",
-)
 _FLOATS = ("F64", "F32", "F16", "BF16")  # as safetensors calls them
-_HEAD_TENSOR = re.compile(r"heads\.(?P<head>.+)\.(?P<key>(?:proj|mlp\.\d+)\.(?:weight|bias))")
 _COPIERS = 4  # files read at once: first touch of new memory is what takes the time
-
-
-@dataclass
-class Plan:
-    """What is to be read of a checkpoint.
-
-    Attributes:
-        config: The configuration, of the heads that were asked for.
-        new: Those of its heads that the checkpoint does not have.
-        stored: The configuration of the checkpoint, with all of its heads.
-        dtypes: Types of the heads and of the encoder.
-        kwargs: The rest, for `PreTrainedModel.from_pretrained(None, ...)`.
-    """
-
-    config: EmpathicInsightConfig
-    new: set[str]
-    stored: EmpathicInsightConfig
-    dtypes: tuple[torch.dtype, torch.dtype]
-    kwargs: dict[str, Any]
-
-
-def plan(source: Source, names: list[str] | None, kwargs: dict[str, Any]) -> Plan:
-    """Decides from configuration and index, before a weight is read.
-
-    Args:
-        source: Where the checkpoint is.
-        names: Heads to read, any spelling; `None` for all of the configuration.
-        kwargs: Those of `from_pretrained`.
-
-    Raises:
-        HeadError: See [`EmpathicInsightModel.from_pretrained`].
-        OSError: No weights in safetensors.
-        ValueError: Another format, a weights variant or a type that this loader does not know.
-    """
-    kwargs = {key: kwargs[key] for key in kwargs if key not in (*_IGNORED_KEYS, *HUB_KEYS)}
-    if kwargs.pop("variant", None) is not None:
-        raise ValueError("these checkpoints have no variants; use revision= or another folder")
-    if kwargs.pop("use_safetensors", None) is False:
-        raise ValueError("use_safetensors=False: pickles can run code, only safetensors are read")
-    may_be_new = bool(kwargs.pop("ignore_mismatched_sizes", False))
-    labels = {key: kwargs.pop(key) for key in LABEL_KEYS if key in kwargs}
-    fields = EmpathicInsightConfig.default_fields()
-    own = {key: kwargs.pop(key) for key in list(kwargs) if key in fields}
-    stored = EmpathicInsightConfig.from_pretrained(source.path_or_id, **source.hub)
-    config = copy.deepcopy(kwargs.pop("config", None))
-    if not isinstance(config, PreTrainedConfig):  # remote code may come with a twin of our class
-        origin = source.path_or_id if config is None else config
-        config = EmpathicInsightConfig.from_pretrained(origin, **source.hub, **own)
-    else:
-        for key, value in own.items():  # an Auto class has read it, and not all of these
-            setattr(config, key, value)
-    if names is not None and may_be_new and not isinstance(names, str):
-        known = stored.head_names
-        names = [canonical(name) if canonical(name) in known else name for name in names]
-        config = config.with_labels(names, labels.get("problem_type") or "regression")
-    elif names is not None:
-        config = config.subset(names)
-    elif asked := label_names(labels):
-        config = config.with_labels(asked, labels.get("problem_type"))
-    elif labels.get("problem_type"):
-        config.problem_type = problem_of(labels["problem_type"])
-    if not config.heads:
-        raise HeadError("the configuration has no heads")
-    new = {name for name in config.head_names if name not in stored.head_names}
-    if new and not may_be_new:
-        raise HeadError(
-            f"the checkpoint has no heads {', '.join(sorted(new)[:7])}: "
-            "ignore_mismatched_sizes=True makes new, untrained ones; heads=[...] chooses among "
-            f"its own, {', '.join(stored.head_names[:7])}, ..."
-        )
-    check_names(stored.head_names, _heads_in(source.files, stored))
-    if "attn_implementation" in kwargs:
-        config._attn_implementation = kwargs.pop("attn_implementation")
-    asked_type = kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
-    dtypes = _dtypes(asked_type, config)
-    return Plan(config, new, stored, dtypes, {**kwargs, "dtype": dtypes[0]})
 
 
 @dataclass
@@ -123,13 +37,19 @@ class _Part:
     row: int | None = None
 
 
-def read(source: Source, planned: Plan, shapes: dict[str, torch.Size]) -> dict[str, torch.Tensor]:
+def read(
+    source: Source,
+    planned: Plan,
+    shapes: dict[str, torch.Size],
+    watched: Callable[[Iterable[Any], int], Iterable[Any]] = lambda done, total: done,
+) -> dict[str, torch.Tensor]:
     """The tensors that a model has: mapped where the files allow it, else copied to their rows.
 
     Args:
         source: Where the checkpoint is.
         planned: What of it.
         shapes: Of the model's tensors, by name.
+        watched: Shows how far it is, as `tqdm` does.
 
     Raises:
         HeadError: A tensor that is missing, of another shape or type, or not finite.
@@ -156,15 +76,17 @@ def read(source: Source, planned: Plan, shapes: dict[str, torch.Size]) -> dict[s
             by_file.setdefault(files[key], []).append(key)
             parts[key] = _Part(key, tuple(shapes[key]))
     paths = source.locate_all(list(by_file))
-    for file, targets in by_file.items():
-        _check_header(paths[file], file, targets, parts)
     big = [f"heads.{name}.proj.weight" for name, kind, _ in _heads(config) if kind == "full"]
+    int8 = set(big) if config.is_int8("full") else set()
+    for file, targets in by_file.items():
+        _check_header(paths[file], file, targets, parts, int8)
     with torch.inference_mode(False):  # the files are copied in threads, which do not inherit it
         mapped = None
         of_its_own = all(key in parts and parts[key].row is None for key in big)
         if big and of_its_own and device.type == "cpu":
             shape = config.head_shapes("full")["proj.weight"]
-            mapped = map_rows([(paths[files[key]], key) for key in big], shape, dtype)
+            stored = torch.int8 if int8 else dtype
+            mapped = map_rows([(paths[files[key]], key) for key in big], shape, stored)
         stacks, rows = _targets(config, dtype, device, mapped)
     _initialise(planned.new, rows)
 
@@ -195,7 +117,7 @@ def read(source: Source, planned: Plan, shapes: dict[str, torch.Size]) -> dict[s
 
     with ThreadPoolExecutor(_COPIERS) as pool:
         done = pool.map(copy_file, by_file)
-        for others in logging.tqdm(done, total=len(by_file), desc="Reading weights", delay=2):
+        for others in watched(done, len(by_file)):
             stacks.update(others)
     return stacks
 
@@ -219,7 +141,9 @@ def _parts(planned: Plan, files: dict[str, str]) -> dict[str, _Part]:
     return parts
 
 
-def _check_header(path: str, file: str, targets: list[str], parts: dict[str, _Part]) -> None:
+def _check_header(
+    path: str, file: str, targets: list[str], parts: dict[str, _Part], int8: set[str]
+) -> None:
     """Types and shapes, from a file's header: before memory is taken for what it says."""
     try:
         with safe_open(path, framework="pt") as tensors:
@@ -230,14 +154,15 @@ def _check_header(path: str, file: str, targets: list[str], parts: dict[str, _Pa
                 if key not in inside:
                     raise HeadError(f"{file} lacks {key!r}, which its index says it has")
                 header = tensors.get_slice(key)
-                if header.get_dtype() not in _FLOATS:
+                allowed = ("I8",) if target in int8 else _FLOATS
+                if header.get_dtype() not in allowed:
                     raise HeadError(
                         f"{file}: {key} is of type {header.get_dtype()}; weights are "
-                        f"{', '.join(_FLOATS)}"
+                        f"{', '.join(allowed)}"
                     )
                 shape = tuple(header.get_shape())
                 if shape != part.shape:
-                    head = _HEAD_TENSOR.fullmatch(target)
+                    head = HEAD_TENSOR.fullmatch(target)
                     whose = f"head {head['head']!r}" if head else "the encoder"
                     raise HeadError(
                         f"{whose}: {key} has shape {shape}, the configuration says {part.shape}"
@@ -255,13 +180,15 @@ def _check_finite(tensor: torch.Tensor, key: str) -> None:
 def _initialise(new: set[str], rows: dict[str, torch.Tensor]) -> None:
     """Random weights for heads that have none, as a fresh model's (He et al., 2015)."""
     for key, view in rows.items():
-        head = _HEAD_TENSOR.fullmatch(key)
+        head = HEAD_TENSOR.fullmatch(key)
         if head and head["head"] in new:
             if key.endswith("weight"):
                 view.normal_(0.0, (2 / view.shape[-1]) ** 0.5)
             else:
                 view.zero_()
     if new:
+        from transformers.utils import logging
+
         logging.get_logger(__name__).warning(
             f"{len(new)} heads are new and untrained: {', '.join(sorted(new)[:7])}"
         )
@@ -270,6 +197,8 @@ def _initialise(new: set[str], rows: dict[str, torch.Tensor]) -> None:
 @contextmanager
 def without_bar() -> Iterator[None]:
     """Silences the library's bar over weights that are in memory already."""
+    from transformers.utils import logging
+
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
@@ -280,7 +209,7 @@ def without_bar() -> Iterator[None]:
 
 
 def _targets(
-    config: EmpathicInsightConfig,
+    config: HeadLayout,
     dtype: torch.dtype,
     device: torch.device,
     mapped: torch.Tensor | None,
@@ -295,7 +224,11 @@ def _targets(
             stacks[f"heads.{kind}.{key}"] = (
                 mapped
                 if mapped is not None and (kind, key) == ("full", "proj.weight")
-                else torch.empty(size, dtype=dtype, device=device)
+                else torch.empty(
+                    size,
+                    dtype=torch.int8 if key == "proj.weight" and config.is_int8(kind) else dtype,
+                    device=device,
+                )
             )
     for name, kind, row in _heads(config):
         for key, shape in config.head_shapes(kind).items():
@@ -304,7 +237,7 @@ def _targets(
 
 
 def unstacked(
-    state_dict: dict[str, torch.Tensor], config: EmpathicInsightConfig
+    state_dict: dict[str, torch.Tensor], config: HeadLayout
 ) -> Iterable[tuple[str, dict[str, torch.Tensor]]]:
     """Heads of a model's state dict one by one, as views: `(name, tensors within the head)`."""
     for name, kind, row in _heads(config):
@@ -331,7 +264,7 @@ def stack_on_load(model: Any, state_dict: dict[str, torch.Tensor], prefix: str, 
                 state_dict[f"{prefix}heads.{kind}.{key}"] = stack.data
 
 
-def _heads(config: EmpathicInsightConfig) -> Iterable[tuple[str, str, int]]:
+def _heads(config: HeadLayout) -> Iterable[tuple[str, str, int]]:
     """`(name, kind, row in the stack of its kind)` of every head."""
     for kind in ("full", "pooled"):
         for row, position in enumerate(config.heads_of_kind(kind)):
@@ -342,47 +275,6 @@ def _rows(stack: torch.Tensor, key: str, row: int, shape: tuple[int, ...]) -> to
     """View of the `row`-th head's tensor `key` in the stack of all heads."""
     height = shape[0] if key.startswith("proj") else 1
     return stack[row * height : (row + 1) * height].view(shape)
-
-
-def check_names(expected: list[str], present: set[str]) -> None:
-    """Raises a HeadError that names the heads missing from or foreign to a configuration."""
-    missing = [name for name in expected if name not in present]
-    extra = sorted(present - set(expected))
-    if missing or extra:
-        parts = [f"lack {', '.join(missing)}"] if missing else []
-        parts += [f"hold {', '.join(extra)}, unknown to the configuration"] if extra else []
-        raise HeadError(f"the weights {' and '.join(parts)}")
-
-
-def _heads_in(files: dict[str, str], config: EmpathicInsightConfig) -> set[str]:
-    """Names of the heads that a checkpoint has tensors of.
-
-    Other writers (accelerate) save the stacks as they are in memory: `heads.full.proj.weight`.
-    """
-    heads = set()
-    for key in files:
-        match = _HEAD_TENSOR.fullmatch(key)
-        if match and match["head"] in HEAD_KINDS:
-            heads |= {config.head_names[i] for i in config.heads_of_kind(match["head"])}
-        elif match:
-            heads.add(match["head"])
-        elif not key.startswith("encoder."):
-            raise HeadError(f"unknown tensor {key!r} in the weights")
-    return heads
-
-
-def _dtypes(asked: Any, config: EmpathicInsightConfig) -> tuple[torch.dtype, torch.dtype]:
-    """The types to load heads and encoder in: as asked, else as stored, else float32."""
-    if asked in (None, "auto"):
-        asked = "mixed" if config.is_mixed else config.dtype or torch.float32
-    if asked == "mixed":
-        return torch.bfloat16, torch.float32
-    dtype = getattr(torch, asked.removeprefix("torch."), None) if isinstance(asked, str) else asked
-    if not isinstance(dtype, torch.dtype):
-        raise ValueError(
-            f"dtype {asked!r} is not auto, mixed, float32, bfloat16, float16 or a torch type"
-        )
-    return dtype, dtype
 
 
 def _single_device(device_map: Any) -> torch.device:

@@ -5,18 +5,21 @@ import dataclasses
 import difflib
 import warnings
 from collections import Counter
-from itertools import pairwise
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig, WhisperConfig
 
 from .heads_empathic import (
+    DTYPES,
     HEAD_GROUPS,
     HEAD_KINDS,
     LABEL_KEYS,
+    POOLINGS,
+    QUANTIZATIONS,
     RESERVED_NAMES,
     HeadError,
+    HeadLayout,
     canonical,
     checked_head,
     label_names,
@@ -34,9 +37,6 @@ __all__ = [
     "canonical",
 ]
 
-POOLINGS = {"mean_min_max_std": 4, "mean_std": 2, "mean": 1}  # statistics of each dimension
-DTYPES = ("float32", "bfloat16", "float16", "mixed")
-"""Types to store and to compute in; `mixed`: heads in bfloat16, the encoder in float32."""
 
 # Keys that transformers itself puts into a config.json or passes along.
 _LIBRARY_KEYS = {
@@ -86,11 +86,12 @@ _OWN_KEYS = (
     "pooling",
     "cut_to_speech",
     "read_layers",
+    "head_quantization",
 )
 
 
 @strict
-class EmpathicInsightConfig(PreTrainedConfig):
+class EmpathicInsightConfig(PreTrainedConfig, HeadLayout):
     """Everything that decides the shape of an [`EmpathicInsightModel`] (paper section 3.4 and A.2).
 
     A near-misspelling of one of the keys below is an error, since in a hand-edited `config.json` it
@@ -116,6 +117,8 @@ class EmpathicInsightConfig(PreTrainedConfig):
             (see `speech_empathic.py`). For models with pooled heads only: Nano.
         read_layers: How many of the encoder's last layers heads read, side by side, with
             `cut_to_speech`: the layers in the middle tell voices apart best, each in its way.
+        head_quantization: `"none"`, or `"int8"`: the first layers of full heads in whole numbers of
+            eight bits, with a scale a unit (`emonet-voice convert --quantize int8`).
         problem_type: What `labels` are, which decides the loss: `"regression"` (default), numbers
             on each head's scale; `"single_label_classification"`, the position of the one head
             that is right; `"multi_label_classification"`, 0 or 1 for each head.
@@ -144,6 +147,7 @@ class EmpathicInsightConfig(PreTrainedConfig):
     pooling: str = "mean_min_max_std"
     cut_to_speech: bool = False
     read_layers: int = 1
+    head_quantization: str = "none"
 
     def __post_init__(self, **kwargs: Any) -> None:
         for key in sorted(set(kwargs) - _LIBRARY_KEYS):
@@ -180,6 +184,11 @@ class EmpathicInsightConfig(PreTrainedConfig):
             raise ValueError(f"dropouts must be 0 or more and below 1, not {self.dropouts}")
         if self.pooling not in POOLINGS:
             raise ValueError(f"pooling {self.pooling!r} is not one of {', '.join(POOLINGS)}")
+        if self.head_quantization not in QUANTIZATIONS:
+            raise ValueError(
+                f"head_quantization {self.head_quantization!r} is not one of "
+                f"{', '.join(QUANTIZATIONS)}"
+            )
         if self.cut_to_speech and self.heads_of_kind("full"):
             raise ValueError("cut_to_speech is for pooled heads: full heads read all 30 s")
         if not 1 <= self.read_layers <= self.encoder.encoder_layers:
@@ -265,32 +274,6 @@ class EmpathicInsightConfig(PreTrainedConfig):
         """Whether it is of heads in bfloat16 beside an encoder in float32."""
         types = [str(part.dtype).removeprefix("torch.") for part in (self, self.encoder)]
         return types == ["bfloat16", "float32"]
-
-    @property
-    def head_names(self) -> list[str]:
-        """Names of the heads in output order."""
-        return [spec["name"] for spec in self.heads]
-
-    def heads_of_kind(self, kind: str) -> list[int]:
-        """Output positions of the heads of one kind, in order."""
-        return [i for i, spec in enumerate(self.heads) if spec["kind"] == kind]
-
-    def head_in_features(self, kind: str) -> int:
-        """Inputs of one head: 1500 * 768 for a full head of Whisper small, 4 * 768 for a pooled."""
-        of_each = self.encoder.max_source_positions if kind == "full" else POOLINGS[self.pooling]
-        return self.encoder.d_model * self.read_layers * of_each
-
-    def head_shapes(self, kind: str) -> dict[str, tuple[int, ...]]:
-        """Shapes of one head's tensors, by the name that follows `heads.<head>.` on disk."""
-        widths = [self.projection_dim, *self.hidden_dims, 1]
-        shapes: dict[str, tuple[int, ...]] = {
-            "proj.weight": (self.projection_dim, self.head_in_features(kind)),
-            "proj.bias": (self.projection_dim,),
-        }
-        for i, (n_in, n_out) in enumerate(pairwise(widths)):
-            shapes[f"mlp.{i}.weight"] = (n_out, n_in)
-            shapes[f"mlp.{i}.bias"] = (n_out,)
-        return shapes
 
     def subset(self, names: list[str]) -> "EmpathicInsightConfig":
         """A copy with only the named heads (any spelling), in the order asked for.

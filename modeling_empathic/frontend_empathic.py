@@ -4,13 +4,14 @@ Everything about it follows from the model's configuration. A `preprocessor_conf
 something else would give other features and so wrong scores without a word: it is an error.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transformers import WhisperFeatureExtractor
-
-from .configuration_empathic import EmpathicInsightConfig
+from .heads_empathic import HeadLayout
 from .mixing_empathic import SAMPLE_RATE
 from .taxonomy import UserError
+
+if TYPE_CHECKING:
+    from transformers import WhisperFeatureExtractor
 
 HOP, N_FFT = 160, 400  # samples: 10 ms and 25 ms
 
@@ -19,16 +20,19 @@ class FrontEndError(UserError):
     """A feature extractor that is not the model's."""
 
 
-def front_end(config: EmpathicInsightConfig) -> WhisperFeatureExtractor:
+def front_end(config: HeadLayout) -> "WhisperFeatureExtractor":
     """The feature extractor of a model.
 
     Raises:
         FrontEndError: The encoder reads no whole number of seconds.
 
     Example:
+        >>> from modeling_empathic import EmpathicInsightConfig
         >>> front_end(EmpathicInsightConfig(heads=["Anger"])).n_samples
         480000
     """
+    from transformers import WhisperFeatureExtractor
+
     seconds = _settings(config)["chunk_length"]
     if seconds != int(seconds):
         raise FrontEndError(
@@ -38,7 +42,7 @@ def front_end(config: EmpathicInsightConfig) -> WhisperFeatureExtractor:
     return WhisperFeatureExtractor(**{**_settings(config), "chunk_length": int(seconds)})
 
 
-def check_front_end(settings: dict[str, Any], config: EmpathicInsightConfig) -> None:
+def check_front_end(settings: dict[str, Any], config: HeadLayout) -> None:
     """Refuses a `preprocessor_config.json` (or an extractor's `to_dict`) of another front end.
 
     Args:
@@ -75,6 +79,12 @@ _DEFAULTS = {
 }
 
 
-def _settings(config: EmpathicInsightConfig) -> dict[str, Any]:
-    window_s = config.encoder.max_source_positions * 2 * HOP / SAMPLE_RATE
-    return {**_DEFAULTS, "feature_size": config.encoder.num_mel_bins, "chunk_length": window_s}
+def _settings(config: HeadLayout) -> dict[str, Any]:
+    bins = config.encoder.num_mel_bins
+    return {**_DEFAULTS, "feature_size": bins, "chunk_length": window_s(config)}
+
+
+def window_s(config: HeadLayout) -> float:
+    """Seconds that the encoder reads at once."""
+    seconds: float = config.encoder.max_source_positions * 2 * HOP / SAMPLE_RATE
+    return seconds

@@ -4,14 +4,20 @@ Standard library only, flat: it ships to the Hub as remote code.
 """
 
 import math
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 from .taxonomy import UnknownNameError, UserError, resolve
 
 HEAD_KINDS = ("full", "pooled")
+DTYPES = ("float32", "bfloat16", "float16", "mixed")
+"""Types to store and to compute in; `mixed`: heads in bfloat16, the encoder in float32."""
+QUANTIZATIONS = ("none", "int8")
+"""What the first layers of full heads are stored in: the model's type, or 8 bits and a scale."""
 ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
 PROBLEM_TYPES = get_args(ProblemType)
 HEAD_GROUPS = ("emotion", "attribute", "quality")
+POOLINGS = {"mean_min_max_std": 4, "mean_std": 2, "mean": 1}  # statistics of each dimension
 RESERVED_NAMES = (
     # columns that a score file has beside the heads'
     *("path", "clip_id", "channel", "speaker", "start_s", "end_s", "duration_s"),
@@ -26,6 +32,55 @@ _MOST_NAME = 200  # characters
 
 class HeadError(UserError):
     """A head that is missing, extra, duplicated, wrongly shaped or not what was asked for."""
+
+
+class HeadLayout:
+    """What the heads of a configuration are called, and which tensors each has.
+
+    Of [`EmpathicInsightConfig`] and of the one that `score` reads without transformers.
+    """
+
+    heads: Any
+    encoder: Any
+    projection_dim: int
+    hidden_dims: Any
+    dropouts: Any
+    pooling: str
+    read_layers: int
+    head_quantization: str
+
+    @property
+    def head_names(self) -> list[str]:
+        """Names of the heads in output order."""
+        return [spec["name"] for spec in self.heads]
+
+    def heads_of_kind(self, kind: str) -> list[int]:
+        """Output positions of the heads of one kind, in order."""
+        return [i for i, spec in enumerate(self.heads) if spec["kind"] == kind]
+
+    def is_int8(self, kind: str) -> bool:
+        """Whether the first layers of a kind of head are int8: pooled ones are too small for it."""
+        return kind == "full" and self.head_quantization == "int8"
+
+    def head_in_features(self, kind: str) -> int:
+        """Inputs of one head: 1500 * 768 for a full head of Whisper small, 4 * 768 for a pooled."""
+        of_each = self.encoder.max_source_positions if kind == "full" else POOLINGS[self.pooling]
+        n_inputs: int = self.encoder.d_model * self.read_layers * of_each
+        return n_inputs
+
+    def head_shapes(self, kind: str) -> dict[str, tuple[int, ...]]:
+        """Shapes of one head's tensors, by the name that follows `heads.<head>.` on disk."""
+        widths = [self.projection_dim, *self.hidden_dims, 1]
+        shapes: dict[str, tuple[int, ...]] = {
+            "proj.weight": (self.projection_dim, self.head_in_features(kind)),
+            "proj.bias": (self.projection_dim,),
+        }
+        if self.is_int8(kind):
+            shapes["proj.scale"] = (self.projection_dim,)
+        for i, (n_in, n_out) in enumerate(pairwise(widths)):
+            shapes[f"mlp.{i}.weight"] = (n_out, n_in)
+            shapes[f"mlp.{i}.bias"] = (n_out,)
+        return shapes
 
 
 def checked_head(spec: Any, kind: str) -> dict[str, Any]:

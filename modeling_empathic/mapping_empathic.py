@@ -22,7 +22,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 ALIGNMENT = 65_536  # bytes; the largest page size in use (arm64), a multiple of all smaller ones
-_NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}  # in safetensors
+_NAMES = {  # in safetensors
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int8: "I8",
+}
 _RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # promise no memory for pages nobody writes
 _FIXED = 0x10  # Linux: at this address
 

@@ -5,6 +5,7 @@ import difflib
 import inspect
 import os
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ from torch import nn
 from transformers import AutoModel, PreTrainedModel
 from transformers import initialization as init
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
+from transformers.utils import logging
 from transformers.utils.generic import ModelOutput
 
 from .adapters_empathic import adapter_of, add_adapter
-from .checkpoint_empathic import plan, read, stack_on_load, unstacked, without_bar
+from .checkpoint_empathic import read, stack_on_load, unstacked, without_bar
 from .configuration_empathic import EmpathicInsightConfig, HeadError
+from .plan_empathic import plan
 from .saving_empathic import complete_card, write_checkpoint, write_code, write_config
 from .source_empathic import Source
-from .speech_empathic import SpeechEncoder
+from .speech_encoder_empathic import SpeechEncoder
 from .stacks_empathic import HeadStacks, StackedHeads, StackedLinear, loss_of, pool
 
 __all__ = ["EmpathicInsightModel", "EmpathicInsightOutput", "StackedHeads", "pool"]
@@ -232,7 +235,7 @@ class EmpathicInsightModel(PreTrainedModel):
         commit = source.commit
         planned = plan(source, heads, kwargs)
         built = cls._check_buildable(planned.config, model_args, planned.kwargs)
-        state_dict, kwargs = read(source, planned, built), planned.kwargs
+        state_dict, kwargs = read(source, planned, built, _bar), planned.kwargs
         encoder = {
             key.removeprefix("encoder."): tensor
             for key, tensor in state_dict.items()
@@ -334,7 +337,7 @@ class EmpathicInsightModel(PreTrainedModel):
         folder.mkdir(parents=True, exist_ok=True)
         write_code(folder, self._code_source)
         write_checkpoint(folder, self.config, encoder, unstacked(state_dict, self.config))
-        types = [next(part.parameters()).dtype for part in (self.heads, self.encoder)]
+        types = [_float_of(part) for part in (self.heads, self.encoder)]
         write_config(folder, self.config, *types)
         if push_to_hub:
             self.push_to_hub(kwargs.pop("repo_id", folder.name), **kwargs)
@@ -343,6 +346,15 @@ class EmpathicInsightModel(PreTrainedModel):
         """The library's last step of every push; the card that it has made lacks what we know."""
         complete_card(Path(working_dir, "README.md"), self.config)
         return super()._upload_modified_files(working_dir, *args, **kwargs)
+
+
+def _float_of(module: nn.Module) -> torch.dtype:
+    return next(p.dtype for p in module.parameters() if p.is_floating_point())
+
+
+def _bar(done: Iterable[Any], total: int) -> Iterable[Any]:
+    bar: Iterable[Any] = logging.tqdm(done, total=total, desc="Reading weights", delay=2)
+    return bar
 
 
 def _strings(constant: Any) -> list[str]:

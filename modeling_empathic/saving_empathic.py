@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from .checkpoint_empathic import check_names
 from .configuration_empathic import EmpathicInsightConfig, HeadError
 from .mapping_empathic import save_mappable
+from .plan_empathic import check_names
 from .source_empathic import INDEX, WEIGHTS, Source
 
 # The code that a folder needs for `trust_remote_code=True`; all flat, all relative imports.
@@ -27,15 +27,18 @@ CODE_FILES = (
     "decoding_empathic.py",
     "frontend_empathic.py",
     "heads_empathic.py",
+    "int8_empathic.py",
     "mapping_empathic.py",
     "mixing_empathic.py",
     "modeling_empathic.py",
     "ogg_empathic.py",
     "pipeline_empathic.py",
+    "plan_empathic.py",
     "quality_empathic.py",
     "saving_empathic.py",
     "source_empathic.py",
     "speech_empathic.py",
+    "speech_encoder_empathic.py",
     "stacks_empathic.py",
     "taxonomy.py",
 )

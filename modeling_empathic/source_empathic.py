@@ -1,4 +1,7 @@
-"""Where a checkpoint lies, a folder or a repository on the Hub, and the files that it has."""
+"""Where a checkpoint lies, a folder or a repository on the Hub, and the files that it has.
+
+transformers is imported for the Hub only: it takes seconds, and a folder needs nothing of it.
+"""
 
 import json
 import os
@@ -9,14 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from transformers.utils.hub import (
-    cached_file,
-    cached_files,
-    extract_commit_hash,
-    resolve_revision,
-)
 
-from .configuration_empathic import HeadError
+from .heads_empathic import HeadError
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -47,6 +44,8 @@ class Source:
     @classmethod
     def pinned(cls, path_or_id: str | os.PathLike[str], kwargs: dict[str, Any]) -> "Source":
         """One whose files are all of one commit, with what `kwargs` say about the Hub."""
+        from transformers.utils.hub import resolve_revision
+
         hub = {key: kwargs[key] for key in HUB_KEYS if kwargs.get(key) is not None}
         where = {key: hub[key] for key in ("token", "cache_dir", "local_files_only") if key in hub}
         hub["revision"] = resolve_revision(path_or_id, hub.get("revision"), **where)
@@ -58,18 +57,34 @@ class Source:
         path_or_id = str(folder.absolute() if folder.is_dir() else self.path_or_id)
         return Source(path_or_id, {key: self.hub[key] for key in self.hub if key != "token"})
 
+    @property
+    def _folder(self) -> Path | None:
+        """The folder with the files, if it is one."""
+        folder = Path(self.path_or_id)
+        return folder / self.hub.get("subfolder", "") if folder.is_dir() else None
+
     def locate(self, file: str) -> str | None:
         """Local path of a file, downloaded if need be; `None` if absent."""
+        if self._folder is not None:
+            path = self._folder / file
+            return str(path) if path.is_file() else None
+        from transformers.utils.hub import cached_file
+
         return cached_file(
             self.path_or_id, file, _raise_exceptions_for_missing_entries=False, **self.hub
         )
 
     def locate_all(self, names: list[str]) -> dict[str, str]:
         """Local paths of weight files by name; from the Hub they download together."""
-        cached = cached_files(
-            self.path_or_id, names, _raise_exceptions_for_missing_entries=False, **self.hub
-        )
-        paths = {Path(path).name: path for path in cached or ()}
+        if self._folder is not None:
+            paths = {name: path for name in names if (path := self.locate(name))}
+        else:
+            from transformers.utils.hub import cached_files
+
+            cached = cached_files(
+                self.path_or_id, names, _raise_exceptions_for_missing_entries=False, **self.hub
+            )
+            paths = {Path(path).name: path for path in cached or ()}
         for name in names:
             if name not in paths:
                 raise OSError(f"{self.path_or_id} lacks {name}, which its index names")
@@ -85,6 +100,8 @@ class Source:
         file = self.locate("config.json")
         if file is None:
             raise OSError(f"{self.path_or_id} holds no config.json")
+        from transformers.utils.hub import extract_commit_hash
+
         return extract_commit_hash(file, None)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""An encoder that reads the speech of a window and nothing else: no silence, level or padding.
+"""The speech of a window and nothing else: no silence, level or padding, and its encoder states.
 
 The public models read 30 s, of which a clip of 3 s fills a tenth; what surrounds the speech, and
 how loud it was recorded, then moves every score. Here both are taken away from the features, so
@@ -9,9 +9,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import WhisperConfig
-from transformers.modeling_outputs import BaseModelOutput
-from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 SILENCE_DECADES = 4.0  # 40 dB below the loudest frames there is no speech
 LOUD_FRAMES = 10  # 100 ms: a click must not count as the loudest
@@ -68,48 +65,38 @@ def speech_features(features: torch.Tensor) -> tuple[torch.Tensor, int]:
     return features[:, first:last].float() - level + LEVEL, first
 
 
-class SpeechEncoder(WhisperEncoder):
-    """Whisper's encoder over the speech of each window, for `cut_to_speech` models.
+def speech_states(
+    encoder: Any, input_features: torch.Tensor, read_layers: int, **kwargs: Any
+) -> torch.Tensor:
+    """Encoder states of the speech of each window, in their places.
 
     Args:
-        config: Of the encoder.
+        encoder: With the layers of a Whisper encoder.
+        input_features: `(batch, mel_bins, frames)` of any length up to the encoder's window.
         read_layers: How many of the last layers' states are given out, side by side.
+        **kwargs: For the layers.
+
+    Returns:
+        `(batch, frames // 2, read_layers * d_model)`, the earliest layer first, NaN where there is
+        no speech.
     """
+    positions, rows = input_features.shape[-1] // 2, []
+    for features in input_features:
+        speech, first = speech_features(features)
+        hidden = _states(encoder, speech.to(input_features.dtype), read_layers, **kwargs)
+        padding = (0, 0, first // 2, positions - first // 2 - len(hidden))
+        rows.append(nn.functional.pad(hidden, padding, value=torch.nan))
+    return torch.stack(rows)
 
-    def __init__(self, config: WhisperConfig, read_layers: int = 1):
-        super().__init__(config)
-        self.read_layers = read_layers
 
-    def forward(
-        self, input_features: torch.Tensor, attention_mask: Any = None, **kwargs: Any
-    ) -> BaseModelOutput:
-        """Encoder states in their places; positions without speech are NaN.
-
-        Args:
-            input_features: `(batch, mel_bins, frames)` of any length up to the encoder's window.
-            attention_mask: Not needed: what is silent is heard in the features.
-            **kwargs: For the layers.
-
-        Returns:
-            `last_hidden_state` `(batch, frames // 2, read_layers * d_model)`, the earliest layer
-            first, NaN where there is no speech.
-        """
-        positions, rows = input_features.shape[-1] // 2, []
-        for features in input_features:
-            speech, first = speech_features(features)
-            hidden = self._encode(speech.to(input_features.dtype), **kwargs)
-            padding = (0, 0, first // 2, positions - first // 2 - len(hidden))
-            rows.append(nn.functional.pad(hidden, padding, value=torch.nan))
-        return BaseModelOutput(last_hidden_state=torch.stack(rows))
-
-    def _encode(self, speech: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        """States `(frames // 2, width)` of a piece of speech, positions from its start on."""
-        gelu = nn.functional.gelu
-        hidden = gelu(self.conv2(gelu(self.conv1(speech[None])))).transpose(1, 2)
-        hidden = hidden + self.embed_positions.weight[: hidden.shape[1]]
-        states = []
-        for layer in self.layers:
-            hidden = layer(hidden, None, **kwargs)
-            hidden = hidden[0] if isinstance(hidden, tuple) else hidden
-            states.append(hidden[0])
-        return torch.cat(states[-self.read_layers :], dim=-1)
+def _states(encoder: Any, speech: torch.Tensor, read_layers: int, **kwargs: Any) -> torch.Tensor:
+    """States `(frames // 2, width)` of a piece of speech, positions from its start on."""
+    gelu = nn.functional.gelu
+    hidden = gelu(encoder.conv2(gelu(encoder.conv1(speech[None])))).transpose(1, 2)
+    hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
+    states = []
+    for layer in encoder.layers:
+        hidden = layer(hidden, None, **kwargs)
+        hidden = hidden[0] if isinstance(hidden, tuple) else hidden
+        states.append(hidden[0])
+    return torch.cat(states[-read_layers:], dim=-1)

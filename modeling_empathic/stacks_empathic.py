@@ -5,7 +5,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from .configuration_empathic import EmpathicInsightConfig
+from .heads_empathic import HeadLayout
+from .int8_empathic import Int8Linear
 
 
 class StackedLinear(nn.Module):
@@ -30,13 +31,14 @@ class StackedHeads(nn.Module):
     first layers are the rows of a single `nn.Linear`: one product for 40 heads instead of 40.
     """
 
-    def __init__(self, config: EmpathicInsightConfig, kind: str):
+    def __init__(self, config: HeadLayout, kind: str):
         super().__init__()
         n_heads = len(config.heads_of_kind(kind))
         widths = [config.projection_dim, *config.hidden_dims, 1]
         self.n_heads = n_heads
         self.dropouts = list(config.dropouts)
-        self.proj = nn.Linear(config.head_in_features(kind), n_heads * config.projection_dim)
+        linear = Int8Linear if config.is_int8(kind) else nn.Linear
+        self.proj = linear(config.head_in_features(kind), n_heads * config.projection_dim)
         self.mlp = nn.ModuleList(
             StackedLinear(n_heads, n_in, n_out) for n_in, n_out in pairwise(widths)
         )
@@ -58,7 +60,7 @@ class HeadStacks(nn.Module):
     No `nn.ModuleDict`, which PEFT refuses to train beside an adapter (`modules_to_save=["heads"]`).
     """
 
-    def __init__(self, config: EmpathicInsightConfig):
+    def __init__(self, config: HeadLayout):
         super().__init__()
         self.kinds = [kind for kind in ("full", "pooled") if config.heads_of_kind(kind)]
         self.pooling = config.pooling

@@ -139,13 +139,26 @@ def check_result_file(output: Path | None) -> None:
 
 
 def quiet_libraries() -> None:
-    """Silences bars and warnings of the Hugging Face libraries: what they log, the error says."""
-    from huggingface_hub.utils import logging as hub_logging
-    from transformers.utils import logging
+    """Silences bars and warnings of the Hugging Face libraries: what they log, the error says.
 
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    hub_logging.set_verbosity_error()
-    os.environ.setdefault("DATASETS_VERBOSITY", "critical")  # read when datasets is imported
+    Those that are not imported yet are told by the environment, which they read then.
+    """
+    os.environ.setdefault("DATASETS_VERBOSITY", "critical")
     if datasets := sys.modules.get("datasets"):
         datasets.utils.logging.set_verbosity(datasets.utils.logging.CRITICAL)
+    if "huggingface_hub" in sys.modules:
+        from huggingface_hub.utils import disable_progress_bars
+        from huggingface_hub.utils import logging as hub_logging
+
+        disable_progress_bars()
+        hub_logging.set_verbosity_error()
+    else:
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        os.environ.setdefault("HF_HUB_VERBOSITY", "error")
+    if "transformers" in sys.modules:
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        logging.set_verbosity_error()
+    else:
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

@@ -174,6 +174,10 @@ def score(
         typer.Option("--json", metavar=FLAG, help="Print rows as JSON lines instead of the table."),
     ] = False,
     yes: Yes = False,
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", metavar=FLAG, help="Also print where the time went."),
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", metavar=FLAG, help="Print errors only.")
     ] = False,
@@ -220,9 +224,9 @@ def score(
     )
     from modeling_empathic.scoring.cuts import SEPARATE, Cuts
     from modeling_empathic.scoring.file import check_output
-    from modeling_empathic.scoring.journal import ScoreFile
     from modeling_empathic.scoring.listing import passed_over_line
     from modeling_empathic.scoring.names import ClipNames, paths_from, start_of
+    from modeling_empathic.scoring.profiling import Profile
     from modeling_empathic.scoring.recordings import time_of
     from modeling_empathic.scoring.turns import read_turns
     from modeling_empathic.scoring.vad import check_vad
@@ -258,9 +262,13 @@ def score(
         stderr.print(note, soft_wrap=not stderr.is_terminal)
     wanted = split_names(heads)
     source, revision = ready(model, revision, heads=wanted, dtype=dtype, yes=yes, quiet=quiet)
+    loading = time.perf_counter()
     loaded, extractor, provenance = _load(
         stderr, source, revision=revision, heads=wanted, device=device, dtype=dtype
     )
+    load_s = time.perf_counter() - loading
+    if loaded.choice.why:
+        stderr.print(f"Device: {provenance['device']}, {loaded.choice.why}", markup=False)
     if probe:
         from .probe import show_probe
 
@@ -286,12 +294,20 @@ def score(
     n_new, elapsed_s, started = 0, 0.0, time.perf_counter()
     file = None
     if output:
+        from modeling_empathic.scoring.journal import ScoreFile
+
         file = ScoreFile(output, provenance | paths_from(output), overwrite=overwrite)
     names = ClipNames(
         start_of(output, file.provenance) if output and file else str(Path.cwd()),
         file.done if file else (),
     )
-    with file or nullcontext(), progress_bar(stderr, shown=not quiet) as progress:
+    threads = workers or min(8, os.cpu_count() or 1)
+    profiled = Profile() if profile else None
+    with (
+        file or nullcontext(),
+        progress_bar(stderr, shown=not quiet) as progress,
+        profiled or nullcontext(),
+    ):
         task = progress.add_task("", total=len(clips), rate="")
 
         def advance(n_clips: int) -> None:
@@ -309,7 +325,7 @@ def score(
             loaded,
             extractor,
             batch_size=batch_size or (32 if loaded.device.type == "cuda" else DEFAULT_BATCH_SIZE),
-            workers=workers or min(8, os.cpu_count() or 1),
+            workers=threads,
             done=file.done if file else None,
             on_skip=lambda: progress.advance(task),
             cuts=cuts,
@@ -339,6 +355,8 @@ def score(
     told = _copies(file.done) if file and n_new else []
     for text in (line, *views.said(), *told):
         console.print(text, soft_wrap=not console.is_terminal, markup=False)
+    if profiled:
+        tables.show([profiled.table(n_new, threads, load_s)], Terminal(stderr=True))
     raise typer.Exit(1 if summary.n_failed else 0)
 
 
@@ -349,16 +367,21 @@ def _rows(
     advance: Callable[[int], None],
 ) -> Iterator[Row]:
     """The rows to show: as they come, or those of a score file, old and new, once it is whole."""
-    from modeling_empathic.scoring.file import rows_of
+    from modeling_empathic.scoring.profiling import timed
 
     for group in groups:
         if file:
-            file.append(group)
+            with timed("write"):
+                file.append(group)
         else:
             yield from chain.from_iterable(group)
         advance(len(group))
     if file:
-        yield from rows_of(file.finish(order))
+        from modeling_empathic.scoring.file import rows_of
+
+        with timed("write"):
+            table = file.finish(order)
+        yield from rows_of(table)
 
 
 def _copies(clip_ids: dict[str, str | None]) -> list[str]:

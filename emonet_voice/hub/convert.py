@@ -18,6 +18,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from emonet_voice.hub.loose_heads import LooseHeads, lacking, list_heads
 from emonet_voice.hub.pickles import ConversionError, read_head, shapes_of
+from emonet_voice.hub.quantize import card, quantized_head
 from modeling_empathic.configuration_empathic import (
     DTYPES,
     EmpathicInsightConfig,
@@ -58,6 +59,7 @@ def convert(
     encoder_revision: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     origin: dict[str, str | None] | None = None,
+    quantize: str | None = None,
 ) -> EmpathicInsightConfig:
     """Converts public heads and a Whisper checkpoint into one model folder.
 
@@ -78,6 +80,7 @@ def convert(
         encoder_revision: Revision of `encoder` on the Hub.
         progress: Called with `(head name, number done, number of heads)`.
         origin: What to say of `source`, where it is a download: name, revision and commit.
+        quantize: `"int8"` for the first layers of full heads; the folder gets a card then.
 
     Returns:
         The configuration written.
@@ -104,14 +107,22 @@ def convert(
     config = _configuration(files, whisper)
     stored = ("bfloat16", "float32") if dtype == "mixed" else (dtype, dtype)
     head_type, encoder_type = (getattr(torch, name) for name in stored)
+    if quantize:
+        config.head_quantization = quantize
     tensors = _encoder(encoder, whisper, encoder_type, hub)
+    kinds = {spec["name"]: spec["kind"] for spec in config.heads}
     digests: dict[str, str] = {}
     partial = output.with_name(f".{output.name}.converting")
 
     def loaded() -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
         for number, head in enumerate(files, start=1):
             digests[head.file.name] = sha256(head.file)
-            yield head.name, _load(head, head_type, partial)
+            int8 = config.is_int8(kinds[head.name])
+            tensors_of_head = _load(head, torch.float32 if int8 else head_type, partial)
+            if int8:
+                tensors_of_head = quantized_head(tensors_of_head, head_type)
+            yield head.name, tensors_of_head
+            del tensors_of_head
             if progress is not None:
                 progress(head.name, number, len(files))
 
@@ -134,6 +145,8 @@ def convert(
             }
             write_json(partial / "conversion.json", provenance)
             write_config(partial, config, head_type, encoder_type)
+            if quantize:
+                (partial / "README.md").write_text(card(output.name, config), "utf-8")
             if output.exists():
                 output.rmdir()
             partial.rename(output)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modeling_empathic.configuration_empathic import canonical
+from modeling_empathic.heads_empathic import canonical
 from modeling_empathic.taxonomy import UserError
 
 from .recordings import HeadSpec, Recording

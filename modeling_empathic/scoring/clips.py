@@ -23,6 +23,7 @@ from .forward import score_windows
 from .listing import AnyPath, ScoringError, find_audio
 from .names import path_text
 from .prepared import PreparedClip, prepare_clip
+from .profiling import timed
 from .reading import Budget
 
 __all__ = ["ScoringError", "find_audio", "score_files", "score_groups"]
@@ -165,7 +166,8 @@ def prefetch(
         waiting_bytes -= size
         if budget:
             budget.turn(number)
-        return future.result()
+        with timed("wait"):
+            return future.result()
 
     try:
         for number, item in enumerate(items):

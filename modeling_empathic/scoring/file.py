@@ -10,16 +10,18 @@ import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from modeling_empathic.report.files import replacing, write_json
 
 from .aggregates import Row
 from .cuts import SEPARATE
 from .listing import ScoringError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FORMATS = (".parquet", ".jsonl", ".csv")
 METADATA_KEY = b"emonet_voice"
@@ -41,8 +43,10 @@ def check_output(path: Path) -> None:
         raise ScoringError(f"{path}: there is no folder {path.parent}")
 
 
-def score_schema(provenance: dict[str, Any]) -> pa.Schema:
+def score_schema(provenance: dict[str, Any]) -> "pa.Schema":
     """Columns of a score file, with the provenance as its metadata."""
+    import pyarrow as pa
+
     columns = [("path", pa.string()), ("clip_id", pa.string())]
     columns += [("channel", pa.int64())] * (provenance.get("channels") == SEPARATE)
     columns += [("speaker", pa.string())] * ("speakers" in provenance)
@@ -57,13 +61,15 @@ def meta_path(path: Path) -> Path:
     return path.with_name(path.name + ".meta.json")
 
 
-def read_scores(path: Path) -> pa.Table:
+def read_scores(path: Path) -> "pa.Table":
     """Reads a score file of any of the three formats, its provenance in the schema's metadata.
 
     Raises:
         ScoringError: Not a score file, a CSV or JSONL file without its `.meta.json`, or a file
             that was cut or changed since it was written.
     """
+    import pyarrow as pa
+
     schema = score_schema(read_provenance(path))
     check_whole(path)
     suffix = path.suffix.lower()
@@ -104,6 +110,8 @@ def check_whole(path: Path) -> None:
     Raises:
         ScoringError: It is not as it was written.
     """
+    import pyarrow as pa
+
     if path.suffix.lower() == ".parquet":
         from pyarrow import parquet
 
@@ -144,7 +152,7 @@ def _digest(path: Path) -> str:
         return _pages_digest(file, n_bytes, parquet.read_schema(path), metadata.num_rows)
 
 
-def _pages_digest(file: IO[bytes], n_bytes: int, schema: pa.Schema, n_rows: int) -> str:
+def _pages_digest(file: IO[bytes], n_bytes: int, schema: "pa.Schema", n_rows: int) -> str:
     """Of the first bytes of a Parquet file, its pages, and of what the others must say."""
     provenance = (schema.metadata or {}).get(METADATA_KEY, b"")
     columns = [(field.name, str(field.type)) for field in schema]
@@ -166,6 +174,8 @@ def _meta(path: Path) -> dict[str, Any]:
 
 def stored_provenance(path: Path) -> dict[str, Any]:
     """What a file of one of the formats says of how it was made; nothing if it does not say."""
+    import pyarrow as pa
+
     if path.suffix.lower() != ".parquet":
         return {key: value for key, value in _meta(path).items() if key != WHOLE}
     from pyarrow import parquet
@@ -192,7 +202,7 @@ def read_provenance(path: Path) -> dict[str, Any]:
     return provenance
 
 
-def write_scores(table: pa.Table, path: Path) -> None:
+def write_scores(table: "pa.Table", path: Path) -> None:
     """Writes rows and provenance (from the schema's metadata), each file in one step."""
     suffix = path.suffix.lower()
     with replacing(path) as temporary:
@@ -213,7 +223,7 @@ def write_scores(table: pa.Table, path: Path) -> None:
         write_json(meta_path(path), {**provenance, WHOLE: whole})
 
 
-def _write_parquet(table: pa.Table, path: Path) -> None:
+def _write_parquet(table: "pa.Table", path: Path) -> None:
     from pyarrow import parquet
 
     with (
@@ -230,7 +240,7 @@ def _write_parquet(table: pa.Table, path: Path) -> None:
         writer.add_key_value_metadata({DIGEST_KEY: digest})
 
 
-def rows_of(table: pa.Table) -> Iterator[Row]:
+def rows_of(table: "pa.Table") -> Iterator[Row]:
     """Rows as dictionaries, a few thousand at a time."""
     for chunk in table.to_batches(max_chunksize=4096):
         yield from chunk.to_pylist()

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .profiling import timed
+
 
 def score_windows(model: Any, features: Any) -> npt.NDArray[np.float32]:
     """Scores of log-mel features `(windows, mel_bins, 3000)` on the model's device.
@@ -17,11 +19,13 @@ def score_windows(model: Any, features: Any) -> npt.NDArray[np.float32]:
     from modeling_empathic.stacks_empathic import probabilities
 
     with torch.inference_mode():
-        states = encode_windows(model, features)
-        logits = model(encoder_states=states).logits.float()
-        scores: npt.NDArray[np.float32] = (
-            probabilities(logits, model.config.problem_type).cpu().numpy()
-        )
+        with timed("encoder", model.device.type):
+            states = encode_windows(model, features)
+        with timed("heads", model.device.type):
+            logits = model(encoder_states=states).logits.float()
+            scores: npt.NDArray[np.float32] = (
+                probabilities(logits, model.config.problem_type).cpu().numpy()
+            )
         return scores
 
 

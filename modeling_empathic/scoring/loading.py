@@ -1,15 +1,16 @@
 """Loads the model for a scoring run, and says exactly which one it was."""
 
 import hashlib
-import importlib.util
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+from modeling_empathic.heads_empathic import DTYPES, HeadError, canonical
 from modeling_empathic.reference_scores import FILE_NAME as REFERENCE_SCORES
 
 from .clips import ScoringError
+from .devices import Choice, choose, choose_device
 from .short_names import NANO, locate
 
 NANO_NAME = "nano (embedded)"
@@ -17,29 +18,6 @@ CONVERSION = "conversion.json"
 """What a conversion writes about where its heads and its encoder came from."""
 WHOLE_FILE_BYTES = 64 * 2**20
 SAMPLE_BYTES, SAMPLE_STRIDE = 4096, 256 * 1024
-
-
-def choose_device(device: str) -> Any:
-    """The `torch.device` for `auto`, `cpu`, `cuda`, `cuda:N`, `mps` or `openvino` (a CPU).
-
-    Raises:
-        ScoringError: Another word, or a device that this machine does not have.
-    """
-    import torch
-
-    if device == "openvino":
-        if importlib.util.find_spec("openvino") is None:
-            raise ScoringError('device openvino: pip install "emonet-voice[openvino]" first')
-        return torch.device("cpu")
-
-    n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    here = ["cpu", *(["cuda"] if n_cuda else []), *(f"cuda:{i}" for i in range(n_cuda))]
-    here += ["mps"] if torch.backends.mps.is_available() else []
-    if device == "auto":
-        device = next(name for name in ("cuda", "mps", "cpu") if name in here)
-    if device not in here:
-        raise ScoringError(f"device {device}: this machine has auto, {', '.join(here)}, openvino")
-    return torch.device(device)
 
 
 def load_model(
@@ -68,88 +46,86 @@ def load_model(
     """
     source = locate(model)
     is_nano, is_folder = source == str(NANO), Path(source).is_dir()
-    torch_device = choose_device(device)
+    choose_device(device)  # before anything is read
     if is_folder and revision:
         raise ScoringError("revision is for models on the Hub, not for a folder")
     for file in ("config.json", "preprocessor_config.json") if is_folder else ():
         if not Path(source, file).is_file():
             raise ScoringError(f"model {model}: the folder has no {file}")
-
-    import torch
-    from huggingface_hub.errors import StrictDataclassError
-    from transformers import WhisperFeatureExtractor
-
-    from modeling_empathic.configuration_empathic import (
-        DTYPES,
-        EmpathicInsightConfig,
-        HeadError,
-        canonical,
-    )
-    from modeling_empathic.frontend_empathic import check_front_end, front_end
-    from modeling_empathic.modeling_empathic import EmpathicInsightModel
-
     if dtype not in ("auto", *DTYPES):
         raise ScoringError(f"dtype {dtype}: choose auto, {', '.join(DTYPES)}")
-    kwargs: dict[str, Any] = {} if is_folder else {"revision": revision}
+    called = NANO_NAME if is_nano else source
     chosen: dict[str, str] = {}  # the same head in two spellings is one head
     for spelling in heads:
         chosen.setdefault(canonical(spelling), spelling)
-    try:
-        stored = EmpathicInsightConfig.from_pretrained(source, **kwargs)
-        dtype = _auto_dtype(torch_device.type, stored) if dtype == "auto" else dtype
-        settings, _ = WhisperFeatureExtractor.get_feature_extractor_dict(source, **kwargs)
-        check_front_end(settings, stored)
-        extractor = front_end(stored)
-        loaded = EmpathicInsightModel.from_pretrained(
-            source,
-            heads=list(chosen.values()) or None,
-            # OpenVINO rounds for itself, and less from weights that are not rounded yet.
-            dtype="mixed" if (device, dtype) == ("openvino", "bfloat16") else dtype,
-            **kwargs,
-        ).to(torch_device)  # not device_map=, which needs accelerate to be installed
-    except HeadError:
-        raise  # it names the head, and those there are
-    except (
-        *(OSError, ValueError, RuntimeError, StrictDataclassError),  # all that loaders say
-        *(
-            TypeError,
-            LookupError,
-            AttributeError,
-            RecursionError,
-        ),  # of JSON that is none
-        *(ArithmeticError, AssertionError, MemoryError),  # of sizes that are none
-    ) as error:
-        name = NANO_NAME if is_nano else source
-        raise ScoringError(f"cannot load the model {name}: {_first_line(error)}") from error
+    names = list(chosen.values())
+    read = _lean(source, names, device, dtype) if is_folder else None
+    loaded, extractor, choice = read or _whole(source, revision, names, device, dtype, called)
     if is_nano:
         name, version = NANO_NAME, fingerprint(NANO)
     elif is_folder:
         name, version = origin(Path(source))
     else:
         name, version = source, loaded.commit or revision or "main"
-    provenance = describe(loaded, extractor, name, version) | {"dtype": dtype}
-    if device == "openvino":
+    provenance = describe(loaded, extractor, name, version) | {"dtype": choice.dtype}
+    if choice.openvino:
         if loaded.config.cut_to_speech:
             raise ScoringError(f"device openvino: {name} reads only speech, not all 30 s; take cpu")
+        import torch
+
         from .openvino import OpenVINOEncoder
 
-        precision = torch.float32 if dtype == "mixed" else getattr(torch, dtype)
+        precision = torch.float32 if choice.dtype == "mixed" else getattr(torch, choice.dtype)
         loaded.encoder = OpenVINOEncoder(loaded.encoder, precision)
-        provenance["device"] = device
+        provenance["device"] = "openvino"
+    loaded.choice = choice
     return loaded, extractor, provenance
 
 
-def _auto_dtype(device: str, stored: Any) -> str:
-    """The type to compute in.
+def _lean(folder: str, names: list[str], device: str, dtype: str) -> tuple[Any, Any, Choice] | None:
+    """A model for a CPU by the quick way; None if it is for another device, or unusual."""
+    from .lean import read_config, read_lean
 
-    On CUDA float16, as the public recipe: its scores stay eight times closer to float32 than
-    bfloat16's (`benchmarks/README.md`, drift), and cards before Ampere only emulate bfloat16.
-    CPUs have no fast float16. What is stored as bfloat16 may not fit float16, and widened would
-    take twice the memory.
-    """
-    if str(stored.dtype).removeprefix("torch.") == "bfloat16":
-        return "mixed" if stored.is_mixed and device != "cuda" else "bfloat16"
-    return "float16" if device == "cuda" else "float32"
+    config = read_config(Path(folder))
+    if config is None:
+        return None
+    choice = choose(device, dtype, config)
+    if choice.device != "cpu":
+        return None
+    lean = read_lean(Path(folder), config, names, choice.read_as)
+    return lean and (*lean, choice)
+
+
+def _whole(
+    source: str, revision: str | None, names: list[str], device: str, dtype: str, called: str
+) -> tuple[Any, Any, Choice]:
+    """A model as everybody has it, with an error where it cannot be had."""
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import WhisperFeatureExtractor
+
+    from modeling_empathic.configuration_empathic import EmpathicInsightConfig
+    from modeling_empathic.frontend_empathic import check_front_end, front_end
+    from modeling_empathic.modeling_empathic import EmpathicInsightModel
+
+    kwargs: dict[str, Any] = {} if Path(source).is_dir() else {"revision": revision}
+    try:
+        stored = EmpathicInsightConfig.from_pretrained(source, **kwargs)
+        choice = choose(device, dtype, stored)
+        settings, _ = WhisperFeatureExtractor.get_feature_extractor_dict(source, **kwargs)
+        check_front_end(settings, stored)
+        extractor = front_end(stored)
+        loaded = EmpathicInsightModel.from_pretrained(
+            source, heads=names or None, dtype=choice.read_as, **kwargs
+        ).to(choice.device)  # not device_map=, which needs accelerate to be installed
+    except HeadError:
+        raise  # it names the head, and those there are
+    except (
+        *(OSError, ValueError, RuntimeError, StrictDataclassError),  # all that loaders say
+        *(TypeError, LookupError, AttributeError, RecursionError),  # of JSON that is none
+        *(ArithmeticError, AssertionError, MemoryError),  # of sizes that are none
+    ) as error:
+        raise ScoringError(f"cannot load the model {called}: {_first_line(error)}") from error
+    return loaded, extractor, choice
 
 
 def describe(model: Any, extractor: Any, name: str, revision: str) -> dict[str, Any]:
@@ -174,7 +150,7 @@ def describe(model: Any, extractor: Any, name: str, revision: str) -> dict[str, 
         "package_version": __version__,
         "windows": {"window_s": window_s, "hop_s": window_s, "min_tail_s": MIN_TAIL_S},
         "feature_extractor": {
-            "class": type(extractor).__name__,
+            "class": "WhisperFeatureExtractor",
             "mel_bins": extractor.feature_size,
             "sample_rate": SAMPLE_RATE,
         },

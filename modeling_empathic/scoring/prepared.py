@@ -19,6 +19,7 @@ from .aggregates import Row
 from .cuts import Cuts
 from .listing import AnyPath
 from .names import path_text
+from .profiling import timed, timed_each
 from .reading import opened
 from .stream import Stream, Window
 from .vad import MIN_SPEECH_S, speech_s
@@ -106,7 +107,8 @@ def features_of(
         cut: Whether the model is cut to speech.
     """
     length = {"max_length": min(len(samples) + SILENCE, feature_extractor.n_samples)} if cut else {}
-    heard = feature_extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="np", **length)
+    with timed("mel"):
+        heard = feature_extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="np", **length)
     array: npt.NDArray[np.float32] = heard["input_features"][0]
     return array
 
@@ -132,7 +134,7 @@ def _read_windows(
                 return
             start: Row = {"path": name, "clip_id": clip_id}
             stream = Stream(file, str(path), cuts, longest_s, MAX_DURATION_S, cuts.turns_of(path))
-            for window in stream:
+            for window in timed_each("decode", stream):
                 row = empty_row(start | cuts.columns(window.channel, window.speaker), heads)
                 clip.rows.append(row)
                 if scored_or_not(row, window, cuts):
@@ -154,7 +156,8 @@ def scored_or_not(row: Row, window: Window, cuts: Cuts) -> bool:
     elif cuts.vad and speech_s(window.samples) < MIN_SPEECH_S:
         row |= {"quality": "no speech", "outcome": NO_SPEECH}
     else:
-        row["quality"] = judge(window.samples)
+        with timed("decode"):
+            row["quality"] = judge(window.samples)
     return bool(row["outcome"] != NO_SPEECH)
 
 

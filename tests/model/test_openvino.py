@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from emonet_voice.cli.app import run
+from modeling_empathic.scoring import openvino as module
 from modeling_empathic.scoring.clips import ScoringError
+from modeling_empathic.scoring.devices import choose_device
 from modeling_empathic.scoring.file import read_provenance, read_scores
-from modeling_empathic.scoring.loading import choose_device
 from modeling_empathic.scoring.openvino import OpenVINOEncoder
 from tests.support.places import REPOSITORY
 from tests.support.tiny import tiny_model
@@ -66,7 +67,7 @@ def test_a_model_that_is_cut_to_speech_is_refused(capsys):
 
 
 def test_without_openvino_it_says_how_to_install_it(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, package=None: None)
     with pytest.raises(ScoringError, match=r'pip install "emonet-voice\[openvino\]"'):
         choose_device("openvino")
 
@@ -75,3 +76,20 @@ def test_without_openvino_it_says_how_to_install_it(monkeypatch):
 def test_any_number_of_windows_goes_in(batch):
     encoder = OpenVINOEncoder(tiny_model().encoder)
     assert encoder(torch.zeros(batch, 80, 3000)).last_hidden_state.shape[:2] == (batch, 1500)
+
+
+@torch.inference_mode()
+def test_a_compiled_encoder_is_kept_and_read_back(features, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path))
+    first = OpenVINOEncoder(tiny_model().encoder)(features).last_hidden_state
+    (file,) = (tmp_path / "emonet-voice" / "openvino").iterdir()
+    compiled = []
+    monkeypatch.setattr(module, "_compiled", lambda *_: compiled.append(1))
+    again = OpenVINOEncoder(tiny_model().encoder)(features).last_hidden_state
+    assert torch.equal(again, first) and not compiled
+    cut = file.read_bytes()[:1000]
+    file.unlink()  # not written over: the encoder above reads it still
+    file.write_bytes(cut)  # compiled anew
+    OpenVINOEncoder(tiny_model().encoder)
+    OpenVINOEncoder(tiny_model().encoder, torch.bfloat16)  # another type is another file
+    assert compiled == [1, 1]

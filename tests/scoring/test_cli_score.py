@@ -13,7 +13,6 @@ import pytest
 from pyarrow import parquet
 
 from emonet_voice.cli import app as cli
-from modeling_empathic import EmpathicInsightConfig
 from modeling_empathic.scoring import loading
 from modeling_empathic.scoring.file import read_provenance, read_scores
 from tests.support.places import REPOSITORY
@@ -209,23 +208,6 @@ def test_an_unknown_head_is_answered_with_the_nearest_of_the_model(clips, real_m
     error = capsys.readouterr().err
     assert error.startswith("error: no head named 'angr'; nearest") and error.count("\n") == 1
     assert "Anger" in error
-
-
-@pytest.mark.parametrize(
-    ("device", "stored", "expected"),
-    [
-        ("cuda", "float32", "float16"),
-        ("cuda", "bfloat16", "bfloat16"),  # whose range float16 may not hold
-        ("cpu", "float16", "float32"),  # CPUs have no fast float16
-        ("cpu", "bfloat16", "bfloat16"),  # widened it would take twice the memory
-        ("cpu", "mixed", "mixed"),
-        ("cuda", "mixed", "bfloat16"),  # a float32 encoder would waste the card
-    ],
-)
-def test_auto_takes_the_type_that_suits_device_and_weights(device, stored, expected):
-    config = EmpathicInsightConfig(dtype="bfloat16" if stored == "mixed" else stored)
-    config.encoder.dtype = "float32" if stored == "mixed" else config.dtype
-    assert loading._auto_dtype(device, config) == expected
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(clips, monkeypatch):

@@ -41,6 +41,7 @@ class FakeModel:
     """Scores that depend on the clip and, as floats on real hardware do, on the batch's size."""
 
     device, dtype = torch.device("cpu"), torch.float32
+    choice = SimpleNamespace(why="")
 
     def __init__(
         self,
