@@ -327,6 +327,7 @@ TABLES = {
     "acoustics": acoustics,
     "audio_files": _elsewhere("audio_files", "table"),
     "bench_build": bench_build,
+    "browser": _elsewhere("browser", "browser_table"),
     "cpu_limit": cpu_limit,
     "drift": drift,
     "ceiling": _elsewhere("ceiling", "ceiling_table"),
