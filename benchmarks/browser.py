@@ -10,6 +10,7 @@ and those after it. Writes pictures of the page too, with `--pictures FOLDER`.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -116,7 +117,7 @@ def main() -> None:
     from tests.support.voice_in_browser import RUNTIME, SEVERAL_CORES, put_together, serving
 
     built = HERE.parent / "examples" / "browser"
-    clips = chosen_clips()
+    clips, load = chosen_clips(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as temporary, chromium() as browser:
         folder = put_together(Path(temporary) / "page", built / "model")
         with serving(folder) as url:
@@ -158,6 +159,7 @@ def main() -> None:
                 "page": sum((built / f"{name}").stat().st_size for name in PAGE),
             },
             "seconds": times,
+            "load_before": round(load, 1),
         },
         HERE / "results" / "browser.json",
     )
@@ -199,7 +201,8 @@ def browser_table(results: dict[str, Any]) -> str:
             f"| {spread(times['first'])} | |",
             f"| … every further one, {cores} | {spread(times['again'])} | |",
         ]
-    note = f"Times: median [range] of {VISITS} visits without a cache, server on the same machine."
+    note = f"Times: median [range] of {VISITS} visits without a cache, server on the same machine, "
+    note += f"whose load was {results['load_before']} before."
     return "\n".join([*lines, "", note])
 
 

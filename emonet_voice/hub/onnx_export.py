@@ -7,6 +7,7 @@ what runs it needs no signal processing of its own.
 
 import importlib.util
 import json
+import logging
 import shutil
 import warnings
 from pathlib import Path
@@ -179,7 +180,8 @@ def _round(model: nn.Module) -> None:
 
 def _program(graph: nn.Module, example: torch.Tensor, dynamic: dict[str, Any]) -> Any:
     """The graph as a program of ONNX."""
-    with warnings.catch_warnings(action="ignore"):  # of the exporter's own affairs
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of packages that are absent
+    with warnings.catch_warnings(action="ignore"):
         return torch.onnx.export(
             graph,
             (example,),
