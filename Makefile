@@ -14,7 +14,7 @@ WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -lt 4 ] && echo $$n 
 # half of what the other has left.
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 20
 
-.PHONY: demo test slow test-lowest test-latest programs lint docs hooks nano clips bench clean
+.PHONY: demo test slow test-lowest test-latest programs lint docs hooks nano clips browser bench clean
 
 demo: $(VENV)/.installed
 	@mkdir -p demo
@@ -74,6 +74,14 @@ nano: $(VENV)/.installed-dev
 
 clips: $(VENV)/.installed-dev
 	$(BIN)/python examples/make_clips.py
+
+# The page that scores in the browser: its runtime from npm, its model from Nano. Both are ignored by
+# git and found there by `publish stage`.
+browser: $(VENV)/.installed-dev
+	npm install --prefix examples/browser --no-package-lock
+	rm -rf examples/browser/model
+	$(BIN)/emonet-voice convert nano examples/browser/model --to onnx --dtype float16
+	@echo "$(BIN)/python -m http.server --directory examples/browser"
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/head_layout.py

@@ -346,6 +346,7 @@ TABLES = {
     "bench_build": bench_build,
     "big": _elsewhere("big", "big_table"),
     "big_pack": _elsewhere("big_pack", "table"),
+    "browser": _elsewhere("browser", "browser_table"),
     "cpu_limit": cpu_limit,
     "drift": drift,
     "ceiling": _elsewhere("ceiling", "ceiling_table"),

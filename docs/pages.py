@@ -15,6 +15,7 @@ PAGES = {  # file of the project -> page
     "spaces/empathic_insight_voice/README.md": "demo.md",
     "spaces/emotion_annotation/README.md": "annotation.md",
     "spaces/emonet_voice_leaderboard/README.md": "leaderboard.md",
+    "spaces/voice_in_browser/README.md": "browser.md",
     "benchmarks/README.md": "benchmarks.md",
     "cards/README.md": "cards.md",
     "CONTRIBUTING.md": "contributing.md",

@@ -26,6 +26,7 @@ from tests.support.publish_maker import sources_fixture, staged_fixture  # noqa:
 from tests.support.scoring_fakes import write_clip
 from tests.support.servers import LOGS
 from tests.support.tiny import tiny_model
+from tests.support.voice_in_browser import nano_onnx_fixture  # noqa: F401
 
 # On a fresh checkout the first text strategy builds its table of characters, which takes seconds;
 # how long an example takes says nothing here, so neither draws nor runs are timed.

@@ -21,23 +21,27 @@ def convert(
         typer.Argument(
             metavar="SRC",
             help="Where the public heads are, `model_*_best.pth`: small, large, plus, folder or "
-            "Hub id; with --quantize also the folder of a model.",
+            "Hub id; with --quantize also the folder of a model, with --to onnx any model.",
         ),
     ],
     output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to create.")],
+    to: Annotated[
+        str, typer.Option(metavar="NAME", help="Format: safetensors, or onnx for other runtimes.")
+    ] = "safetensors",
     encoder: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="MODEL",
             help="Whisper checkpoint that the heads belong to: folder or Hub id.",
+            show_default=ENCODER,
         ),
-    ] = ENCODER,
+    ] = None,
     dtype: Annotated[
         str,
         typer.Option(
             metavar="NAME",
             help="Type to store: float32, bfloat16, float16 or mixed (bfloat16 heads, float32 "
-            "encoder).",
+            "encoder); of ONNX float32 or float16.",
         ),
     ] = "float32",
     quantize: Annotated[
@@ -73,20 +77,40 @@ def convert(
     With `--quantize int8` the README in OUT says how far scores are from those of float32, head by
     head, as measured on trained heads and real clips.
 
+    `--to onnx` writes a graph with its weights, and a `model.json` that says what goes in and what
+    comes out. Small and its like take the features of a window of 30 s; Nano takes samples at
+    16 kHz, with its front end in the graph. Scores are compared with torch's before OUT appears.
+    Needs `pip install "emonet-voice[onnx]"`.
+
     Example: `emonet-voice convert small my-small/ --dtype mixed`
 
     Example: `emonet-voice convert my-small/ my-small-int8/ --quantize int8`
+
+    Example: `emonet-voice convert nano nano-onnx/ --to onnx --dtype float16`
     """
+    names = split_names(heads)
+    if to not in ("safetensors", "onnx"):
+        raise UsageError(f"--to {to}: choose safetensors or onnx")
     if quantize not in (None, "int8"):
         raise UsageError(f"--quantize {quantize}: choose int8")
-    if quantize and Path(source, "config.json").is_file():
-        _quantize(Path(source), output, split_names(heads))
+    if to == "onnx":
+        if encoder or encoder_revision or allow_unknown or quantize:
+            raise UsageError(
+                "--encoder, --allow-unknown and --quantize are for safetensors, not for --to onnx"
+            )
+        from .convert_onnx import convert_onnx
+
+        convert_onnx(source, output, dtype, names, revision)
         return
+    if quantize and Path(source, "config.json").is_file():
+        _quantize(Path(source), output, names)
+        return
+
     from emonet_voice.hub.convert import convert as convert_release
     from emonet_voice.hub.loose_heads import lacking, list_heads
     from modeling_empathic.report.progress import progress_bar
 
-    source, names = locate(source), split_names(heads)
+    source = locate(source)
     loose = list_heads(source, revision)
     if not names and loose.heads and (lack := lacking(loose)):
         raise UsageError(f"{lack}; --heads NAMES converts those that you name")
@@ -106,7 +130,7 @@ def convert(
         config = convert_release(
             source,
             output,
-            encoder,
+            encoder or ENCODER,
             dtype=dtype,
             heads=names or None,
             allow_unknown=allow_unknown,

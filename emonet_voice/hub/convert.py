@@ -7,6 +7,7 @@ The public heads are `model_<STEM>_best.pth`: a state dict of `proj.{weight,bias
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ def convert(
         raise ConversionError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
     if output.parent.is_dir():
         with locked(output):  # before any download; and what a killed run left of its lock goes
-            _refuse_taken(output)
+            refuse_taken(output)
     loose = list_heads(source, revision)
     files = find_heads(loose, heads=heads, allow_unknown=allow_unknown)
     hub: dict[str, Any] = {"revision": encoder_revision} if encoder_revision else {}
@@ -112,9 +113,8 @@ def convert(
     tensors = _encoder(encoder, whisper, encoder_type, hub)
     kinds = {spec["name"]: spec["kind"] for spec in config.heads}
     digests: dict[str, str] = {}
-    partial = output.with_name(f".{output.name}.converting")
 
-    def loaded() -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
+    def loaded(partial: Path) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
         for number, head in enumerate(files, start=1):
             digests[head.file.name] = sha256(head.file)
             int8 = config.is_int8(kinds[head.name])
@@ -126,36 +126,50 @@ def convert(
             if progress is not None:
                 progress(head.name, number, len(files))
 
+    with new_folder(output) as partial:
+        write_code(partial)
+        write_checkpoint(partial, config, tensors, loaded(partial))
+        _feature_extractor(encoder, whisper, hub).save_pretrained(partial)
+        provenance = {
+            "source": origin or {**_origin(source, revision), "commit": loose.commit},
+            "encoder": {
+                **_origin(encoder, encoder_revision),
+                "commit": Source(encoder, hub).commit,
+            },
+            "sha256": digests,
+        }
+        write_json(partial / "conversion.json", provenance)
+        write_config(partial, config, head_type, encoder_type)
+        if quantize:
+            (partial / "README.md").write_text(card(output.name, config), "utf-8")
+    return config
+
+
+@contextmanager
+def new_folder(output: Path) -> Iterator[Path]:
+    """A folder to fill that appears as `output` when it is whole, or not at all.
+
+    Raises:
+        ConversionError: There is something already.
+        UserError: Another run is writing it.
+    """
     output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(f".{output.name}.converting")
     with locked(output):
-        _refuse_taken(output)  # another run may have made it meanwhile
+        refuse_taken(output)  # another run may have made it meanwhile
         shutil.rmtree(partial, ignore_errors=True)  # left by a conversion that was killed
         partial.mkdir()
         try:
-            write_code(partial)
-            write_checkpoint(partial, config, tensors, loaded())
-            _feature_extractor(encoder, whisper, hub).save_pretrained(partial)
-            provenance = {
-                "source": origin or {**_origin(source, revision), "commit": loose.commit},
-                "encoder": {
-                    **_origin(encoder, encoder_revision),
-                    "commit": Source(encoder, hub).commit,
-                },
-                "sha256": digests,
-            }
-            write_json(partial / "conversion.json", provenance)
-            write_config(partial, config, head_type, encoder_type)
-            if quantize:
-                (partial / "README.md").write_text(card(output.name, config), "utf-8")
+            yield partial
             if output.exists():
                 output.rmdir()
             partial.rename(output)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-    return config
 
 
-def _refuse_taken(output: Path) -> None:
+def refuse_taken(output: Path) -> None:
+    """Raises ConversionError where a folder cannot be made, before any work is done."""
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ConversionError(f"{output} exists already; name a folder that does not")
 

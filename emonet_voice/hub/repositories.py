@@ -28,6 +28,8 @@ class Repository(NamedTuple):
         role: `model`, `dataset`, `metric` or `space`; a metric is a Space on the Hub.
         card: Template in `cards/`; None where the folder brings its own README.md.
         folders: What it is made of, below the project's folder; later ones add to earlier ones.
+        built: Folders of the project that `make browser` makes and git ignores; each keeps its
+            own name in the repository.
         given: The argument of `publish` that names its folder, where the project has none.
         page: Of a Space: the path that answers once it has started.
     """
@@ -36,6 +38,7 @@ class Repository(NamedTuple):
     role: str
     card: str | None = None
     folders: tuple[str, ...] = ()
+    built: tuple[str, ...] = ()
     given: str | None = None
     page: str = "/config"
 
@@ -65,6 +68,13 @@ REPOSITORIES = (
         "emonet-voice-annotation", "space", folders=("spaces/emotion_annotation",), page="/"
     ),
     Repository("emonet-voice-leaderboard", "space", folders=("spaces/emonet_voice_leaderboard",)),
+    Repository(
+        "empathic-insight-voice-browser",
+        "space",
+        folders=("spaces/voice_in_browser",),
+        built=("examples/browser/model", "examples/browser/runtime"),
+        page="/",
+    ),
 )
 """In the order in which they are pushed: what others load comes first."""
 

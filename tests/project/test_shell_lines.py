@@ -37,7 +37,7 @@ ELSEWHERE = "tests/{} runs it"
 NOT_RUN = {
     "make demo": INSTALLS,
     "source .venv/bin/activate": INSTALLS,
-    'pip install -e ".[plot,acoustics,metric,train,generate,publish,space]"': INSTALLS,
+    'pip install -e ".[plot,acoustics,metric,train,generate,publish,space,onnx]"': INSTALLS,
     "python -m venv .venv": "what `make demo` does",
     "pip install -e .": "what `make demo` does",
     "pip install -r requirements.txt": ELSEWHERE.format("spaces/test_environments.py"),
@@ -48,6 +48,7 @@ NOT_RUN = {
     "make hooks": "changes the checkout's git settings",
     "make docs": ELSEWHERE.format("project/test_docs.py") + ", as the target does",
     "make bench": "hours: full-size heads",
+    "make browser": "downloads by npm; tests/spaces/test_voice_in_browser.py uses what it makes",
     "make clips": MINUTES,
     "python examples/make_clips.py": MINUTES,
     "make nano ENCODER=path/to/whisper-tiny.en EMODB=path/to/emodb UNSEEN=path/to/nemo": MINUTES,

@@ -12,7 +12,7 @@ from typing import Any
 
 from emonet_voice.hub.repositories import NAMESPACE, PAPER, REPOSITORIES, PublishError, Repository
 from modeling_empathic.reference_scores import FILE_NAME as REFERENCE
-from modeling_empathic.scoring.loading import NANO_NAME, fingerprint, origin
+from modeling_empathic.scoring.loading import NANO, NANO_NAME, fingerprint, origin
 
 METRIC_EXAMPLE: dict[str, Any] = {
     "predictions": [0.5, 3.5, 2.0, 1.0, None],
@@ -135,6 +135,17 @@ def check_figures(name: str, folder: Path) -> None:
                 f"{name}: {REFERENCE} is of other weights or settings ({revision}); make it again "
                 "with examples/make_reference.py"
             )
+
+
+def check_export(name: str, folder: Path) -> None:
+    """Refuses an exported Nano that is of other weights than the Nano that is published.
+
+    Raises:
+        PublishError: It says so.
+    """
+    about = folder / "model.json"
+    if about.is_file() and json.loads(about.read_text("utf-8"))["revision"] != fingerprint(NANO):
+        raise PublishError(f"{name}: {folder.name}/model.onnx is of another Nano; `make browser`")
 
 
 def model_results(

@@ -70,7 +70,7 @@ _KEYS = {
 _REQUIRED = {
     "model": "license language library_name pipeline_tag tags",
     "dataset": "license language pretty_name task_categories size_categories tags configs",
-    "space": "title emoji colorFrom colorTo sdk sdk_version app_file license short_description",
+    "space": "title emoji colorFrom colorTo sdk app_file license short_description",
 }
 _BOOLEANS = _words("pinned hf_oauth fullWidth disable_embedding inference viewer")
 
@@ -164,6 +164,10 @@ def _check_space(metadata: dict[str, Any], folder: Path) -> list[str]:
     # YAML reads 3.10 as a number: 3.1.
     if isinstance(metadata.get("python_version"), float):
         problems.append("python_version needs quotes: YAML reads it as a number")
+    if metadata.get("sdk") == "static":  # files alone: nothing is installed
+        return problems
+    if metadata.get("sdk_version") in (None, ""):
+        problems.append("metadata lacks sdk_version")
     if not (folder / "requirements.txt").is_file():
         problems.append("a Space needs requirements.txt")
     return problems

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from emonet_voice.hub.repositories import PAPER, PublishError, Repository, folder_of
 
-from .cards import front_matter
+from .cards import card_of, front_matter
 from .stage import COLLECTION, MANIFEST, Staged
 
 if TYPE_CHECKING:
@@ -230,7 +230,8 @@ def push(
     with hub_errors(plan.repo_id):
         parent = plan.parent
         if parent is None:
-            sdk = "gradio" if plan.repository.kind == "space" else None
+            card, _ = card_of(folder_of(staged.folder, plan.repository))
+            sdk = card["sdk"] if plan.repository.kind == "space" else None
             api.create_repo(**where, private=private, space_sdk=sdk, exist_ok=True)
             parent = api.repo_info(**where).sha
         if plan.has_changes:

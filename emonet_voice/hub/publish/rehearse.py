@@ -250,9 +250,11 @@ def _blocks(staged: Staged, namespace: str) -> Iterator[Call]:
 def _start_space(
     repository: Repository, namespace: str, environment: dict[str, str], work: Path
 ) -> Row:
-    """Downloads a Space, starts its app and asks for its page."""
-    call = f"{namespace}/{repository.name}: app.py answers {repository.page}"
-    needed = ("gradio", "evaluate") if repository.role == "metric" else ("gradio",)
+    """Downloads a Space, starts its app, if it has one, and asks for its page."""
+    app = "index.html" if repository.built else "app.py"
+    call = f"{namespace}/{repository.name}: {app} answers {repository.page}"
+    needed = ["gradio", "evaluate"] if repository.role == "metric" else ["gradio"]
+    needed = [] if repository.built else needed
     absent = [name for name in needed if importlib.util.find_spec(name) is None]
     if absent:
         return {"call": call, "seconds": 0.0, "ok": None, "error": f"{absent[0]} is not installed"}

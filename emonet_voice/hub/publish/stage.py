@@ -24,7 +24,7 @@ from emonet_voice.hub.repositories import (
 from modeling_empathic.report.files import locked, sha256, write_json
 
 from .cards import card_of, write_card
-from .facts import bench_facts, repository_facts
+from .facts import bench_facts, check_export, repository_facts
 
 MANIFEST = "staging.json"
 COLLECTION = Path("collection", "README.md")
@@ -191,6 +191,9 @@ def _not_now(repository: Repository, sources: Sources) -> str | None:
     missing = [name for name in repository.folders if not project_folder(name).is_dir()]
     if missing:
         return f"there is no {missing[0]}"
+    unbuilt = [name for name in repository.built if not project_folder(name).is_dir()]
+    if unbuilt:
+        return f"there is no {unbuilt[0]}; `make browser` in a checkout makes it"
     if repository.given and not _given(repository, sources):
         made = f"a folder of {repository.given} build"
         hint = f"DIR/{repository.name}" if repository.role == "model" else made
@@ -279,6 +282,10 @@ def _space(repository: Repository, folder: Path, sources: Sources, namespace: st
             if not path.resolve().is_relative_to(ROOT):
                 raise PublishError(f"{name}/{relative} points out of the project")
             _place(path, folder / relative)
+    for name in repository.built:
+        check_export(repository.name, project_folder(name))
+        for path in sorted(project_folder(name).iterdir()):
+            _place(path, folder / Path(name).name / path.name)
     if repository.card:
         text = write_card(repository.card, repository_facts(repository, namespace))
         (folder / "README.md").write_text(text, "utf-8")

@@ -30,7 +30,10 @@ _SECRET = re.compile(
     r"|gh[pousr]_[A-Za-z0-9]{36}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|API_KEY", re.IGNORECASE)
-_OWN_PATH = re.compile(r"(?<![\w./-])(?:/home/|/Users/|/root/|[A-Z]:\\Users\\)[\w.-]+")
+# Every program that Emscripten makes has a home that is nobody's.
+_OWN_PATH = re.compile(
+    r"(?<![\w./-])(?:/home/(?!web_user\b)|/Users/|/root/|[A-Z]:\\Users\\)[\w.-]+"
+)
 _LINK = re.compile(
     r"huggingface\.co/(?:(?:datasets|spaces)/)?([A-Za-z0-9][\w.-]*/[\w-]+(?:\.[\w-]+)*)"
 )

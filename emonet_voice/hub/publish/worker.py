@@ -11,6 +11,7 @@ import runpy
 import sys
 import time
 from collections.abc import Iterable
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
@@ -61,10 +62,13 @@ def answer_calls() -> None:
 
 
 def run_space(repo_id: str, folder: str) -> None:
-    """Downloads a Space into a folder and runs its app as the Hub does."""
+    """Downloads a Space into a folder and runs its app, or serves its page, as the Hub does."""
     from huggingface_hub import snapshot_download
 
     os.chdir(snapshot_download(repo_id, repo_type="space", local_dir=folder))
+    if not Path("app.py").exists():
+        address = ("127.0.0.1", int(os.environ["GRADIO_SERVER_PORT"]))
+        ThreadingHTTPServer(address, SimpleHTTPRequestHandler).serve_forever()
     sys.path.insert(0, str(Path.cwd()))
     sys.argv = ["app.py"]
     runpy.run_path("app.py", run_name="__main__")

@@ -1,0 +1,1 @@
+../../examples/browser/page.js

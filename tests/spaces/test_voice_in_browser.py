@@ -1,0 +1,118 @@
+"""The page that scores by itself, in a browser, on a web server that only hands out files."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from modeling_empathic import load_audio
+from tests.support.browser_fixture import CONTRAST, chromium, microphone, new_page, screenshot
+from tests.support.places import REPOSITORY
+from tests.support.voice_in_browser import (
+    RUNTIME,
+    put_together,
+    python_scores,
+    serving,
+    shown_scores,
+)
+
+CLIP = REPOSITORY / "examples" / "clips" / "de_anger.flac"  # at 22,050 Hz
+WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture(scope="module")
+def url(nano_onnx, tmp_path_factory):
+    if not RUNTIME.is_dir():
+        pytest.skip("onnxruntime-web is not there: npm install in examples/browser")
+    folder = put_together(tmp_path_factory.mktemp("page") / "page", nano_onnx)
+    with serving(folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser(url, tmp_path_factory):
+    heard = tmp_path_factory.mktemp("sounds") / "voice.wav"
+    soundfile.write(heard, load_audio(CLIP), 16_000)
+    with chromium(*microphone(heard)) as started:
+        yield started
+
+
+@pytest.fixture
+def visit(browser, url):
+    """A function: a visit; whatever a page fetches from elsewhere or throws fails the test."""
+    pages, foreign, errors = [], [], []
+
+    def visited(width=1280, height=900, **settings):
+        size = {"width": width, "height": height}
+        page = new_page(browser, viewport=size, permissions=["microphone"], **settings)
+        pages.append(page)
+        page.on("request", lambda r: r.url.startswith((url, "blob:")) or foreign.append(r.url))
+        page.on("request", lambda r: r.method == "GET" or foreign.append(r.method))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(url)
+        return page
+
+    yield visited
+    for page in pages:
+        page.context.close()
+    assert foreign == [] and errors == []
+
+
+def test_a_file_has_the_scores_that_python_gives_it(visit):
+    page = visit()
+    page.locator("#file").set_input_files(CLIP)
+    shown, expected = shown_scores(page), python_scores(CLIP)
+    assert shown.keys() == expected.keys() and len(shown) == 40
+    assert max(abs(shown[name] - expected[name]) for name in expected) <= 1e-3
+    assert [*shown.values()] == sorted(shown.values(), reverse=True)
+    assert page.locator("#rows tr:visible").count() == 8
+    page.get_by_role("button", name="Show all 40").click()
+    assert page.locator("#rows tr:visible").count() == 40
+    assert "de_anger.flac" in page.get_by_role("status").inner_text()
+    # What is no sound, and a silence, are said; the next recording works.
+    for name, content, said in (
+        ("notes.txt", b"no sound", "This browser cannot read that as sound"),
+        ("zeros.wav", wav(np.zeros(16_000)), "This is digital silence"),
+    ):
+        page.locator("#file").set_input_files({"name": name, "mimeType": "", "buffer": content})
+        page.locator("#status.wrong", has_text=said).wait_for()
+        assert not page.locator("#result").is_visible()
+        assert not page.get_by_role("progressbar").is_visible()
+
+
+def test_what_the_microphone_hears_is_scored(visit):
+    page = visit()
+    page.get_by_role("button", name="Record").click()
+    page.get_by_role("button", name="Stop (3 s)").click()
+    shown, expected = shown_scores(page), python_scores(CLIP)
+    heard = np.corrcoef([shown[name] for name in expected], [*expected.values()])[0, 1]
+    assert heard > 0.8  # another cut of the same voice, through the codec of recordings
+    assert page.get_by_role("status").inner_text().startswith("Your recording, ")
+    assert page.get_by_role("button", name="Record").is_visible()
+
+
+def test_by_keyboard_on_a_phone_in_light_and_dark(visit):
+    page = visit(375, 812)
+    focused = "document.activeElement.id"
+    reached = [(page.keyboard.press("Tab"), page.evaluate(focused))[1] for _ in range(3)]
+    assert reached == ["file", "record", "example"]
+    page.keyboard.press("Enter")
+    shown_scores(page)
+    assert page.evaluate(focused) == "heading"  # where a reader of the screen goes on
+    while page.evaluate(focused) != "all":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.locator("#rows tr:visible").count() == 40
+    assert page.evaluate(WIDER) == 0
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        texts = page.evaluate(CONTRAST)
+        assert len(texts) > 80 and [text for text in texts if text[0] < 4.5] == []
+        screenshot(page, f"browser_375_{scheme}")
+
+
+def wav(samples):
+    from io import BytesIO
+
+    file = BytesIO()
+    soundfile.write(file, samples, 16_000, format="WAV")
+    return file.getvalue()
