@@ -34,12 +34,14 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="made by trained_heads.py")
     parser.add_argument("--every", type=int, default=1, help="only every n-th recording")
     parser.add_argument("--only", choices=["heads", "encoder", "drift"], action="append")
+    parser.add_argument("--processor", action="store_true", help="seconds of one thread")
     arguments = parser.parse_args()
+    from benchmarks.full_size import take_clock
     from benchmarks.report import machine, write_report
     from modeling_empathic.report.files import write_json
 
     results = json.loads(RESULT.read_text()) if RESULT.exists() and arguments.only else {}
-    results["machine"] = machine()
+    results |= {"machine": machine(), "clock": take_clock(processor=arguments.processor)}
     wanted = arguments.only or ["heads", "encoder", "drift"]
     if "heads" in wanted:
         results["heads"] = head_ways()
@@ -321,7 +323,7 @@ def int8_table(results: dict[str, Any]) -> str:
         )
     how = results["trained"]
     note = (
-        f"Speed at full size, random weights. Drift: {len(shipped['heads'])} full heads of "
+        f"Speed at full size, random weights, seconds {results['clock']}. Drift: {len(shipped['heads'])} full heads of "
         f"trained_heads.py (top-1 {how['top_1']:.3f} on {how['held_out_clips']} clips of unheard "
         f"speakers, floor {how['floor']:.3f}), {results['clips']} clips; errors on 0 to 4."
     )

@@ -28,11 +28,14 @@ def main() -> None:
     )
     parser.add_argument("--clips", type=Path, required=True, help="folder of EmoDB's recordings")
     parser.add_argument("--model", type=Path, required=True, help="made by trained_heads.py")
+    parser.add_argument("--processor", action="store_true", help="seconds of one thread")
     arguments = parser.parse_args()
+    from benchmarks.full_size import take_clock
     from benchmarks.report import machine, write_report
 
     results = {
         "machine": machine(),
+        "clock": take_clock(processor=arguments.processor),
         **drift(arguments.model, arguments.clips),
         "speed": speed(),
     }
@@ -184,7 +187,7 @@ def short_mode_table(results: dict[str, Any]) -> str:
         f"{results['clips']} clips up to 5 s (mean {results['mean_s']:.1f} s) of speakers that "
         f"neither heads nor constants have met; mean tail of {results['calibrated_on']} clips, "
         f"which explains {results['explained']:.1%} of the tail's energy. Speed: bfloat16, torch, "
-        "median [range] of 5."
+        f"seconds {results['clock']}, median [range] of 5."
     )
     return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
 
