@@ -14,7 +14,7 @@ _clock = ["on the clock"]
 
 
 def take_clock(*, processor: bool) -> str:
-    """Chooses what [`seconds`] counts, and says it: on a busy machine the processor's, one thread."""
+    """Chooses what [`seconds`] counts, and says it: on a busy machine one thread's processor."""
     import torch
 
     if processor:

@@ -186,7 +186,8 @@ def roofline_table(results: dict[str, Any]) -> str:
         f"{value / 1e9:.0f} {'GB/s read' if name == 'bytes' else f'GFLOP/s in {name}'}"
         for name, value in reached.items()
     )
-    note = f"Reached in a large product and a long sum: {rate}. Seconds {results['clock']}. Random weights."
+    note = f"Reached in a large product and a long sum: {rate}. Random weights, seconds "
+    note += f"{results['clock']}."
     return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
 
 
