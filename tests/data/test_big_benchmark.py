@@ -18,8 +18,10 @@ def test_the_targets_are_told_apart_far_above_chance():
     assert found["shuffled"] < 3 * found["chance"]
 
 
+@pytest.mark.skipif(not RESULTS.exists(), reason="not measured yet")
 def test_the_sections_of_both_readmes_are_what_was_measured():
     results = json.loads(RESULTS.read_text("utf-8"))
     assert big_table(results) in (REPOSITORY / "benchmarks" / "README.md").read_text("utf-8")
     readme = REPOSITORY / "dataset_scripts" / "generation" / "README.md"
-    assert arithmetic(results) in readme.read_text("utf-8")
+    if {"plan", "speak"} <= set(results):
+        assert arithmetic(results) in readme.read_text("utf-8")
