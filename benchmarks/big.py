@@ -272,7 +272,11 @@ def big_table(results: dict[str, Any]) -> str:
     """The section of `benchmarks/README.md`."""
     from benchmarks.report import describe
 
-    said = {"plan": _plan_said, "speak": _speak_said, "learn": _learn_said}
+    said: dict[str, Callable[[Any], list[str]]] = {
+        "plan": _plan_said,
+        "speak": _speak_said,
+        "learn": _learn_said,
+    }
     lines = []
     for part, say in said.items():
         if about := results.get(part):
