@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from emonet_voice.hub.publish.cards import write_card
+from emonet_voice.hub.cards import write_card
 from modeling_empathic.checkpoint_empathic import unstacked
 from modeling_empathic.configuration_empathic import EmpathicInsightConfig
 from modeling_empathic.int8_empathic import quantized

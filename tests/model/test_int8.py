@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModel
 
 from emonet_voice.hub import quantize as module
-from emonet_voice.hub.publish.cards import front_matter
+from emonet_voice.hub.cards import front_matter
 from emonet_voice.hub.quantize import quantize
 from modeling_empathic import EmpathicInsightConfig, EmpathicInsightModel, HeadError
 from modeling_empathic.int8_empathic import Int8Linear, quantized
