@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModel
 
-from emonet_voice.hub import quantize as module
+from emonet_voice import int8_card as module
 from emonet_voice.hub.cards import front_matter
 from emonet_voice.hub.quantize import quantize
 from modeling_empathic import EmpathicInsightConfig, EmpathicInsightModel, HeadError
