@@ -102,12 +102,8 @@ def measured() -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     mel = features()
 
-    def note(
-        part: str, way: str, dtype: str, width: int, batch: int, row: dict[str, float]
-    ) -> None:
-        rows.append(
-            {"part": part, "way": way, "type": dtype, "width": width, "batch": batch, **row}
-        )
+    def note(part: str, way: str, dtype: str, batch: int, row: dict[str, float]) -> None:
+        rows.append({"part": part, "way": way, "type": dtype, "batch": batch, **row})
         print(rows[-1], file=sys.stderr)
 
     with torch.inference_mode():
@@ -144,7 +140,8 @@ def possible(row: dict[str, Any], needs: dict[str, float], reached: dict[str, fl
     # Products of int8 weights with bfloat16 states are of bfloat16.
     peak = reached["bfloat16" if row["type"] == "int8" else row["type"]]
     flops = row["batch"] * needs[f"{part}_flops"] / peak
-    return max(flops, WIDTHS[row["type"]] * needs[f"{part}_weights"] / reached["bytes"])
+    moved = WIDTHS[row["type"]] * needs[f"{part}_weights"] / reached["bytes"]
+    return float(max(flops, moved))
 
 
 def roofline_table(results: dict[str, Any]) -> str:

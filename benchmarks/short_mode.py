@@ -112,12 +112,12 @@ def drift(folder: Path, clips: Path, every: int) -> dict[str, Any]:
                     ways.setdefault(name, []).append(row)
     rows = []
     for name, values in ways.items():
-        margin, way = name.split("|")
+        positions, way = name.split("|")
         near = np.array(values)
         ranks = [float(spearmanr(exact[:, i], near[:, i]).statistic) for i in range(exact.shape[1])]
         errors = np.abs(near - exact)
         rows.append({
-            "margin": int(margin), "way": way, "spearman": dict(zip(config.head_names, ranks,
+            "margin": int(positions), "way": way, "spearman": dict(zip(config.head_names, ranks,
                                                                     strict=True)),
             "max_error": float(errors.max()), "mean_error": float(errors.mean()),
         })  # fmt: skip

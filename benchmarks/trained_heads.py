@@ -16,7 +16,7 @@ import argparse
 import copy
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,7 +96,12 @@ def main() -> None:
     print(f"top-1 on {len(held)} clips of unheard speakers: {top_1:.3f} (floor {floor:.3f})")
     model.save_pretrained(arguments.out)
     extractor.save_pretrained(arguments.out)
-    trained = {"top_1": top_1, "floor": floor, "held_out_clips": len(held), "epochs": EPOCHS}
+    trained: dict[str, Any] = {
+        "top_1": top_1,
+        "floor": floor,
+        "held_out_clips": len(held),
+        "epochs": EPOCHS,
+    }
     trained |= {"clips": len(train), "encoder": [encoder.config.encoder_layers, first.in_features]}
     write_json(arguments.out / "trained.json", trained)
 

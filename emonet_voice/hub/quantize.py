@@ -54,12 +54,12 @@ def quantize(
     """
     source, output = Path(source), Path(output).absolute()
     model = EmpathicInsightModel.from_pretrained(source, heads=heads)
-    config = model.config
-    if not config.heads_of_kind("full"):
+    stored: EmpathicInsightConfig = model.config
+    if not stored.heads_of_kind("full"):
         raise QuantizationError(f"{source} has no full heads, and pooled ones are small already")
-    if config.head_quantization != "none":
-        raise QuantizationError(f"{source} is {config.head_quantization} already")
-    stored, config = config, copy.deepcopy(config)
+    if stored.head_quantization != "none":
+        raise QuantizationError(f"{source} is {stored.head_quantization} already")
+    config = copy.deepcopy(stored)
     config.head_quantization = "int8"
     kinds = {spec["name"]: spec["kind"] for spec in config.heads}
     of_heads = next(p.dtype for p in model.heads.parameters() if p.is_floating_point())

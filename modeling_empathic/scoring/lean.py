@@ -160,7 +160,8 @@ class _Attention(nn.Module):
             )
         )
         heard = nn.functional.scaled_dot_product_attention(query, key, value, scale=1.0)
-        return self.out_proj(heard.transpose(1, 2).contiguous().flatten(2))
+        states: torch.Tensor = self.out_proj(heard.transpose(1, 2).contiguous().flatten(2))
+        return states
 
 
 class LeanModel(nn.Module):
@@ -175,7 +176,7 @@ class LeanModel(nn.Module):
     def __init__(self, config: LeanConfig):
         super().__init__()
         self.config = config
-        self.encoder: nn.Module = LeanEncoder(config)
+        self.encoder: Any = LeanEncoder(config)
         self.heads = HeadStacks(config)
 
     @property

@@ -124,10 +124,11 @@ def _silent() -> Iterator[None]:
     It says that shapes are taken as constants, which they are, and reads properties of which
     transformers, where it is in use, then says that nobody set them.
     """
-    logging = None
+    logging: Any = None
     if "transformers" in sys.modules:
-        from transformers.utils import logging
+        from transformers import utils
 
+        logging = utils.logging
         verbosity = logging.get_verbosity()
         logging.set_verbosity_error()
     with warnings.catch_warnings(action="ignore"):
