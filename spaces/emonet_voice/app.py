@@ -1,6 +1,7 @@
 """The EmoNet-Voice metric in a browser: rows of predictions and ratings in, figures out."""
 
 import csv
+import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def read_rows(text: str) -> list[Row]:
         ValueError: What is wrong, with the number of the line.
     """
     lines = text.strip().splitlines()
-    first = 2 if lines and lines[0].replace(" ", "").lower().startswith("emotion,") else 1
+    first = 2 if lines and re.match(r"\s*emotion\s*[,\t]", lines[0], re.I) else 1
     rows: list[Row] = []
     dialect = "excel-tab" if "\t" in text else "excel"  # as tables are pasted
     for number, cells in enumerate(csv.reader(lines[first - 1 :], dialect), first):

@@ -32,7 +32,7 @@ def test_rows_are_typed_computed_and_refused_by_keyboard_alone_with_contrast(url
             steps += 1
             assert steps < 15
         page.keyboard.press("Enter")
-        page.get_by_text("Spearman's ρ").wait_for()
+        page.get_by_role("rowheader", name="Spearman's ρ").wait_for()
         assert page.locator(".figures").first.locator("tbody tr").count() == 4
         assert "without prediction" in page.locator(".figures").last.inner_text()
         page.wait_for_function(f"{WIDER} <= 0")
@@ -54,7 +54,7 @@ def test_axe_finds_nothing_of_level_a_or_aa(url):
         page = new_page(browser)
         page.goto(url)
         page.get_by_role("button", name="Compute").click()
-        page.get_by_text("Spearman's ρ").wait_for()
+        page.get_by_role("rowheader", name="Spearman's ρ").wait_for()
         assert axe_findings(page) == []
 
 
