@@ -216,6 +216,7 @@ def demo(browser: Any, folder: Path, shoot: Shoot) -> None:
         others = [new_page(browser) for _ in range(3)]
         for other in others:  # both lanes are full, and somebody waits
             other.goto(f"{url}?example=fr_fear")
+            other.get_by_role("button", name="Analyse").wait_for()
         others[-1].wait_for_timeout(300)
         shoot(others[-1], "queued")
         for other in others:
@@ -248,8 +249,7 @@ def metric(browser: Any, folder: Path, shoot: Shoot) -> None:
         compute.wait_for()
         shoot(page, "empty")
         compute.click()
-        page.get_by_text("Spearman's ρ").wait_for()
-        page.get_by_text("Outcomes, floors").wait_for()
+        page.get_by_role("rowheader", name="Spearman's ρ").wait_for()
         shoot(page, "result")
         page.get_by_label("Rows").fill("Awe,strong,1")
         compute.click()

@@ -1,6 +1,7 @@
 """The EmoNet-Voice metric in a browser: rows of predictions and ratings in, figures out."""
 
 import csv
+import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def read_rows(text: str) -> list[Row]:
         ValueError: What is wrong, with the number of the line.
     """
     lines = text.strip().splitlines()
-    first = 2 if lines and lines[0].replace(" ", "").lower().startswith("emotion,") else 1
+    first = 2 if lines and re.match(r"\s*emotion\s*[,\t]", lines[0], re.I) else 1
     rows: list[Row] = []
     dialect = "excel-tab" if "\t" in text else "excel"  # as tables are pasted
     for number, cells in enumerate(csv.reader(lines[first - 1 :], dialect), first):
@@ -75,25 +76,48 @@ def compute(rows: str, scale: str, rating_scale: str) -> dict[str, Any]:
     return result
 
 
-def show(rows: str, scale: str, rating_scale: str) -> tuple[str, dict[str, Any]]:
-    """The figures for the page."""
+def show(rows: str, scale: str, rating_scale: str) -> str:
+    """The figures for the page, with floors, outcomes and why a figure is missing."""
     result = compute(rows, scale, rating_scale)
-    lines = ""
+    lines = []
     for name, words in FIGURES.items():
         interval = result["intervals"][name]
-        own = [f"{_number(interval['low'])} to {_number(interval['high'])}"]
-        cells = [_number(result[name]), *own, _number(result[f"macro_{name}"])]
-        drawn = "".join(f"<td>{cell}</td>" for cell in cells)
-        lines += f'<tr><th scope="row">{words}</th>{drawn}</tr>'
-    heads = ("figure", "over all rows", "95 % interval", "mean of emotions")
-    head_cells = "".join(f'<th scope="col">{words}</th>' for words in heads)
-    table = f"<table><thead><tr>{head_cells}</tr></thead><tbody>{lines}</tbody></table>"
-    details = {name: result[name] for name in ("outcomes", "floors", "undefined")}
-    return f'<div class="figures" role="region" aria-label="Figures">{table}</div>', details
+        own = f"{_number(interval['low'])} to {_number(interval['high'])}"
+        lines.append([words, _number(result[name]), own, _number(result[f"macro_{name}"])])
+    heads = ["figure", "over all rows", "95 % interval", "mean of emotions"]
+    floors = [
+        [escape(name.replace("_", " ")), *(_number(of[figure]) for figure in FIGURES)]
+        for name, of in result["floors"].items()
+    ]
+    counts = [[name.replace("_", " "), f"{n:,}"] for name, n in result["outcomes"].items()
+              if isinstance(n, int) and n]  # fmt: skip
+    missing = "".join(
+        f"<li>{escape(name)}: {escape(str(why))}</li>" for name, why in result["undefined"].items()
+    )
+    return (
+        _table("Figures", heads, lines)
+        + "<h2>What is reached without hearing</h2>"
+        + _table("Floors", ["floor, over all rows", *FIGURES.values()], floors)
+        + "<h2>What became of the rows</h2>"
+        + _table("Outcomes", ["outcome", "rows"], counts)
+        + (f"<h2>What is undefined</h2><ul>{missing}</ul>" if missing else "")
+    )
 
 
-def _number(value: float) -> str:
-    return "–" if value != value else f"{value:.3f}".replace("-", "−")
+def _table(label: str, heads: list[str], rows: list[list[str]]) -> str:
+    head = "".join(f'<th scope="col">{words}</th>' for words in heads)
+    body = "".join(
+        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+        for first, *cells in rows
+    )
+    return (
+        f'<div class="figures" role="region" aria-label="{label}" tabindex="0"><table><thead>'
+        f"<tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{value:.3f}".replace("-", "−")
 
 
 with gr.Blocks(title="EmoNet-Voice metric") as demo:
@@ -116,13 +140,10 @@ with gr.Blocks(title="EmoNet-Voice metric") as demo:
         rating_scale = gr.Radio(["0-10", "0-2"], value="0-2", label="Scale of ratings")
     button = gr.Button("Compute", variant="primary")
     figures = gr.HTML()
-    with gr.Accordion("Outcomes, floors, what is undefined", open=False, visible=False) as more:
-        details = gr.JSON(show_label=False)
     with gr.Row(visible=False):  # for the API
         answer, ask = gr.JSON(), gr.Button()
     inputs = [rows, scale, rating_scale]
-    shown = button.click(show, inputs, [figures, details], api_visibility="private")
-    shown.success(lambda: gr.Accordion(visible=True), None, more, api_visibility="private")
+    button.click(show, inputs, figures, api_visibility="private")
     ask.click(compute, inputs, answer, api_name="compute")
 
 if __name__ == "__main__":

@@ -104,10 +104,11 @@ def _lead(rows: dict[str, dict[str, Any]], found: dict[str, Tie], ceilings: dict
     )
     reached = ceilings.get("one_rater", {}).get("spearman")
     line += f"; one rater reaches {number(reached)}." if reached is not None else "."
-    tied = [text(rows[label]["system"]) for label, tie in found.items() if tie.tied]
-    if tied:
-        line += f" Not distinguishable from it: {', '.join(tied)}."
-    elif any(tie.how == UNKNOWN for tie in found.values()):
+    for how, words in ((PAIRED, ""), (OVERLAP, " by overlapping intervals, no paired test")):
+        tied = [text(rows[n]["system"]) for n, tie in found.items() if tie.tied and tie.how == how]
+        if tied:
+            line += f" Not distinguishable from it{words}: {', '.join(tied)}."
+    if any(tie.how == UNKNOWN for tie in found.values()):
         line += " Without intervals nobody can say which differences are real."
     best = next((row for row in rows.values() if row["rank_macro_spearman"] == 1), None)
     if best and best is not rows[first]:

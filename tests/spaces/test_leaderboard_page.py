@@ -97,7 +97,7 @@ def test_sorting_search_and_filters_are_in_the_address_and_come_back_from_it(vis
     page.get_by_role("button", name="Open weights").click()
     assert set(names(page)) == {SMALL, LARGE}
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download as CSV").locator("visible=true").click()
+        page.get_by_role("link", name="Download as CSV").filter(visible=True).click()
     text = Path(download.value.path()).read_text("utf-8-sig")
     assert next(csv.DictReader(text.splitlines()))["system"] == SMALL
 

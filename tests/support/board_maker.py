@@ -1,5 +1,6 @@
 """A leaderboard's folder with made systems, one of them with a hostile name."""
 
+import shutil
 from dataclasses import replace
 
 from evaluate_metrics.bench.comparison import compare as paired
@@ -39,4 +40,5 @@ def write_folder(folder):
     files.append(folder / "results" / "other.json")
     write_result(result, files[-1])
     (folder / "bad.json").write_text("{")
+    shutil.copy(SPACE / "data" / "systems.csv", folder)
     write_leaderboard(merge([*files, folder / "bad.json"]), folder)

@@ -70,3 +70,4 @@ def axe_findings(page: Any) -> list[tuple[str, str]]:
 def dark(page: Any, on: bool = True) -> None:
     """Shows the page in the dark or in the light, as its icon does."""
     page.evaluate("on => themed().classList.toggle('dark', on)", on)
+    page.wait_for_timeout(400)  # colours of buttons change slowly
