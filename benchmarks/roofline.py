@@ -26,10 +26,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.parse_args()
+    parser.add_argument("--processor", action="store_true", help="seconds of one thread")
+    arguments = parser.parse_args()
+    from benchmarks.full_size import take_clock
     from benchmarks.report import machine, write_report
 
-    results = {"machine": machine(), "rates": rates(), "work": work(), "measured": measured()}
+    clock = take_clock(processor=arguments.processor)
+    results = {
+        "machine": machine(),
+        "clock": clock,
+        "rates": rates(),
+        "work": work(),
+        "measured": measured(),
+    }
     write_report(results, HERE / "results" / "roofline.json")
 
 
@@ -177,7 +186,8 @@ def roofline_table(results: dict[str, Any]) -> str:
         f"{value / 1e9:.0f} {'GB/s read' if name == 'bytes' else f'GFLOP/s in {name}'}"
         for name, value in reached.items()
     )
-    note = f"Reached in a large product and a long sum: {rate}. Random weights."
+    note = f"Reached in a large product and a long sum: {rate}. Random weights, seconds "
+    note += f"{results['clock']}."
     return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
 
 
