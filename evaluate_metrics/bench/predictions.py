@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.emonet_voice import OUTCOMES, SCALES
 from modeling_empathic.report.files import sha256
+from modeling_empathic.report.packed import read_table
 from modeling_empathic.scoring.clips import ScoringError
 from modeling_empathic.scoring.file import (
     FORMATS,
@@ -129,9 +130,7 @@ def _read(path: Path) -> pa.Table:
     try:
         check_whole(path)  # where `collect` or `score` wrote it; others say nothing of themselves
         if suffix == ".parquet":
-            from pyarrow import parquet
-
-            return parquet.read_table(path, partitioning=None)
+            return read_table(path)
         if suffix == ".csv":
             from pyarrow import csv
 
@@ -146,7 +145,7 @@ def _read(path: Path) -> pa.Table:
 
         options = arrow_json.ParseOptions(explicit_schema=pa.schema(list(_TYPES.items())))
         table = arrow_json.read_json(path, parse_options=options)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ScoringError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, ScoringError) as error:
         raise EvaluationError(f"{path.name} cannot be read: {error}") from error
     # The reader makes a column of every type it was asked for, whether the file has it or not.
     absent = [name for name in _TYPES if name != "score" and table[name].null_count == len(table)]

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from modeling_empathic.report.files import replacing, write_json
+from modeling_empathic.report.packed import read_table
 
 from .aggregates import Row
 from .cuts import SEPARATE
@@ -75,9 +76,7 @@ def read_scores(path: Path) -> "pa.Table":
     suffix = path.suffix.lower()
     try:
         if suffix == ".parquet":
-            from pyarrow import parquet
-
-            table = parquet.read_table(path)
+            table = read_table(path)
         elif suffix == ".csv":
             from pyarrow import csv
 

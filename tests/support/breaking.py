@@ -22,9 +22,18 @@ SIZES = (0, 100, 3_000, 20_000)
 
 
 def break_everything(
-    command: Command, place: Path, steps: int, whole: dict[str, str], most: int | None
+    command: Command, place: Path, well: Ended, whole: dict[str, str], most: int | None
 ) -> tuple[dict[str, int], list[str]]:
-    """Every fault at every step, or at so many; how many of each kind, and what was found wrong."""
+    """Every fault at every step, or at so many; how many of each kind, and what was found wrong.
+
+    Args:
+        command: What comes to harm.
+        place: Where it writes.
+        well: How it ended without harm.
+        whole: What it wrote then.
+        most: Faults of each kind.
+    """
+    steps = well.placed or well.steps
     most = steps if most is None else most
     largest = max((path.stat().st_size for path in place.rglob("*") if path.is_file()), default=1)
     sizes = {*SIZES, largest - 1} if most >= steps else set(sorted((*SIZES, largest - 1))[-most:])
@@ -33,8 +42,7 @@ def break_everything(
         "read-only folder": [("start", None, lambda: forbid(place))] * bool(most),
         "permission lost": [(at, at, lambda: forbid(place)) for at in spread(steps, most)],
         "folder deleted": [
-            (at, at, lambda: shutil.rmtree(place, ignore_errors=True))
-            for at in spread(steps, most)
+            (at, at, lambda: shutil.rmtree(place, ignore_errors=True)) for at in spread(steps, most)
         ],
         "clock backwards": [("start", None, run_backwards)] * bool(most),
     }

@@ -31,11 +31,13 @@ class Ended(NamedTuple):
     Attributes:
         how: whole, refused (exit code 2), failed or killed.
         steps: Made, or where it was killed.
+        placed: Those up to the last rename: what happens later, happens to what is whole.
         said: On stderr.
     """
 
     how: str
     steps: int
+    placed: int
     said: str
 
 
@@ -64,36 +66,40 @@ def in_fork(
         steps = pipe.read()
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
-        return Ended("killed", at or 0, said)
+        return Ended("killed", at or 0, 0, said)
+    done, placed = map(int, steps.split() or (0, 0))
     how = {0: "whole", 2: "refused"}.get(os.WEXITSTATUS(status), "failed")
-    return Ended(how, int(steps or 0), said)
+    return Ended(how, done, placed, said)
 
 
 def _work(
     work: Callable[[], Any], at: int | None, happens: Callable[[], Any], steps_end: int
 ) -> int:
-    done = 0
+    done = placed = 0
 
-    def step() -> None:
-        nonlocal done
+    def step(name: str) -> None:
+        nonlocal done, placed
         done += 1
+        placed = done if name in ("rename", "replace") else placed
         if done - 1 == at:
             happens()
 
-    def before(function: Callable[..., Any]) -> Callable[..., Any]:
+    def before(name: str) -> Callable[..., Any]:
+        function = getattr(os, name)
+
         def stepping(*arguments: Any, **options: Any) -> Any:
-            step()
+            step(name)
             return function(*arguments, **options)
 
         return stepping
 
     for name in STEPS:
-        setattr(os, name, before(getattr(os, name)))
+        setattr(os, name, before(name))
     connect = sqlite3.connect
 
     def connected(*arguments: Any, **options: Any) -> sqlite3.Connection:
         db = connect(*arguments, **options)
-        db.set_trace_callback(lambda _: step())
+        db.set_trace_callback(lambda _: step("SQL"))
         return db
 
     sqlite3.connect = connected
@@ -107,7 +113,7 @@ def _work(
         traceback.print_exc()
         code = 1
     sys.stderr.flush()
-    os.write(steps_end, str(done).encode())
+    os.write(steps_end, f"{done} {placed}".encode())
     return code
 
 
@@ -174,7 +180,7 @@ def try_all(name: str, folder: Path, most: int | None, n_faults: int | None) -> 
     whole, steps = tree(place, command.changing), ended.steps
     points = spread(steps, steps if most is None else most)
     wrong = [line for at in points if (line := trial(command, place, at, whole))]
-    faults, more = break_everything(command, place, steps, whole, n_faults)
+    faults, more = break_everything(command, place, ended, whole, n_faults)
     return {
         "command": name, "steps": steps, "kills": len(points), "faults": faults,
         "wrong": wrong + more,

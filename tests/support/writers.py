@@ -153,13 +153,16 @@ def generate(inputs: Path) -> Command:
 
 def collect(inputs: Path) -> Command:
     """A system without a service, in two wordings of the prompt."""
-    from emonet_voice.cli import collect as module
+    from emonet_voice.cli import collect as command
+    from evaluate_metrics.adapters import asking, ensemble, runner
     from tests.support.adapter_fakes import FakeSystem, make_clips
 
-    sys.modules["emonet_voice.cli.collect"].make_adapter = lambda *_, **__: FakeSystem(
-        lambda _, prompt: dict.fromkeys(prompt.keys, 3)
-    )
-    del module
+    class System(FakeSystem):
+        system = "gemini-2.5-pro"
+
+    answer = lambda _, prompt: dict.fromkeys(prompt.keys, 3)  # noqa: E731
+    command.make_adapter = lambda *_, **__: System(answer)
+    asking.now = ensemble.now = runner.now = lambda: "2026-01-01T00:00:00+00:00"
     (inputs / "clips").mkdir()
     for number, (_, audio) in enumerate(make_clips(3)):
         (inputs / "clips" / f"{number}.wav").write_bytes(audio)
@@ -171,7 +174,7 @@ def collect(inputs: Path) -> Command:
 
     (inputs / "imported").mkdir()
     collected(inputs / "imported")
-    return Command(collected, changing=("one.jsonl.meta.json", "two.parquet"))
+    return Command(collected)
 
 
 def generalize(inputs: Path) -> Command:
@@ -241,9 +244,7 @@ def annotation(inputs: Path) -> Command:
         answers = "\n".join(map(str, store.answers()))
         (folder / "answers.txt").write_text(answers)
 
-    return Command(
-        rated, lambda _: said.unlink(missing_ok=True), ("ratings.db", "answers.txt")[:1]
-    )
+    return Command(rated, lambda _: said.unlink(missing_ok=True), ("ratings.db", "answers.txt")[:1])
 
 
 COMMANDS = {
