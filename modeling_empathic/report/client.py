@@ -8,6 +8,9 @@ import httpx2
 MAX_REPLY_BYTES = 8 * 2**20
 """Forty scores take a kilobyte, Hume's 415 labels of a clip's every second less than this, and half
 a minute of speech two megabytes."""
+UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError, ArithmeticError)
+"""What reading an answer raises that is not what the service is said to answer: a proxy's page,
+half a body, a list for an object, brackets a hundred thousand deep."""
 
 
 def client(**options: Any) -> httpx2.Client:
