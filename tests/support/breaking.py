@@ -6,6 +6,7 @@ write where permissions forbid it.
 """
 
 import ctypes
+import json
 import os
 import resource
 import shutil
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.support.killing import Ended, again, fresh, in_fork, spread, tree
+from tests.support.killing import EVERY, Ended, again, fresh, in_fork, spread, tree
 from tests.support.writers import Command
 
 SIZES = (0, 100, 3_000, 20_000)
@@ -46,10 +47,13 @@ def break_everything(
         ],
         "clock backwards": [("start", None, run_backwards)] * bool(most),
     }
+    states = states_of(command, place)
     wrong = []
     for kind, trials in faults.items():
         for where, at, happens in trials:
-            if line := fault(command, place, whole, at, happens, bad=kind != "clock backwards"):
+            if line := fault(
+                command, place, whole, states, at, happens, bad=kind != "clock backwards"
+            ):
                 wrong.append(f"{kind} at {where}: {line}")
     return {kind: len(trials) for kind, trials in faults.items()}, wrong
 
@@ -58,6 +62,7 @@ def fault(
     command: Command,
     place: Path,
     whole: dict[str, str],
+    states: set[tuple[str, str]],
     at: int | None,
     happens: Callable[[], Any],
     *,
@@ -81,9 +86,9 @@ def fault(
     if not bad and ended.how != "whole":
         problem = problem or f"{ended.how}: {ended.said[-300:]}"
     half = [
-        name
-        for name, digest in left.items()
-        if name in whole and digest not in (whole[name], before.get(name))
+        item[0]
+        for item in left.items() - states
+        if ended.how != "partial" and not Path(item[0]).name.startswith(".")
     ]
     if half:
         problem = problem or f"half under a final name: {half}"
@@ -93,6 +98,22 @@ def fault(
     return problem or again(command, place, whole)
 
 
+def states_of(command: Command, place: Path) -> set[tuple[str, str]]:
+    """Every content that every file has at a step of a run that comes to no harm."""
+    fresh(command, place)
+    seen = place.with_name("states.json")
+    states = set(tree(place, command.changing).items())
+
+    def look() -> None:
+        states.update(tree(place, command.changing).items())
+        seen.write_text(json.dumps(sorted(states)))
+
+    in_fork(lambda: command.run(place), EVERY, look)
+    return {(name, digest) for name, digest in json.loads(seen.read_text())} | set(
+        tree(place, command.changing).items()
+    )
+
+
 def badly_said(ended: Ended) -> str:
     """What is wrong with how a command that could not go on said so."""
     if "Traceback" in ended.said or "Exception ignored" in ended.said:
@@ -100,7 +121,11 @@ def badly_said(ended: Ended) -> str:
     lines = [line for line in ended.said.splitlines() if line.startswith("error: ")]
     if ended.how == "refused" and len(lines) != 1:
         return f"not one line: {ended.said[-300:]!r}"
-    return "" if ended.how in ("whole", "refused") else f"{ended.how}: {ended.said[-300:]!r}"
+    return (
+        ""
+        if ended.how in ("whole", "refused", "partial")
+        else f"{ended.how}: {ended.said[-300:]!r}"
+    )
 
 
 def fill(n_bytes: int) -> None:

@@ -23,13 +23,14 @@ from typing import Any, NamedTuple
 from tests.support.writers import COMMANDS, Command
 
 STEPS = ("rename", "replace", "fsync", "unlink", "rmdir")
+EVERY = -1
 
 
 class Ended(NamedTuple):
     """How a fork ended.
 
     Attributes:
-        how: whole, refused (exit code 2), failed or killed.
+        how: whole, partial (exit code 1), refused (exit code 2), failed or killed.
         steps: Made, or where it was killed.
         placed: Those up to the last rename: what happens later, happens to what is whole.
         said: On stderr.
@@ -48,7 +49,7 @@ def die() -> None:
 def in_fork(
     work: Callable[[], Any], at: int | None = None, happens: Callable[[], Any] = die
 ) -> Ended:
-    """Runs it in a fork to which something happens just before its n-th step."""
+    """Runs it in a fork to which something happens just before its n-th step, or `EVERY` one."""
     (out, steps_end), (errors, errors_end) = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
@@ -68,7 +69,7 @@ def in_fork(
     if os.WIFSIGNALED(status):
         return Ended("killed", at or 0, 0, said)
     done, placed = map(int, steps.split() or (0, 0))
-    how = {0: "whole", 2: "refused"}.get(os.WEXITSTATUS(status), "failed")
+    how = {0: "whole", 1: "partial", 2: "refused"}.get(os.WEXITSTATUS(status), "failed")
     return Ended(how, done, placed, said)
 
 
@@ -81,7 +82,7 @@ def _work(
         nonlocal done, placed
         done += 1
         placed = done if name in ("rename", "replace") else placed
-        if done - 1 == at:
+        if at in (done - 1, EVERY):
             happens()
 
     def before(name: str) -> Callable[..., Any]:
@@ -111,7 +112,7 @@ def _work(
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:  # noqa: BLE001 - of a fork, which must end here
         traceback.print_exc()
-        code = 1
+        code = 3
     sys.stderr.flush()
     os.write(steps_end, f"{done} {placed}".encode())
     return code

@@ -174,7 +174,8 @@ def collect(inputs: Path) -> Command:
 
     (inputs / "imported").mkdir()
     collected(inputs / "imported")
-    return Command(collected)
+    # Over a file that is there, the sidecar names that one too.
+    return Command(collected, changing=("one.jsonl.meta.json",))
 
 
 def generalize(inputs: Path) -> Command:
