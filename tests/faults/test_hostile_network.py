@@ -1,7 +1,10 @@
 """Whatever a service or the Hub answers: one line or a row that says why, and no key anywhere."""
 
 import io
+import json
 import logging
+import subprocess
+import sys
 import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -15,7 +18,9 @@ from evaluate_metrics.adapters.systems import make_adapter
 from modeling_empathic.report import client
 from modeling_empathic.taxonomy import UserError
 from tests.support.adapter_fakes import make_clips, outcomes_of
+from tests.support.hostile_hub import COMMANDS
 from tests.support.hostile_server import MODES, PLANTED, hostile_server
+from tests.support.places import REPOSITORY
 
 pytest.importorskip("openai")
 pytest.importorskip("google.genai")
@@ -87,3 +92,25 @@ def test_nor_does_a_service_that_speaks(server):
         said = "".join(traceback.format_exception_only(raised.value))
         assert PLANTED not in said and len(said) < 600, mode
         assert not server.elsewhere, mode
+
+
+def ask_hub(folder: Path, *modes: str) -> None:
+    program = [sys.executable, "-m", "tests.support.hostile_hub", folder, *modes]
+    done = subprocess.run(program, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(rows) == len(modes or MODES) * len(COMMANDS), done.stderr[-2000:]
+    for row in rows:
+        lines = [line for line in row["said"].splitlines() if line.startswith("error: ")]
+        assert (row["code"], len(lines)) == (2, 1), row
+        assert PLANTED not in row["said"], row
+        assert not any(PLANTED in head for head in row["elsewhere"]), row
+    assert PLANTED not in said_by(folder, done.stderr)
+
+
+def test_what_answers_for_the_hub_ends_a_command_by_one_line(tmp_path):
+    ask_hub(tmp_path / "x", "a page", "a list", "deep JSON", "500", "307 elsewhere", "without end")
+
+
+@pytest.mark.slow
+def test_in_every_other_way_too(tmp_path):
+    ask_hub(tmp_path / "x")
