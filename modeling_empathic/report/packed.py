@@ -10,6 +10,7 @@ FREE_BYTES = 2**28
 RATIO = 200
 """What is unpacked may be so large, and so many times the size of the file: columns that repeat a
 word a million times shrink by less."""
+BATCH_ROWS = 2**16
 
 
 def read_table(path: Path) -> "pa.Table":
@@ -38,25 +39,28 @@ def read_table(path: Path) -> "pa.Table":
         Traceback (most recent call last):
         pyarrow.lib.ArrowInvalid: it would unpack to more than 268 MB
     """
+    import pyarrow as pa
     from pyarrow import parquet
 
     most = FREE_BYTES + RATIO * path.stat().st_size
     about = parquet.read_metadata(path)
     leaves = [about.schema.column(i) for i in range(len(about.schema.names))]
     texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+    # What describes single columns is not asked for: where it is damaged, Arrow ends the process.
+    groups = [about.row_group(i).total_byte_size for i in range(about.num_row_groups)]
+    _refuse_over(most, max(sum(groups), 8 * about.num_rows))
     with parquet.ParquetFile(path, read_dictionary=texts) as opened:
         schema = opened.schema_arrow
         inner = {text.partition(".")[0] for text in texts if text not in schema.names}
-        kept = [name for name in schema.names if name not in inner]
-        size = 0
-        for group in map(about.row_group, range(about.num_row_groups)):
-            for column in map(group.column, range(group.num_columns)):
-                if column.path_in_schema.partition(".")[0] not in inner:
-                    size += max(column.total_uncompressed_size, 8 * column.num_values)
-        _refuse_over(most, size)
-        table = opened.read(columns=kept if inner else None)
-    size = sum(_unpacked(column) for column in table.columns)
-    _refuse_over(most, size)
+        kept = [name for name in schema.names if name not in inner] if inner else None
+        batches, size = [], 0
+        # What a file says of its sizes need not be so: page after page, they are added up.
+        for batch in opened.iter_batches(BATCH_ROWS, columns=kept):
+            batch.validate(full=True)  # a text that is none is noticed here, and not by its user
+            size += sum(map(_unpacked, batch.columns))
+            _refuse_over(most, size)
+            batches.append(batch)
+        table = pa.Table.from_batches(batches) if batches else opened.read(columns=kept)
     for number, field in enumerate(table.schema):
         if _is_packed(field.type):
             values = table.column(number).cast(field.type.value_type)
@@ -70,17 +74,14 @@ def _is_packed(kind: Any) -> bool:
     return bool(pa.types.is_dictionary(kind))
 
 
-def _unpacked(column: "pa.ChunkedArray") -> int:
-    """Bytes of a column of texts, each of them counted in every row that it stands in."""
+def _unpacked(column: "pa.Array") -> int:
+    """Bytes of a column, each text of it counted in every row that it stands in."""
     import pyarrow.compute as pc
 
     if not _is_packed(column.type):
         return int(column.nbytes)
-    size = 0
-    for chunk in column.chunks:
-        lengths = pc.cast(pc.binary_length(chunk.dictionary), "int64")
-        size += pc.sum(lengths.take(chunk.indices)).as_py() or 0
-    return size
+    lengths = pc.cast(pc.binary_length(column.dictionary), "int64")
+    return 8 * len(column) + (pc.sum(lengths.take(column.indices)).as_py() or 0)
 
 
 def _refuse_over(most: int, size: int) -> None:

@@ -96,9 +96,14 @@ def read_scores(path: Path) -> "pa.Table":
         if "quality" not in table.column_names:  # written before scores were judged
             nothing = pa.nulls(len(table), pa.string())
             table = table.append_column("quality", nothing)
-        return table.select(schema.names).cast(schema)
+        table = table.select(schema.names).cast(schema)
+        table.validate(full=True)
     except (pa.ArrowException, KeyError, OSError, UnicodeDecodeError) as error:
         raise ScoringError(f"{path} is not a whole score file: {error}") from error
+    for name in ("path", "outcome"):
+        if table[name].null_count:
+            raise ScoringError(f"{path} is not a whole score file: a row has no {name}")
+    return table
 
 
 def check_whole(path: Path) -> None:

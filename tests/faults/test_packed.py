@@ -134,3 +134,27 @@ def test_a_damaged_file_is_an_error_of_ours_and_never_another_table(tmp_path, se
 
     ended = in_fork(read)
     assert ended.how == "whole", ended.said[-2000:]
+
+
+def test_a_file_without_rows_has_its_columns(tmp_path):
+    write(tmp_path / "a.parquet", {"path": pa.array([], pa.string()), "score": pa.array([], "f4")})
+    assert read_table(tmp_path / "a.parquet").schema.types == [pa.string(), pa.float32()]
+
+
+@pytest.mark.parametrize("column", ["path", "outcome"])
+def test_a_score_file_with_a_row_of_nothing_is_refused(tmp_path, column):
+    row = {"path": ["a"], "clip_id": ["a"], "start_s": [0.0], "end_s": [1.0], "duration_s": [1.0]}
+    row |= {"Anger": [1.0], "quality": [""], "outcome": ["scored"], "error": [""], column: [None]}
+    write(tmp_path / "a.parquet", row)
+    with pytest.raises(UserError, match=f"a row has no {column}"):
+        read_scores(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_names_that_are_no_text_are_refused(tmp_path, suffix):
+    file = tmp_path / f"a.{suffix}"
+    file.write_bytes(
+        b'{"clip_id": "a", "emo\xba": 1}\n' if suffix == "jsonl" else b"clip_id,\xba\na,b"
+    )
+    with pytest.raises(UserError, match=r"a\.\w+ "):
+        read_predictions(file)
