@@ -191,11 +191,11 @@ def generalize(inputs: Path) -> Command:
 
     (inputs / "imported").mkdir()
     generalized(inputs / "imported")
-    return Command(generalized)
+    return Command(generalized, changing=("x.json",))
 
 
 def evaluate(inputs: Path) -> Command:
-    """An evaluation with pictures, and a leaderboard of it."""
+    """An evaluation, and a leaderboard of it."""
     from evaluate_metrics.bench.reader import read_bench
     from tests.support.evaluation_maker import heard, write
     from tests.support.raw_release_maker import make_raw_release
@@ -204,27 +204,26 @@ def evaluate(inputs: Path) -> Command:
     bench = inputs / "bench"
     typed("bench", "build", raw, bench, "--no-assert")
     mine = write(heard(read_bench(bench)), inputs / "mine.parquet", model="me/mine", scale="0-10")
-    options = ["--bench", bench, "--resamples", 20]
+    options = ["--bench", bench, "--resamples", 4]
 
     def evaluated(folder: Path) -> None:
-        result, plots = folder / "mine.json", folder / "plots"
-        typed("evaluate", mine, *options, "--output", result, "--plots", plots)
-        typed("leaderboard", result, "--output", folder / "board")
+        typed("evaluate", mine, *options, "--output", folder / "mine.json")
+        typed("leaderboard", folder / "mine.json", "--output", folder / "board")
 
     (inputs / "imported").mkdir()
     evaluated(inputs / "imported")
-    return Command(evaluated)
+    return Command(evaluated, changing=("mine.json", "leaderboard.json", "leaderboard.parquet"))
 
 
 def annotation(inputs: Path) -> Command:
-    """Three raters of the annotation Space, and the export of what they said."""
+    """Four raters of the annotation Space, and the export of what they said."""
     sys.path.append(str(REPOSITORY / "spaces" / "emotion_annotation"))
     from hearing import Hearing
     from rating_store import Store
 
     from dataset_scripts.annotations import Protocol
 
-    raters = ("a", "b", "c")
+    raters = ("a", "b", "c", "d")
     said = inputs / "said.txt"  # what the Space has confirmed: it must not be lost
 
     def rated(folder: Path) -> None:
@@ -245,7 +244,7 @@ def annotation(inputs: Path) -> Command:
         answers = "\n".join(map(str, store.answers()))
         (folder / "answers.txt").write_text(answers)
 
-    return Command(rated, lambda _: said.unlink(missing_ok=True), ("ratings.db", "answers.txt")[:1])
+    return Command(rated, lambda _: said.unlink(missing_ok=True), ("ratings.db",))
 
 
 COMMANDS = {
