@@ -32,6 +32,25 @@ _RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # promise no memory for pages
 _FIXED = 0x10  # Linux: at this address
 
 
+def save_tensors(
+    tensors: dict[str, torch.Tensor], file: str | os.PathLike[str], metadata: dict[str, str]
+) -> None:
+    """As safetensors' `save_file`, whose own error of a full disk is no `OSError`.
+
+    Args:
+        tensors: Contiguous tensors by name.
+        file: Where to.
+        metadata: Texts to keep with them.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    try:
+        save_file(tensors, file, metadata=metadata)
+    except SafetensorError as error:
+        raise OSError(f"{Path(file).name} could not be written: {error}") from None
+
+
 def save_mappable(
     tensors: dict[str, torch.Tensor], file: str | os.PathLike[str], last: str
 ) -> None:
@@ -51,7 +70,7 @@ def save_mappable(
         (65552, [[1.0, 0.0], [0.0, 1.0]])
     """
     if any(tensor.dtype not in _NAMES for tensor in tensors.values()):
-        save_file(tensors, file, metadata={"format": "pt"})  # whatever it is, it is not mapped
+        save_tensors(tensors, file, {"format": "pt"})  # whatever it is, it is not mapped
         return
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     others = sorted(tensors.keys() - {last}, key=lambda name: (-tensors[name].itemsize, name))

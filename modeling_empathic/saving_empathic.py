@@ -9,10 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from .configuration_empathic import EmpathicInsightConfig, HeadError
-from .mapping_empathic import save_mappable
+from .mapping_empathic import save_mappable, save_tensors
 from .plan_empathic import check_names
 from .source_empathic import INDEX, WEIGHTS, Source
 
@@ -97,7 +96,7 @@ def write_checkpoint(
         if last:
             save_mappable(tensors, new / file, last)
         else:
-            save_file(tensors, new / file, metadata={"format": "pt"})
+            save_tensors(tensors, new / file, {"format": "pt"})
         (new / file).chmod(0o644)  # safetensors writes files that nobody else can read
         weight_map.update(dict.fromkeys(tensors, file))
         counts["total_parameters"] += sum(tensor.numel() for tensor in tensors.values())

@@ -160,17 +160,20 @@ def _snapshot(repo_id: str, revision: str | None) -> Path:
     """Downloads the shards; the Hub's client resolves the revision to a commit first."""
     from huggingface_hub import errors, snapshot_download
 
+    from modeling_empathic.report.client import hub_answers
+
     try:
-        return Path(
-            snapshot_download(
-                repo_id, repo_type="dataset", revision=revision, allow_patterns="*.parquet"
+        with hub_answers(repo_id):
+            return Path(
+                snapshot_download(
+                    repo_id, repo_type="dataset", revision=revision, allow_patterns="*.parquet"
+                )
             )
-        )
     except errors.RevisionNotFoundError:
         reason = f"no revision {revision!r} there"
     except errors.RepositoryNotFoundError:
         reason = "no such dataset that this user may see (`hf auth login`)"
-    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError) as error:
+    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, ConnectionError) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
     raise RawReleaseError(f"{repo_id}: no such folder, and not to be had from the Hub: {reason}")
 

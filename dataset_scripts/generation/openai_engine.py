@@ -1,7 +1,6 @@
 """OpenAI's speech-capable chat model, or any server that speaks the same API."""
 
 import base64
-import binascii
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -76,6 +75,8 @@ class OpenAISpeech:
         """Speaks a row; see `Engine`."""
         import openai
 
+        from modeling_empathic.report.client import UNREADABLE
+
         try:
             answer = self._client.chat.completions.create(
                 model=self.settings["model"],
@@ -89,7 +90,7 @@ class OpenAISpeech:
             raise self._kind(error) from None
         except openai.APIConnectionError as error:  # a timeout is one of these
             raise NoAnswerError(self._shown(error.__cause__ or error)) from None
-        except (openai.OpenAIError, TypeError, AttributeError, binascii.Error) as error:
+        except (openai.OpenAIError, *UNREADABLE) as error:
             # 200, and then not what the API answers: a proxy's page, half a body.
             raise NoAnswerError(f"unreadable response: {type(error).__name__}") from None
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from modeling_empathic.report.files import replacing
+from modeling_empathic.report.packed import read_table
 from modeling_empathic.taxonomy import UserError
 
 CLIPS = "clips.parquet"
@@ -64,7 +65,7 @@ def read_clips(folder: str | Path) -> pa.Table:
     """
     file = Path(folder) / CLIPS
     try:
-        stored = parquet.read_table(file)
+        stored = read_table(file)
         arrays = [
             stored[name].cast(kind) if name in stored.column_names else pa.nulls(len(stored), kind)
             for name, kind in COLUMNS.items()

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import parquet
 
+from modeling_empathic.report.packed import read_table
 from modeling_empathic.scoring.file import stored_provenance
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
@@ -65,7 +65,7 @@ def _of_row(row: Mapping[str, Any], is_model: bool) -> Judgement:
 def _imported_rows(file: Path) -> list[dict[str, Any]]:
     try:
         if file.suffix == ".parquet":
-            return list(rows_of(parquet.read_table(file)))
+            return list(rows_of(read_table(file)))
         with file.open(newline="", encoding="utf-8-sig") as stream:
             if file.suffix == ".csv":
                 return [{k: _value(v) for k, v in row.items()} for row in csv.DictReader(stream)]

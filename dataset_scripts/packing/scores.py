@@ -18,6 +18,7 @@ from pyarrow import parquet
 
 from modeling_empathic import __version__
 from modeling_empathic.report.files import locked, replacing
+from modeling_empathic.report.packed import read_table
 from modeling_empathic.scoring.file import METADATA_KEY, stored_provenance
 from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTION_SCALE, UnknownNameError, resolve
 from modeling_empathic.training.captions import CaptionError, make_caption, parse_caption
@@ -180,7 +181,7 @@ def read_scores(out: Path) -> tuple[pa.Table, dict[str, Any]]:
     provenance = stored_provenance(file)
     if provenance.get("kind") != "annotations":
         raise PackingError(f"{file} is not what `big annotate` writes")
-    return parquet.read_table(file), provenance
+    return read_table(file), provenance
 
 
 def survives(caption: str, paraphrase: str) -> str:

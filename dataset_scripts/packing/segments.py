@@ -9,6 +9,7 @@ disk; a killed run goes on there and ends with the same bytes.
 """
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from modeling_empathic.report.files import locked, replacing
 from modeling_empathic.scoring.file import METADATA_KEY, stored_provenance
 from modeling_empathic.scoring.listing import find_audio
 from modeling_empathic.scoring.names import path_text
+from modeling_empathic.scoring.prepared import THIS_TIME, passing
 from modeling_empathic.scoring.reading import opened
 
 from .clips import (
@@ -87,7 +89,8 @@ def segment(
         out.mkdir(exist_ok=True)
         rows: dict[str, list[Row]] = {}
         for found in _rows_before(out):
-            rows[found[0]["source_file"]] = found
+            if not (found[0]["reason"] or "").startswith(THIS_TIME):
+                rows[found[0]["source_file"]] = found
         with (out / JOURNAL).open("ab", buffering=0) as journal:
             for number, path in enumerate(recordings):
                 progress(number, len(recordings))
@@ -155,7 +158,8 @@ def _recording(
                 for span, block in _cut_out(_mono(file, name, SAMPLING_RATE), found)
             ]
     except (AudioError, OSError) as error:
-        reason = str(error).removeprefix(f"{name}: ")
+        now = passing(error)  # too many open files, for one
+        reason = f"{THIS_TIME}{now}" if now else str(error).removeprefix(f"{name}: ")
         return [row | {"id": _id(name, (0, 0)), "outcome": "decode_error", "reason": reason}]
     if rows:
         return rows
@@ -206,10 +210,15 @@ def _write(samples: Block, span: Span, sha256: str, out: Path) -> Row:
 
     clip_id = _id(sha256, span)
     path = Path("audio", clip_id[:2], f"{clip_id}.flac")
-    (out / path).parent.mkdir(parents=True, exist_ok=True)
-    with replacing(out / path) as temporary:
-        soundfile.write(temporary, samples, SAMPLING_RATE, format="FLAC", subtype="PCM_16")
-        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    sound = io.BytesIO()
+    soundfile.write(sound, samples, SAMPLING_RATE, format="FLAC", subtype="PCM_16")
+    digest = hashlib.sha256(sound.getvalue()).hexdigest()
+    try:
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(out / path) as temporary:
+            temporary.write_bytes(sound.getvalue())
+    except OSError as error:  # a full disk says nothing about the recording
+        raise PackingError(f"{out / path} cannot be written: {error.strerror or error}") from None
     return {
         "id": clip_id,
         "path": path.as_posix(),

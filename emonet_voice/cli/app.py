@@ -23,7 +23,7 @@ from .neighbours import neighbours
 from .options import FLAG, UsageError, make_group
 from .publish import publish
 from .score import score
-from .terminal import echo
+from .terminal import echo, without_secrets
 from .train import train
 
 app = make_group("emonet-voice")
@@ -87,6 +87,10 @@ def run(arguments: list[str] | None = None) -> int:
         message = str(error)
     else:
         return code
+    if "huggingface_hub" in sys.modules:  # a Hub may repeat the token that it was sent
+        from huggingface_hub import get_token
+
+        message = without_secrets(message, get_token())
     echo(f"error: {' '.join(message.split())}", err=True)
     return 2
 

@@ -12,7 +12,15 @@ import typer
 
 from dataset_scripts.corpora import CORPORA
 
-from .options import FLAG, AsJson, Markdown, UsageError, check_one_format, make_group
+from .options import (
+    FLAG,
+    AsJson,
+    Markdown,
+    UsageError,
+    careful_with,
+    check_one_format,
+    make_group,
+)
 from .terminal import Terminal, echo
 
 PLOTS = (".png", ".svg")
@@ -85,6 +93,7 @@ def build(
     from dataset_scripts.stats.acoustic_columns import measured
     from modeling_empathic.report.progress import progress_bar
 
+    careful_with(source)
     stderr = Terminal(stderr=True)
     failures: list[str] = []
     try:

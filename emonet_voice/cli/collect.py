@@ -197,6 +197,7 @@ def _clips(
         paths = find_audio([folder])[:limit]
         return _Clips(_files(paths), len(paths), {"clips": folder.resolve().name})
     if bench is not None and folder is None:
+        options.careful_with(bench)
         audio = islice(iter_audio(bench, config, revision), limit)
         name = Path(bench).resolve().name if Path(bench).is_dir() else bench
         about = {"source": name, "config": config, "revision": revision}

@@ -26,6 +26,7 @@ from .options import (
     Scale,
     UsageError,
     Yes,
+    careful_with,
     check_one_format,
     check_result_file,
     quiet_libraries,
@@ -167,6 +168,7 @@ def evaluate(
     from modeling_empathic.report.progress import status
 
     quiet_libraries()
+    careful_with(bench)
     stderr = Terminal(stderr=True)
     with status(stderr, "Reading the Bench"):
         labels = read_bench(bench, config, revision)

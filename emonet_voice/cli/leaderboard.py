@@ -12,6 +12,7 @@ from .options import (
     BenchRevision,
     Markdown,
     UsageError,
+    careful_with,
     check_one_format,
 )
 from .terminal import Terminal, echo
@@ -70,6 +71,7 @@ def leaderboard(
     from modeling_empathic.report.files import as_json as to_json
     from modeling_empathic.report.progress import status
 
+    careful_with(bench)
     labels = read_bench(bench, config, revision) if bench else None
     with status(Terminal(stderr=True), "Comparing"):
         table = merge(results, scores=scores or (), bench=labels)

@@ -138,6 +138,14 @@ def check_result_file(output: Path | None) -> None:
         raise UsageError(f"--output {output}: choose a .json file in a folder that exists")
 
 
+def careful_with(source: str | Path | None) -> None:
+    """Before a source that is no folder is read from the Hub; see [`client.careful_hub`]."""
+    if source and not Path(source).is_dir():
+        from modeling_empathic.report.client import careful_hub
+
+        careful_hub()
+
+
 def quiet_libraries() -> None:
     """Silences bars and warnings of the Hugging Face libraries: what they log, the error says.
 

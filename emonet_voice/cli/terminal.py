@@ -1,5 +1,6 @@
 """The way to the terminal: names from files, models and raters are shown, never acted upon."""
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -35,14 +36,30 @@ class Terminal(Console):
                 yield Segment(shown(segment.text), segment.style)
 
 
+SECRETS = (
+    *("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "OPENAI_API_KEY"),
+    *("GEMINI_API_KEY", "GOOGLE_API_KEY", "HUME_API_KEY"),
+)
+"""Variables whose values are shown nowhere, whoever repeats them."""
+_SHORTEST = 12
+
+
+def without_secrets(text: str, *others: str | None) -> str:
+    """A text without the keys of the environment, and others, that are long enough to be any."""
+    for secret in (*map(os.environ.get, SECRETS), *others):
+        if secret and len(secret) >= _SHORTEST:
+            text = text.replace(secret, "[key]")
+    return text
+
+
 def shown(text: str) -> str:
-    r"""Text of several lines with � for what a terminal would act on.
+    r"""Text of several lines without keys, and with � for what a terminal would act on.
 
     Example:
         >>> shown("a\x1b[31m\nb")
         'a�[31m\nb'
     """
-    return "\n".join(map(printable, text.split("\n")))
+    return "\n".join(map(printable, without_secrets(text).split("\n")))
 
 
 def echo(text: str, *, err: bool = False) -> None:

@@ -91,6 +91,9 @@ def look_up(source: str, revision: str | None) -> LooseHeads | None:
         return loose if loose.heads else None
     from huggingface_hub import errors
 
+    from modeling_empathic.report.client import careful_hub
+
+    careful_hub()
     told = _home(source) / "refs" / f"{_slug(revision or 'main')}.json"
     try:
         loose = list_heads(source, revision)

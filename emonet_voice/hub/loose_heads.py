@@ -66,17 +66,14 @@ def list_heads(source: str | os.PathLike[str], revision: str | None = None) -> L
         entries = [path for path in Path(source).iterdir() if path.is_file()]
         sizes = {path.name: path.stat().st_size for path in entries}
     else:
-        from huggingface_hub import HfApi, errors
+        from huggingface_hub import HfApi
 
-        try:
+        from modeling_empathic.report.client import hub_answers
+
+        with hub_answers(str(source)):
             info = HfApi().model_info(str(source), revision=revision, files_metadata=True)
-        except errors.HfHubHTTPError:
-            raise
-        except errors.HTTPError as error:
-            name = type(error).__name__
-            raise ConnectionError(f"{source}: the Hub cannot be reached ({name})") from None
-        commit = info.sha
-        sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+            commit = info.sha
+            sizes = {str(file.rfilename): int(file.size or 0) for file in info.siblings or []}
     heads: dict[str, str] = {}
     unknown: dict[str, str] = {}
     for file in sorted(sizes):

@@ -88,7 +88,7 @@ def _opener(_: int) -> "subprocess.Popen[str]":
 
 def _serve() -> None:
     """The other process: a line with two paths in, a line with shapes or an error out."""
-    from safetensors.torch import save_file
+    from modeling_empathic.mapping_empathic import save_tensors
 
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints is no answer
@@ -97,7 +97,8 @@ def _serve() -> None:
         try:
             tensors = _open(Path(path), "cpu" if into else "meta")
             if into:
-                save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, into)
+                contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
+                save_tensors(contiguous, into, {})
             said: dict[str, Any] = {"shapes": {key: list(t.shape) for key, t in tensors.items()}}
         except ConversionError as error:
             said = {"error": str(error)}

@@ -78,6 +78,8 @@ class Gemini:
         import httpx2
         from google.genai import errors, types
 
+        from modeling_empathic.report.client import UNREADABLE
+
         try:
             answer = self._client.models.generate_content(
                 model=self.settings["model"],
@@ -92,7 +94,7 @@ class Gemini:
             raise self._kind(error) from None
         except httpx2.HTTPError as error:  # a lost connection, a timeout
             raise TransientError(f"{type(error).__name__}: {error}") from None
-        except (ValueError, TypeError, AttributeError) as error:
+        except UNREADABLE as error:
             # 200, and then not what the API answers: a proxy's page, half a body.
             raise TransientError(f"unreadable response: {type(error).__name__}") from None
 

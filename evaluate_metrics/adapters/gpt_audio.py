@@ -74,6 +74,8 @@ class GPTAudio:
         """Asks once; see `Adapter.ask`."""
         import openai
 
+        from modeling_empathic.report.client import UNREADABLE
+
         options: dict[str, Any] = {}
         if self._structured:
             schema = {"name": "emotions", "strict": True, "schema": prompt.schema}
@@ -98,7 +100,7 @@ class GPTAudio:
             return self._refusal_or_raise(error)
         except openai.APIConnectionError as error:  # a timeout is one of these
             raise TransientError(str(error.__cause__ or error)) from None
-        except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
+        except (openai.OpenAIError, *UNREADABLE) as error:
             # 200, and then not what the API answers: a proxy's page, half a body.
             raise TransientError(f"unreadable response: {type(error).__name__}") from None
 

@@ -6,7 +6,6 @@ them. Table 8 was made for the old labels: only those that still have the same n
 Stored results of the old service are read by `stored.py`.
 """
 
-import json
 from typing import Any
 
 import numpy as np
@@ -84,6 +83,8 @@ class Hume:
     def _measure(self, wav: bytes) -> list[Window]:
         import httpx2
 
+        from modeling_empathic.report.client import UNREADABLE
+
         try:
             answer = self._client.post(_PATH, files={"file": ("clip.wav", wav, "audio/wav")})
         except httpx2.HTTPError as error:
@@ -98,13 +99,13 @@ class Hume:
         try:
             return [
                 (
-                    measurement["audio_end_ms"] - measurement["audio_start_ms"],
-                    {row["name"]: row["probability"] for row in measurement["expressions"]},
+                    float(measurement["audio_end_ms"] - measurement["audio_start_ms"]),
+                    {str(r["name"]): float(r["probability"]) for r in measurement["expressions"]},
                 )
                 for utterance in answer.json()["utterances"]
                 for measurement in utterance["measurements"]
             ]
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except UNREADABLE as error:
             raise AdapterError(
                 f"the answer is not as documented ({type(error).__name__}: {error}); this adapter "
                 "has never been tested against the service"

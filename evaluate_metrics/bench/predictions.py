@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.emonet_voice import OUTCOMES, SCALES
 from modeling_empathic.report.files import sha256
+from modeling_empathic.report.packed import read_table
 from modeling_empathic.scoring.clips import ScoringError
 from modeling_empathic.scoring.file import (
     FORMATS,
@@ -129,9 +130,7 @@ def _read(path: Path) -> pa.Table:
     try:
         check_whole(path)  # where `collect` or `score` wrote it; others say nothing of themselves
         if suffix == ".parquet":
-            from pyarrow import parquet
-
-            return parquet.read_table(path, partitioning=None)
+            return read_table(path)
         if suffix == ".csv":
             from pyarrow import csv
 
@@ -139,18 +138,25 @@ def _read(path: Path) -> pa.Table:
                 column_types=_TYPES, null_values=["", "NaN", "nan"], strings_can_be_null=True
             )
             parse = csv.ParseOptions(newlines_in_values=True)
-            return csv.read_csv(path, convert_options=convert, parse_options=parse)
+            return _valid(csv.read_csv(path, convert_options=convert, parse_options=parse))
         if path.stat().st_size == 0:
             raise EvaluationError(f"{path.name} is empty")
         from pyarrow import json as arrow_json
 
         options = arrow_json.ParseOptions(explicit_schema=pa.schema(list(_TYPES.items())))
-        table = arrow_json.read_json(path, parse_options=options)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ScoringError) as error:
+        table = _valid(arrow_json.read_json(path, parse_options=options))
+    except (pa.ArrowException, OSError, UnicodeDecodeError, ScoringError) as error:
         raise EvaluationError(f"{path.name} cannot be read: {error}") from error
     # The reader makes a column of every type it was asked for, whether the file has it or not.
     absent = [name for name in _TYPES if name != "score" and table[name].null_count == len(table)]
     return table.drop_columns(absent)
+
+
+def _valid(table: pa.Table) -> pa.Table:
+    """The same table, all of whose names and texts are texts."""
+    table.validate(full=True)
+    _ = table.column_names
+    return table
 
 
 def _checked(table: pa.Table, path: Path) -> pa.Table:

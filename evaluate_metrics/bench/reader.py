@@ -127,12 +127,14 @@ def _commit(source: str | Path, config: str, revision: str | None) -> str | None
         return f"sha256:{sha256(manifest)}" if manifest.is_file() else None
     if not is_hub_id(str(source)):
         raise EvaluationError(f"{source}: no such folder, and not a Hub id (owner/name)")
-    from httpx2 import HTTPError
     from huggingface_hub import HfApi
 
+    from modeling_empathic.report.client import hub_answers
+
     try:
-        return HfApi().dataset_info(str(source), revision=revision).sha
-    except (OSError, ValueError, HTTPError) as error:
+        with hub_answers(str(source)):
+            return HfApi().dataset_info(str(source), revision=revision).sha
+    except OSError as error:
         raise _cannot_read(source, error) from error
 
 

@@ -1,6 +1,8 @@
 """The HTTP client of all services: it follows no redirect, and reads no answer without end."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from traceback import walk_tb
 from typing import Any
 
 import httpx2
@@ -8,6 +10,13 @@ import httpx2
 MAX_REPLY_BYTES = 8 * 2**20
 """Forty scores take a kilobyte, Hume's 415 labels of a clip's every second less than this, and half
 a minute of speech two megabytes."""
+MAX_HUB_REPLY_BYTES = 64 * 2**20
+"""What the Hub says of a repository of 100,000 files takes 30 MB; files themselves are not capped:
+their sizes are known before."""
+HUB_TIMEOUT_S = 60
+UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError, ArithmeticError)
+"""What reading an answer raises that is not what the service is said to answer: a proxy's page,
+half a body, a list for an object, brackets a hundred thousand deep."""
 
 
 def client(**options: Any) -> httpx2.Client:
@@ -24,6 +33,68 @@ def client(**options: Any) -> httpx2.Client:
     return _Client(**options)
 
 
+def careful_hub() -> None:
+    """Lets the Hub's client in this process read no answer without end, nor wait for ever.
+
+    For a command: a program that only imports us keeps its own client.
+    """
+    from huggingface_hub import set_client_factory
+
+    set_client_factory(_hub_client)
+
+
+def _hub_client() -> httpx2.Client:
+    from huggingface_hub.utils._http import default_client_factory
+
+    hub = default_client_factory()
+    hub.timeout = httpx2.Timeout(HUB_TIMEOUT_S)
+    hub.headers["Accept-Encoding"] = "identity"
+    hub.event_hooks = hub.event_hooks | {"response": [_cap]}
+    return hub
+
+
+def _cap(response: httpx2.Response) -> None:
+    """Caps all but files, before anything is read; also what comes with a redirect."""
+    if response.status_code < 300 and not response.request.url.path.startswith("/api/"):
+        return
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise httpx2.DecodingError("the answer is compressed", request=response.request)
+    assert isinstance(response.stream, httpx2.SyncByteStream)
+    response.stream = _CappedStream(response.stream, response.request, MAX_HUB_REPLY_BYTES)
+
+
+@contextmanager
+def hub_answers(where: str) -> Iterator[None]:
+    """Turns whatever the Hub's client raises about an answer that is none into a lost connection.
+
+    Args:
+        where: What was asked about, for the message.
+
+    Raises:
+        ConnectionError: The Hub is away, or what answers is no Hub.
+    """
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        yield
+    except (OSError, HFValidationError):  # of a status, of a name: as they are
+        raise
+    except httpx2.HTTPError as error:
+        name = type(error).__name__
+        raise ConnectionError(f"{where}: the Hub cannot be reached ({name})") from None
+    except UNREADABLE as error:
+        if not _is_of_hub(error):
+            raise
+        name = type(error).__name__
+        raise ConnectionError(f"{where}: what answers is no Hub ({name})") from None
+
+
+def _is_of_hub(error: BaseException) -> bool:
+    """Whether the Hub's client raised it, and not what calls that."""
+    modules = (str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__))
+    return any(name.partition(".")[0] in ("huggingface_hub", "httpx2") for name in modules)
+
+
 class _Client(httpx2.Client):
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         request.headers["Accept-Encoding"] = "identity"  # whatever an SDK has asked for
@@ -33,7 +104,7 @@ class _Client(httpx2.Client):
             response.close()
             raise httpx2.DecodingError("the answer is compressed", request=request)
         assert isinstance(response.stream, httpx2.SyncByteStream)
-        response.stream = _CappedStream(response.stream, request)
+        response.stream = _CappedStream(response.stream, request, MAX_REPLY_BYTES)
         if not as_stream:
             try:
                 response.read()
@@ -43,16 +114,16 @@ class _Client(httpx2.Client):
 
 
 class _CappedStream(httpx2.SyncByteStream):
-    def __init__(self, stream: httpx2.SyncByteStream, request: httpx2.Request):
-        self._stream, self._request = stream, request
+    def __init__(self, stream: httpx2.SyncByteStream, request: httpx2.Request, most: int):
+        self._stream, self._request, self._most = stream, request, most
 
     def __iter__(self) -> Iterator[bytes]:
-        left = MAX_REPLY_BYTES
+        left = self._most
         for part in self._stream:
             left -= len(part)
             if left < 0:
                 raise httpx2.ReadError(
-                    f"an answer of more than {MAX_REPLY_BYTES // 2**20} MB", request=self._request
+                    f"an answer of more than {self._most // 2**20} MB", request=self._request
                 )
             yield part
 

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from modeling_empathic.report.files import replacing, write_json
+from modeling_empathic.report.packed import read_table
 
 from .aggregates import Row
 from .cuts import SEPARATE
@@ -75,9 +76,7 @@ def read_scores(path: Path) -> "pa.Table":
     suffix = path.suffix.lower()
     try:
         if suffix == ".parquet":
-            from pyarrow import parquet
-
-            table = parquet.read_table(path)
+            table = read_table(path)
         elif suffix == ".csv":
             from pyarrow import csv
 
@@ -97,9 +96,14 @@ def read_scores(path: Path) -> "pa.Table":
         if "quality" not in table.column_names:  # written before scores were judged
             nothing = pa.nulls(len(table), pa.string())
             table = table.append_column("quality", nothing)
-        return table.select(schema.names).cast(schema)
+        table = table.select(schema.names).cast(schema)
+        table.validate(full=True)
     except (pa.ArrowException, KeyError, OSError, UnicodeDecodeError) as error:
         raise ScoringError(f"{path} is not a whole score file: {error}") from error
+    for name in ("path", "outcome"):
+        if table[name].null_count:
+            raise ScoringError(f"{path} is not a whole score file: a row has no {name}")
+    return table
 
 
 def check_whole(path: Path) -> None:

@@ -18,6 +18,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from modeling_empathic.report.files import replacing
+from modeling_empathic.report.packed import read_table
 from modeling_empathic.report.statistics import window_mean
 
 from .clips import AHEAD_FEATURES, prefetch
@@ -158,7 +159,7 @@ def read_index(path: Path, provenance: dict[str, Any]) -> dict[str, Embedded]:
     if not path.exists():
         return {}
     try:
-        table = parquet.read_table(path)
+        table = read_table(path)
         stored = json.loads((table.schema.metadata or {})[METADATA_KEY])
         columns = [table[name].to_pylist() for name in ("path", "clip_id", "embedding")]
     except (pa.ArrowException, KeyError, ValueError, OSError) as error:

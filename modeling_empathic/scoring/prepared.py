@@ -141,7 +141,7 @@ def _read_windows(
                     yield row, window.samples
         clip.rows = _all_rows(clip.rows, stream, start, heads, cuts)
     except (AudioError, OSError, MemoryError) as error:
-        if name in done and done[name] == clip_id and not _passing(error):
+        if name in done and done[name] == clip_id and not passing(error):
             clip.rows = []  # could not be read then, cannot be read now
             return
         start = {"path": name, "clip_id": clip_id} | cuts.columns()
@@ -186,8 +186,8 @@ def empty_row(start: Row, heads: Sequence[str], error: str | None = None) -> Row
 
 def _reason(error: Exception, path: AnyPath) -> str:
     """The error without the file's name, which the row has already."""
-    if passing := _passing(error):
-        return f"{THIS_TIME}{path_text(passing)}"
+    if now := passing(error):
+        return f"{THIS_TIME}{path_text(now)}"
     if isinstance(error, OSError):
         return f"cannot read the file: {error.strerror or error}"
     text = str(error)
@@ -196,7 +196,7 @@ def _reason(error: Exception, path: AnyPath) -> str:
     return path_text(text)
 
 
-def _passing(error: BaseException | None) -> str:
+def passing(error: BaseException | None) -> str:
     """What the system said of a passing failure, also where a decoder's error hides it; or ""."""
     while error is not None:
         if isinstance(error, MemoryError):

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 
+from ..mapping_empathic import save_tensors
 from ..report.files import replacing
 from .ranks import Ranks
 from .settings import Settings, TrainingError, seed_of
@@ -279,7 +279,7 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], notes: dict[str,
     """Tensors and what is to be known of them, as one whole file."""
     with replacing(path) as temporary:
         contiguous = {key: value.contiguous() for key, value in tensors.items()}
-        save_file(contiguous, temporary, metadata={"notes": json.dumps(notes)})
+        save_tensors(contiguous, temporary, {"notes": json.dumps(notes)})
 
 
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

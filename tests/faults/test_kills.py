@@ -10,8 +10,11 @@ from tests.support.killing import COMMANDS
 from tests.support.places import REPOSITORY
 
 pytest.importorskip("fcntl")
-QUICK = {"score": 3, "build": 4, "convert": 3, "stage": 4, "train": 2, "generate": 4, "big": 5}
-"""Kills of each command where all of them would take too long."""
+QUICK = {
+    **{"score": (3, 1), "build": (4, 1), "stage": (4, 1), "generate": (4, 1), "big": (5, 1)},
+    **{"collect": (3, 1), "annotation": (6, 0), "convert": (3, 0), "train": (2, 0)},
+}
+"""Kills of each command, and faults of each kind, where all of them would take too long."""
 
 
 def kill(command, folder, *options):
@@ -21,16 +24,18 @@ def kill(command, folder, *options):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_killed_command_run_again_ends_in_the_same_files_and_no_others(command, tmp_path):
-    found = kill(command, tmp_path / "place", "--most", str(QUICK[command]))
+@pytest.mark.parametrize("command", QUICK)
+def test_killed_or_its_disk_broken_a_command_run_again_ends_in_the_same_files(command, tmp_path):
+    kills, faults = QUICK[command]
+    found = kill(command, tmp_path / "place", "--most", str(kills), "--faults", str(faults))
     assert found["wrong"] == []
-    assert found["kills"] == QUICK[command] < found["steps"]
+    assert found["kills"] == kills < found["steps"]
+    assert set(found["faults"].values()) == {faults}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_at_every_single_step_it_is_the_same(command, tmp_path):
-    found = kill(command, tmp_path / "place")
+    found = kill(command, tmp_path / "place", "--faults", "6")
     assert found["wrong"] == []
     assert found["kills"] == found["steps"] > 5

@@ -1,5 +1,7 @@
 """A clip's scores do not depend on what is scored beside it, nor on who pads it how far."""
 
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -18,9 +20,9 @@ def nano_fixture():
     return load_model(NANO, revision=None, heads=[], device="cpu", dtype="float32")
 
 
-def scores(clips, nano, batch_size):
+def scores(clips, nano, batch_size, workers=1):
     model, extractor, _ = nano
-    groups = score_groups(clips, model, extractor, batch_size=batch_size, workers=1)
+    groups = score_groups(clips, model, extractor, batch_size=batch_size, workers=workers)
     rows = [row for group in groups for clip in group for row in clip]
     return {row["path"]: np.array([row[n] for n in model.config.head_names]) for row in rows}
 
@@ -39,3 +41,17 @@ def test_as_the_pipeline_which_pads_to_30_s(nano):
         with torch.inference_mode():
             expected = model(**padded).logits[0].numpy()
         np.testing.assert_allclose(row, expected, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(("workers", "threads"), [(1, 1), (4, 2)])
+def test_in_any_order_by_any_number_of_workers_and_threads(nano, workers, threads):
+    clips = [str(clip) for clip in CLIPS]
+    shuffled = random.Random(workers).sample(clips, len(clips))
+    expected, before = scores(clips, nano, 8), torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found = scores(shuffled, nano, 3, workers)
+    finally:
+        torch.set_num_threads(before)
+    for clip in clips:
+        np.testing.assert_allclose(found[clip], expected[clip], atol=TOLERANCE)

@@ -85,6 +85,9 @@ def sign_in() -> "HfApi":
     from huggingface_hub import HfApi
     from huggingface_hub.errors import LocalTokenNotFoundError
 
+    from modeling_empathic.report.client import careful_hub
+
+    careful_hub()
     api = HfApi()
     try:
         with hub_errors("the Hub"):
@@ -283,10 +286,12 @@ def push_collection(
 def hub_errors(where: str) -> Iterator[None]:
     """Turns what the client raises into one line."""
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-    from huggingface_hub.errors import HTTPError as AnyHTTPError
+
+    from modeling_empathic.report.client import hub_answers
 
     try:
-        yield
+        with hub_answers(where):
+            yield
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else None
         if status == 412:
@@ -298,9 +303,9 @@ def hub_errors(where: str) -> Iterator[None]:
         raise PublishError(f"{where}: {line}") from None
     except OfflineModeIsEnabled:
         raise PublishError("HF_HUB_OFFLINE is set: nothing can be pushed") from None
-    except (ConnectionError, AnyHTTPError) as error:
+    except ConnectionError as error:
         line = "run the same command to go on; what is there is not sent again"
-        raise PublishError(f"{where}: the Hub went away ({type(error).__name__}); {line}") from None
+        raise PublishError(f"{error}; {line}") from None
 
 
 def _line(error: Exception) -> str:
