@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from modeling_empathic.scoring.journal import ScoreFile
 
 Row = dict[str, Any]
+LOCAL, RAY = "local", "ray"  # engines
 LONG_S = 300  # of a recording: from there on progress says where in it
 
 
@@ -166,9 +167,20 @@ def score(
     workers: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Threads that decode.", show_default="one per CPU, at most 8"
+            metavar="N",
+            min=1,
+            help="Threads that decode; with ray, how many load the model, one a GPU or CPU.",
+            show_default="one per CPU, at most 8",
         ),
     ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="local, or ray: all machines of a Ray cluster, else all of this one's GPUs or "
+            "CPUs; also reads Parquet files and WebDataset tars, and addresses.",
+        ),
+    ] = LOCAL,
     as_json: Annotated[
         bool,
         typer.Option("--json", metavar=FLAG, help="Print rows as JSON lines instead of the table."),
@@ -196,6 +208,10 @@ def score(
     Stopped or killed, the same command goes on where it was. Clips in the score file are skipped
     unless their bytes change, failed ones too, but not what failed for a passing reason.
 
+    With --engine ray (the extra scale) finished blocks are kept in FILE.parts; a worker or a
+    machine may be lost. A row of a Parquet file is called FILE#ROW, a member of a tar FILE#MEMBER.
+    Addresses: hf:// as it is, s3:// by the package s3fs, gs:// by gcsfs, others as fsspec says.
+
     Exit code: 0 all scored, 1 some clips failed, 2 could not run.
 
     Example: `emonet-voice score clips/ --output scores.parquet`
@@ -212,6 +228,10 @@ def score(
 
     Example: `emonet-voice score clips/ --probe`
 
+    Example: `emonet-voice score "data/*.parquet" tars/ --engine ray --output scores.parquet`
+
+    Example: `emonet-voice score s3://bucket/clips --engine ray --model small -o scores.parquet`
+
     Example: `find . -name "*.wav" | emonet-voice score - --heads anger,awe --json`
     """
     from modeling_empathic.norms import norm as find_norm
@@ -223,7 +243,7 @@ def score(
         score_groups,
     )
     from modeling_empathic.scoring.cuts import SEPARATE, Cuts
-    from modeling_empathic.scoring.file import check_output
+    from modeling_empathic.scoring.file import check_output, rows_of
     from modeling_empathic.scoring.listing import passed_over_line
     from modeling_empathic.scoring.names import ClipNames, paths_from, start_of
     from modeling_empathic.scoring.profiling import Profile
@@ -237,6 +257,7 @@ def score(
     from .views import Views, check_timeline
 
     stderr = Terminal(stderr=True, quiet=quiet)
+    on_ray = _is_ray(engine, output, without=[probe and "--probe", profile and "--profile"])
     if output:
         check_output(output)
     elif overwrite:
@@ -254,7 +275,7 @@ def score(
     if vad:
         check_vad()
     passed_over: Counter[str] = Counter()
-    clips = _clips(paths, passed_over)
+    clips = _clips(paths, passed_over, on_ray)
     if passed_over:
         stderr.print(passed_over_line(passed_over), markup=False, soft_wrap=True)
     if model in (None, "nano"):
@@ -263,9 +284,15 @@ def score(
     wanted = split_names(heads)
     source, revision = ready(model, revision, heads=wanted, dtype=dtype, yes=yes, quiet=quiet)
     loading = time.perf_counter()
-    loaded, extractor, provenance = _load(
-        stderr, source, revision=revision, heads=wanted, device=device, dtype=dtype
-    )
+    to_load = {"revision": revision, "heads": wanted, "device": device, "dtype": dtype}
+    if on_ray:
+        from modeling_empathic.scoring.ray_engine import Work, look_at_model, score_on_ray
+
+        with stderr.status("Starting Ray and a worker"):
+            loaded, extractor, provenance = look_at_model(workers, model=source, **to_load)
+        made_by = dict(provenance)
+    else:
+        loaded, extractor, provenance = _load(stderr, source, **to_load)
     load_s = time.perf_counter() - loading
     if loaded.choice.why:
         stderr.print(f"Device: {provenance['device']}, {loaded.choice.why}", markup=False)
@@ -320,11 +347,12 @@ def score(
                 at = f"{time_of(row['end_s'])} of {Path(row['path']).name}"
                 progress.update(task, rate=at)
 
+        size = batch_size or (32 if loaded.device.type == "cuda" else DEFAULT_BATCH_SIZE)
         groups = score_groups(
             clips,
             loaded,
             extractor,
-            batch_size=batch_size or (32 if loaded.device.type == "cuda" else DEFAULT_BATCH_SIZE),
+            batch_size=size,
             workers=threads,
             done=file.done if file else None,
             on_skip=lambda: progress.advance(task),
@@ -333,12 +361,26 @@ def score(
             on_batch=where,
         )
         try:
-            order = [names(clip) if file else path_text(clip) for clip in clips]
-            rows = _rows(groups, order, file, advance)
+            if on_ray and file:
+                model_of = {"model": source, **to_load}
+                work = Work(model_of, made_by, file.provenance, size, cuts, file.done)
+                order, table = score_on_ray(
+                    clips,
+                    file,
+                    work,
+                    names,
+                    workers=workers,
+                    on_plan=lambda total: progress.update(task, total=total),
+                    on_clips=advance,
+                )
+                rows = rows_of(table)
+            else:
+                order = [names(clip) if file else path_text(clip) for clip in clips]
+                rows = _rows(groups, order, file, advance)
             views.take(unusual.watch(rows) if unusual else rows, order, names.start)
         except KeyboardInterrupt:
             progress.stop()
-            kept = f"{len(file.done):,} clips are kept; " if file else ""
+            kept = f"{len(file.done) + on_ray * n_new:,} clips are kept; " if file else ""
             advice = "run the same command to go on" if file else "with --output it could go on"
             print(f"stopped: {kept}{advice}", file=sys.stderr)
             raise typer.Exit(130) from None
@@ -416,7 +458,20 @@ def _nano_figures() -> str:
     return f": {', '.join(said)}" if said else ""
 
 
-def _clips(paths: list[str], passed_over: Counter[str]) -> list[str]:
+def _is_ray(engine: str, output: Path | None, without: list[str | Literal[False]]) -> bool:
+    """Whether many machines score, and can."""
+    if engine not in (LOCAL, RAY):
+        raise UsageError(f"--engine {engine}: choose {LOCAL} or {RAY}")
+    if engine == RAY and not output:
+        raise UsageError(f"--engine {RAY} needs --output, beside which finished blocks are kept")
+    if engine == RAY and any(without):
+        raise UsageError(
+            f"{' and '.join(name for name in without if name)}: with --engine {LOCAL} only"
+        )
+    return engine == RAY
+
+
+def _clips(paths: list[str], passed_over: Counter[str], on_ray: bool) -> list[str]:
     """The clips of the paths, each `-` replaced by the list on stdin, whose bad lines are kept."""
     from modeling_empathic.scoring.listing import find_audio, read_list
 
@@ -430,6 +485,16 @@ def _clips(paths: list[str], passed_over: Counter[str]) -> list[str]:
             expanded.append(path)
     if not expanded:
         raise UsageError("no paths on stdin")
+    if on_ray:
+        from modeling_empathic.scoring.blocks import SUFFIXES, list_address
+
+        return find_audio(
+            expanded,
+            listed=listed,
+            passed_over=passed_over,
+            suffixes=SUFFIXES,
+            at_address=list_address,
+        )
     return find_audio(expanded, listed=listed, passed_over=passed_over)
 
 
