@@ -1,20 +1,22 @@
 """What Big takes and gives here: planning, speaking offline, and how far the acting is heard.
 
-    python benchmarks/big.py [--speak 10000] [--learn 1600]
+    python benchmarks/big.py [plan] [speak] [learn]
 
 Plans the paper's 4,752 hours; speaks the first clips of a plan by eSpeak NG, with one worker and
 with two, and watches the memory of the last run; then learns the 40 target emotions from the 22
 acoustic features of spoken clips by logistic regression, and is tested on texts and voices that
-were not learned from. Writes `results/big.json` and the arithmetic in the folder's README.
+were not learned from. Writes `results/big.json` and the arithmetic in the folder's README. Parts
+that are not named stay as they were measured before.
 """
 
 import argparse
+import json
 import os
 import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.context import SpawnContext
 from pathlib import Path
@@ -41,13 +43,14 @@ def _plan(hours: float, path: Path) -> dict[str, Any]:
     from dataset_scripts.generation.plan import clips_of, write_plan
     from dataset_scripts.generation.plan_tables import estimate, shape
 
-    start = time.perf_counter()
+    start, start_cpu = time.perf_counter(), time.process_time()
     before = _peak_mb()
     summary = write_plan(path, clips_of(hours))
     return {
         "hours": hours,
         "clips": summary.n_clips,
         "seconds": round(time.perf_counter() - start, 1),
+        "cpu_s": round(time.process_time() - start_cpu, 1),
         "peak_mb": round(_peak_mb()),
         "peak_mb_before": round(before),
         "file_mb": round(path.stat().st_size / 1e6, 1),
@@ -75,9 +78,9 @@ def spoken(n_clips: int, workers: int, folder: Path) -> dict[str, Any]:
         if done * 10 // total > len(memory) - 1 and done:
             memory.append((done, round(_resident_mb())))
 
-    start = time.perf_counter()
+    start, start_cpu = time.perf_counter(), _cpu_s()
     outcomes = generate(plan, out, workers=workers, progress=watch)
-    seconds = time.perf_counter() - start
+    seconds, cpu_s = time.perf_counter() - start, _cpu_s() - start_cpu
     columns = ["duration_s", "outcome", "attempts"]
     clips = parquet.read_table(out / "clips.parquet", columns=columns).to_pylist()
     lengths = [clip["duration_s"] for clip in clips if clip["outcome"] == "spoken"]
@@ -87,6 +90,7 @@ def spoken(n_clips: int, workers: int, folder: Path) -> dict[str, Any]:
         "workers": workers,
         "seconds": round(seconds, 1),
         "clips_per_s": round(n_clips / seconds, 2),
+        "cpu_s_per_clip": round(cpu_s / n_clips, 4),
         "outcomes": outcomes,
         "attempts": {str(k): n for k, n in sorted(Counter(c["attempts"] for c in clips).items())},
         "hours": round(sum(lengths) / 3600, 3),
@@ -98,6 +102,12 @@ def spoken(n_clips: int, workers: int, folder: Path) -> dict[str, Any]:
         "flac_bytes_per_s": round(size / sum(lengths)),
         "memory_mb": memory,
     }
+
+
+def _cpu_s() -> float:
+    """Processor time of this process and of those that it started and that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def _resident_mb() -> float:
@@ -166,7 +176,7 @@ def _shuffled(model: Any, x: Any, y: Any, x_test: Any, y_test: Any) -> float:
 def _rows() -> Iterator[dict[str, Any]]:
     from dataset_scripts.generation.plan import pieces
 
-    for piece in pieces(40_000, 2):
+    for piece in pieces(60_000, 2):
         yield from (row for row in piece if row["part"] == "factorial")
 
 
@@ -189,6 +199,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("parts", nargs="*", help="plan, speak, learn; all if none is named")
     parser.add_argument("--speak", type=int, default=10_000, help="clips of the long run")
     parser.add_argument("--short", type=int, default=400, help="clips of the run by one worker")
     parser.add_argument("--learn", type=int, default=1_600, help="clips to learn and test on")
@@ -197,24 +208,28 @@ def main() -> None:
     from benchmarks.report import machine, write_report
     from modeling_empathic.report.files import replacing
 
-    load = os.getloadavg()[0]
-    with TemporaryDirectory(dir=arguments.output.parent) as name:
-        folder = Path(name)
-        results = {
-            "script": "big",
-            "machine": machine(),
-            "load_before": round(load, 1),
-            "plan": planned(4752, folder),
-            "speak": [spoken(arguments.short, 1, folder), spoken(arguments.speak, 2, folder)],
-            "learn": learned(arguments.learn),
-        }
+    old = json.loads(arguments.output.read_text("utf-8")) if arguments.output.exists() else {}
+    results: dict[str, Any] = {**old, "script": "big"}
+    parts: dict[str, Callable[[Path], Any]] = {
+        "plan": lambda folder: planned(4752, folder),
+        "speak": lambda folder: [
+            spoken(arguments.short, 1, folder),
+            spoken(arguments.speak, 2, folder),
+        ],
+        "learn": lambda folder: learned(arguments.learn),
+    }
+    for part in arguments.parts or parts:
+        about = {"machine": machine(), "load_before": round(os.getloadavg()[0], 1)}
+        with TemporaryDirectory() as folder:
+            results[part] = {**about, "measured": parts[part](Path(folder))}
     write_report(results, arguments.output)
-    text = README.read_text("utf-8")
-    before, rest = text.split("<!-- arithmetic -->", 1)
-    after = rest.split("<!-- /arithmetic -->", 1)[1]
-    section = f"<!-- arithmetic -->\n{arithmetic(results)}\n<!-- /arithmetic -->"
-    with replacing(README) as temporary:
-        temporary.write_text(before + section + after, "utf-8")
+    if "speak" in results and "plan" in results:
+        text = README.read_text("utf-8")
+        before, rest = text.split("<!-- arithmetic -->", 1)
+        after = rest.split("<!-- /arithmetic -->", 1)[1]
+        section = f"<!-- arithmetic -->\n{arithmetic(results)}\n<!-- /arithmetic -->"
+        with replacing(README) as temporary:
+            temporary.write_text(before + section + after, "utf-8")
 
 
 def arithmetic(results: dict[str, Any]) -> str:
@@ -223,17 +238,17 @@ def arithmetic(results: dict[str, Any]) -> str:
     from dataset_scripts.generation.factors import CLIP_S
     from dataset_scripts.generation.plan import clips_of
 
-    one = results["speak"][0]
-    n, plan = clips_of(HOURS), results["plan"]
-    per_clip_s = one["seconds"] / one["clips"]
+    one = results["speak"]["measured"][0]
+    n, plan, about = clips_of(HOURS), results["plan"]["measured"], results["speak"]
+    per_clip_s = one["cpu_s_per_clip"]
     usd = {key: float(plan["expected"][key]["value"].split()[0].replace(",", "")) for key in (
         "OpenAI, audio", "OpenAI, prompts")}  # fmt: skip
     dollars = sum(usd.values()) * HOURS / plan["hours"]
     flac = one["flac_bytes_per_s"] * HOURS * 3600 / 1e9
     lines = [
-        f"{HOURS:,} hours are {n:,} clips of {CLIP_S} s. Measured on {results['machine']['cpu']}, "
-        f"{results['machine']['date']}: eSpeak NG, checks and FLAC take one worker "
-        f"{per_clip_s:.2f} s a clip; FLAC has {one['flac_bytes_per_s']:,} bytes a second, so the "
+        f"{HOURS:,} hours are {n:,} clips of {CLIP_S} s. Measured on {about['machine']['cpu']}, "
+        f"{about['machine']['date']}: eSpeak NG, checks and FLAC take {per_clip_s:.3f} s of a "
+        f"core's time for a clip; FLAC has {one['flac_bytes_per_s']:,} bytes a second, so the "
         f"audio has {flac:,.0f} GB.",
         "",
         "| workers | eSpeak NG, a core each | OpenAI at 20 s a clip | requests a minute then |",
@@ -257,41 +272,60 @@ def big_table(results: dict[str, Any]) -> str:
     """The section of `benchmarks/README.md`."""
     from benchmarks.report import describe
 
-    plan, learn = results["plan"], results["learn"]
-    lines = [
-        f"{describe(results['machine'])} Load before the run: {results['load_before']}.",
-        "",
+    said: dict[str, Callable[[Any], list[str]]] = {
+        "plan": _plan_said,
+        "speak": _speak_said,
+        "learn": _learn_said,
+    }
+    lines = []
+    for part, say in said.items():
+        if about := results.get(part):
+            load = f"Load before: {about['load_before']:g}."
+            lines += [f"{describe(about['machine'])} {load}", "", *say(about["measured"]), ""]
+    return "\n".join(lines).rstrip()
+
+
+def _plan_said(plan: dict[str, Any]) -> list[str]:
+    return [
         f"A plan of {plan['hours']:,} hours, {plan['clips']:,} clips, was made in "
-        f"{plan['seconds']:,.0f} s; peak memory {plan['peak_mb']:,} MB, of which "
-        f"{plan['peak_mb_before']:,} before it began; {plan['file_mb']:,.0f} MB on disk.",
-        "",
-        "| spoken by eSpeak NG | workers | clips a second | hours | clips, s: median [range] | "
-        "not spoken | memory of all processes, MB, from a tenth of the way to the end |",
-        "|--:|--:|--:|--:|---|--:|---|",
+        f"{plan['seconds']:,.0f} s ({plan['cpu_s']:,.0f} s of processor time); peak memory "
+        f"{plan['peak_mb']:,} MB, of which {plan['peak_mb_before']:,} before it began; "
+        f"{plan['file_mb']:,.0f} MB on disk."
     ]
-    for row in results["speak"]:
+
+
+def _speak_said(runs: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        "| spoken by eSpeak NG | workers | clips a second | core's s a clip | hours | "
+        "clips, s: median [range] | not spoken | "
+        "memory of all processes, MB, from a tenth of the way to the end |",
+        "|--:|--:|--:|--:|--:|---|--:|---|",
+    ]
+    for row in runs:
         length = row["clip_s"]
         missing = row["clips"] - row["outcomes"].get("spoken", 0)
+        lengths = f"{length['median']:.1f} [{length['shortest']:.1f}–{length['longest']:.1f}]"
         memory = ", ".join(f"{mb:,.0f}" for _, mb in row["memory_mb"][1:])
         lines.append(
             f"| {row['clips']:,} | {row['workers']} | {row['clips_per_s']:.2f} | "
-            f"{row['hours']:.2f} | {length['median']:.1f} [{length['shortest']:.1f}–"
-            f"{length['longest']:.1f}] | {missing} | {memory} |"
+            f"{row['cpu_s_per_clip']:.3f} | {row['hours']:.2f} | {lengths} | {missing} | {memory} |"
         )
+    return lines
+
+
+def _learn_said(learn: dict[str, Any]) -> list[str]:
     low, high = learn["uar_95"]
     by = ", ".join(f"{k}: {v:.0%}" for k, v in learn["accuracy_by_intensity"].items())
     best = sorted(learn["recall_by_emotion"].items(), key=lambda item: -item[1])
-    lines += [
-        "",
+    return [
         f"Which of the 40 was acted, by logistic regression on 22 acoustic features of "
         f"{learn['train_clips']:,} clips, tested on {learn['test_clips']} of texts and voices "
         f"({' and '.join(learn['held_out_voices'])}) that are not among them: UAR "
         f"**{learn['uar']:.1%}** (95 % by clips: {low:.1%} to {high:.1%}), chance 2.5 %, with "
         f"mixed-up targets {learn['shuffled']:.1%}. Accuracy by intended intensity: {by}. "
         f"Best heard: {', '.join(f'{name} {value:.0%}' for name, value in best[:5])}; worst: "
-        f"{', '.join(f'{name} {value:.0%}' for name, value in best[-5:])}.",
+        f"{', '.join(f'{name} {value:.0%}' for name, value in best[-5:])}."
     ]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

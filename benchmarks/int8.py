@@ -34,19 +34,22 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="made by trained_heads.py")
     parser.add_argument("--every", type=int, default=1, help="only every n-th recording")
     parser.add_argument("--only", choices=["heads", "encoder", "drift"], action="append")
+    parser.add_argument("--processor", action="store_true", help="seconds of one thread")
     arguments = parser.parse_args()
+    from benchmarks.full_size import take_clock
     from benchmarks.report import machine, write_report
     from modeling_empathic.report.files import write_json
 
     results = json.loads(RESULT.read_text()) if RESULT.exists() and arguments.only else {}
-    results["machine"] = machine()
+    results |= {"machine": machine(), "clock": take_clock(processor=arguments.processor)}
     wanted = arguments.only or ["heads", "encoder", "drift"]
     if "heads" in wanted:
         results["heads"] = head_ways()
     if "encoder" in wanted:
         results["encoder"] = encoder_ways()
     if "drift" in wanted:
-        results |= drift(arguments.model, arguments.clips, arguments.every)
+        encoders = "encoder" in wanted
+        results |= drift(arguments.model, arguments.clips, arguments.every, encoders=encoders)
         shipped = next(row for row in results["drift"] if row["way"] == SHIPPED)
         about = {key: results[key] for key in ("machine", "clips", "trained")}
         write_json(CARD, {**about, **shipped}, indent=1)
@@ -220,8 +223,8 @@ def onnx_int8(encoder: Any, mel: Any) -> Callable[[Any], Any] | None:
         return lambda given: session.run(None, {name: given.numpy()})
 
 
-def drift(folder: Path, clips: Path, every: int) -> dict[str, Any]:
-    """Scores by way against float32, per head, on real recordings."""
+def drift(folder: Path, clips: Path, every: int, *, encoders: bool) -> dict[str, Any]:
+    """Scores by way against float32, per head, on real recordings; of other encoders on request."""
     import numpy as np
     import torch
     from scipy.stats import spearmanr
@@ -247,7 +250,7 @@ def drift(folder: Path, clips: Path, every: int) -> dict[str, Any]:
             torch.from_numpy(extractor(load_audio(file))["input_features"])
             for file in files[::every]
         ]
-        encoders = openvino_encoders(whole.encoder, windows[0], windows[1:200:8])
+        made_of = openvino_encoders(whole.encoder, windows[0], windows[1:200:8]) if encoders else {}
         scores: dict[str, list[Any]] = {}
 
         def note(way: str, model: Any, states: Any) -> None:
@@ -258,7 +261,7 @@ def drift(folder: Path, clips: Path, every: int) -> dict[str, Any]:
                 exact = whole.encoder(mel).last_hidden_state
                 note("float32", whole, exact)
                 note(SHIPPED, of_int8, exact)
-                for name, run in encoders.items():
+                for name, run in made_of.items():
                     if name != "OpenVINO, float32":
                         states = torch.from_numpy(run(mel.numpy())[0].copy())
                         note(f"int8 heads, encoder: {name}", of_int8, states)
@@ -284,17 +287,17 @@ def int8_table(results: dict[str, Any]) -> str:
     from benchmarks.full_size import said
     from benchmarks.report import describe
 
-    sizes = list(results["heads"][0]["batches"])
+    sizes = [str(size) for size in BATCHES]
     heads = " | ".join(f"batch {size}" for size in sizes)
     lines = [
         f"| first layers of 40 Small heads | memory | {heads} |",
         "|:--|--:|" + "--:|" * len(sizes),
     ]
-    for row in results["heads"]:
+    for row in results.get("heads", []):
         cells = " | ".join(said(row["batches"][size]) for size in sizes)
         lines.append(f"| {row['way']} | {row['gb']:.2f} GB | {cells} |")
     lines += ["", "| Whisper small's encoder, one window | median [range] of 5 |", "|:--|--:|"]
-    lines += [f"| {row['way']} | {said(row)} |" for row in results["encoder"]]
+    lines += [f"| {row['way']} | {said(row)} |" for row in results.get("encoder", [])]
     lines += [
         "",
         "| against float32 | Spearman, worst head | median | heads below 0.995 | largest error "
@@ -321,9 +324,11 @@ def int8_table(results: dict[str, Any]) -> str:
         )
     how = results["trained"]
     note = (
-        f"Speed at full size, random weights. Drift: {len(shipped['heads'])} full heads of "
-        f"trained_heads.py (top-1 {how['top_1']:.3f} on {how['held_out_clips']} clips of unheard "
-        f"speakers, floor {how['floor']:.3f}), {results['clips']} clips; errors on 0 to 4."
+        f"Speed at full size, random weights, seconds {results['clock']}. Drift: "
+        f"{len(shipped['heads'])} full heads of trained_heads.py ({how['clips']} clips, "
+        f"{how['encoder'][1]:,} inputs from {how['encoder'][0]} layers; top-1 {how['top_1']:.3f} "
+        f"on {how['held_out_clips']} clips of unheard speakers, floor {how['floor']:.3f}), "
+        f"{results['clips']} clips; errors on 0 to 4."
     )
     return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
 

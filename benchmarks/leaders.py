@@ -4,7 +4,7 @@
 
 Five made systems: one better, three equal, one worse. On every made Bench (12 emotions of 40 clips,
 ratings as of two to four raters) all pairs are compared and corrected as on the leaderboard. The
-equal ones share their rank where none of their three pairs is called a difference.
+equal ones share their rank where their rank intervals are the same.
 """
 
 import argparse
@@ -26,8 +26,9 @@ from evaluate_metrics.leaderboard.leaders import (  # noqa: E402
 )
 from modeling_empathic.taxonomy import EMOTION_NAMES  # noqa: E402
 
-NOISE = {"better": 2.0, "equal 1": 4.0, "equal 2": 4.0, "equal 3": 4.0, "worse": 7.0}
-"""Of the scores around the ratings' truth, in points of 10."""
+NOISE = {"better": 1.0, "equal 1": 4.0, "equal 2": 4.0, "equal 3": 4.0, "worse": 12.0}
+"""Of the scores around what the clip is, in points of 10: two far off, so that a rank that differs
+is a false difference among the three, and not one that 480 clips are too few for."""
 EQUAL = [name for name in NOISE if name.startswith("equal")]
 EMOTIONS, CLIPS = 12, 40
 FIGURES = ("spearman", "macro_spearman")

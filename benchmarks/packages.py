@@ -21,7 +21,9 @@ sys.path.insert(0, str(HERE.parent))
 WITHOUT_TRANSFORMERS = "import sys; sys.modules['transformers'] = None; import evaluate"
 STARTS = {
     "import emonet_voice.cli.app": "import emonet_voice.cli.app",
-    "the same and librosa": "import emonet_voice.cli.app, librosa.core, librosa.feature",
+    "the same and what acoustics use of librosa": (
+        "import emonet_voice.cli.app, librosa; librosa.pyin, librosa.feature.mfcc"
+    ),
     "import evaluate": "import evaluate",
     "import evaluate, transformers out of its sight": WITHOUT_TRANSFORMERS,
     "import evaluate_metrics.emonet_voice": "import evaluate_metrics.emonet_voice",

@@ -26,10 +26,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.parse_args()
+    parser.add_argument("--processor", action="store_true", help="seconds of one thread")
+    arguments = parser.parse_args()
+    from benchmarks.full_size import take_clock
     from benchmarks.report import machine, write_report
 
-    results = {"machine": machine(), "rates": rates(), "work": work(), "measured": measured()}
+    clock = take_clock(processor=arguments.processor)
+    results = {
+        "machine": machine(),
+        "clock": clock,
+        "rates": rates(),
+        "work": work(),
+        "measured": measured(),
+    }
     write_report(results, HERE / "results" / "roofline.json")
 
 
@@ -93,12 +102,8 @@ def measured() -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     mel = features()
 
-    def note(
-        part: str, way: str, dtype: str, width: int, batch: int, row: dict[str, float]
-    ) -> None:
-        rows.append(
-            {"part": part, "way": way, "type": dtype, "width": width, "batch": batch, **row}
-        )
+    def note(part: str, way: str, dtype: str, batch: int, row: dict[str, float]) -> None:
+        rows.append({"part": part, "way": way, "type": dtype, "batch": batch, **row})
         print(rows[-1], file=sys.stderr)
 
     with torch.inference_mode():
@@ -135,7 +140,8 @@ def possible(row: dict[str, Any], needs: dict[str, float], reached: dict[str, fl
     # Products of int8 weights with bfloat16 states are of bfloat16.
     peak = reached["bfloat16" if row["type"] == "int8" else row["type"]]
     flops = row["batch"] * needs[f"{part}_flops"] / peak
-    return max(flops, WIDTHS[row["type"]] * needs[f"{part}_weights"] / reached["bytes"])
+    moved = WIDTHS[row["type"]] * needs[f"{part}_weights"] / reached["bytes"]
+    return float(max(flops, moved))
 
 
 def roofline_table(results: dict[str, Any]) -> str:
@@ -177,7 +183,8 @@ def roofline_table(results: dict[str, Any]) -> str:
         f"{value / 1e9:.0f} {'GB/s read' if name == 'bytes' else f'GFLOP/s in {name}'}"
         for name, value in reached.items()
     )
-    note = f"Reached in a large product and a long sum: {rate}. Random weights."
+    note = f"Reached in a large product and a long sum: {rate}. Random weights, seconds "
+    note += f"{results['clock']}."
     return "\n".join([f"{describe(results['machine'])} {note}", "", *lines])
 
 

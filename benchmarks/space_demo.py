@@ -1,12 +1,12 @@
-"""The demo Space on a CPU with Nano: first paint, time to the bars, and 20 users at once.
+"""The demo Space on a CPU with Nano: first paint, time to the bars, work that ends, 20 users.
 
     apt-get install chromium; pip install playwright "gradio[mcp]" spaces
     python benchmarks/space_demo.py     # about five minutes, on a quiet machine
 
 The Space runs as on the Hub, from a copy of its folder and without this package, and a real browser
 looks at it. Recordings are the example clips one after the other, as WAV at 16 kHz. A user is a
-client that asks for the whole page of a 5 s clip again and again, the bars first. Writes
-examples/demo.png too.
+client that asks for the whole page of a 5 s clip again and again, the bars first. Work that nobody
+waits for ends when the server's process is idle. Writes examples/demo.png too.
 """
 
 import argparse
@@ -28,6 +28,8 @@ sys.path.insert(0, str(HERE.parent))
 LENGTHS = {"5 s": (5, 5), "10 min": (600, 2)}  # seconds, runs
 USERS, MINUTE_S, PAINTS = 20, 60, 5
 PICTURE_HEIGHT = 1420
+ABANDONED = ("Stop", "another recording", "a closed tab")
+WATCH_S, IDLE_S, BUSY = 0.05, 1.0, 0.5  # one sample; idle for so long; share of a core
 SETTINGS: tuple[Any, ...] = ("Nano", [], 0, 0, None)
 
 
@@ -80,6 +82,48 @@ def uploads(browser: Any, url: str, file: Path, runs: int) -> list[dict[str, flo
         visits.append({"sign_s": sign_s, "bars_s": bars_s, "all_s": time.perf_counter() - started})
         page.context.close()
     return visits
+
+
+def abandoned(browser: Any, url: str, pid: int, file: Path, how: str) -> float:
+    """Seconds that the server works on a long recording after nobody waits for it.
+
+    Args:
+        browser: Of Playwright.
+        url: Of the Space.
+        pid: Of its process.
+        file: The recording.
+        how: One of `ABANDONED`.
+    """
+    page = browser.new_context().new_page()
+    page.set_default_timeout(600_000)
+    page.goto(url)
+    page.get_by_role("button", name="Analyse").wait_for()
+    page.locator("input[type=file]").first.set_input_files(file)
+    page.get_by_text("Timeline:").wait_for()
+    page.wait_for_timeout(2_000)
+    left = time.perf_counter()
+    if how == "Stop":
+        page.get_by_role("button", name="Stop").click()
+    elif how == "another recording":
+        page.get_by_role("button", name="Clear").first.click()
+    else:
+        page.context.close()
+    last_busy = left
+    while time.perf_counter() - last_busy < IDLE_S:
+        used_s, began = processor_s(pid), time.perf_counter()
+        time.sleep(WATCH_S)
+        ended = time.perf_counter()
+        if processor_s(pid) - used_s > BUSY * (ended - began):
+            last_busy = ended
+    if how != "a closed tab":
+        page.context.close()
+    return last_busy - left
+
+
+def processor_s(pid: int) -> float:
+    """What a process has used of the processor until now."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def picture(browser: Any, url: str, file: Path) -> None:
@@ -169,6 +213,8 @@ def space_demo_table(results: dict[str, Any]) -> str:
             lines.append(f"| {name}: upload to a sign of work | {middle(rows, 'sign_s')} |")
         lines.append(f"| {name}: upload to bars | {middle(rows, 'bars_s')} |")
         lines.append(f"| {name}: upload to the last download | {middle(rows, 'all_s')} |")
+    for how, seconds in results.get("abandoned", {}).items():
+        lines.append(f"| 10 min, left by {how}: work goes on for | {seconds:.1f} s |")
     growth = crowd["memory_last_third_mb"] - crowd["memory_first_third_mb"]
     lines += [
         f"| {crowd['users']} users for a minute: answers, errors "
@@ -222,7 +268,11 @@ def main() -> None:
                     length: uploads(browser, url, files[length], runs)
                     for length, (_, runs) in LENGTHS.items()
                 }
-            crowded = crowd(url, int((folder / "pid").read_text()), files["5 s"])
+                pid = int((folder / "pid").read_text())
+                ended = {
+                    how: abandoned(browser, url, pid, files["10 min"], how) for how in ABANDONED
+                }
+            crowded = crowd(url, pid, files["5 s"])
     results = {
         "machine": machine(),
         "gradio": gradio.__version__,
@@ -230,6 +280,7 @@ def main() -> None:
         "start_s": start_s,
         "paints": seen,
         "uploads": timed,
+        "abandoned": ended,
         "crowd": crowded,
     }
     write_json(HERE / "results" / "space_demo.json", results, indent=1)

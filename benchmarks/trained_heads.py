@@ -16,7 +16,7 @@ import argparse
 import copy
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="model folder to write")
     parser.add_argument("--whisper", required=True, help="folder or id of a Whisper checkpoint")
     parser.add_argument("--emodb", type=Path, required=True, help="folder of EmoDB recordings")
+    parser.add_argument("--every", type=int, default=1, help="only every n-th recording: a look")
     arguments = parser.parse_args()
     import numpy as np
     import torch
@@ -52,6 +53,7 @@ def main() -> None:
 
     torch.manual_seed(0)
     files = sorted(file for file in arguments.emodb.iterdir() if file.suffix in {".wav", ".flac"})
+    files = files[:: arguments.every]
     extractor = WhisperFeatureExtractor.from_pretrained(arguments.whisper)
     # Not WhisperEncoder: a checkpoint of the whole model would leave it random, with a warning.
     encoder = WhisperModel.from_pretrained(arguments.whisper, dtype=torch.float32).encoder
@@ -79,7 +81,7 @@ def main() -> None:
     optimizer = torch.optim.AdamW(model.heads["full"].mlp.parameters(), lr=1e-3)
     model.heads.train()
     for _ in logging.tqdm(range(EPOCHS), desc="Training"):
-        for batch in np.array_split(rng.permutation(train), len(train) // BATCH):
+        for batch in np.array_split(rng.permutation(train), max(1, len(train) // BATCH)):
             inputs = torch.stack([states[i] for i in batch])
             scores = model(encoder_states=inputs).logits
             torch.nn.functional.mse_loss(scores, labels[batch]).backward()
@@ -94,7 +96,13 @@ def main() -> None:
     print(f"top-1 on {len(held)} clips of unheard speakers: {top_1:.3f} (floor {floor:.3f})")
     model.save_pretrained(arguments.out)
     extractor.save_pretrained(arguments.out)
-    trained = {"top_1": top_1, "floor": floor, "held_out_clips": len(held), "epochs": EPOCHS}
+    trained: dict[str, Any] = {
+        "top_1": top_1,
+        "floor": floor,
+        "held_out_clips": len(held),
+        "epochs": EPOCHS,
+    }
+    trained |= {"clips": len(train), "encoder": [encoder.config.encoder_layers, first.in_features]}
     write_json(arguments.out / "trained.json", trained)
 
 

@@ -11,6 +11,7 @@ PAGES = {  # file of the project -> page
     "README.md": "guide.md",
     "modeling_empathic/nano/README.md": "nano.md",
     "evaluate_metrics/README.md": "metric.md",
+    "dataset_scripts/generation/README.md": "big.md",
     "spaces/README.md": "spaces.md",
     "spaces/empathic_insight_voice/README.md": "demo.md",
     "spaces/emotion_annotation/README.md": "annotation.md",

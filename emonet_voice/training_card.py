@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from emonet_voice.hub.publish.cards import write_card
+from emonet_voice.hub.cards import write_card
 from modeling_empathic.report.files import replacing
 from modeling_empathic.report.tables import Section, as_markdown, number, plain
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from emonet_voice.hub.publish.cards import write_card
+from emonet_voice.hub.cards import write_card
 from modeling_empathic.report.files import replacing
 
 

@@ -51,7 +51,7 @@ def leaderboard(browser: Any, folder: Path, shoot: Shoot) -> None:
     from tests.support.browser_fixture import new_page, running_space
 
     made = folder / "made"
-    write_folder(made)
+    write_folder(made)  # type: ignore[no-untyped-call]
     (folder / "refused.json").write_text('{"kind": "bench", "format": 1}')
     space = SPACES / "emonet_voice_leaderboard"
     with running_space(space, folder / "shipped", EMONET_LEADERBOARD="") as url:
@@ -246,12 +246,12 @@ def metric(browser: Any, folder: Path, shoot: Shoot) -> None:
         page.goto(url)
         compute = page.get_by_role("button", name="Compute")
         compute.wait_for()
-        page.get_by_text("Awe").first.wait_for()
         shoot(page, "empty")
         compute.click()
-        page.get_by_text("spearman").first.wait_for()
+        page.get_by_text("Spearman's ρ").wait_for()
+        page.get_by_text("Outcomes, floors").wait_for()
         shoot(page, "result")
-        page.get_by_label("0-1", exact=True).check()
+        page.get_by_label("Rows").fill("Awe,strong,1")
         compute.click()
         page.get_by_test_id("toast-body").wait_for()
         shoot(page, "error")

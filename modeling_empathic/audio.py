@@ -25,7 +25,6 @@ __all__ = [
     "Sound",
     "load_audio",
     "read_audio",
-    "read_channels",
     "windows",
 ]
 
@@ -139,56 +138,6 @@ def read_audio(
             for block, rate in decode(stream, name, mix.check, mix.notes):
                 mix.add(block, rate)
     return mix.sound()
-
-
-def read_channels(
-    source: Any,
-    *,
-    name: str | None = None,
-    max_duration_s: float | None = None,
-) -> list[Sound | AudioError]:
-    """Each channel of an encoded recording for itself, such as the two sides of a call.
-
-    Args:
-        source: A path, bytes or a binary file.
-        name: As for `load_audio`.
-        max_duration_s: As for `load_audio`.
-
-    Returns:
-        For each channel its sound, or why there is none, such as the silent side of a call.
-
-    Raises:
-        AudioError: The recording cannot be decoded, no channel can be scored, or their number
-            changes midway.
-        ImportError: As `load_audio`.
-    """
-    name = name or _name(source)
-    whole = Mix(name, max_duration_s)
-    mixes: list[Mix] = []
-    with _open(source, name) as stream:
-        for block, rate in decode(stream, name, whole.check, whole.notes):
-            n_channels = block.shape[1]
-            if n_channels > MAX_CHANNELS:
-                raise AudioError(f"{name}: {n_channels} channels; at most {MAX_CHANNELS} are read")
-            if not mixes:
-                names = [f"channel {number + 1}" for number in range(n_channels)]
-                names = [name] if n_channels == 1 else names
-                mixes = [Mix(each, max_duration_s) for each in names]
-            if n_channels != len(mixes):
-                raise AudioError(f"{name}: {len(mixes)} channels become {n_channels} midway")
-            for number, mix in enumerate(mixes):
-                mix.add(block[:, number : number + 1], rate)
-    sounds: list[Sound | AudioError] = []
-    for mix in mixes:
-        try:
-            sounds.append(mix.sound()._replace(notes=tuple(whole.notes)))
-        except AudioError as error:
-            sounds.append(error)
-    failed = [error for error in sounds if isinstance(error, AudioError)]
-    if len(failed) == len(sounds):
-        first = str(failed[0]).partition(": ")[2] if failed else "empty: no samples"
-        raise AudioError(f"{name}: {first}")
-    return sounds
 
 
 def windows(

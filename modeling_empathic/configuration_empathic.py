@@ -11,6 +11,7 @@ from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig, WhisperConfig
 
 from .heads_empathic import (
+    CHOOSES_CODE,
     DTYPES,
     HEAD_GROUPS,
     HEAD_KINDS,
@@ -57,17 +58,6 @@ _LIBRARY_KEYS = {
     "transformers_weights",
     "use_cache",
 }
-# A config.json from anywhere must not choose the code that runs: an attention "owner/kernel" is
-# downloaded and run, a quantisation imports what it names. Callers may, by keyword.
-_CHOOSES_CODE = (
-    "_attn_implementation",
-    "_attn_implementation_internal",
-    "_experts_implementation",
-    "_experts_implementation_internal",
-    "attn_implementation",
-    "experts_implementation",
-    "quantization_config",
-)
 _MOST = {  # of what is built layer by layer, or allocated before a weight is seen
     "d_model": 16_384,
     "encoder_attention_heads": 1_024,
@@ -218,14 +208,14 @@ class EmpathicInsightConfig(PreTrainedConfig, HeadLayout):
         list to tell a subset from a broken checkpoint, and so is `dtype="mixed"`, which is no type
         of torch. What in a file would choose the code that runs is dropped.
         """
-        for key in _CHOOSES_CODE:
+        for key in CHOOSES_CODE:
             if config_dict.get(key) is not None:
                 warnings.warn(
                     f"{key} {config_dict[key]!r:.80} of the configuration is not followed; give it "
                     "to from_pretrained if you want it",
                     stacklevel=2,
                 )
-        config_dict = {key: config_dict[key] for key in config_dict if key not in _CHOOSES_CODE}
+        config_dict = {key: config_dict[key] for key in config_dict if key not in CHOOSES_CODE}
         labels = {key: kwargs.pop(key) for key in LABEL_KEYS if key in kwargs}
         handed_on: dict[str, Any] = dict(labels)
         heads = kwargs.get("heads")
@@ -253,7 +243,7 @@ class EmpathicInsightConfig(PreTrainedConfig, HeadLayout):
                 f"unknown configuration key {key!r}, did you mean {near[0]}? this model knows "
                 f"{', '.join(_OWN_KEYS)}"
             )
-        if key in _CHOOSES_CODE:
+        if key in CHOOSES_CODE:
             kept = "is not followed"
         elif hasattr(type(self), key) or not key.isidentifier() or key.startswith("__"):
             kept = "is dropped, it would hide something of the class"
@@ -344,7 +334,7 @@ class EmpathicInsightConfig(PreTrainedConfig, HeadLayout):
 
 def _encoder_config(settings: dict[str, Any]) -> WhisperConfig:
     """The encoder's configuration, of a size that can be built."""
-    encoder = WhisperConfig(**{k: settings[k] for k in settings if k not in _CHOOSES_CODE})
+    encoder = WhisperConfig(**{k: settings[k] for k in settings if k not in CHOOSES_CODE})
     for key, most in _MOST.items():
         if not 1 <= (size := getattr(encoder, key)) <= most:
             raise ValueError(f"encoder_config: {key} is {size}; 1 to {most:,} can be built")

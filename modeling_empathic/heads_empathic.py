@@ -27,6 +27,17 @@ RESERVED_NAMES = (
 """Names that no head can have."""
 LABEL_KEYS = ("num_labels", "id2label", "label2id", "problem_type")
 """How callers say which labels they have, in every model of Transformers."""
+# A config.json from anywhere must not choose the code that runs: an attention "owner/kernel" is
+# downloaded and run, a quantisation imports what it names. Callers may, by keyword.
+CHOOSES_CODE = (
+    "_attn_implementation",
+    "_attn_implementation_internal",
+    "_experts_implementation",
+    "_experts_implementation_internal",
+    "attn_implementation",
+    "experts_implementation",
+    "quantization_config",
+)
 _MOST_NAME = 200  # characters
 
 

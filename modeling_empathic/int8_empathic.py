@@ -31,6 +31,7 @@ class Int8Linear(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """`(batch, n_in)` to `(batch, n_out)`, in the type of the inputs."""
+        product: torch.Tensor
         packed = getattr(torch, "_weight_int8pack_mm", None)
         if packed and inputs.device.type == "cpu" and not inputs.requires_grad:
             # In bfloat16 whatever the inputs are: of float32 it is ten times slower

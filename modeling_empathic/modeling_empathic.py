@@ -342,7 +342,9 @@ class EmpathicInsightModel(PreTrainedModel):
         if push_to_hub:
             self.push_to_hub(kwargs.pop("repo_id", folder.name), **kwargs)
 
-    def _upload_modified_files(self, working_dir: str, *args: Any, **kwargs: Any) -> Any:
+    def _upload_modified_files(
+        self, working_dir: str | os.PathLike[Any], *args: Any, **kwargs: Any
+    ) -> Any:
         """The library's last step of every push; the card that it has made lacks what we know."""
         complete_card(Path(working_dir, "README.md"), self.config)
         return super()._upload_modified_files(working_dir, *args, **kwargs)

@@ -145,7 +145,7 @@ def heads_in(files: dict[str, str], config: HeadLayout) -> set[str]:
     return heads
 
 
-def dtypes_of(asked: Any, config: HeadLayout) -> tuple[torch.dtype, torch.dtype]:
+def dtypes_of(asked: Any, config: Any) -> tuple[torch.dtype, torch.dtype]:
     """The types to load heads and encoder in: as asked, else as stored, else float32."""
     if asked in (None, "auto"):
         asked = "mixed" if config.is_mixed else config.dtype or torch.float32

@@ -83,13 +83,13 @@ def speech_states(
     positions, rows = input_features.shape[-1] // 2, []
     for features in input_features:
         speech, first = speech_features(features)
-        hidden = _states(encoder, speech.to(input_features.dtype), read_layers, **kwargs)
+        hidden = states_of(encoder, speech.to(input_features.dtype), read_layers, **kwargs)
         padding = (0, 0, first // 2, positions - first // 2 - len(hidden))
         rows.append(nn.functional.pad(hidden, padding, value=torch.nan))
     return torch.stack(rows)
 
 
-def _states(encoder: Any, speech: torch.Tensor, read_layers: int, **kwargs: Any) -> torch.Tensor:
+def states_of(encoder: Any, speech: torch.Tensor, read_layers: int, **kwargs: Any) -> torch.Tensor:
     """States `(frames // 2, width)` of a piece of speech, positions from its start on."""
     gelu = nn.functional.gelu
     hidden = gelu(encoder.conv2(gelu(encoder.conv1(speech[None])))).transpose(1, 2)

@@ -4,6 +4,7 @@ Written as `Dataset.push_to_hub` writes: typed by the `huggingface` metadata, au
 page index, and content-defined chunks, so that a new upload after a change of labels sends little.
 """
 
+import io
 import json
 import os
 from pathlib import Path
@@ -48,8 +49,9 @@ class ShardWriter:
         self._waiting: list[Row] = []
         self._temporary = path.with_name(f".{path.name}.tmp")
         schema = features.arrow_schema
+        self._sink = _Sink(self._temporary)
         self._writer = parquet.ParquetWriter(
-            self._temporary,
+            self._sink,
             schema,
             write_page_index=True,
             use_content_defined_chunking=DEFAULT_CDC_OPTIONS,
@@ -75,6 +77,8 @@ class ShardWriter:
         if self._waiting:
             self._flush()
         self._writer.close()
+        self._sink.close()
+        self._sink.check()
         with self._temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         self._temporary.replace(self.path)
@@ -89,6 +93,7 @@ class ShardWriter:
         """Lets go of a shard that will not be finished."""
         try:
             self._writer.close()
+            self._sink.close()
         finally:  # a full disk lets nothing be closed
             self._temporary.unlink(missing_ok=True)
 
@@ -101,6 +106,46 @@ class ShardWriter:
                     row[f"acoustics_{name}"] = values.get(name, float("nan"))
         table = to_table(rows, self.features)
         self._writer.write_table(table, row_group_size=len(rows))
+        self._sink.check()
         self.n_rows += len(rows)
         self.arrow_bytes += table.nbytes
         self._waiting, self._waiting_bytes = [], 0
+
+
+class _Sink(io.RawIOBase):
+    """A file that keeps what went wrong in writing it, for when it is asked.
+
+    Arrow ends the whole process where a page that is chunked by content cannot be written, be it
+    only that the disk is full.
+    """
+
+    def __init__(self, path: Path):
+        self._file = path.open("wb")
+        self._error: OSError | None = None
+        self._path = path
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        if self._error is None:
+            try:
+                self._file.write(content)
+            except OSError as error:
+                self._error = OSError(error.errno, error.strerror, str(self._path))
+        return len(memoryview(content).cast("B"))
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        if not self.closed:
+            try:
+                self._file.close()
+            except OSError as error:
+                self._error = self._error or error
+            super().close()
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise self._error

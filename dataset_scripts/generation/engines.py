@@ -83,7 +83,7 @@ def make_engine(name: str, model: str | None = None, base_url: str | None = None
         dataset_scripts.generation.engines.EngineError: engine='festival'; valid: espeak-ng, openai, or a command such as 'say {text} {output}'
     """  # noqa: E501 - a message is one line
     options = {"model": model, "base_url": base_url}
-    given = {key: value for key, value in options.items() if value is not None}
+    given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     if given and name != OPENAI:
         raise EngineError(f"{' and '.join(given)} is not for engine={name!r}, only for {OPENAI!r}")
     if name == ESPEAK:

@@ -9,7 +9,6 @@ killed goes on.
 import json
 import multiprocessing
 import os
-import re
 import shutil
 import signal
 import threading
@@ -68,7 +67,7 @@ Where there is no clip, `path` and `sha256` are empty, and duration and rate are
 BATCH = 2_000
 HOPELESS = 5
 """A run ends when an engine gave nothing for so many rows, and never yet anything."""
-_ID = re.compile(r"[0-9A-Za-z]{2}[0-9A-Za-z_-]{0,62}")
+_ID = "^[0-9A-Za-z]{2}[0-9A-Za-z_-]{0,62}$"
 
 
 class GenerationError(UserError):
@@ -144,9 +143,14 @@ def outcomes(clips: Path) -> dict[str, int]:
 
 def read_rows(plan: Path) -> Iterator[Row]:
     """The rows of a plan in order, few in memory at a time."""
+    for batch in _batches(plan):
+        yield from batch.to_pylist()
+
+
+def _batches(plan: Path) -> Iterator[pa.RecordBatch]:
     with parquet.ParquetFile(plan) as file:
         for batch in file.iter_batches(BATCH, columns=SCHEMA.names):
-            yield from batch.to_pylist()
+            yield batch.select(SCHEMA.names).cast(SCHEMA)
 
 
 def _check_plan(plan: Path) -> None:
@@ -154,25 +158,32 @@ def _check_plan(plan: Path) -> None:
     try:
         with parquet.ParquetFile(plan) as file:
             missing = [name for name in SCHEMA.names if name not in file.schema_arrow.names]
-    except pa.ArrowInvalid as error:
-        raise GenerationError(f"plan={plan} is no Parquet file: {error}") from None
-    if missing:
-        raise GenerationError(f"plan={plan} has no column {', '.join(missing)}")
-    for number, row in enumerate(read_rows(plan)):
-        wrong = ""
-        if not _ID.fullmatch(row["id"] or ""):
-            wrong = f"id={row['id']!r}, which cannot name a file"
-        elif row["target_emotion"] not in EMOTION_NAMES:
-            wrong = f"target_emotion={row['target_emotion']!r}, which is none of the 40"
-        elif any(value is None for value in row.values()):
-            wrong = "an empty cell"
-        if wrong:
-            raise GenerationError(f"row {number} of plan={plan} has {wrong}")
-    names = parquet.read_table(plan, columns=["id"])["id"]
-    if len(names) == 0:
+        if missing:
+            raise GenerationError(f"plan={plan} has no column {', '.join(missing)}")
+        ids = []
+        for batch in _batches(plan):
+            _check_cells(batch, f"plan={plan}")
+            ids.append(pc.utf8_lower(batch["id"]))
+    except pa.ArrowException as error:
+        raise GenerationError(f"plan={plan} cannot be read as a plan: {error}") from None
+    if not ids:
         raise GenerationError(f"plan={plan} has no rows")
-    if pc.count_distinct(pc.utf8_lower(names)).as_py() != len(names):
+    names = pa.chunked_array(ids)
+    if pc.count_distinct(names).as_py() != len(names):
         raise GenerationError(f"plan={plan} has an id twice")
+
+
+def _check_cells(batch: pa.RecordBatch, plan: str) -> None:
+    named = pc.fill_null(pc.match_substring_regex(batch["id"], _ID), False)
+    known = pc.is_in(batch["target_emotion"], value_set=pa.array(EMOTION_NAMES))
+    checks = [
+        ("id", named, "which cannot name a file"),
+        ("target_emotion", known, "which is none of the 40"),
+        *((name, pc.is_valid(batch[name]), "an empty cell") for name in SCHEMA.names),
+    ]
+    for name, right, why in checks:
+        if (at := right.index(False).as_py()) >= 0:
+            raise GenerationError(f"{plan} has {name}={batch[name][at].as_py()!r}, {why}")
 
 
 def _keep_plan(plan: Path, out: Path) -> Path:

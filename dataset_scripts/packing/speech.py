@@ -53,7 +53,7 @@ def levels(blocks: Iterable[npt.NDArray[np.float32]], rate: int) -> Levels:
         rate: In Hz.
 
     Example:
-        >>> levels([np.ones(150, np.float32), np.zeros(170, np.float32)], 16_000).tolist()
+        >>> levels([np.ones(100, np.float32), np.repeat([1, 0], [60, 160])], 16_000).tolist()
         [0.0, -120.0]
     """
     size = round(rate * FRAME_S)

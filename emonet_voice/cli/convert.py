@@ -108,6 +108,7 @@ def convert(
 
     from emonet_voice.hub.convert import convert as convert_release
     from emonet_voice.hub.loose_heads import lacking, list_heads
+    from emonet_voice.int8_card import card
     from modeling_empathic.report.progress import progress_bar
 
     source = locate(source)
@@ -138,6 +139,7 @@ def convert(
             encoder_revision=encoder_revision,
             progress=advance,
             quantize=quantize,
+            readme=card if quantize else None,
         )
     _say(config, dtype, output)
 
@@ -145,6 +147,7 @@ def convert(
 def _quantize(source: Path, output: Path, heads: list[str]) -> None:
     """A model's folder made int8."""
     from emonet_voice.hub.quantize import quantize
+    from emonet_voice.int8_card import card
     from modeling_empathic.report.progress import progress_bar
 
     quiet_libraries()
@@ -154,7 +157,7 @@ def _quantize(source: Path, output: Path, heads: list[str]) -> None:
         def advance(name: str, done: int, total: int) -> None:
             progress.update(task, completed=done, total=total, rate=name)
 
-        config = quantize(source, output, heads=heads or None, progress=advance)
+        config = quantize(source, output, heads=heads or None, progress=advance, readme=card)
     _say(config, "int8", output)
 
 

@@ -71,7 +71,7 @@ def listen(
 
     Example: `emonet-voice listen --window 3 --hop 0.5 --vad`
 
-    Example: `arecord -f S16_LE -r 16000 | emonet-voice listen --heads anger,joy --json`
+    Example: `arecord -f S16_LE -r 16000 | emonet-voice listen --heads anger,fear --json`
     """
     from modeling_empathic.mixing_empathic import check_rate
     from modeling_empathic.scoring.cuts import Cuts

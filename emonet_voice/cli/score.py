@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -25,13 +25,32 @@ from .options import (
     split_names,
 )
 from .ready import ready
+from .score_options import (
+    LOCAL,
+    Aggregate,
+    BatchSize,
+    Channels,
+    Engine,
+    Filters,
+    Hop,
+    Norm,
+    Probe,
+    Report,
+    Sort,
+    Speakers,
+    TimelineFolder,
+    Top,
+    Vad,
+    Window,
+    Workers,
+    is_ray,
+)
 from .terminal import Terminal
 
 if TYPE_CHECKING:
     from modeling_empathic.scoring.journal import ScoreFile
 
 Row = dict[str, Any]
-LOCAL, RAY = "local", "ray"  # engines
 LONG_S = 300  # of a recording: from there on progress says where in it
 
 
@@ -61,100 +80,20 @@ def score(
             "--overwrite", metavar=FLAG, help="Delete what is in the score file, start again."
         ),
     ] = False,
-    window: Annotated[
-        float | None,
-        typer.Option(
-            metavar="S",
-            help="Seconds scored at a time, 1 to 30, in long recordings; shorter windows tell "
-            "better when. Whisper models take as long for each as for 30 s.",
-            show_default="30",
-        ),
-    ] = None,
-    hop: Annotated[
-        float | None,
-        typer.Option(
-            metavar="S",
-            help="Seconds from the start of a window to the next.",
-            show_default="the window: no overlap",
-        ),
-    ] = None,
-    channels: Annotated[
-        str,
-        typer.Option(
-            metavar="HOW", help="mixed, or separate: each side of a stereo call by itself."
-        ),
-    ] = "mixed",
-    speakers: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="RTTM",
-            help="Who speaks when, from a diariser: each turn is scored by itself, rows name the "
-            "speaker.",
-        ),
-    ] = None,
-    vad: Annotated[
-        bool,
-        typer.Option(
-            "--vad", metavar=FLAG, help="No score for windows without speech (Silero VAD)."
-        ),
-    ] = False,
-    aggregate: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOW",
-            help="One row a clip, channel and speaker: mean of its windows, time-weighted (mean by "
-            "length), max, or a percentile such as p90.",
-            show_default="a row a window",
-        ),
-    ] = None,
-    top: Annotated[int, typer.Option(metavar="N", min=1, help="Emotions shown for each clip.")] = 3,
-    sort: Annotated[
-        str | None,
-        typer.Option(metavar="EMOTION", help="Show the clips strongest in this one first."),
-    ] = None,
-    filters: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--filter",
-            metavar="COND",
-            help="Show only clips with, e.g., 'Anger > 2 and Awe <= 1' (0 to 10, in their "
-            "strongest window). The score file has all.",
-        ),
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Page to write, .html: search, sort, listen."),
-    ] = None,
-    norm: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Also show what is unusual against: reference (the model's own clips), takes "
-            "(20 million, public) or clips (722, public).",
-        ),
-    ] = None,
-    probe: Annotated[
-        bool,
-        typer.Option(
-            "--probe",
-            metavar=FLAG,
-            help="Instead: what each head loses when the clips are low-passed, so that no word is "
-            "left, and when their pitch is flat.",
-        ),
-    ] = False,
-    timeline: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Folder for a picture, WebVTT subtitles and Audacity labels of each recording.",
-        ),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, help="Windows scored at once.", show_default="8; 32 on CUDA"
-        ),
-    ] = None,
+    window: Window = None,
+    hop: Hop = None,
+    channels: Channels = "mixed",
+    speakers: Speakers = None,
+    vad: Vad = False,
+    aggregate: Aggregate = None,
+    top: Top = 3,
+    sort: Sort = None,
+    filters: Filters = None,
+    report: Report = None,
+    norm: Norm = None,
+    probe: Probe = False,
+    timeline: TimelineFolder = None,
+    batch_size: BatchSize = None,
     device: Device = "auto",
     dtype: Annotated[
         str,
@@ -164,23 +103,8 @@ def score(
             "float16 on CUDA, else as stored.",
         ),
     ] = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="Threads that decode; with ray, how many load the model, one a GPU or CPU.",
-            show_default="one per CPU, at most 8",
-        ),
-    ] = None,
-    engine: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="local, or ray: all machines of a Ray cluster, else all of this one's GPUs or "
-            "CPUs; also reads Parquet files and WebDataset tars, and addresses.",
-        ),
-    ] = LOCAL,
+    workers: Workers = None,
+    engine: Engine = LOCAL,
     as_json: Annotated[
         bool,
         typer.Option("--json", metavar=FLAG, help="Print rows as JSON lines instead of the table."),
@@ -257,7 +181,7 @@ def score(
     from .views import Views, check_timeline
 
     stderr = Terminal(stderr=True, quiet=quiet)
-    on_ray = _is_ray(engine, output, without=[probe and "--probe", profile and "--profile"])
+    on_ray = is_ray(engine, output, without=[probe and "--probe", profile and "--profile"])
     if output:
         check_output(output)
     elif overwrite:
@@ -456,19 +380,6 @@ def _nano_figures() -> str:
         if key in measured
     ]
     return f": {', '.join(said)}" if said else ""
-
-
-def _is_ray(engine: str, output: Path | None, without: list[str | Literal[False]]) -> bool:
-    """Whether many machines score, and can."""
-    if engine not in (LOCAL, RAY):
-        raise UsageError(f"--engine {engine}: choose {LOCAL} or {RAY}")
-    if engine == RAY and not output:
-        raise UsageError(f"--engine {RAY} needs --output, beside which finished blocks are kept")
-    if engine == RAY and any(without):
-        raise UsageError(
-            f"{' and '.join(name for name in without if name)}: with --engine {LOCAL} only"
-        )
-    return engine == RAY
 
 
 def _clips(paths: list[str], passed_over: Counter[str], on_ray: bool) -> list[str]:

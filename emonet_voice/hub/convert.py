@@ -19,7 +19,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from emonet_voice.hub.loose_heads import LooseHeads, lacking, list_heads
 from emonet_voice.hub.pickles import ConversionError, read_head, shapes_of
-from emonet_voice.hub.quantize import card, quantized_head
+from emonet_voice.hub.quantize import quantized_head
 from modeling_empathic.configuration_empathic import (
     DTYPES,
     EmpathicInsightConfig,
@@ -61,6 +61,7 @@ def convert(
     progress: Callable[[str, int, int], None] | None = None,
     origin: dict[str, str | None] | None = None,
     quantize: str | None = None,
+    readme: Callable[[str, EmpathicInsightConfig], str] | None = None,
 ) -> EmpathicInsightConfig:
     """Converts public heads and a Whisper checkpoint into one model folder.
 
@@ -81,7 +82,8 @@ def convert(
         encoder_revision: Revision of `encoder` on the Hub.
         progress: Called with `(head name, number done, number of heads)`.
         origin: What to say of `source`, where it is a download: name, revision and commit.
-        quantize: `"int8"` for the first layers of full heads; the folder gets a card then.
+        quantize: `"int8"` for the first layers of full heads.
+        readme: Makes the text of the folder's README of its name and configuration.
 
     Returns:
         The configuration written.
@@ -140,8 +142,8 @@ def convert(
         }
         write_json(partial / "conversion.json", provenance)
         write_config(partial, config, head_type, encoder_type)
-        if quantize:
-            (partial / "README.md").write_text(card(output.name, config), "utf-8")
+        if readme is not None:
+            (partial / "README.md").write_text(readme(output.name, config), "utf-8")
     return config
 
 

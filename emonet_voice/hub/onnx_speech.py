@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from modeling_empathic.frontend_empathic import HOP, N_FFT, front_end
-from modeling_empathic.scoring.clips import SILENCE
+from modeling_empathic.scoring.prepared import SILENCE
 from modeling_empathic.speech_empathic import (
     AROUND_FRAMES,
     LEVEL,

@@ -1,17 +1,13 @@
 """A model's full heads with first layers in int8: half of bfloat16's bytes, half of its time."""
 
 import copy
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from emonet_voice.hub.publish.cards import write_card
 from modeling_empathic.checkpoint_empathic import unstacked
 from modeling_empathic.configuration_empathic import EmpathicInsightConfig
 from modeling_empathic.int8_empathic import quantized
@@ -34,6 +30,7 @@ def quantize(
     *,
     heads: list[str] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    readme: Callable[[str, EmpathicInsightConfig], str] | None = None,
 ) -> EmpathicInsightConfig:
     """Writes a model with the first layers of its full heads in int8.
 
@@ -45,6 +42,7 @@ def quantize(
         output: Folder to make; must not exist or be empty.
         heads: Only these, in any spelling; default all.
         progress: Called with `(head name, number done, number of heads)`.
+        readme: Makes the text of the folder's README of its name and configuration.
 
     Returns:
         The configuration written.
@@ -56,12 +54,12 @@ def quantize(
     """
     source, output = Path(source), Path(output).absolute()
     model = EmpathicInsightModel.from_pretrained(source, heads=heads)
-    config = model.config
-    if not config.heads_of_kind("full"):
+    stored: EmpathicInsightConfig = model.config
+    if not stored.heads_of_kind("full"):
         raise QuantizationError(f"{source} has no full heads, and pooled ones are small already")
-    if config.head_quantization != "none":
-        raise QuantizationError(f"{source} is {config.head_quantization} already")
-    stored, config = config, copy.deepcopy(config)
+    if stored.head_quantization != "none":
+        raise QuantizationError(f"{source} is {stored.head_quantization} already")
+    config = copy.deepcopy(stored)
     config.head_quantization = "int8"
     kinds = {spec["name"]: spec["kind"] for spec in config.heads}
     of_heads = next(p.dtype for p in model.heads.parameters() if p.is_floating_point())
@@ -88,7 +86,8 @@ def quantize(
                 if (source / name).is_file():
                     shutil.copyfile(source / name, partial / name)
             write_config(partial, config, of_heads, model.encoder.dtype)
-            (partial / "README.md").write_text(card(output.name, config), "utf-8")
+            if readme is not None:
+                (partial / "README.md").write_text(readme(output.name, config), "utf-8")
             if output.exists():
                 output.rmdir()
             partial.rename(output)
@@ -102,18 +101,3 @@ def quantized_head(tensors: dict[str, torch.Tensor], dtype: torch.dtype) -> dict
     weight, scale = quantized(tensors["proj.weight"])
     rest = {key: value.to(dtype) for key, value in tensors.items() if key != "proj.weight"}
     return {"proj.weight": weight, "proj.scale": scale.to(dtype), **rest}
-
-
-@cache
-def measured_drift() -> dict[str, Any]:
-    """What `benchmarks/int8.py` measured of int8 heads on trained heads and real clips."""
-    text = Path(__file__).parents[1].joinpath("int8_drift.json").read_text("utf-8")
-    result: dict[str, Any] = json.loads(text)
-    return result
-
-
-def card(name: str, config: EmpathicInsightConfig) -> str:
-    """The README of an int8 model."""
-    return write_card(
-        "int8.md.jinja", {"name": name, "config": config.to_dict(), "drift": measured_drift()}
-    )

@@ -18,6 +18,7 @@ from torch import nn
 from modeling_empathic.checkpoint_empathic import read
 from modeling_empathic.frontend_empathic import check_front_end, window_s
 from modeling_empathic.heads_empathic import (
+    CHOOSES_CODE,
     POOLINGS,
     QUANTIZATIONS,
     HeadLayout,
@@ -159,7 +160,8 @@ class _Attention(nn.Module):
             )
         )
         heard = nn.functional.scaled_dot_product_attention(query, key, value, scale=1.0)
-        return self.out_proj(heard.transpose(1, 2).contiguous().flatten(2))
+        states: torch.Tensor = self.out_proj(heard.transpose(1, 2).contiguous().flatten(2))
+        return states
 
 
 class LeanModel(nn.Module):
@@ -174,7 +176,7 @@ class LeanModel(nn.Module):
     def __init__(self, config: LeanConfig):
         super().__init__()
         self.config = config
-        self.encoder: nn.Module = LeanEncoder(config)
+        self.encoder: Any = LeanEncoder(config)
         self.heads = HeadStacks(config)
 
     @property
@@ -248,6 +250,7 @@ def _config(folder: Path) -> LeanConfig:
     if settings["model_type"] != "empathic_insight" or unknown:
         raise ValueError(f"unusual settings: {unknown}")
     encoder = SimpleNamespace(**settings["encoder_config"])
+    rates = ("dropout", "attention_dropout", "activation_dropout", "encoder_layerdrop")
     cut = settings.get("cut_to_speech", False)
     own = {key: settings[key] for key in _OWN_KEYS if key in settings}
     del own["encoder_config"]
@@ -263,6 +266,9 @@ def _config(folder: Path) -> LeanConfig:
         config.head_quantization in QUANTIZATIONS,
         not (cut and config.heads_of_kind("full")),
         config.read_layers == 1 or (cut and 1 <= config.read_layers <= encoder.encoder_layers),
+        all(0 <= rate < 1 for rate in config.dropouts),
+        all(0 <= getattr(encoder, rate, 0) < 1 for rate in rates),
+        not any(getattr(encoder, key, None) for key in CHOOSES_CODE),
         window_s(config) == int(window_s(config)),
         1 <= encoder.encoder_layers <= 256,
         max(len(config.hidden_dims), len(names)) <= 2_048,

@@ -53,7 +53,9 @@ class OpenVINOEncoder(nn.Module):
         self.dtype = encoder.dtype
         precision = _PRECISIONS[dtype or encoder.dtype]
         file = _file(encoder, precision) if keep else None
-        self._run = _kept(file) or _compiled(encoder, precision, file)
+        # Asked for of a kept one too: without it OpenVINO would take bfloat16 where it can.
+        options = {"INFERENCE_PRECISION_HINT": precision}
+        self._run = _kept(file, options) or _compiled(encoder, options, file)
         # Conversion leaves 1.5 GB of freed memory with the allocator, which would keep it.
         with suppress(OSError, AttributeError):  # not glibc
             ctypes.CDLL(None).malloc_trim(0)
@@ -66,7 +68,7 @@ class OpenVINOEncoder(nn.Module):
         return Encoded(torch.cat(states))
 
 
-def _compiled(encoder: Any, precision: str, file: Path | None) -> Any:
+def _compiled(encoder: Any, options: dict[str, str], file: Path | None) -> Any:
     """The encoder, compiled and written to the file if that can be."""
     import openvino
 
@@ -74,7 +76,6 @@ def _compiled(encoder: Any, precision: str, file: Path | None) -> Any:
     example = torch.zeros(1, encoder.config.num_mel_bins, window)
     with torch.no_grad(), _silent():
         graph = openvino.convert_model(_States(encoder.float()), example_input=example)
-    options = {"INFERENCE_PRECISION_HINT": precision}
     compiled = openvino.Core().compile_model(graph, "CPU", options)
     if file is not None:
         with suppress(OSError, RuntimeError):  # a full disk, a folder that nobody may write to
@@ -86,7 +87,7 @@ def _compiled(encoder: Any, precision: str, file: Path | None) -> Any:
     return compiled
 
 
-def _kept(file: Path | None) -> Any:
+def _kept(file: Path | None, options: dict[str, str]) -> Any:
     """The compiled encoder of a file; None where there is none that this machine can use."""
     import openvino
 
@@ -98,7 +99,7 @@ def _kept(file: Path | None) -> Any:
         if hashlib.sha256(blob).digest() != digest:  # OpenVINO would read on beyond its end
             return None
         # A copy of its own: of memory that is shared with us it would not say how long it reads it.
-        return openvino.Core().import_model(io.BytesIO(blob), "CPU")
+        return openvino.Core().import_model(io.BytesIO(blob), "CPU", options)
     except (RuntimeError, ValueError, OSError):  # empty, or of another build
         return None
 
@@ -123,10 +124,11 @@ def _silent() -> Iterator[None]:
     It says that shapes are taken as constants, which they are, and reads properties of which
     transformers, where it is in use, then says that nobody set them.
     """
-    logging = None
+    logging: Any = None
     if "transformers" in sys.modules:
-        from transformers.utils import logging
+        from transformers import utils
 
+        logging = utils.logging
         verbosity = logging.get_verbosity()
         logging.set_verbosity_error()
     with warnings.catch_warnings(action="ignore"):

@@ -68,7 +68,7 @@ class Recording:
         row = self.rows[0]
         if row["outcome"] == "scored":
             return None
-        return row["error"] or row["quality"] or row["outcome"]
+        return str(row["error"] or row["quality"] or row["outcome"])
 
     @property
     def duration_s(self) -> float:

@@ -1,5 +1,7 @@
-"""The EmoNet-Voice metric in a browser: a table of predictions and ratings in, figures out."""
+"""The EmoNet-Voice metric in a browser: rows of predictions and ratings in, figures out."""
 
+import csv
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -7,44 +9,91 @@ import evaluate
 import gradio as gr
 from look import THEME, head, masthead
 
+HERE = Path(__file__).parent
 # Of the file beside this one, not of the Hub: the page shows the metric of its own repository.
-METRIC = evaluate.load(str(Path(__file__).with_name("emonet_voice.py")))
-COLUMNS = ["emotion", "prediction", "rating"]
-EXAMPLE = [["Awe", 0.5, 0], ["Awe", 3.5, 2], ["Awe", 2.0, 1], ["Pain", 2.0, 1], ["Pain", 1.0, 0]]
-FIGURES = ("mae", "rmse", "pearson", "spearman")
+METRIC = evaluate.load(str(HERE / "emonet_voice.py"))
+EXAMPLE = """emotion,prediction,rating
+Awe,0.5,0
+Awe,3.5,2
+Awe,2.0,1
+Pain,2.0,1
+Pain,1.0,0
+"""
+FIGURES = {"mae": "MAE", "rmse": "RMSE", "pearson": "Pearson's r", "spearman": "Spearman's ρ"}
 MAX_ROWS = 20_000
+MAX_CHARS = 2_000_000
 
-Table = list[list[Any]]
+Row = tuple[str, float | None, float]
 
 
-def compute(rows: Table, scale: str, rating_scale: str) -> tuple[Table, dict[str, Any]]:
-    """Figures of a table.
+def read_rows(text: str) -> list[Row]:
+    """Emotion, prediction and rating of each line; a first line of names is passed over.
+
+    Raises:
+        ValueError: What is wrong, with the number of the line.
+    """
+    lines = text.strip().splitlines()
+    first = 2 if lines and lines[0].replace(" ", "").lower().startswith("emotion,") else 1
+    rows: list[Row] = []
+    dialect = "excel-tab" if "\t" in text else "excel"  # as tables are pasted
+    for number, cells in enumerate(csv.reader(lines[first - 1 :], dialect), first):
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != 3:
+            raise ValueError(f"line {number} has {len(cells)} values; needed are 3")
+        emotion, prediction, rating = (cell.strip() for cell in cells)
+        try:
+            rows.append((emotion, float(prediction) if prediction else None, float(rating)))
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
+    if not 0 < len(rows) <= MAX_ROWS:
+        raise ValueError(f"{len(rows):,} rows; one to {MAX_ROWS:,} can be computed here")
+    return rows
+
+
+def compute(rows: str, scale: str, rating_scale: str) -> dict[str, Any]:
+    """Computes the figures of a table: pooled with 95 % intervals, and as means over emotions.
 
     Args:
-        rows: Emotion, prediction and rating.
+        rows: Lines of emotion, prediction and rating, with commas or tabs between them; a
+            prediction may be empty.
         scale: Of the predictions: 0-10, 0-4, 0-1 or 0-2.
         rating_scale: Of the ratings: 0-10 or 0-2.
     """
-    rows = [row for row in rows if any(cell not in ("", None) for cell in row)]
-    if not 0 < len(rows) <= MAX_ROWS:
-        raise gr.Error(f"{len(rows):,} rows; one to {MAX_ROWS:,} can be computed here")
     try:
-        result = METRIC.compute(
-            predictions=[None if row[1] in ("", None) else float(row[1]) for row in rows],
-            references=[float(row[2]) for row in rows],
-            emotions=[str(row[0]) for row in rows],
+        given = read_rows(rows)
+        result: dict[str, Any] = METRIC.compute(
+            predictions=[prediction for _, prediction, _ in given],
+            references=[rating for _, _, rating in given],
+            emotions=[emotion for emotion, _, _ in given],
             scale=scale,
             reference_scale=rating_scale,
             n_resamples=200,
         )
-    except (TypeError, ValueError) as error:
-        raise gr.Error(str(error)) from None
-    table = []
-    for name in FIGURES:
+    except (TypeError, ValueError, csv.Error) as error:
+        raise gr.Error(escape(str(error)), duration=None, print_exception=False) from None
+    return result
+
+
+def show(rows: str, scale: str, rating_scale: str) -> tuple[str, dict[str, Any]]:
+    """The figures for the page."""
+    result = compute(rows, scale, rating_scale)
+    lines = ""
+    for name, words in FIGURES.items():
         interval = result["intervals"][name]
-        values = (result[name], interval["low"], interval["high"], result[f"macro_{name}"])
-        table.append([name, *(f"{value:.3f}" for value in values)])
-    return table, {name: result[name] for name in ("outcomes", "floors", "undefined")}
+        own = [f"{_number(interval['low'])} to {_number(interval['high'])}"]
+        cells = [_number(result[name]), *own, _number(result[f"macro_{name}"])]
+        drawn = "".join(f"<td>{cell}</td>" for cell in cells)
+        lines += f'<tr><th scope="row">{words}</th>{drawn}</tr>'
+    heads = ("figure", "over all rows", "95 % interval", "mean of emotions")
+    head_cells = "".join(f'<th scope="col">{words}</th>' for words in heads)
+    table = f"<table><thead><tr>{head_cells}</tr></thead><tbody>{lines}</tbody></table>"
+    details = {name: result[name] for name in ("outcomes", "floors", "undefined")}
+    return f'<div class="figures" role="region" aria-label="Figures">{table}</div>', details
+
+
+def _number(value: float) -> str:
+    return "–" if value != value else f"{value:.3f}".replace("-", "−")
 
 
 with gr.Blocks(title="EmoNet-Voice metric") as demo:
@@ -55,21 +104,26 @@ with gr.Blocks(title="EmoNet-Voice metric") as demo:
             "compute. Intervals are from 200 resamples here.",
         )
     )
-    rows = gr.Dataframe(EXAMPLE, headers=COLUMNS, type="array", label="Rows")
+    rows = gr.Textbox(
+        EXAMPLE,
+        lines=8,
+        max_lines=16,
+        max_length=MAX_CHARS,
+        label="Rows: emotion, prediction, rating; a prediction may be empty",
+    )
     with gr.Row():
         scale = gr.Radio(["0-10", "0-4", "0-1", "0-2"], value="0-4", label="Scale of predictions")
         rating_scale = gr.Radio(["0-10", "0-2"], value="0-2", label="Scale of ratings")
     button = gr.Button("Compute", variant="primary")
-    with gr.Column(visible=False) as results:
-        figures = gr.Dataframe(
-            headers=["figure", "pooled", "95 % from", "to", "mean over emotions"],
-            label="Figures",
-            interactive=False,
-        )
-        details = gr.JSON(label="Outcomes, floors, what is undefined")
-    computed = button.click(compute, [rows, scale, rating_scale], [figures, details],
-                            api_name="compute")  # fmt: skip
-    computed.success(lambda: gr.Column(visible=True), None, results, api_visibility="private")
+    figures = gr.HTML()
+    with gr.Accordion("Outcomes, floors, what is undefined", open=False, visible=False) as more:
+        details = gr.JSON(show_label=False)
+    with gr.Row(visible=False):  # for the API
+        answer, ask = gr.JSON(), gr.Button()
+    inputs = [rows, scale, rating_scale]
+    shown = button.click(show, inputs, [figures, details], api_visibility="private")
+    shown.success(lambda: gr.Accordion(visible=True), None, more, api_visibility="private")
+    ask.click(compute, inputs, answer, api_name="compute")
 
 if __name__ == "__main__":
-    demo.launch(theme=THEME, head=head(), ssr_mode=False)
+    demo.launch(theme=THEME, css_paths=HERE / "page.css", head=head(), ssr_mode=False)

@@ -191,6 +191,27 @@ def test_results_become_a_leaderboard(bench, labels, mine, tmp_path):
     assert json.loads(shown.stdout) == json.loads((board / "leaderboard.json").read_text())
 
 
+def test_a_leaderboard_of_a_bench_compares_all_pairs_and_a_plan_says_what_they_can_find(
+    bench, labels, mine, tmp_path
+):
+    other = write(heard(labels, noise=40, seed=4), tmp_path / "other.parquet", model="me/other")
+    planned = run(mine, "--bench", bench, "--vs", other, *FAST, "--plan", "--output", "mine.json",
+                  "--seconds-a-clip", 0.5)  # fmt: skip
+    assert "What a comparison can find" in planned.stdout
+    assert max(map(len, planned.stdout.splitlines())) <= 80
+    run(other, "--bench", bench, *FAST, "--output", "other.json")
+    done = run("mine.json", "other.json", "--bench", bench, "--scores", mine, "--scores", other,
+               "--output", "board", command="leaderboard")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    rows = json.loads((tmp_path / "board" / "leaderboard.json").read_text())["rows"]
+    ranks = {row["system"]: row["rank_spearman_low"] for row in rows if not row["published"]}
+    assert ranks == {"me/mine": 1, "me/other": 2}
+    assert "* me/mine" in done.stdout and "0.50" in done.stdout
+    assert (tmp_path / "board" / "huggingface.js" / "PULL_REQUEST.md").is_file()
+    alone = run("mine.json", "--bench", bench, "--output", "board", command="leaderboard")
+    assert (alone.exit_code, "--bench and --scores go together" in alone.stderr) == (2, True)
+
+
 def test_the_old_spelling_of_leaderboard_is_not_in_the_help():
     assert "--leaderboard" not in run("--help").stdout
     assert "leaderboard" in run("--help", command="leaderboard").stdout

@@ -123,6 +123,20 @@ def test_what_is_in_the_way_or_was_changed_is_left_as_it_is(out, tmp_path):
         pack([out], packed, max_shard_mb=0)
 
 
+def test_a_full_disk_is_an_error_of_its_own_and_the_next_run_ends_in_the_same_bytes(out, tmp_path):
+    resource = pytest.importorskip("resource")
+    whole = pack([out], tmp_path / "whole").manifest
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, limits[1]))  # a shard takes 60,000
+    try:
+        with pytest.raises(OSError, match=r"File too large: .*parquet\.tmp"):
+            pack([out], tmp_path / "packed")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not (tmp_path / "packed").exists()
+    assert pack([out], tmp_path / "packed").manifest == whole
+
+
 def test_the_command_shows_table_2_of_what_it_packed(out, tmp_path):
     code, printed, _ = run_command("big", "build", out, tmp_path / "packed")
     assert code == 0

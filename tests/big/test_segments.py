@@ -11,6 +11,7 @@ from dataset_scripts.packing import segments
 from dataset_scripts.packing.clips import PackingError
 from dataset_scripts.packing.segments import segment
 from dataset_scripts.packing.speech import Cutting, by_level, levels, pieces
+from modeling_empathic.audio import load_audio
 from tests.support.big_maker import clip_rows
 from tests.support.command import run_command
 
@@ -140,7 +141,6 @@ def test_silero_hears_speech_and_not_noise(tmp_path):
 
     noise = 0.1 * np.random.default_rng(0).standard_normal(3 * RATE).astype(np.float32)
     clip = sorted((REPOSITORY / "examples" / "clips").glob("*.flac"))[0]
-    speech, rate = soundfile.read(clip, dtype="float32")
-    assert rate == RATE
+    speech = load_audio(clip)
     [*found] = silero()([noise, speech, noise])
     assert found and found[0][0] >= 250 and found[-1][1] <= 300 + 100 * len(speech) / RATE + 50

@@ -128,7 +128,7 @@ def test_a_strangers_plan_is_checked_before_anything_is_spoken(cell, value, mess
 def test_a_plan_that_is_no_plan_is_said_in_one_line(tmp_path):
     (tmp_path / "plan.parquet").write_text("id,text")
     code, _, err = run_command("big", "generate", tmp_path / "plan.parquet", tmp_path / "out")
-    assert code == 2 and "is no Parquet file" in err and len(err.splitlines()) == 1
+    assert code == 2 and "cannot be read as a plan" in err and len(err.splitlines()) == 1
 
 
 def test_a_full_disk_ends_the_run_and_loses_nothing_that_was_done(files, tmp_path, monkeypatch):

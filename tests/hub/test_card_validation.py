@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from emonet_voice.hub.publish.cards import card_of, front_matter, python_blocks
+from emonet_voice.hub.cards import card_of, front_matter, python_blocks
 from emonet_voice.hub.publish.metadata import SIZES, check_metadata, size_category
 from emonet_voice.hub.publish.validate import validate
 from emonet_voice.hub.repositories import chosen, folder_of

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dataset_scripts.building.manifest import BuildError
+from emonet_voice.hub.cards import card_of, python_blocks, write_card
 from emonet_voice.hub.local.server import LocalHub
-from emonet_voice.hub.publish.cards import card_of, python_blocks, write_card
 from emonet_voice.hub.publish.facts import repository_facts
 from emonet_voice.hub.publish.rehearse import _environment, _run, _write_tone
 from emonet_voice.hub.publish.stage import stage

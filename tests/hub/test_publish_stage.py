@@ -8,8 +8,8 @@ import pytest
 from dataset_scripts.building.manifest import BuildError
 from emonet_voice.cli.publish import new_spelling
 from emonet_voice.hub import repositories as hub
+from emonet_voice.hub.cards import card_of
 from emonet_voice.hub.publish import stage as publish_stage
-from emonet_voice.hub.publish.cards import card_of
 from emonet_voice.hub.publish.stage import Sources, list_files, stage
 from emonet_voice.hub.repositories import REPOSITORIES, PublishError, Repository, chosen, folder_of
 from evaluate_metrics.bench.evaluation import write_result

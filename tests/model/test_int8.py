@@ -7,8 +7,10 @@ import pytest
 import torch
 from transformers import AutoModel
 
+from emonet_voice import int8_card as module
+from emonet_voice.hub.cards import front_matter
 from emonet_voice.hub.quantize import quantize
-from modeling_empathic import EmpathicInsightModel, HeadError
+from modeling_empathic import EmpathicInsightConfig, EmpathicInsightModel, HeadError
 from modeling_empathic.int8_empathic import Int8Linear, quantized
 from modeling_empathic.scoring.forward import score_windows
 from modeling_empathic.scoring.lean import read_config, read_lean
@@ -102,14 +104,22 @@ def test_new_heads_are_refused(int8_folder):
         AutoModel.from_pretrained(int8_folder, num_labels=2, ignore_mismatched_sizes=True)
 
 
-def test_a_card_states_the_drift_of_every_measured_head(int8_folder):
-    measured = json.loads((int8_folder.parents[0] / "model" / "config.json").read_text())
-    assert measured["head_quantization"] == "int8"
-    card = (int8_folder / "README.md").read_text()
-    from emonet_voice.hub.quantize import measured_drift
+DRIFT = {
+    "machine": {"date": "2026-11-26", "cpu": "a processor"}, "clips": 7,
+    "trained": {"clips": 5, "encoder": [6, 768_000]},
+    "heads": {"Anger": {"spearman": 0.99876, "max_error": 0.0123, "mean_error": 0.00123}},
+}  # fmt: skip
 
-    for name, drift in measured_drift()["heads"].items():
-        assert f"| {name} | {drift['spearman']:.5f} |" in card
+
+@pytest.mark.parametrize(
+    ("drift", "said"),
+    [(DRIFT, "| Anger | 0.99876 | 0.0123 | 0.00123 |"), ({}, "Not measured yet")],
+)
+def test_a_card_states_the_drift_of_every_measured_head(drift, said, monkeypatch):
+    monkeypatch.setattr(module, "measured_drift", lambda: drift)
+    config = EmpathicInsightConfig(heads=["Anger"], head_quantization="int8")
+    card = module.card("mine", config)
+    assert said in card and "# mine" in card and "int8" in front_matter(card, "card")[0]["tags"]
 
 
 def test_the_command_quantises_a_folder_and_the_public_pickles(

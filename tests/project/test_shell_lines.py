@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import pytest
 
+from emonet_voice.hub.cards import card_of
 from emonet_voice.hub.local.server import LocalHub
-from emonet_voice.hub.publish.cards import card_of
 from emonet_voice.hub.repositories import folder_of
 from evaluate_metrics.bench.evaluation import write_result
 from tests.support.local_hub_fixture import HubClient

@@ -8,8 +8,8 @@ import venv
 
 import pytest
 
+from emonet_voice.hub.cards import card_of
 from emonet_voice.hub.local.server import LocalHub
-from emonet_voice.hub.publish.cards import card_of
 from emonet_voice.hub.repositories import REPOSITORIES, chosen, folder_of
 from modeling_empathic import __version__
 from tests.support.publish_maker import NANO

@@ -50,7 +50,9 @@ class FakeModel:
         block_at: int | None = None,
     ) -> None:
         specs = [{"name": name, "scale": [0.0, 4.0], "group": "emotion"} for name in heads]
-        self.config = SimpleNamespace(head_names=list(heads), heads=specs)
+        self.config = SimpleNamespace(
+            head_names=list(heads), heads=specs, problem_type="regression"
+        )
         self.batches: list[int] = []
         self.stop_at, self.block_at = stop_at, block_at
         self.encoder = FakeEncoder()

@@ -92,20 +92,6 @@ def published_facts() -> dict[str, Any]:
 # Models -------------------------------------------------------------------------------------------
 
 
-def head_parameters(config: dict[str, Any], kind: str) -> int:
-    """Parameters of one head of a model's `config.json`.
-
-    Example:
-        >>> small = {"encoder_config": {"d_model": 768}, "heads": [], "projection_dim": 64}
-        >>> head_parameters(small, "full"), head_parameters(small, "pooled")
-        (73734849, 203457)
-    """
-    from modeling_empathic.configuration_empathic import EmpathicInsightConfig
-
-    shapes = EmpathicInsightConfig(**config).head_shapes(kind)
-    return sum(math.prod(shape) for shape in shapes.values())
-
-
 def check_figures(name: str, folder: Path) -> None:
     """Refuses a model folder whose measured files are of other weights.
 

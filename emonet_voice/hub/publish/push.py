@@ -15,9 +15,9 @@ from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emonet_voice.hub.cards import card_of, front_matter
 from emonet_voice.hub.repositories import PAPER, PublishError, Repository, folder_of
 
-from .cards import card_of, front_matter
 from .stage import COLLECTION, MANIFEST, Staged
 
 if TYPE_CHECKING:

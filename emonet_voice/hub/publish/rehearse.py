@@ -23,11 +23,11 @@ from pathlib import Path
 from threading import Timer
 from typing import Any
 
+from emonet_voice.hub.cards import card_of, python_blocks
 from emonet_voice.hub.local.server import LocalHub
 from emonet_voice.hub.repositories import ROOT, Repository, chosen, folder_of
 from modeling_empathic import __version__
 
-from .cards import card_of, python_blocks
 from .push import Plan, make_plans, push, push_collection, sign_in
 from .stage import Staged
 

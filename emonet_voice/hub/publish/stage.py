@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from emonet_voice.hub.cards import card_of, write_card
 from emonet_voice.hub.repositories import (
     COLLECTION_CARD,
     NAMESPACE,
@@ -23,7 +24,6 @@ from emonet_voice.hub.repositories import (
 )
 from modeling_empathic.report.files import locked, sha256, write_json
 
-from .cards import card_of, write_card
 from .facts import bench_facts, check_export, repository_facts
 
 MANIFEST = "staging.json"

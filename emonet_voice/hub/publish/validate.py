@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from emonet_voice.hub.cards import card_of, python_blocks
 from emonet_voice.hub.repositories import (
     NAMESPACE,
     OUTSIDE,
@@ -18,7 +19,6 @@ from emonet_voice.hub.repositories import (
 )
 from modeling_empathic import saving_empathic
 
-from .cards import card_of, python_blocks
 from .metadata import check_metadata
 from .parquet import check_dataset
 

@@ -7,8 +7,6 @@ from typing import Any
 
 from emonet_voice.hub.repositories import PublishError, project_folder
 
-from .facts import head_parameters
-
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*\n+", re.DOTALL | re.MULTILINE)
 _BLOCK = re.compile(r"^```python[ \t]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
@@ -95,3 +93,17 @@ def card_of(folder: Path) -> tuple[dict[str, Any], str]:
     if not readme.is_file():
         raise PublishError(f"{folder.name} has no README.md")
     return front_matter(readme.read_text("utf-8"), f"{folder.name}/README.md")
+
+
+def head_parameters(config: dict[str, Any], kind: str) -> int:
+    """Parameters of one head of a model's `config.json`.
+
+    Example:
+        >>> small = {"encoder_config": {"d_model": 768}, "heads": [], "projection_dim": 64}
+        >>> head_parameters(small, "full"), head_parameters(small, "pooled")
+        (73734849, 203457)
+    """
+    from modeling_empathic.configuration_empathic import EmpathicInsightConfig
+
+    shapes = EmpathicInsightConfig(**config).head_shapes(kind)
+    return sum(math.prod(shape) for shape in shapes.values())
