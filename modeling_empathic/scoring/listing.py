@@ -78,7 +78,10 @@ def find_audio(
         elif listed and given:
             clips = [given]
         elif "://" in given:
-            raise ScoringError(f"addresses are not read: {given}; download the file, give its path")
+            raise ScoringError(
+                f"addresses are not read: {given}; download the file, give its path, or choose "
+                "engine ray"
+            )
         elif glob.has_magic(given):
             clips = []
         else:

@@ -38,8 +38,6 @@ from .listing import AnyPath, ScoringError
 from .loading import load_model
 from .names import place
 
-RETRIES = 5
-"""Times that a block is given to another worker after one that died with it."""
 _NAMES = b"clips"
 # What is wrong, an exception says; and a run of ours tells nobody that it took place.
 _QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -164,8 +162,7 @@ def score_on_ray(
         The names of the clips in the order of the inputs, and their rows.
 
     Raises:
-        UserError: What a worker says of the model or the device; no Ray; a block with which
-            `RETRIES` workers died.
+        UserError: What a worker says of the model or the device, or there is no Ray.
     """
     inputs = [path for path in inputs if place(path) != place(file.path)]  # a Parquet file too
     blocks = plan_blocks(inputs, name_of, [work.provenance, work.done], work.batch_size)
@@ -207,7 +204,6 @@ def _scored(blocks: list[Block], work: Work, workers: int | None) -> Iterator[tu
         Worker,
         fn_constructor_args=(work,),
         compute=ray.data.ActorPoolStrategy(size=min(n_workers, len(blocks))),
-        ray_remote_args_fn=lambda: {"max_task_retries": RETRIES},  # else without an end
         **options,
     )
     with _errors_of_workers():
