@@ -25,6 +25,7 @@ from .options import (
     split_names,
 )
 from .ready import ready
+from .score_clips import find_clips
 from .score_options import (
     LOCAL,
     Aggregate,
@@ -199,7 +200,7 @@ def score(
     if vad:
         check_vad()
     passed_over: Counter[str] = Counter()
-    clips = _clips(paths, passed_over, on_ray)
+    clips = find_clips(paths, passed_over, on_ray)
     if passed_over:
         stderr.print(passed_over_line(passed_over), markup=False, soft_wrap=True)
     if model in (None, "nano"):
@@ -259,7 +260,7 @@ def score(
         progress_bar(stderr, shown=not quiet) as progress,
         profiled or nullcontext(),
     ):
-        task = progress.add_task("", total=len(clips), rate="")
+        task = progress.add_task("", total=None if on_ray else len(clips), rate="")
 
         def advance(n_clips: int) -> None:
             nonlocal n_new, elapsed_s
@@ -296,6 +297,7 @@ def score(
                     workers=workers,
                     on_plan=lambda total: progress.update(task, total=total),
                     on_clips=advance,
+                    on_skip=lambda n_clips: progress.advance(task, n_clips),
                 )
                 rows = rows_of(table)
             else:
@@ -380,33 +382,6 @@ def _nano_figures() -> str:
         if key in measured
     ]
     return f": {', '.join(said)}" if said else ""
-
-
-def _clips(paths: list[str], passed_over: Counter[str], on_ray: bool) -> list[str]:
-    """The clips of the paths, each `-` replaced by the list on stdin, whose bad lines are kept."""
-    from modeling_empathic.scoring.listing import find_audio, read_list
-
-    listed = "-" in paths
-    expanded: list[str] = []
-    for path in paths:
-        if path == "-":
-            binary = getattr(sys.stdin, "buffer", None)
-            expanded += read_list(binary.read() if binary else sys.stdin.read().encode())
-        else:
-            expanded.append(path)
-    if not expanded:
-        raise UsageError("no paths on stdin")
-    if on_ray:
-        from modeling_empathic.scoring.blocks import SUFFIXES, list_address
-
-        return find_audio(
-            expanded,
-            listed=listed,
-            passed_over=passed_over,
-            suffixes=SUFFIXES,
-            at_address=list_address,
-        )
-    return find_audio(expanded, listed=listed, passed_over=passed_over)
 
 
 def _load(stderr: Console, model: str | None, **options: Any) -> tuple[Any, Any, dict[str, Any]]:

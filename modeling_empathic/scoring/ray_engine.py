@@ -11,11 +11,8 @@ folder, must be there under the same name on every machine, and the package be i
 """
 
 import json
-import logging
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -26,7 +23,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from modeling_empathic.report.files import replacing
-from modeling_empathic.taxonomy import UserError
+from modeling_empathic.report.machines import errors_of_workers, mapped, slots, started
 
 from .blocks import Block, clips_of, plan_blocks
 from .clips import score_groups
@@ -39,8 +36,6 @@ from .loading import load_model
 from .names import place
 
 _NAMES = b"clips"
-# What is wrong, an exception says; and a run of ours tells nobody that it took place.
-_QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 @dataclass(frozen=True)
@@ -131,9 +126,9 @@ def look_at_model(workers: int | None, **model: Any) -> tuple[Any, Any, dict[str
         return SimpleNamespace(**about, device=loaded.device), extractor, provenance
 
     ray = started()
-    options = slots(model["device"], workers)[1]
-    with _errors_of_workers():
-        found: tuple[Any, Any, dict[str, Any]] = ray.get(ray.remote(**options)(look).remote(model))
+    takes = slots(model["device"], workers)[1]
+    with errors_of_workers():
+        found: tuple[Any, Any, dict[str, Any]] = ray.get(ray.remote(**takes)(look).remote(model))
     return found
 
 
@@ -146,6 +141,7 @@ def score_on_ray(
     workers: int | None = None,
     on_plan: Callable[[int | None], object] = lambda n_clips: None,
     on_clips: Callable[[int], object] = lambda n_clips: None,
+    on_skip: Callable[[int], object] = lambda n_clips: None,
 ) -> tuple[list[str], pa.Table]:
     """Scores inputs by all workers that there are, and finishes the score file.
 
@@ -156,7 +152,8 @@ def score_on_ray(
         name_of: What a file is called in the score file.
         workers: How many; None for one a GPU or, where there is none, one a CPU.
         on_plan: Gets the number of clips; None where it is not known.
-        on_clips: Gets the clips of each block that is done.
+        on_clips: Gets the number of clips that were scored since.
+        on_skip: Gets the number of those that were there.
 
     Returns:
         The names of the clips in the order of the inputs, and their rows.
@@ -172,15 +169,18 @@ def score_on_ray(
     folder.mkdir(exist_ok=True)
     waiting: dict[str, Block] = {}
     for block in blocks:
-        if (n_clips := _clips_in(folder, block.digest)) is None:
-            waiting[block.digest] = block
+        part = folder / f"{block.digest}.parquet"
+        if part.is_file():
+            on_skip(len(_names(part)))
         else:
-            on_clips(n_clips)
+            waiting[block.digest] = block
     if waiting:
         for digest, content in _scored(list(waiting.values()), work, workers):
             with replacing(folder / f"{digest}.parquet") as temporary:
                 temporary.write_bytes(content)
-            on_clips(_clips_in(folder, digest) or 0)
+            scored = set(parquet.read_table(BytesIO(content), columns=["path"])["path"].to_pylist())
+            on_clips(len(scored))
+            on_skip(len(_names(folder / f"{digest}.parquet")) - len(scored))
     parts = [folder / f"{block.digest}.parquet" for block in blocks]
     order = [name for part in parts for name in _names(part)]
     rows = file.finish(order, (parquet.read_table(part).cast(file.schema) for part in parts))
@@ -195,82 +195,11 @@ def parts_folder(output: Path) -> Path:
 
 def _scored(blocks: list[Block], work: Work, workers: int | None) -> Iterator[tuple[str, bytes]]:
     """Digests and parts, in the order in which they are done."""
-    ray = started()
-    n_workers, options = slots(work.model["device"], workers)
-    work = replace(work, threads=max(1, int(options["num_cpus"])))
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    rows = [{"block": block.as_json()} for block in blocks]
-    scored = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-        Worker,
-        fn_constructor_args=(work,),
-        compute=ray.data.ActorPoolStrategy(size=min(n_workers, len(blocks))),
-        **options,
-    )
-    with _errors_of_workers():
-        for row in scored.iter_rows():
-            yield row["digest"], row["part"]
-
-
-def started() -> Any:
-    """Ray, connected to the cluster of this machine or of RAY_ADDRESS, or begun here.
-
-    Raises:
-        ScoringError: It is not installed.
-    """
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise ScoringError(
-            f'engine ray: pip install "emonet-voice[scale]" first ({error})'
-        ) from None
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False, logging_level=logging.ERROR)
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    return ray
-
-
-def slots(device: str, workers: int | None) -> tuple[int, dict[str, float]]:
-    """How many workers there can be, and what each takes of a machine.
-
-    One a GPU, with its share of the processors to decode; without GPUs, or for another device, one
-    a processor, or fewer with several each, as `workers` says.
-    """
-    nodes = [node["Resources"] for node in started().nodes() if node["Alive"]]
-    cpus = int(sum(node.get("CPU", 0) for node in nodes))
-    gpus = int(sum(node.get("GPU", 0) for node in nodes))
-    on_gpu = gpus > 0 and device.partition(":")[0] in ("auto", "cuda")
-    most = gpus if on_gpu else max(cpus, 1)
-    n_workers = min(workers or most, most)
-    smallest = min(int(node["CPU"]) for node in nodes if node.get("CPU"))
-    options: dict[str, float] = {"num_cpus": max(1, min(cpus // n_workers, smallest))}
-    return n_workers, options | ({"num_gpus": 1} if on_gpu else {})
-
-
-@contextmanager
-def _errors_of_workers() -> Iterator[None]:
-    """What the user can put right as it was raised; of the rest what Ray says first."""
-    from ray.exceptions import RayError
-
-    try:
-        yield
-    except (RayError, UserError) as error:
-        cause: BaseException | None = error
-        while cause is not None:
-            inner = getattr(cause, "cause", None)
-            for one in (inner, cause):
-                if isinstance(one, UserError) and not isinstance(one, RayError):
-                    raise ScoringError(str(one)) from None
-            cause = inner or cause.__cause__
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise ScoringError(f"engine ray: {lines[-1] if lines else error!r}") from error
-
-
-def _clips_in(folder: Path, digest: str) -> int | None:
-    part = folder / f"{digest}.parquet"
-    return len(_names(part)) if part.is_file() else None
+    rows = ({"block": block.as_json()} for block in blocks)
+    n_workers, takes = slots(work.model["device"], workers)
+    work = replace(work, threads=int(takes["num_cpus"]))
+    for row in mapped(rows, Worker, work, device=work.model["device"], workers=n_workers):
+        yield row["digest"], row["part"]
 
 
 def _names(part: Path) -> list[str]:
