@@ -177,6 +177,8 @@ def ray_scale_table(results: dict[str, Any]) -> str:
             f"| {n} | {row['clips_per_s']:.2f} [{low:.2f}–{high:.2f}]{times} "
             f"| {row['cpu_s_per_clip']:.3f} | {row['until_first_block_s']:.0f} s |"
         )
+    share = one["cpu_s_per_clip"] / results["summary"]["2"]["cpu_s_per_clip"]
+    lines += ["", f"By processor seconds two workers do {2 * share:.2f} times the work of one."]
     killed = results["killed"]
     equal = "equal" if results["equal_to_local"] else "NOT equal"
     lines += [

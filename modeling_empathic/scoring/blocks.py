@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from modeling_empathic.audio import AudioError
 
@@ -273,6 +274,9 @@ def _system(address: str) -> tuple[Any, str]:
     """The file system of an address, and the path in it."""
     import fsspec
 
+    if "@" in urlsplit(address).netloc:  # it would stand in the score file
+        host = urlsplit(address).netloc.rpartition("@")[2]
+        raise ScoringError(f"an address at {host} has a user or password in it; leave that out")
     try:
         system, path = fsspec.core.url_to_fs(address)
     except (ImportError, ValueError) as error:

@@ -66,7 +66,8 @@ def find_audio(
     reached: dict[str, str] = {}  # where it is -> path as it was reached
     for given in (os.fspath(path) for path in paths):
         if at_address and "://" in given:
-            clips = at_address(given, suffixes)
+            file = Path(given).suffix.lower() in suffixes and not glob.has_magic(given)
+            clips = [given] if listed and file else at_address(given, suffixes)
         elif os.path.isdir(given):  # noqa: PTH112 - Path("") would be the working directory
             clips = _audio_in(given, suffixes, left_out)
         elif os.path.lexists(given) and given:

@@ -109,5 +109,10 @@ def test_addresses_are_listed_and_read_by_the_file_system_that_they_name(clips):
     assert rows[9]["outcome"] == "decode_error" and rows[10]["outcome"] == "scored"
     with pytest.raises(ScoringError, match="no such file or folder"):
         list_address(f"file://{folder}/none", SUFFIXES)
+    with pytest.raises(ScoringError, match="at host has a user or password") as raised:
+        list_address("https://me:secret@host/a.wav", SUFFIXES)
+    assert "secret" not in str(raised.value)
+    gone = f"file://{folder}/gone.wav"
+    assert find_audio([gone], listed=True, suffixes=SUFFIXES, at_address=list_address) == [gone]
     with pytest.raises(ScoringError, match="nowhere"):
         list_address("nowhere://bucket/clips", SUFFIXES)
