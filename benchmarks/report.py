@@ -364,6 +364,7 @@ TABLES = {
     "packages": _elsewhere("packages", "packages_table"),
     "parity": parity,
     "quality": _elsewhere("quality", "table"),
+    "ray_scale": _elsewhere("ray_scale", "ray_scale_table"),
     "rehearsal": _elsewhere("rehearsal", "rehearsal_table"),
     "roofline": _elsewhere("roofline", "roofline_table"),
     "score_vs_loop": score_vs_loop,

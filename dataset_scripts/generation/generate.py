@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from modeling_empathic.report.files import locked_folder, replacing, sha256
+from modeling_empathic.report.machines import mapped
 from modeling_empathic.taxonomy import EMOTION_NAMES, UserError
 
 from .engines import ESPEAK, Engine, EngineError, make_engine
@@ -65,6 +66,9 @@ CLIPS_SCHEMA = pa.schema(
 """Columns of `clips.parquet`. `accent` is what the engine attempted; the plan has what was asked.
 Where there is no clip, `path` and `sha256` are empty, and duration and rate are 0."""
 BATCH = 2_000
+LOCAL, RAY = RUNNERS = ("local", "ray")
+TOGETHER = 8
+"""Rows that a worker of a cluster takes at a time."""
 HOPELESS = 5
 """A run ends when an engine gave nothing for so many rows, and never yet anything."""
 _ID = "^[0-9A-Za-z]{2}[0-9A-Za-z_-]{0,62}$"
@@ -82,7 +86,8 @@ def generate(
     model: str | None = None,
     base_url: str | None = None,
     attempts: int = 3,
-    workers: int = 1,
+    workers: int | None = 1,
+    runner: str = LOCAL,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> dict[str, int]:
     """Speaks every row of a plan.
@@ -97,7 +102,8 @@ def generate(
         model: For `openai`.
         base_url: For `openai`.
         attempts: Tries for a clip, at most.
-        workers: Processes that speak; 1 is this one.
+        workers: Processes that speak; 1 is this one. With `ray`, None is one a processor.
+        runner: `local`, or `ray`: the machines of a cluster, each of which must have `out`.
         progress: Gets the number of rows that are done, and of all.
 
     Returns:
@@ -109,7 +115,10 @@ def generate(
         EngineError: An engine that cannot start or go on.
         OSError: A full disk, for one; what is done is kept.
     """
-    if attempts < 1 or workers < 1:
+    if runner not in RUNNERS:
+        raise GenerationError(f"runner={runner}: choose {' or '.join(RUNNERS)}")
+    workers = workers if runner == RAY else workers or 1
+    if attempts < 1 or (workers is not None and workers < 1):
         raise GenerationError(f"attempts={attempts}, workers={workers}: at least 1 of each")
     _check_plan(plan)
     speaker = make_engine(engine, model, base_url)
@@ -125,8 +134,8 @@ def generate(
         journal = _go_on(out, about, parquet.read_metadata(copy).num_rows)
         try:
             if journal is not None:
-                work = _Work(engine, model, base_url, out, attempts)
-                _speak_missing(copy, journal, work, speaker, workers, progress)
+                work = _Work(engine, model, base_url, out.absolute(), attempts)
+                _speak_missing(copy, journal, work, speaker, workers, runner, progress)
                 _write_clips(copy, out / CLIPS, journal, about)
                 journal.path.unlink()
         finally:
@@ -261,18 +270,21 @@ def _speak_missing(
     journal: Journal,
     work: _Work,
     speaker: Engine,
-    workers: int,
+    workers: int | None,
+    runner: str,
     progress: Callable[[int, int], object],
 ) -> None:
     n_rows = parquet.read_metadata(plan).num_rows
     missing = ((n, row) for n, row in enumerate(read_rows(plan)) if n not in journal)
     progress(journal.n_done, n_rows)
     nothing = HOPELESS if journal.n_done == 0 else 0  # rows in a row until there is no hope
-    if workers == 1:
+    if runner == RAY:
+        results = _on_ray(missing, work, workers)
+    elif workers == 1:
         work.speaker = speaker
         results = ((n, work(row)) for n, row in missing)
     else:
-        results = _in_processes(missing, work, workers)
+        results = _in_processes(missing, work, workers or 1)
     with closing(results):
         for number, spoken in results:
             journal.add(number, spoken)
@@ -331,6 +343,24 @@ def _in_processes(
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+class _RayWorker:
+    """A worker on some machine; rows travel with their numbers."""
+
+    def __init__(self, work: _Work):
+        self.work = work
+
+    def __call__(self, row: Row) -> Row:
+        return {"number": row["number"], **self.work(row)._asdict()}
+
+
+def _on_ray(
+    rows: Iterator[tuple[int, Row]], work: _Work, workers: int | None
+) -> Generator[tuple[int, Spoken], None, None]:
+    numbered = ({"number": number, **row} for number, row in rows)
+    for row in mapped(numbered, _RayWorker, work, workers=workers, together=TOGETHER):
+        yield row["number"], Spoken(*(row[name] for name in Spoken._fields))
 
 
 def _write_clips(plan: Path, path: Path, journal: Journal, about: dict[str, Any]) -> None:

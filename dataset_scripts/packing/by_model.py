@@ -8,7 +8,9 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from modeling_empathic.scoring.clips import score_groups
+from modeling_empathic.scoring.cuts import Cuts
 from modeling_empathic.scoring.journal import ScoreFile
+from modeling_empathic.scoring.ray_engine import Work, score_on_ray
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
 from .clips import PackingError, audio_file, rows_of
@@ -24,8 +26,9 @@ def by_model(
     provenance: dict[str, Any],
     *,
     batch_size: int,
-    workers: int,
+    workers: int | None,
     overwrite: bool = False,
+    on_ray: dict[str, Any] | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Judge:
     """A judge that scores each clip's first 30 s, which is what Whisper hears (paper, A.2).
@@ -39,8 +42,10 @@ def by_model(
         extractor: Likewise.
         provenance: Likewise.
         batch_size: Clips in a forward pass.
-        workers: Threads that decode.
+        workers: Threads that decode; on Ray, models that are loaded.
         overwrite: Forget what another model said.
+        on_ray: What `load_model` takes, for workers to load it on all machines of a Ray cluster,
+            each of which must have `out`; then `model` needs no weights.
         progress: Called with the clips that were done since.
 
     Raises:
@@ -53,6 +58,32 @@ def by_model(
             f"{', '.join(missing[:3])}"
         )
 
+    def name_of(path: Any) -> str:
+        return Path(path).relative_to(out).as_posix()
+
+    def score_here(files: dict[str, Path], scores: ScoreFile) -> None:
+        groups = score_groups(
+            files.values(),
+            model,
+            extractor,
+            batch_size=batch_size,
+            workers=workers or 1,
+            done=scores.done,
+            on_skip=lambda: progress(1),
+            name_of=name_of,
+        )
+        for group in groups:
+            scores.append(group)
+            progress(len(group))
+        scores.finish(list(files))
+
+    def score_there(files: dict[str, Path], scores: ScoreFile) -> None:
+        work = Work(on_ray or {}, provenance, scores.provenance, batch_size, Cuts(), scores.done)
+        clips = list(map(str, files.values()))
+        score_on_ray(
+            clips, scores, work, name_of, workers=workers, on_clips=progress, on_skip=progress
+        )
+
     ran = False
 
     def judge(clips: pa.Table) -> Iterator[Judgement]:
@@ -61,20 +92,7 @@ def by_model(
         safe = {path: file for path in order if (file := _file(out, path))}
         if not ran:
             with ScoreFile(out / FILE, provenance, overwrite=overwrite) as scores:
-                groups = score_groups(
-                    list(safe.values()),
-                    model,
-                    extractor,
-                    batch_size=batch_size,
-                    workers=workers,
-                    done=scores.done,
-                    on_skip=lambda: progress(1),
-                    name_of=lambda path: Path(path).relative_to(out).as_posix(),
-                )
-                for group in groups:
-                    scores.append(group)
-                    progress(len(group))
-                scores.finish(list(safe))
+                (score_here if on_ray is None else score_there)(safe, scores)
             ran = True
         yield from _judgements(out / FILE, order)
 

@@ -66,6 +66,7 @@ def annotate(
         bool,
         typer.Option("--overwrite", metavar=FLAG, help="Replace scores of another annotator."),
     ] = False,
+    runner: options.Runner = "local",
     yes: options.Yes = False,
 ) -> None:
     """Score every clip for 40 emotions from 0 to 4, and say the scores in a caption.
@@ -76,11 +77,14 @@ def annotate(
 
     Gemini gets our own prompt (the paper's is not public), the clips' audio, and the key in
     GEMINI_API_KEY or GOOGLE_API_KEY; every answer is kept. Killed or stopped, the same command goes
-    on where it was.
+    on where it was. With --runner ray (the extra scale) a model scores on all machines of a Ray
+    cluster, each of which must have OUT.
 
     Exit code: 0 all were scored, 1 some were not, 2 could not run.
 
     Example: `emonet-voice big annotate out/`
+
+    Example: `emonet-voice big annotate out/ --annotator small --runner ray`
 
     Example: `emonet-voice big annotate out/ --annotator gemini --rate 1000 --paraphrase`
 
@@ -91,6 +95,10 @@ def annotate(
     from dataset_scripts.packing.scores import annotate as annotate_all
     from modeling_empathic.report.progress import progress_bar
 
+    if runner not in ("local", "ray"):
+        raise UsageError(f"--runner {runner}: choose local or ray")
+    if runner == "ray" and annotator in (GEMINI, IMPORT):
+        raise UsageError(f"--runner ray is for models; {annotator} needs one machine only")
     if (annotator == IMPORT) != (scores is not None):
         raise UsageError(f"--annotator {IMPORT} and --scores FILE go together")
     n_clips = len(spoken(read_clips(out)))  # before a model is loaded
@@ -111,8 +119,10 @@ def annotate(
                 judge, about = _imported(scores)
             else:
                 where = ready(annotator, revision, yes=yes)
-                threads = workers or min(8, os.cpu_count() or 1)
-                given = {"batch_size": batch_size, "workers": threads, "overwrite": overwrite}
+                if runner == "local":
+                    workers = workers or min(8, os.cpu_count() or 1)
+                given: dict[str, Any] = {"batch_size": batch_size, "workers": workers}
+                given |= {"overwrite": overwrite, "on_machines": runner == "ray"}
                 judge, about = _by_model(
                     out, where, device, **given, progress=lambda n: progress.advance(task, n)
                 )
@@ -133,15 +143,22 @@ def annotate(
 
 
 def _by_model(
-    out: Path, where: tuple[str, str | None], device: str, **given: Any
+    out: Path, where: tuple[str, str | None], device: str, on_machines: bool, **given: Any
 ) -> tuple[Any, dict[str, Any]]:
     from dataset_scripts.packing.by_model import by_model
-    from modeling_empathic.scoring.loading import load_model
 
     options.quiet_libraries()
-    model, extractor, provenance = load_model(
-        where[0], revision=where[1], heads=[], device=device, dtype="auto"
-    )
+    to_load: dict[str, Any] = {"model": where[0], "revision": where[1], "heads": []}
+    to_load |= {"device": device, "dtype": "auto"}
+    if on_machines:
+        from modeling_empathic.scoring.ray_engine import look_at_model
+
+        model, extractor, provenance = look_at_model(given["workers"], **to_load)
+        given["on_ray"] = to_load
+    else:
+        from modeling_empathic.scoring.loading import load_model
+
+        model, extractor, provenance = load_model(**to_load)
     judge = by_model(out, model, extractor, provenance, **given)
     name = f"{provenance['model']}, {str(provenance['revision'])[:15]}"
     return judge, {"annotator": name, "model": provenance}

@@ -32,6 +32,7 @@ def generate(
         int | None,
         typer.Option(metavar="N", min=1, help="Clips at a time.", show_default="processors"),
     ] = None,
+    runner: options.Runner = "local",
     as_json: options.AsJson = False,
 ) -> None:
     """Speak a plan: a FLAC file a clip at 24 kHz, and a table that says what became of each row.
@@ -39,7 +40,9 @@ def generate(
     Every clip is checked: 3 to 30 s, not silent, not clipped, not cut off; its words, and by them
     its language, only where the engine gives a transcript (openai). What fails is spoken again with
     another seed, and in the end has a row that says why. Killed or stopped, the same command goes
-    on where it was; on a finished OUT it asks again for rows whose engine gave nothing.
+    on where it was; on a finished OUT it asks again for rows whose engine gave nothing. With
+    --runner ray (the extra scale) all machines of a Ray cluster speak into OUT, which each must
+    have.
 
     A command is run without a shell, a clip each: `{text}`, `{output}` and, as wanted, `{prompt}`,
     `{language}`, `{accent}`, `{voice}`, `{sex}`, `{emotion}`, `{intensity}`, `{seed}`.
@@ -51,6 +54,8 @@ def generate(
     Example: `emonet-voice big generate plan.parquet spoken/`
 
     Example: `emonet-voice big generate plan.parquet spoken/ --engine openai --workers 8`
+
+    Example: `emonet-voice big generate plan.parquet spoken/ --runner ray`
 
     Example: `emonet-voice big generate plan.parquet spoken/
     --engine "piper --speaker {voice} --output {output} {text}"`
@@ -71,7 +76,8 @@ def generate(
                 model=model,
                 base_url=base_url,
                 attempts=attempts,
-                workers=workers or os.cpu_count() or 1,
+                workers=workers or (None if runner == "ray" else os.cpu_count() or 1),
+                runner=runner,
                 progress=lambda done, total: progress.update(task, completed=done, total=total),
             )
     except KeyboardInterrupt:

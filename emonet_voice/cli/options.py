@@ -39,6 +39,12 @@ Model = Annotated[
 ]
 Revision = Annotated[str | None, typer.Option(metavar="REV", help=REVISION)]
 Device = Annotated[str, typer.Option(metavar="NAME", help=DEVICES)]
+Runner = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="local, or ray: a Ray cluster, or every GPU or CPU of this machine."
+    ),
+]
 Bench = Annotated[
     str | None, typer.Option(metavar="DIR|ID", help="Bench: folder of `bench build`, or Hub id.")
 ]

@@ -25,10 +25,13 @@ from .options import (
     split_names,
 )
 from .ready import ready
+from .score_clips import find_clips
 from .score_options import (
+    LOCAL,
     Aggregate,
     BatchSize,
     Channels,
+    Engine,
     Filters,
     Hop,
     Norm,
@@ -41,6 +44,7 @@ from .score_options import (
     Vad,
     Window,
     Workers,
+    is_ray,
 )
 from .terminal import Terminal
 
@@ -101,6 +105,7 @@ def score(
         ),
     ] = "auto",
     workers: Workers = None,
+    engine: Engine = LOCAL,
     as_json: Annotated[
         bool,
         typer.Option("--json", metavar=FLAG, help="Print rows as JSON lines instead of the table."),
@@ -128,6 +133,10 @@ def score(
     Stopped or killed, the same command goes on where it was. Clips in the score file are skipped
     unless their bytes change, failed ones too, but not what failed for a passing reason.
 
+    With --engine ray (the extra scale) finished blocks are kept in FILE.parts; a worker or a
+    machine may be lost. A row of a Parquet file is called FILE#ROW, a member of a tar FILE#MEMBER.
+    Addresses: hf:// as it is, s3:// by the package s3fs, gs:// by gcsfs, others as fsspec says.
+
     Exit code: 0 all scored, 1 some clips failed, 2 could not run.
 
     Example: `emonet-voice score clips/ --output scores.parquet`
@@ -144,6 +153,10 @@ def score(
 
     Example: `emonet-voice score clips/ --probe`
 
+    Example: `emonet-voice score "data/*.parquet" tars/ --engine ray --output scores.parquet`
+
+    Example: `emonet-voice score s3://bucket/clips --engine ray --model small -o scores.parquet`
+
     Example: `find . -name "*.wav" | emonet-voice score - --heads anger,awe --json`
     """
     from modeling_empathic.norms import norm as find_norm
@@ -155,7 +168,7 @@ def score(
         score_groups,
     )
     from modeling_empathic.scoring.cuts import SEPARATE, Cuts
-    from modeling_empathic.scoring.file import check_output
+    from modeling_empathic.scoring.file import check_output, rows_of
     from modeling_empathic.scoring.listing import passed_over_line
     from modeling_empathic.scoring.names import ClipNames, paths_from, start_of
     from modeling_empathic.scoring.profiling import Profile
@@ -169,6 +182,7 @@ def score(
     from .views import Views, check_timeline
 
     stderr = Terminal(stderr=True, quiet=quiet)
+    on_ray = is_ray(engine, output, without=[probe and "--probe", profile and "--profile"])
     if output:
         check_output(output)
     elif overwrite:
@@ -186,7 +200,7 @@ def score(
     if vad:
         check_vad()
     passed_over: Counter[str] = Counter()
-    clips = _clips(paths, passed_over)
+    clips = find_clips(paths, passed_over, on_ray)
     if passed_over:
         stderr.print(passed_over_line(passed_over), markup=False, soft_wrap=True)
     if model in (None, "nano"):
@@ -195,9 +209,15 @@ def score(
     wanted = split_names(heads)
     source, revision = ready(model, revision, heads=wanted, dtype=dtype, yes=yes, quiet=quiet)
     loading = time.perf_counter()
-    loaded, extractor, provenance = _load(
-        stderr, source, revision=revision, heads=wanted, device=device, dtype=dtype
-    )
+    to_load = {"revision": revision, "heads": wanted, "device": device, "dtype": dtype}
+    if on_ray:
+        from modeling_empathic.scoring.ray_engine import Work, look_at_model, score_on_ray
+
+        with stderr.status("Starting Ray and a worker"):
+            loaded, extractor, provenance = look_at_model(workers, model=source, **to_load)
+        made_by = dict(provenance)
+    else:
+        loaded, extractor, provenance = _load(stderr, source, **to_load)
     load_s = time.perf_counter() - loading
     if loaded.choice.why:
         stderr.print(f"Device: {provenance['device']}, {loaded.choice.why}", markup=False)
@@ -240,7 +260,7 @@ def score(
         progress_bar(stderr, shown=not quiet) as progress,
         profiled or nullcontext(),
     ):
-        task = progress.add_task("", total=len(clips), rate="")
+        task = progress.add_task("", total=None if on_ray else len(clips), rate="")
 
         def advance(n_clips: int) -> None:
             nonlocal n_new, elapsed_s
@@ -252,11 +272,12 @@ def score(
                 at = f"{time_of(row['end_s'])} of {Path(row['path']).name}"
                 progress.update(task, rate=at)
 
+        size = batch_size or (32 if loaded.device.type == "cuda" else DEFAULT_BATCH_SIZE)
         groups = score_groups(
             clips,
             loaded,
             extractor,
-            batch_size=batch_size or (32 if loaded.device.type == "cuda" else DEFAULT_BATCH_SIZE),
+            batch_size=size,
             workers=threads,
             done=file.done if file else None,
             on_skip=lambda: progress.advance(task),
@@ -265,12 +286,27 @@ def score(
             on_batch=where,
         )
         try:
-            order = [names(clip) if file else path_text(clip) for clip in clips]
-            rows = _rows(groups, order, file, advance)
+            if on_ray and file:
+                model_of = {"model": source, **to_load}
+                work = Work(model_of, made_by, file.provenance, size, cuts, file.done)
+                order, table = score_on_ray(
+                    clips,
+                    file,
+                    work,
+                    names,
+                    workers=workers,
+                    on_plan=lambda total: progress.update(task, total=total),
+                    on_clips=advance,
+                    on_skip=lambda n_clips: progress.advance(task, n_clips),
+                )
+                rows = rows_of(table)
+            else:
+                order = [names(clip) if file else path_text(clip) for clip in clips]
+                rows = _rows(groups, order, file, advance)
             views.take(unusual.watch(rows) if unusual else rows, order, names.start)
         except KeyboardInterrupt:
             progress.stop()
-            kept = f"{len(file.done):,} clips are kept; " if file else ""
+            kept = f"{len(file.done) + on_ray * n_new:,} clips are kept; " if file else ""
             advice = "run the same command to go on" if file else "with --output it could go on"
             print(f"stopped: {kept}{advice}", file=sys.stderr)
             raise typer.Exit(130) from None
@@ -346,23 +382,6 @@ def _nano_figures() -> str:
         if key in measured
     ]
     return f": {', '.join(said)}" if said else ""
-
-
-def _clips(paths: list[str], passed_over: Counter[str]) -> list[str]:
-    """The clips of the paths, each `-` replaced by the list on stdin, whose bad lines are kept."""
-    from modeling_empathic.scoring.listing import find_audio, read_list
-
-    listed = "-" in paths
-    expanded: list[str] = []
-    for path in paths:
-        if path == "-":
-            binary = getattr(sys.stdin, "buffer", None)
-            expanded += read_list(binary.read() if binary else sys.stdin.read().encode())
-        else:
-            expanded.append(path)
-    if not expanded:
-        raise UsageError("no paths on stdin")
-    return find_audio(expanded, listed=listed, passed_over=passed_over)
 
 
 def _load(stderr: Console, model: str | None, **options: Any) -> tuple[Any, Any, dict[str, Any]]:

@@ -1,11 +1,11 @@
 """What can be asked of `score`: how recordings are cut, and what is shown of their scores."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from .options import FLAG
+from .options import FLAG, UsageError
 
 Window = Annotated[
     float | None,
@@ -98,6 +98,34 @@ BatchSize = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option(
-        metavar="N", min=1, help="Threads that decode.", show_default="one per CPU, at most 8"
+        metavar="N",
+        min=1,
+        help="Threads that decode; with --engine ray, models loaded, one a GPU or CPU at most.",
+        show_default="one per CPU, at most 8",
     ),
 ]
+Engine = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="local, or ray: a Ray cluster, or every GPU or CPU of this machine; reads Parquet, "
+        "WebDataset tars and addresses too.",
+    ),
+]
+LOCAL, RAY = "local", "ray"
+
+
+def is_ray(engine: str, output: Path | None, without: list[str | Literal[False]]) -> bool:
+    """Whether many machines score.
+
+    Raises:
+        UsageError: Another engine, or an option that this one does not have.
+    """
+    if engine not in (LOCAL, RAY):
+        raise UsageError(f"--engine {engine}: choose {LOCAL} or {RAY}")
+    if engine == RAY and not output:
+        raise UsageError(f"--engine {RAY} needs --output, beside which finished blocks are kept")
+    if engine == RAY and any(without):
+        wrong = " and ".join(name for name in without if name)
+        raise UsageError(f"{wrong}: with --engine {LOCAL} only")
+    return engine == RAY

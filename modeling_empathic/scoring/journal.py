@@ -96,11 +96,12 @@ class ScoreFile:
         self._write_line(rows)
         self._note((row[0], row[1], row[-1]) for row in rows)
 
-    def finish(self, order: Sequence[str]) -> pa.Table:
+    def finish(self, order: Sequence[str], parts: Iterable[pa.Table] = ()) -> pa.Table:
         """Writes the output, all clips in the order of the inputs, and removes the journal.
 
         Args:
             order: Paths of this run's clips.
+            parts: Rows that were kept elsewhere than in the journal, with the columns of `schema`.
 
         Returns:
             The rows of these clips, in this order; the output may hold more.
@@ -117,6 +118,10 @@ class ScoreFile:
                 waiting = []
         if waiting:
             pieces.append(self._table(waiting))
+        for part in parts:
+            pieces.append(part)
+            where |= _spans(part["path"].to_pylist(), n_rows)
+            n_rows += len(part)
         named = set(order)
         others = [i for path in where if path not in named for i in where[path]]
         indices = others + [i for path in order for i in where[path]]

@@ -4,7 +4,7 @@ import codecs
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from modeling_empathic.taxonomy import UserError
@@ -34,6 +34,8 @@ def find_audio(
     *,
     listed: bool = False,
     passed_over: Counter[str] | None = None,
+    suffixes: tuple[str, ...] = AUDIO_SUFFIXES,
+    at_address: Callable[[str, tuple[str, ...]], list[str]] | None = None,
 ) -> list[str]:
     """Turns files, folders and glob patterns into a list of clips.
 
@@ -46,6 +48,8 @@ def find_audio(
         listed: The paths come from a list: what does not exist is kept, to become a row that says
             so, instead of stopping all.
         passed_over: Gets the suffixes of the files that were left out, and how often.
+        suffixes: Of the files that are taken from folders and patterns.
+        at_address: Lists what an address such as `s3://…` names; None where none is read.
 
     Returns:
         Paths as strings, in the order of the arguments.
@@ -61,27 +65,33 @@ def find_audio(
     left_out: set[str] = set()  # absolute paths: a pattern may reach a file more than once
     reached: dict[str, str] = {}  # where it is -> path as it was reached
     for given in (os.fspath(path) for path in paths):
-        if os.path.isdir(given):  # noqa: PTH112 - Path("") would be the working directory
-            clips = _audio_in(given, left_out)
+        if at_address and "://" in given:
+            file = Path(given).suffix.lower() in suffixes and not glob.has_magic(given)
+            clips = [given] if listed and file else at_address(given, suffixes)
+        elif os.path.isdir(given):  # noqa: PTH112 - Path("") would be the working directory
+            clips = _audio_in(given, suffixes, left_out)
         elif os.path.lexists(given) and given:
             clips = [str(Path(given))]
         elif glob.has_magic(given) and (
             matches := sorted(glob.glob(given, recursive=True))  # noqa: PTH207 - absolute ones too
         ):
-            clips = [clip for match in matches for clip in _audio_at(match, left_out)]
+            clips = [clip for match in matches for clip in _audio_at(match, suffixes, left_out)]
         elif listed and given:
             clips = [given]
         elif "://" in given:
-            raise ScoringError(f"addresses are not read: {given}; download the file, give its path")
+            raise ScoringError(
+                f"addresses are not read: {given}; download the file, give its path, or choose "
+                "engine ray"
+            )
         elif glob.has_magic(given):
             clips = []
         else:
             raise ScoringError(f"no such file or folder: {given or '(empty path)'}")
         if not clips and not listed:
-            suffixes = " ".join(AUDIO_SUFFIXES)
             others = passed_over_line(_suffixes(left_out))
             raise ScoringError(
-                f"no audio found in {given} (looked for {suffixes}){'; ' if others else ''}{others}"
+                f"no audio found in {given} (looked for {' '.join(suffixes)})"
+                f"{'; ' if others else ''}{others}"
             )
         for clip in clips:
             reached.setdefault(place(clip), clip)
@@ -90,25 +100,26 @@ def find_audio(
     return list(reached.values())
 
 
-def _audio_in(folder: str, left_out: set[str]) -> list[str]:
+def _audio_in(folder: str, suffixes: tuple[str, ...], left_out: set[str]) -> list[str]:
     """Audio files below a folder, sorted by path; links to folders are not followed (loops)."""
     clips = []
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        clips += [Path(root, name) for name in files if _is_audio(Path(root, name), left_out)]
+        found = (Path(root, name) for name in files)
+        clips += [path for path in found if _is_audio(path, suffixes, left_out)]
     return [str(clip) for clip in sorted(clips)]
 
 
-def _audio_at(match: str, left_out: set[str]) -> list[str]:
+def _audio_at(match: str, suffixes: tuple[str, ...], left_out: set[str]) -> list[str]:
     if Path(match).is_dir():
-        return _audio_in(match, left_out)
-    return [str(Path(match))] if _is_audio(Path(match), left_out) else []
+        return _audio_in(match, suffixes, left_out)
+    return [str(Path(match))] if _is_audio(Path(match), suffixes, left_out) else []
 
 
-def _is_audio(path: Path, left_out: set[str]) -> bool:
+def _is_audio(path: Path, suffixes: tuple[str, ...], left_out: set[str]) -> bool:
     if path.name.startswith("."):
         return False
-    if path.suffix.lower() in AUDIO_SUFFIXES and not _is_typescript(path):
+    if path.suffix.lower() in suffixes and not _is_typescript(path):
         return True
     left_out.add(str(path.absolute()))
     return False

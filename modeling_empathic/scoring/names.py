@@ -58,7 +58,9 @@ class ClipNames:
         self._known = {place(Path(start, name)): name for name in known}
 
     def __call__(self, path: str | os.PathLike[str]) -> str:
-        """The name of a clip, as text that every file format can hold."""
+        """The name of a clip, as text that every file format can hold; an address is its own."""
+        if "://" in os.fspath(path):
+            return path_text(path)
         where = place(path)
         return self._known.get(path_text(where)) or path_text(self._new(path, where))
 

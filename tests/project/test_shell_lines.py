@@ -61,6 +61,11 @@ NOT_RUN = {
     "emonet-voice collect gemini-2.5-pro --bench bench/ --output gemini.parquet": (
         "asks a service that costs money; tests/adapters/test_cli.py asks a server of its own"
     ),
+    "emonet-voice score examples/clips --engine ray --output everywhere.parquet": (
+        ELSEWHERE.format("scoring/test_ray_engine.py")
+    ),
+    'emonet-voice score "data/*.parquet" tars/ s3://bucket/clips --engine ray --model small '
+    "-o all.parquet": "needs a bucket; tests/scoring/test_blocks.py reads addresses of files",
     "emonet-voice publish rehearse --bench bench/ --models models/": ELSEWHERE.format(
         "hub/test_publish_rehearse.py"
     ),

@@ -98,3 +98,29 @@ def write_clips(folder: Path, names: Iterable[str]) -> Path:
         noise = np.random.default_rng(seed).uniform(-0.1, 0.1, 800)
         soundfile.write(path, noise, 16_000)
     return folder
+
+
+def write_parquet(file: Path, clips: Sequence[str | None], row_group_size: int = 100) -> None:
+    """Clips as `datasets` writes them; None for a row without bytes."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    audio = [
+        {"bytes": Path(clip).read_bytes() if clip else None, "path": clip or "gone.wav"}
+        for clip in clips
+    ]
+    table = pa.table({"clip": [str(clip) for clip in clips], "audio": audio})
+    parquet.write_table(table, file, row_group_size=row_group_size)
+
+
+def write_tar(file: Path, clips: Sequence[str]) -> None:
+    """Clips as WebDataset has them, with a JSON beside each."""
+    import io
+    import tarfile
+
+    with tarfile.open(file, "w") as archive:
+        for clip in clips:
+            archive.add(clip)
+            beside = tarfile.TarInfo(str(Path(clip).with_suffix(".json")))
+            beside.size = 2
+            archive.addfile(beside, io.BytesIO(b"{}"))
