@@ -75,9 +75,9 @@ class Reward:
             `audio`.
 
         Raises:
-            UserError: No target, a target that is not finite, a negative tolerance, audio of another
-                shape, or a take that is no sound: not finite, far beyond [-1, 1], shorter than
-                25 ms or longer than the model reads.
+            UserError: No target, a target that is not finite, a negative tolerance, audio of
+                another shape, or a take that is no sound: not finite, far beyond [-1, 1], shorter
+                than 25 ms or longer than the model reads.
             AudioError: A sampling rate that there is not.
             HeadError: A head that the model does not have.
         """
