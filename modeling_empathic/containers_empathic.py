@@ -149,7 +149,7 @@ _NO_AUDIO = (
     (rb"\s*<\?xml", "an XML text"),
     (rb"\s*#EXTM3U|ffconcat", "a playlist: give the files that it names"),
     (rb"\s*[\[{]\s*[\"{\[}]", "a JSON text"),
-    (rb"\x1f\x8b", "a gzip archive: unpack it first"),
+    (rb"\x1f\x8b\x08", "a gzip archive: unpack it first"),
     (rb"PK(\x03\x04|\x05\x06)", "a zip archive: unpack it first"),
     (rb"BZh[1-9]1AY", "a bzip2 archive: unpack it first"),
     (rb"\xfd7zXZ\0", "an xz archive: unpack it first"),

@@ -34,6 +34,8 @@ from .ogg_empathic import OGG, ogg_pieces
 Block = tuple[np.ndarray, int]
 """Samples `(samples, channels)` float32 and their rate in Hz."""
 
+NO_HEADER = "no header of a known format"
+"""Kind of a piece that FFmpeg is to make something of."""
 _BLOCK_SAMPLES = 1 << 22  # 16 MiB of float32 at a time, whatever the channel count
 _UNKNOWN_FRAMES = 1 << 36  # more than FLAC's header can hold; libsndfile answers 2^63 - 1
 _TOLERANCE_S = 0.1  # of a container's length: encoders pad, and players cut what they padded
@@ -94,7 +96,7 @@ def pieces(stream: BinaryIO, name: str) -> list[Piece]:
         if beginning.match(head):
             parts = _split(stream, beginning, at, end)
             return [Piece("as its header says", "FFmpeg", (part,)) for part in parts]
-    return [Piece("no header of a known format", "FFmpeg", ((0, end),))]
+    return [Piece(NO_HEADER, "FFmpeg", ((0, end),))]
 
 
 def _split(

@@ -18,6 +18,7 @@ import torch
 from .audio import SAMPLE_RATE
 from .configuration_empathic import HeadError, canonical
 from .frontend_empathic import HOP, N_FFT, front_end
+from .mixing_empathic import LOUDEST, MIN_DURATION_S, check_rate
 from .taxonomy import UserError
 
 
@@ -74,8 +75,10 @@ class Reward:
             `audio`.
 
         Raises:
-            UserError: No target, a target that is not finite, a negative tolerance, or audio of
-                another shape or longer than the model reads.
+            UserError: No target, a target that is not finite, a negative tolerance, audio of
+                another shape, or a take that is no sound: not finite, far beyond [-1, 1], shorter
+                than 25 ms or longer than the model reads.
+            AudioError: A sampling rate that there is not.
             HeadError: A head that the model does not have.
         """
         positions, wanted = self._target(target)
@@ -95,19 +98,23 @@ class Reward:
         lengths: Sequence[int] | torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Scores `(batch, heads)` of takes, with gradients; arguments as of the reward."""
+        if not isinstance(audio, torch.Tensor):
+            raise UserError(f"audio is a {type(audio).__name__}: give a torch tensor")
         audio = audio[None] if audio.ndim == 1 else audio
-        if audio.ndim != 2 or not audio.is_floating_point() or not audio.shape[1]:
+        if audio.ndim != 2 or not audio.is_floating_point() or not audio.numel():
             raise UserError(
                 f"audio of shape {tuple(audio.shape)} and type {audio.dtype}: give floats of shape "
                 "(batch, samples)"
             )
+        sampling_rate = check_rate(sampling_rate, "audio")
         n_all = [audio.shape[1]] * len(audio) if lengths is None else [int(n) for n in lengths]
         if len(n_all) != len(audio) or not all(0 < n <= audio.shape[1] for n in n_all):
             raise UserError(
                 f"lengths {n_all}: give one of 1 to {audio.shape[1]} for each of {len(audio)} takes"
             )
         rows = []
-        for take, n in zip(audio, n_all, strict=True):
+        for number, (take, n) in enumerate(zip(audio, n_all, strict=True)):
+            _check_sound(take[:n].detach(), sampling_rate, number)
             features = self._features(resampled(take[:n].float(), sampling_rate))
             inputs = features[None].to(self.model.device)
             rows.append(self.model(input_features=inputs).logits[0])
@@ -117,14 +124,20 @@ class Reward:
         names = self.model.config.head_names
         if not target:
             raise UserError(f"target: name at least one head of {', '.join(names)}")
-        positions = []
+        wanted: dict[int, float] = {}
         for name, value in target.items():
             if canonical(name) not in names:
                 raise HeadError(f"target: no head {name!r}; there are {', '.join(names)}")
-            if not abs(float(value)) < float("inf"):
-                raise UserError(f"target: {name} is to be {value}, which is no score")
-            positions.append(names.index(canonical(name)))
-        return positions, torch.tensor([float(value) for value in target.values()])
+            position = names.index(canonical(name))
+            if position in wanted:
+                raise UserError(f"target: {canonical(name)} is wanted twice")
+            try:
+                wanted[position] = float(value)
+            except (TypeError, ValueError):
+                wanted[position] = float("nan")
+            if not abs(wanted[position]) < float("inf"):
+                raise UserError(f"target: {name} is to be {value!r}, which is no score")
+        return list(wanted), torch.tensor(list(wanted.values()))
 
     def _features(self, samples: torch.Tensor) -> torch.Tensor:
         """Log-mel features `(mel_bins, frames)`, as `WhisperFeatureExtractor` makes them."""
@@ -143,6 +156,16 @@ class Reward:
         return features
 
 
+def _check_sound(take: torch.Tensor, sampling_rate: int, number: int) -> None:
+    """Refuses a take whose score would say nothing, as `load_audio` does."""
+    if len(take) < MIN_DURATION_S * sampling_rate:
+        raise UserError(f"take {number}: shorter than {MIN_DURATION_S} s")
+    peak = float(take.abs().max())
+    if not peak < LOUDEST:  # nor is NaN
+        advice = "; divide 16-bit integers by 32768" if 100 < peak <= 32768 else ""
+        raise UserError(f"take {number}: samples reach {peak:g}, but sound lies in [-1, 1]{advice}")
+
+
 def resampled(samples: torch.Tensor, sampling_rate: int) -> torch.Tensor:
     """Samples `(n,)` at 16 kHz by their spectrum: differentiable, and nothing beyond 8 kHz folds.
 
@@ -154,10 +177,8 @@ def resampled(samples: torch.Tensor, sampling_rate: int) -> torch.Tensor:
         >>> resampled(torch.ones(24_000), 24_000).shape
         torch.Size([16000])
     """
-    if sampling_rate == SAMPLE_RATE:
+    if check_rate(sampling_rate, "samples") == SAMPLE_RATE:
         return samples
-    if not 1_000 <= sampling_rate <= 768_000:
-        raise UserError(f"sampling_rate {sampling_rate}: choose 1,000 to 768,000 Hz")
     # Padded to whole tenths of a second, for which the number of samples is whole at both rates.
     step = sampling_rate // 10 if sampling_rate % 10 == 0 else sampling_rate
     padded = torch.nn.functional.pad(samples, (0, -len(samples) % step + step))
@@ -200,6 +221,7 @@ def best_of(
     values = [float(value) for value in rewards]
     if not tolerance >= 0:
         raise UserError(f"tolerance {tolerance}: choose 0 or more")
+    doubtful = None if doubtful is None else [bool(each) for each in doubtful]
     if doubtful is not None and len(doubtful) != len(values):
         raise UserError(f"doubtful has {len(doubtful)} takes, rewards {len(values)}")
     scored = [i for i, value in enumerate(values) if value == value]

@@ -83,7 +83,7 @@ def listen(
     if vad:
         check_vad()
     stdout, stderr = Terminal(), Terminal(stderr=True)
-    piped = microphone is None and not sys.stdin.isatty()
+    piped = microphone is None and not (sys.stdin and sys.stdin.isatty())
     if not piped:
         check_microphone()
     wanted = split_names(heads)
@@ -97,7 +97,8 @@ def listen(
     cuts.check(extractor.n_samples / 16_000)
     with contextlib.ExitStack() as stack:
         if piped:
-            blocks = pcm_blocks(sys.stdin.buffer, channels)
+            # None where the shell has closed it.
+            blocks = pcm_blocks(sys.stdin.buffer, channels) if sys.stdin else iter(())
         else:
             rate, blocks = stack.enter_context(_microphone(microphone))
             stderr.print("Listening; Ctrl-C ends it.")

@@ -303,7 +303,7 @@ def _push(
         _show_plans(plans)
     to_do = [plan for plan in plans if plan.has_changes or plan.tag]
     if to_do and not yes:
-        if as_json or not sys.stdin.isatty():
+        if as_json or not (sys.stdin and sys.stdin.isatty()):
             raise UsageError("nothing was pushed: add --yes, as nobody can be asked here")
         _ask()
     for row, plan in zip(rows, plans, strict=True):

@@ -111,7 +111,7 @@ def _ask(plan: "Plan", stderr: Terminal, *, yes: bool) -> None:
     source, there = plan.loose.source, not plan.n_download
     takes = f"{_size(plan.n_disk)} on disk" + ("" if there else f", {_size(plan.n_download)} to ")
     takes += "" if there else "download first"
-    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not yes and not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         raise ConvertedModelError(
             f"{source} holds only pickles: --yes converts {len(plan.heads)} heads of them, once "
             f"({takes})"

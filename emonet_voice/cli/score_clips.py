@@ -16,7 +16,8 @@ def find_clips(paths: list[str], passed_over: Counter[str], on_ray: bool) -> lis
     for path in paths:
         if path == "-":
             binary = getattr(sys.stdin, "buffer", None)
-            expanded += read_list(binary.read() if binary else sys.stdin.read().encode())
+            if sys.stdin:  # None where the shell has closed it
+                expanded += read_list(binary.read() if binary else sys.stdin.read().encode())
         else:
             expanded.append(path)
     if not expanded:

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +117,12 @@ class Views:
         if recording.speaker is not None:  # a name of somebody's; it may hold anything
             channel = "." + re.sub(r"[^\w-]", "_", recording.speaker)[:80]
         below = Path(relative(str(path), self._common))
-        stem = str(below.with_suffix("")) + channel
-        if stem in self._stems:  # a.wav beside a.mp3
-            stem = str(below) + channel
+        # a.wav beside a.mp3; two speakers whose names are one in what file names can hold
+        long = str(below) + channel
+        names = chain(
+            [f"{below.with_suffix('')}{channel}", long], (f"{long}.{n}" for n in count(2))
+        )
+        stem = next(name for name in names if name not in self._stems)
         self._stems.add(stem)
         write_timeline(recording, folder / stem, self._model, self._top)
 

@@ -19,7 +19,9 @@ from modeling_empathic.checkpoint_empathic import read
 from modeling_empathic.frontend_empathic import check_front_end, window_s
 from modeling_empathic.heads_empathic import (
     CHOOSES_CODE,
+    DTYPES,
     POOLINGS,
+    PROBLEM_TYPES,
     QUANTIZATIONS,
     HeadLayout,
     canonical,
@@ -44,6 +46,10 @@ _LIBRARY_KEYS = (
 )
 
 
+_ENCODER_SIZES = (
+    *("d_model", "encoder_attention_heads", "encoder_ffn_dim", "encoder_layers"),
+    *("max_source_positions", "num_mel_bins"),
+)
 _UNUSUAL = (
     *(UserError, OSError, ValueError, RuntimeError, MemoryError),  # RecursionError is one of them
     *(TypeError, LookupError, AttributeError, ArithmeticError),  # of JSON that is none
@@ -216,6 +222,8 @@ def read_lean(
     Returns:
         The model and its front end, or `None` where anything is not as this package writes it.
     """
+    if (folder / "processor_config.json").exists():  # which comes first for transformers
+        return None
     try:
         settings = json.loads((folder / "preprocessor_config.json").read_text("utf-8"))
         check_front_end(settings, stored)
@@ -257,7 +265,13 @@ def _config(folder: Path) -> LeanConfig:
     own["heads"] = [checked_head(spec, "pooled" if cut else "full") for spec in own["heads"]]
     config = LeanConfig(encoder=encoder, _name_or_path=str(folder), **own)
     names = config.head_names
+    sizes = [*(getattr(encoder, key) for key in _ENCODER_SIZES), config.read_layers]
+    sizes += [config.projection_dim, *config.hidden_dims]
     usual = (
+        all(type(size) is int and size >= 1 for size in sizes),  # True is none, nor is 4.0
+        type(config.cut_to_speech) is bool,
+        config.dtype in DTYPES[:3],
+        config.problem_type in PROBLEM_TYPES,
         encoder.activation_function == "gelu",
         encoder.d_model % encoder.encoder_attention_heads == 0,
         len(set(names)) == len(names) > 0,

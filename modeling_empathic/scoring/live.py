@@ -7,12 +7,16 @@ row, is the time that the model takes for one window; a change in the voice show
 fills the window. At the end of the sound the rest is scored by the policy of `Cuts`.
 """
 
+import io
+import re
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
+from modeling_empathic.containers_empathic import AudioError
+from modeling_empathic.decoding_empathic import NO_HEADER, pieces
 from modeling_empathic.mixing_empathic import SAMPLE_RATE, Mix
 from modeling_empathic.taxonomy import UserError
 
@@ -23,7 +27,10 @@ from .prepared import empty_row, features_of, scored_or_not
 from .stream import Cutter, Window
 
 WINDOW_S, HOP_S = 3.0, 1.0
-_FILES = (b"RIFF", b"fLaC", b"OggS", b"ID3", b"FORM", b"caff", b"\x1aE\xdf\xa3")
+HEAD_BYTES = 4_096
+"""What must be there before samples are: headers of files lie in it, and frames of MP3 repeat."""
+# MP3 and AAC (ADTS) have no header, but frames that begin alike, but for one bit of padding.
+_FRAME = re.compile(rb"\xff[\xe2\xe3\xf0-\xf3\xf8-\xfb]")
 
 
 def live(
@@ -113,17 +120,38 @@ def pcm_blocks(stream: Any, n_channels: int, block_bytes: int = 1 << 16) -> Iter
         [[[0.5], [-0.5]]]
     """
     read = getattr(stream, "read1", stream.read)
-    frame, rest, begun = 2 * n_channels, b"", False
-    while more := read(block_bytes):
-        data = rest + more
-        if not begun and (data.startswith(_FILES) or data[4:8] == b"ftyp"):
-            raise UserError(
-                "this is an audio file, not raw PCM: score it with `emonet-voice score`, or decode "
-                "it first: ffmpeg -i FILE -f s16le -ac 1 -ar 16000 -"
-            )
-        begun = True
+    frame, rest = 2 * n_channels, b""
+    while len(rest) < HEAD_BYTES and (more := read(block_bytes)):
+        rest += more
+    if is_file(rest[:HEAD_BYTES]):
+        raise UserError(
+            "this is a file, not raw PCM: score it with `emonet-voice score`, or decode it first: "
+            "ffmpeg -i FILE -f s16le -ac 1 -ar 16000 -"
+        )
+    more = b""
+    while data := rest + more:
         whole = len(data) - len(data) % frame
         rest = data[whole:]
         if whole:
             samples = np.frombuffer(data[:whole], "<i2").astype(np.float32) / 32768
             yield samples.reshape(-1, n_channels)
+        if not (more := read(block_bytes)):
+            return
+
+
+def is_file(head: bytes) -> bool:
+    r"""Whether bytes are the beginning of a file of some kind, which raw samples are not.
+
+    Example:
+        >>> is_file(b"RIFF\0\0\0\0WAVEfmt "), is_file(bytes(1_000))
+        (True, False)
+    """
+    if head.startswith(b"ID3"):
+        return True
+    if _FRAME.match(head):
+        same = b"[%b%b]" % tuple(re.escape(bytes([head[2] ^ bit])) for bit in (0, 2))
+        return len(re.findall(re.escape(head[:2]) + same, head)) > 2
+    try:
+        return bool(head) and pieces(io.BytesIO(head), "sound")[0].kind != NO_HEADER
+    except AudioError:  # of a header that it knows
+        return True

@@ -117,6 +117,7 @@ def _whole(
         loaded = EmpathicInsightModel.from_pretrained(
             source, heads=names or None, dtype=choice.read_as, **kwargs
         ).to(choice.device)  # not device_map=, which needs accelerate to be installed
+        loaded.config.return_dict = True  # whatever its file says: scoring reads names
     except HeadError:
         raise  # it names the head, and those there are
     except (

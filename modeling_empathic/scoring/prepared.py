@@ -22,10 +22,9 @@ from .names import path_text
 from .profiling import timed, timed_each
 from .reading import opened
 from .stream import Stream, Window
+from .turns import MAX_DURATION_S
 from .vad import MIN_SPEECH_S, speech_s
 
-# A few kilobytes of near-silence decode to days, and every window is a row.
-MAX_DURATION_S = 24 * 3600
 MAX_AHEAD = 120  # windows of a clip whose features are computed ahead: an hour of 30 s
 # Samples after a window for a model that is cut to speech: it keeps 40 ms beside the speech, and a
 # spectrogram's frames reach 13 ms further. What would follow in 30 s of padding is the same to it.

@@ -6,7 +6,6 @@ in the recording `talk` from 12.30 s on.
 """
 
 import hashlib
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,11 @@ from typing import NamedTuple
 from modeling_empathic.audio import AudioError
 from modeling_empathic.taxonomy import UserError
 
+from .names import path_text
+
 AnyPath = str | os.PathLike[str]
+MAX_DURATION_S = 24 * 3600
+"""Of a recording: a few kilobytes of near-silence decode to days, and every window is a row."""
 
 
 class Turn(NamedTuple):
@@ -90,20 +93,35 @@ def read_turns(path: Path) -> Turns:
             continue
         try:
             file, start_s, length_s, speaker = words[1], *map(float, words[3:5]), words[7]
-            if not (start_s >= 0 and length_s >= 0 and math.isfinite(start_s + length_s)):
+            # A space in a name moves what follows it by a place.
+            if len(words) > 10 or _is_number(words[5]):
+                raise ValueError
+            if words[8:9] not in ([], ["<NA>"]) and not _is_number(words[8]):
+                raise ValueError
+            if not (start_s >= 0 and length_s >= 0 and start_s + length_s <= MAX_DURATION_S):
                 raise ValueError
         except (ValueError, IndexError):
             raise UserError(
                 f"speakers {path}, line {number}: {line.strip()[:80]!r} is no turn of RTTM: write "
-                "SPEAKER file channel start seconds <NA> <NA> name <NA> <NA>"
+                "SPEAKER file channel start seconds <NA> <NA> name <NA> <NA>, "
+                "names without spaces, times within 24 h"
             ) from None
         if length_s:
             end_s = round(start_s + length_s, 6)  # 12.3 + 4.25 is not 16.55 to a float
-            found.setdefault(file, []).append(Turn(start_s, end_s, speaker))
+            turn = Turn(start_s, end_s, path_text(speaker))
+            found.setdefault(file, []).append(turn)
     if not found:
         raise UserError(f"speakers {path}: no turn in it")
     turns = {file: _merged(each) for file, each in found.items()}
     return Turns(turns, hashlib.sha256(content).hexdigest(), path.name)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _merged(turns: Sequence[Turn]) -> tuple[Turn, ...]:

@@ -93,10 +93,34 @@ def test_what_cannot_be_rewarded_is_said(reward):
         ((audio, 16_000, {"Awe": 1.0}, [50_000]), "give one of 1 to 30000"),
         ((audio, 16_000, {"Awe": 1.0}, None, -1), "tolerance -1: choose 0 or more"),
         ((torch.zeros(31 * 16_000), 16_000, {"Awe": 1.0}), "at most 30 s"),
-        ((audio, 16, {"Awe": 1.0}), "sampling_rate 16"),
+        ((audio, 16, {"Awe": 1.0}), "sampling rate 16 is not"),
     ):
         with pytest.raises(UserError, match=words):
             reward(*arguments)
+
+
+NOISE = 0.1 * torch.randn(2, 16_000, generator=torch.manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    ("audio", "rate", "target", "words"),
+    [
+        (torch.stack([NOISE[0], NOISE[1] * torch.nan]), 16_000, {"anger": 1}, "take 1: .* nan"),
+        (NOISE * 32_767, 16_000, {"anger": 1}, "divide 16-bit integers by 32768"),
+        (NOISE[:, :300], 16_000, {"anger": 1}, "take 0: shorter than 0.025 s"),
+        (NOISE[:0], 16_000, {"anger": 1}, "shape"),
+        (NOISE.numpy(), 16_000, {"anger": 1}, "give a torch tensor"),
+        (NOISE, 22_050.5, {"anger": 1}, "sampling rate"),
+        (NOISE, "16000", {"anger": 1}, "sampling rate"),
+        (NOISE, 16_000, {"anger": 1, "Anger": 3}, "Anger is wanted twice"),
+        (NOISE, 16_000, {"anger": None}, "no score"),
+    ],
+)
+def test_a_take_that_is_no_sound_or_a_wish_that_is_none_is_named(
+    reward, audio, rate, target, words
+):
+    with pytest.raises(UserError, match=words):
+        reward(audio, rate, target)
 
 
 @given(st.lists(st.floats(-1, 0), min_size=1, max_size=8), st.floats(0, 0.5), st.integers(0, 255))

@@ -83,6 +83,11 @@ def changed(folder, **settings):
     path.write_text(json.dumps(json.loads(path.read_text()) | settings))
 
 
+def encoder_changed(folder, **settings):
+    old = json.loads((folder / "config.json").read_text())["encoder_config"]
+    changed(folder, encoder_config=old | settings)
+
+
 def reweighted(folder, change):
     file = next(folder.glob("model-00002*"))
     tensors = load_file(file)
@@ -98,6 +103,13 @@ UNUSUAL = {
     "a head without weights": lambda f: changed(f, heads=["Anger", "Pain"]),
     "a pooling that there is not": lambda f: changed(f, pooling="median"),
     "no JSON": lambda f: (f / "config.json").write_text("{"),
+    "a front end that comes first": lambda f: (f / "processor_config.json").write_text("{}"),
+    "a word for a switch": lambda f: changed(f, cut_to_speech="false"),
+    "nothing for a switch": lambda f: changed(f, cut_to_speech=None),
+    "a switch for a number": lambda f: changed(f, read_layers=True),
+    "a number that is not whole": lambda f: encoder_changed(f, encoder_attention_heads=2.0),
+    "a problem that there is not": lambda f: changed(f, problem_type="regresion"),
+    "a type that there is not": lambda f: changed(f, dtype="float99"),
     "nested JSON": lambda f: (f / "config.json").write_text("[" * 100_000),
     "another front end": lambda f: (f / "preprocessor_config.json").write_text('{"n_fft": 512}'),
     "a file that is cut": lambda f: next(f.glob("model-00002*")).write_bytes(b"\0" * 40),
@@ -126,3 +138,15 @@ def test_a_run_says_the_same_of_its_model_whichever_loader_read_it(model_folder,
     whole = load_model(str(model_folder), **options)
     assert isinstance(quick[0], LeanModel) and isinstance(whole[0], EmpathicInsightModel)
     assert quick[2] == whole[2]
+
+
+def test_a_file_cannot_have_the_scores_without_their_names(model_folder, tmp_path, features):
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder, folder)
+    changed(folder, return_dict=False, note="not lean")
+    options = {"revision": None, "heads": [], "device": "cpu", "dtype": "auto"}
+    with pytest.warns(UserWarning, match="note"):
+        model = load_model(str(folder), **options)[0]
+    assert isinstance(model, EmpathicInsightModel)
+    expected = score_windows(lean(model_folder)[0], features)
+    assert np.array_equal(score_windows(model, features), expected)

@@ -13,6 +13,7 @@ from modeling_empathic.audio import AudioError
 from modeling_empathic.scoring.clips import score_files
 from modeling_empathic.scoring.cuts import Cuts
 from modeling_empathic.scoring.live import live, pcm_blocks
+from modeling_empathic.taxonomy import UserError
 from tests.support.command import run_command
 from tests.support.scoring_fakes import HEADS, FakeExtractor, FakeModel
 
@@ -66,6 +67,42 @@ def test_sound_that_is_none_is_an_error():
             list(live(blocks, 16_000, FakeModel(), FakeExtractor()))
 
 
+MP3_FRAME = b"\xff\xfb\x90\x64" + bytes(413)
+
+
+@pytest.mark.parametrize(
+    ("head", "refused"),
+    [
+        (b"RIFF\0\0\0\0WAVEfmt ", True),
+        (b".snd\0\0\0\x18\0\0\0\0\0\0\0\3\0\0\x3e\x80\0\0\0\1", True),
+        (b"#!AMR\n", True),
+        (b"<!DOCTYPE html>", True),
+        (MP3_FRAME * 4, True),
+        (b"\xff\xfb" + pcm(SOUND[:2_000]), False),
+        (bytes(4_000), False),
+        (b"\xff\xff" * 2_000, False),
+    ],
+)
+def test_a_file_is_no_raw_sound_however_slowly_it_comes(head, refused):
+    class Slow(io.BytesIO):
+        def read1(self, size=-1):
+            return super().read(1)
+
+    blocks = pcm_blocks(Slow(head + bytes(600)), 1)
+    if refused:
+        with pytest.raises(UserError, match="a file, not raw PCM"):
+            next(blocks)
+    else:
+        assert sum(len(block) for block in blocks) == len(head + bytes(600)) // 2
+
+
+def test_a_closed_stdin_is_no_sound_and_no_paths(faked, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    for command, words in ((("listen",), "no samples"), (("score", "-"), "no paths on stdin")):
+        code, _, error = run_command(*command)
+        assert code == 2 and words in error
+
+
 @pytest.fixture
 def piped(monkeypatch, faked):
     def listen(content: bytes, *options):
@@ -93,7 +130,7 @@ def test_a_pipe_of_pcm_gives_a_json_line_a_hop(piped):
 @pytest.mark.parametrize(
     ("content", "options", "words"),
     [
-        (b"RIFF....WAVEfmt ", (), "an audio file, not raw PCM"),
+        (b"RIFF....WAVEfmt ", (), "a file, not raw PCM"),
         (b"", (), "no samples"),
         (pcm(SOUND), ("--rate", "16"), "rate: sampling rate 16 is not"),
         (pcm(SOUND), ("--hop", "4"), "hop 4 s: choose 0.1 to 3 s"),

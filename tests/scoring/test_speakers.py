@@ -70,6 +70,11 @@ def test_an_overview_by_speaker_is_a_row_for_each(here, monkeypatch):
     [
         ("SPEAKER talk 1 x 4 <NA> <NA> a", "line 1: 'SPEAKER talk 1 x 4 <NA> <NA> a' is no turn"),
         ("SPEAKER talk 1 0 -4 <NA> <NA> a", "is no turn of RTTM: write SPEAKER file channel"),
+        ("SPEAKER my talk 1 2.5 4 <NA> <NA> a <NA> <NA>", "names without spaces"),
+        ("SPEAKER my talk 1 2.5 4 <NA> <NA> a <NA>", "names without spaces"),
+        ("SPEAKER talk 1 2.5 4 <NA> <NA> anna b <NA> <NA>", "names without spaces"),
+        ("SPEAKER talk 1 2.5 4 <NA> <NA> anna b <NA>", "names without spaces"),
+        ("SPEAKER talk 1 2.5 1e12 <NA> <NA> a <NA> <NA>", "times within 24 h"),
         ("anna 0 4", "line 1: 'anna 0 4' is no turn"),
         ("", "no turn in it"),
     ],
@@ -97,6 +102,19 @@ def test_turns_of_another_recording_are_a_row_that_says_so(here):
         "score", "talk.wav", "--speakers", "turns.rttm", "--channels", "separate"
     )
     assert code == 2 and "choose one" in error
+
+
+def test_a_name_commands_no_terminal_and_each_speaker_has_a_timeline(here):
+    names = ("a.b", "a:b", "a_b", "a\x1b[2Jb")
+    turn = "SPEAKER talk 1 {} 1 <NA> <NA> {} <NA>\n".format
+    Path("turns.rttm").write_text("".join(turn(i, name) for i, name in enumerate(names)))
+    code, out, error = run_command(
+        *("score", "talk.wav", "--speakers", "turns.rttm", "-o", "x.csv", "--timeline", "t")
+    )
+    assert code == 0, error
+    assert "\x1b" not in out + Path("x.csv").read_text()
+    notes = sorted(file.read_text().splitlines()[2] for file in Path("t").glob("*.vtt"))
+    assert len(notes) == len(set(notes)) == 4, notes
 
 
 def test_turns_of_one_speaker_that_overlap_are_one(tmp_path):
