@@ -224,7 +224,7 @@ def krippendorff_alpha(scores: np.ndarray, *, n_resamples: int = 1000, seed: int
     All ratings of an item count, in any order; items with fewer than two are left out. 1 -
     observed / expected disagreement, where two scores disagree by the square of how many ratings
     lie between them, each end counted half (Krippendorff 2011). The 95 % interval is from a
-    bootstrap over items, in which the distances of the scores are measured anew.
+    bootstrap over items, in which the distances of the scores are measured anew; one item has none.
 
     Args:
         scores: NaN where there is none.
@@ -245,6 +245,8 @@ def krippendorff_alpha(scores: np.ndarray, *, n_resamples: int = 1000, seed: int
         return Estimate(float("nan"), n, reason="the scores do not vary")
     rows, times = np.unique(counts, axis=0, return_counts=True)
     value = float(_krippendorff(rows, times[None])[0])
+    if n == 1:  # drawn again and again it would look certain
+        return Estimate(value, n)
     drawn = np.random.default_rng(seed).multinomial(n, times / n, size=n_resamples)
     return _with_percentiles(value, n, _krippendorff(rows, drawn))
 

@@ -51,20 +51,26 @@ def intraclass(scores: np.ndarray, *, n_resamples: int = 1000, seed: int = 42) -
             np.nan, len(n), reason=f"{len(n)} clips with two ratings; two are needed"
         )
         return Intraclass(nothing, nothing)
-    filled = np.where(held, scores, 0.0)
+    filled = np.where(held, scores - scores[held].min(), 0.0)  # where the scale begins is no matter
     means = filled.sum(axis=1) / n
-    within = (np.where(held, scores - means[:, None], 0.0) ** 2).sum(axis=1)
+    within = (np.where(held, filled - means[:, None], 0.0) ** 2).sum(axis=1)
     # Sums that say it all; of equal clips one line, so that their order cannot matter.
     lines, times = np.unique(np.stack([n, n * means, n * means**2, within], 1), axis=0,
                              return_counts=True)  # fmt: skip
-    value = _of_sums(lines, times[None])
-    if np.isnan(value).any():
-        nothing = Estimate(np.nan, len(n), reason="the scores do not vary")
-        return Intraclass(nothing, nothing)
+    # Rounding leaves a trace of a variance that is none.
+    least = 1e-12 * float((filled**2).sum() / n.sum())
+    value = _of_sums(lines, times[None], least)[:, 0]
     drawn = np.random.default_rng(seed).multinomial(len(n), times / len(n), n_resamples)
-    resampled = _of_sums(lines, drawn)
-    single, mean = (_estimate(float(value[i, 0]), len(n), resampled[i]) for i in range(len(value)))
-    return Intraclass(single, mean)
+    resampled = _of_sums(lines, drawn, least)
+    reasons = ("the scores do not vary", "the clips' means do not vary")
+    return Intraclass(
+        *(
+            Estimate(np.nan, len(n), reason=reasons[0] if np.isnan(value).all() else reason)
+            if np.isnan(one)
+            else _estimate(float(one), len(n), drawn_again)
+            for one, drawn_again, reason in zip(value, resampled, reasons, strict=True)
+        )
+    )
 
 
 def intraclass_by_emotion(
@@ -85,17 +91,20 @@ def intraclass_by_emotion(
     }
 
 
-def _of_sums(lines: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """ICC(1,1) and ICC(1,k), `(2, resamples)`, of distinct clips that occur so many times."""
+def _of_sums(lines: np.ndarray, times: np.ndarray, least: float) -> np.ndarray:
+    """ICC(1,1) and ICC(1,k), `(2, resamples)`, of distinct clips that occur so many times.
+
+    A variance of `least` is none.
+    """
     clips = times.sum(axis=1)
     total, scores, squares, within = (times @ lines).T
     with np.errstate(invalid="ignore", divide="ignore"):
         raters = (total - (times @ lines[:, 0] ** 2) / total) / (clips - 1)
         between = (squares - scores**2 / total) / (clips - 1)
         inside = within / (total - clips)
-        vary = between + inside > 1e-12
+        vary = between + inside > least
         single = (between - inside) / (between + (raters - 1) * inside)
-        mean = np.where(between > 1e-12, (between - inside) / between, np.nan)
+        mean = np.where(between > least, (between - inside) / between, np.nan)
         return np.where(vary, [single, mean], np.nan)
 
 

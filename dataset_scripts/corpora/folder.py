@@ -95,10 +95,16 @@ def folder_corpus(root: str | Path, labels: str | Path | None = None) -> type[Fo
     has_text = any("text" in line for line in lines)
     rows: dict[Path, Row] = {}
     for line in lines:
-        path, where = (root / line["file"]).resolve(), f"{table}, line {line['line']}"
+        where = f"{table}, line {line['line']}"
+        try:
+            path = (root / line["file"]).resolve()
+            there = path.is_file()
+        except (ValueError, RuntimeError, OSError) as error:  # a NUL, links in a circle, too long
+            what = f"{line['file'][:80]!r} is no file's name"
+            raise RawReleaseError(f"{where}: {what} ({str(error)[:80]})") from None
         if not path.is_relative_to(root):
             raise RawReleaseError(f"{where}: {line['file']!r} leads out of {root}")
-        if not path.is_file():
+        if not there:
             raise RawReleaseError(f"{where}: no file {line['file']!r} in {root}")
         if path in rows:
             raise RawReleaseError(f"{where}: {line['file']!r} is there twice")

@@ -6,7 +6,9 @@ import shlex
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,6 +29,8 @@ FIELDS = {
 """Placeholders beside `{output}`, and the plan's columns that take their place."""
 TIMEOUT_S = 300
 MAX_BYTES = 50 * 2**20
+LOOK_S = 0.5  # between looks at what a program that is not done has written
+SHOWN_BYTES = 2_000  # at the end of what it says of errors, the last line is looked for
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -71,7 +75,7 @@ class Command:
             values = {name: str(row[column]) for name, column in FIELDS.items()}
             values["output"] = str(output)
             words = [_PLACEHOLDER.sub(lambda m: values[m[1]], word) for word in self._words]
-            code, said = _run(words)
+            code, said = _run(words, output)
             if code != 0:
                 raise NoAnswerError(f"exit code {code}{': ' if said else ''}{said}")
             if not output.is_file():
@@ -79,30 +83,53 @@ class Command:
             with output.open("rb") as file:
                 sound = file.read(MAX_BYTES + 1)
         if len(sound) > MAX_BYTES:
-            raise NoAnswerError(f"wrote more than {MAX_BYTES // 2**20} MB to {{output}}")
+            raise NoAnswerError(_too_much(output))
         return Speech(sound, 0, row["accent"], row["voice"])
 
 
-def _run(words: list[str]) -> tuple[int, str]:
+def _run(words: list[str], output: Path) -> tuple[int, str]:
     """Exit code, and the last line of what the program said of errors."""
+    log = output.with_suffix(".log")
     try:
-        # A session of its own: what it started ends with it, and Ctrl-C does not reach it.
-        program = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        # A session of its own: Ctrl-C does not reach it, and what it started can be ended with it.
+        with log.open("wb") as errors:
+            program = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+            )
     except (OSError, ValueError) as error:  # a NUL in the text is the latter
         raise NoAnswerError(f"cannot be run: {error}") from None
     try:
-        said = program.communicate(timeout=TIMEOUT_S)[1].decode("utf-8", "replace")
-    except subprocess.TimeoutExpired:
-        raise NoAnswerError(f"not done after {TIMEOUT_S} s") from None
+        code = _ended(program, output, log)
     finally:
-        if program.poll() is None:
+        # Also of a program that is done: what it left running has nothing more to say.
+        with suppress(ProcessLookupError):
             os.killpg(program.pid, signal.SIGKILL)
-            program.wait()
-    lines = said.strip().splitlines()
-    return program.returncode, lines[-1][:200] if lines else ""
+        program.wait()
+    with suppress(OSError), log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - SHOWN_BYTES))
+        lines = file.read(SHOWN_BYTES).decode("utf-8", "replace").strip().splitlines()
+        return code, lines[-1][:200] if lines else ""
+    return code, ""  # it removed its own folder
+
+
+def _ended(program: subprocess.Popen[bytes], *written: Path) -> int:
+    """The exit code of a program that ends in time and does not fill the disk."""
+    until = time.monotonic() + TIMEOUT_S
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return program.wait(LOOK_S)
+        for file in written:
+            with suppress(OSError):
+                if file.stat().st_size > MAX_BYTES:
+                    raise NoAnswerError(_too_much(file))
+        if time.monotonic() > until:
+            raise NoAnswerError(f"not done after {TIMEOUT_S} s")
+
+
+def _too_much(file: Path) -> str:
+    where = "to {output}" if file.suffix == ".wav" else "about errors"
+    return f"wrote more than {MAX_BYTES // 2**20} MB {where}"

@@ -78,15 +78,18 @@ def clips_of(hours: float) -> int:
     """How many clips of the mean length of Bench's (`factors.CLIP_S`) so many hours are.
 
     Raises:
-        PlanError: No positive number, or less than a clip.
+        PlanError: No positive number, less than a clip, or more than a plan can have.
 
     Example:
         >>> clips_of(4752)
         1651274
     """
-    if not math.isfinite(hours) or round(hours * 3600 / CLIP_S) < 1:
+    clips = hours * 3600 / CLIP_S
+    if clips > MAX_CLIPS:
+        raise PlanError(f"hours={hours:g} is more than {MAX_CLIPS:,} clips; take a smaller number")
+    if not clips > 0 or round(clips) < 1:
         raise PlanError(f"hours={hours:g} is not one clip of {CLIP_S} s; take a larger number")
-    return round(hours * 3600 / CLIP_S)
+    return round(clips)
 
 
 def write_plan(

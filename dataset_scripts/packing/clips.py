@@ -61,7 +61,8 @@ def read_clips(folder: str | Path) -> pa.Table:
     """The clips of a folder, with all of `COLUMNS`; a column that is not there is empty.
 
     Raises:
-        PackingError: No clips.parquet, one that cannot be read, or an id that stands twice.
+        PackingError: No clips.parquet, one that cannot be read, or an id that is empty or there
+            twice.
     """
     file = Path(folder) / CLIPS
     try:
@@ -81,6 +82,8 @@ def read_clips(folder: str | Path) -> pa.Table:
         raise PackingError(f"{file} has no column {missing[0]}")
     table = pa.table(arrays, names=list(COLUMNS))
     ids = table["id"].to_pylist()
+    if not all(ids):
+        raise PackingError(f"{file}: a clip has no id")
     if len(set(ids)) < len(ids):
         seen: set[str] = set()
         twice = next(one for one in ids if one in seen or seen.add(one))  # type: ignore[func-returns-value]
@@ -121,6 +124,10 @@ def audio_file(folder: Path, path: str | None) -> Path:
     relative = PurePosixPath(path or "..")
     file = folder / relative
     inside = not relative.is_absolute() and ".." not in relative.parts
-    if not inside or not file.resolve().is_relative_to(folder.resolve()):
+    try:
+        inside = inside and file.resolve().is_relative_to(folder.resolve())
+    except (ValueError, RuntimeError, OSError):  # a NUL in it, or links that lead to each other
+        inside = False
+    if not inside:
         raise PackingError(f"{path!r} leads out of the folder")
     return file

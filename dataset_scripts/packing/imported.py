@@ -15,13 +15,16 @@ from modeling_empathic.taxonomy import EMOTION_NAMES
 from .clips import PackingError, rows_of
 from .scores import SCORED, Judge, Judgement, head_name, judgement, within_scale
 
+KEYS = ("id", "clip_id", "path")
+
 
 def imported(file: str | Path) -> Judge:
     """Scores that somebody has already: a row a clip, with 40 columns or `emotion_scores`.
 
-    Clips are known by `id`, `clip_id` (SHA-256 of the audio) or `path`, whichever the file has. A
-    score file of `emonet-voice score` is read too: of a clip in several windows the first, and
-    scores beyond the scale become its ends, as those of a model here.
+    Clips are known by `id`, `clip_id` (SHA-256 of the audio) or `path`, whichever the file has; a
+    clip in several rows has no scores. A score file of `emonet-voice score` is read too: of a clip
+    in several windows the first, and scores beyond the scale become its ends, as those of a model
+    here.
 
     Args:
         file: `.parquet`, `.jsonl` or `.csv`.
@@ -31,13 +34,17 @@ def imported(file: str | Path) -> Judge:
     """
     file = Path(file)
     rows = _imported_rows(file)
-    key = next((name for name in ("id", "clip_id", "path") if rows and name in rows[0]), None)
+    key = next((name for name in KEYS if rows and name in rows[0]), None)
     if key is None:
         raise PackingError(f"{file}: no rows with a column id, clip_id or path")
     is_model = "scales" in stored_provenance(file)
     found: dict[str, Judgement] = {}
     for row in rows:
-        found.setdefault(str(row[key]), _of_row(row, is_model))
+        name = str(row.get(key))
+        if name not in found:
+            found[name] = _of_row(row, is_model)
+        elif not is_model:  # nobody knows which of them is meant
+            found[name] = Judgement(None, "parse_error", f"several rows in {file.name}")
 
     def judge(clips: pa.Table) -> Iterator[Judgement]:
         missing = Judgement(None, "transport_error", f"no row in {file.name}")
@@ -58,7 +65,7 @@ def _of_row(row: Mapping[str, Any], is_model: bool) -> Judgement:
         pairs = list(zip(EMOTION_NAMES, scores, strict=True))
     if is_model:
         emotions = [(name, value) for name, value in pairs if head_name(name) in EMOTION_NAMES]
-        pairs = [(name, within_scale([value])[0]) for name, value in emotions]
+        pairs = [(name, v if v is None else within_scale([v])[0]) for name, v in emotions]
     return judgement(pairs)
 
 
@@ -68,7 +75,7 @@ def _imported_rows(file: Path) -> list[dict[str, Any]]:
             return list(rows_of(read_table(file)))
         with file.open(newline="", encoding="utf-8-sig") as stream:
             if file.suffix == ".csv":
-                return [{k: _value(v) for k, v in row.items()} for row in csv.DictReader(stream)]
+                return [_cells(row) for row in csv.DictReader(stream)]
             if file.suffix == ".jsonl":
                 rows = [json.loads(line) for line in stream if line.strip()]
                 if all(isinstance(row, dict) for row in rows):
@@ -77,6 +84,13 @@ def _imported_rows(file: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError, csv.Error, RecursionError, pa.ArrowException) as error:
         raise PackingError(f"{file} cannot be read: {str(error).splitlines()[0]}") from None
     raise PackingError(f"{file}: choose a file that ends in .parquet, .jsonl or .csv")
+
+
+def _cells(row: dict[Any, Any]) -> dict[str, Any]:
+    """A line of a CSV; what says which clip it is stays text: `00e12` is an id and no number."""
+    if None in row:
+        raise ValueError("a line has more cells than the header")
+    return {name: cell if name in KEYS else _value(cell) for name, cell in row.items()}
 
 
 def _value(text: str | None) -> Any:

@@ -181,7 +181,11 @@ def read_scores(out: Path) -> tuple[pa.Table, dict[str, Any]]:
     provenance = stored_provenance(file)
     if provenance.get("kind") != "annotations":
         raise PackingError(f"{file} is not what `big annotate` writes")
-    return read_table(file), provenance
+    table = read_table(file)
+    missing = [name for name in _schema({}).names if name not in table.column_names]
+    if missing:
+        raise PackingError(f"{file} has no column {missing[0]}")
+    return table, provenance
 
 
 def survives(caption: str, paraphrase: str) -> str:

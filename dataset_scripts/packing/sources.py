@@ -31,7 +31,7 @@ from modeling_empathic.training.captions import make_caption
 
 from .big import FEATURES
 from .clips import CLIPS, PackingError, Row, audio_file, read_clips, rows_of
-from .scores import SCORES, head_name, judgement, read_scores, within_scale
+from .scores import SCORED, SCORES, head_name, judgement, read_scores, within_scale
 
 AUDIO = (".flac", ".mp3", ".wav", ".ogg", ".opus", ".m4a")
 MOST_AUDIO, MOST_JSON = 64 * 2**20, 2**20  # bytes; 30 s of 24 kHz are 1.4 MB, 59 scores 4 kB
@@ -123,9 +123,24 @@ def _made(folder: Path, unscored: bool) -> Iterator[Found]:
         row |= {"voice_gender": clip["sex"], "intensity": clip["target_intensity"]}
         row |= {"prompt_id": clip["prompt_id"] or name, "annotator": provenance.get("annotator")}
         row["emotion"] = _emotion(clip["target_emotion"])
-        row |= {key: scored.get(key) for key in ("emotion_scores", "caption")}
-        why = f"not scored: {scored['outcome']}" if scored.get("outcome") else "not annotated"
-        yield Found(name, row, "" if row["emotion_scores"] else why)
+        why = _why_unscored(scored, clip["sha256"])
+        if not why:
+            row |= {key: scored[key] for key in ("emotion_scores", "caption")}
+        yield Found(name, row, why)
+
+
+def _why_unscored(scored: Row, clip_id: str) -> str:
+    """Why the scores of a clip, which may be a stranger's, are none; empty if they are."""
+    if not scored.get("outcome"):
+        return "not annotated"
+    if scored["outcome"] != SCORED:
+        return f"not scored: {scored['outcome']}"
+    if scored["clip_id"] != clip_id:
+        return "scores of other audio"
+    scores = scored["emotion_scores"] or []
+    if len(scores) != len(EMOTION_NAMES):
+        return f"{len(scores)} of {len(EMOTION_NAMES)} scores"
+    return judgement(zip(EMOTION_NAMES, scores, strict=True)).reason
 
 
 def _aligned(scores: pa.Table | None, ids: Any) -> Iterator[Row]:
@@ -198,9 +213,13 @@ def _tar(file: Path) -> Iterator[Found]:
                 if stem != key_held:
                     yield from _of_members(key_held, held, file.stem)
                     key_held, held = stem, {}
-                if suffix in (*AUDIO, ".json") and (stream := archive.extractfile(member)):
+                if suffix not in (*AUDIO, ".json"):
+                    continue
+                if suffix in held or (suffix in AUDIO and not held.keys().isdisjoint(AUDIO)):
+                    yield Found(name, None, "a second member of this name")
+                elif stream := archive.extractfile(member):
                     held[suffix] = stream.read()
-    except (tarfile.TarError, OSError, ValueError, EOFError):
+    except (tarfile.TarError, OSError, ValueError, EOFError, RecursionError):
         # What came before is whole; the members that were held may be the ones that are cut off.
         yield Found(path_text(key_held or file.name), None, "the archive is damaged from here on")
         return
@@ -265,7 +284,8 @@ def _texts(document: dict[str, Any]) -> Row:
     annotation = document.get("annotation")
     if isinstance(annotation, str) and (match := _SPOKEN_TEXT.search(annotation)):
         found["text"] = found["text"] or match[1].strip()
-    return found
+    # JSON may hold half of a surrogate pair, which Parquet cannot.
+    return {key: text and text.encode("utf-8", "replace").decode() for key, text in found.items()}
 
 
 def _scores(document: dict[str, Any]) -> tuple[list[float] | None, str]:

@@ -43,7 +43,7 @@ def ccc(predictions: np.ndarray, references: np.ndarray) -> float:
     """
     if len(predictions) < 2:
         return np.nan
-    p, r = predictions - predictions.mean(), references - references.mean()
+    p, r = _centred(predictions), _centred(references)
     below = (p @ p + r @ r) / len(p) + (predictions.mean() - references.mean()) ** 2
     return float(2 * (p @ r) / len(p) / below) if below > 0 else np.nan
 
@@ -61,13 +61,19 @@ def error_parts(predictions: np.ndarray, references: np.ndarray) -> ErrorParts:
     """
     if not len(predictions):
         return ErrorParts(np.nan, np.nan, np.nan)
-    p, r = predictions - predictions.mean(), references - references.mean()
+    p, r = _centred(predictions), _centred(references)
     spread_p, spread_r = float(p.std()), float(r.std())
-    rest = max(0.0, 2 * (spread_p * spread_r - float(p @ r) / len(p)))
+    rest = max(2 * (spread_p * spread_r - float(p @ r) / len(p)), 0.0)  # NaN stays NaN
     bias = float(predictions.mean() - references.mean())
     # Of scores on one line with the ratings rounding leaves a trace that is no error.
     rest = 0.0 if rest < 1e-12 * max(spread_p * spread_r, 1e-300) else rest
     return ErrorParts(bias, spread_p - spread_r, float(np.sqrt(rest)))
+
+
+def _centred(values: np.ndarray) -> np.ndarray:
+    """Less their mean; exactly zero where all are equal, which the mean of ten 0.3 is not."""
+    from_first: np.ndarray = values - values[0]
+    return np.asarray(from_first - from_first.mean())
 
 
 def concordance(predictions: np.ndarray, ratings: np.ndarray) -> float:

@@ -45,7 +45,9 @@ def test_concordance_correlation_is_lins_from_moments(seed):
     expected = 2 * cov[0, 1] / (cov[0, 0] + cov[1, 1] + (p.mean() - r.mean()) ** 2)
     assert ccc(p, r) == pytest.approx(expected, abs=1e-9)
     assert ccc(p, p) == pytest.approx(1, abs=1e-12)
-    assert np.isnan(ccc(np.ones(3), np.ones(3)))
+    for constant in (1.0, 0.3, 1 / 3):  # the mean of ten 0.3 is not 0.3
+        assert np.isnan(ccc(np.full(10, constant), np.full(10, constant)))
+        assert ccc(np.full(10, constant), r[:10]) == 0
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -57,6 +59,7 @@ def test_the_parts_of_an_error_add_up_to_it(seed):
     assert parts.bias == pytest.approx(np.mean(p - r), abs=1e-9)
     rest = np.sqrt(2 * np.std(p) * np.std(r) * (1 - stats.pearsonr(p, r)[0]))
     assert parts.correlation_error == pytest.approx(rest, abs=1e-9)
+    assert np.isnan(error_parts(np.array([1.0, np.nan]), np.array([1.0, 2.0]))).all()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -107,6 +110,17 @@ def test_icc_is_that_of_the_one_way_analysis_of_variance(sizes, seed):
     raters = (total - sum(n * n for n in sizes) / total) / (len(sizes) - 1)
     assert found.single.value == pytest.approx((f - 1) / (f + raters - 1), abs=1e-9)
     assert found.mean.value == pytest.approx(1 - 1 / f, abs=1e-9)
+
+
+@pytest.mark.parametrize(("shift", "factor"), [(0, 1), (1e6, 1), (0, 1e-7)])
+def test_icc_does_not_depend_on_the_scale_and_is_undefined_only_where_it_is(shift, factor):
+    example = np.array([[9, 8], [6, 7], [2, 3.0]]) * factor + shift
+    assert intraclass(example, n_resamples=0).single.value == pytest.approx(18 / 18.991, abs=1e-4)
+    same_means = intraclass(np.array([[0, 1], [1, 0.0]]) * factor + shift, n_resamples=9)
+    assert same_means.single.value == pytest.approx(-1)  # MSB is 0: -MSW / MSW
+    assert np.isnan(same_means.mean.value) and "means do not vary" in same_means.mean.reason
+    nothing = intraclass(np.full((4, 2), 0.3) * factor + shift)
+    assert np.isnan(nothing.single.value) and nothing.single.reason == "the scores do not vary"
 
 
 def test_icc_has_an_interval_over_clips_whatever_their_order():

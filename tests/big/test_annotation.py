@@ -137,6 +137,43 @@ def test_scores_of_others_are_imported_by_whatever_tells_clips_apart(tmp_path, s
     assert reasons[0] == "" and "outside 0 to 4" in reasons[1] and "no row in" in reasons[2]
 
 
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("{id},{ones}", ""),
+        ("{id},{ones}\nlater,{ones}\n{id},{ones}", "several rows in a.csv"),
+        ("{id}", "Amusement: None is not a number"),
+        ("{id},{ones},1", None),
+    ],
+)
+def test_lines_of_a_csv_are_whole_and_an_id_of_digits_is_no_number(tmp_path, row, reason):
+    out = make_clips(tmp_path / "out", 1, id="00e1230456")
+    names = list(WHOLE)
+    line = row.format(id="00e1230456", ones=",".join("1" for _ in names))
+    (tmp_path / "a.csv").write_text(f"id,{','.join(names)}\n{line}\n")
+    if reason is None:
+        with pytest.raises(PackingError, match="more cells than the header"):
+            imported(tmp_path / "a.csv")
+        return
+    annotate(out, imported(tmp_path / "a.csv"), {"annotator": "x"})
+    assert rows_of(out)[0]["reason"] == reason
+
+
+def test_rows_without_a_name_or_a_score_are_no_more_than_that(tmp_path):
+    out = make_clips(tmp_path / "out", 1)
+    path = clip_rows(out)[0]["path"]
+    lines = [{"path": path, **WHOLE}, WHOLE]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert annotate(out, imported(tmp_path / "a.jsonl"), {"annotator": "x"}) == {"scored": 1}
+    import pyarrow as pa
+
+    model = pa.Table.from_pylist([{"path": path, "outcome": "scored", **WHOLE, "Awe": None}])
+    model = model.replace_schema_metadata({"emonet_voice": json.dumps({"scales": {}})})
+    parquet.write_table(model, tmp_path / "a.parquet")
+    annotate(out, imported(tmp_path / "a.parquet"), {"annotator": "x"})
+    assert rows_of(out)[0]["reason"] == "Awe: None is not a number"
+
+
 def test_a_file_that_holds_no_scores_is_named(tmp_path):
     (tmp_path / "a.jsonl").write_text("[1]\n")
     (tmp_path / "b.jsonl").write_text('{"Awe": 1}\n')

@@ -4,7 +4,9 @@ import io
 import json
 import tarfile
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from dataset_scripts.packing.clips import PackingError
 from dataset_scripts.packing.sources import MOST_JSON, read
@@ -140,6 +142,60 @@ def test_of_a_tar_that_is_cut_off_or_lies_about_sizes_the_first_part_is_kept(tmp
     assert set(found_in(file)[1].values()) <= {"too large", "the archive is damaged from here on"}
 
 
+def test_a_tar_of_nothing_but_nested_headers_is_damaged(tmp_path):
+    for kind in (tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME):
+        header = tarfile.TarInfo("x")
+        header.type, header.size = kind, 9
+        file = tmp_path / "a.tar"
+        file.write_bytes((header.tobuf() + b"9 path=a\n".ljust(512, b"\0")) * 2_000)
+        assert list(found_in(file)[1].values()) == ["the archive is damaged from here on"]
+
+
+def test_members_of_one_name_are_counted_and_the_first_is_kept(tmp_path):
+    file = tmp_path / "a.tar"
+    with tarfile.open(file, "w") as archive:
+        for seed, name in enumerate(("a.mp3", "a.json", "a.mp3", "a.MP3", "a.wav", "a.json")):
+            said = json.dumps(RAW).encode()
+            member(archive, name, said if name.endswith("n") else flac(seed))
+    [first], left_out = found_in(file)
+    assert first.row["audio"]["bytes"] == flac(0)
+    assert set(left_out) == {"a.mp3", "a.MP3", "a.wav", "a.json"}
+    assert set(left_out.values()) == {"a second member of this name"}
+
+
+def test_texts_that_parquet_cannot_hold_are_packed_without_what_it_cannot(tmp_path):
+    file = tmp_path / "a.tar"
+    with tarfile.open(file, "w") as archive:
+        member(archive, "a.mp3", flac(0))
+        member(archive, "a.json", json.dumps(RAW | {"text": "Oh \ud800!\n"}).encode())
+    [clip], _ = found_in(file)
+    assert clip.row["text"] == "Oh ?!\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"emotion_scores": [1.0] * 39}, "39 of 40 scores"),
+        ({"emotion_scores": [5.0] * 40}, "Amusement: 5.0 is outside 0 to 4"),
+        ({"emotion_scores": [float("nan")] * 40}, "Amusement: nan is not a number"),
+        ({"emotion_scores": [None] * 40}, "Amusement: None is not a number"),
+        ({"clip_id": "0" * 64}, "scores of other audio"),
+    ],
+)
+def test_scores_that_somebody_wrote_into_the_table_are_checked(tmp_path, change, reason):
+    made = make_scored(tmp_path / "out", 2)
+    table = parquet.read_table(made / "scores.parquet")
+    first, second = table.to_pylist()
+    parquet.write_table(
+        pa.Table.from_pylist([first | change, second], table.schema), made / "scores.parquet"
+    )
+    [whole], left_out = found_in(made)
+    assert whole.name == second["id"] and left_out == {first["id"]: reason}
+    parquet.write_table(table.drop_columns(["id"]), made / "scores.parquet")
+    with pytest.raises(PackingError, match="has no column id"):
+        found_in(made)
+
+
 def test_a_compressed_tar_and_what_is_no_source_are_refused(tmp_path):
     from dataset_scripts.packing.sources import fingerprint
 
@@ -166,12 +222,24 @@ def test_audio_of_a_folder_that_is_not_what_was_made_is_left_out(tmp_path, chang
 
 def test_a_table_cannot_lead_out_of_its_folder(tmp_path):
     (tmp_path / "secret.flac").write_bytes(flac(0))
-    for path in ("../secret.flac", str(tmp_path / "secret.flac"), "audio/link.flac", ""):
+    for path in (
+        "../x.flac",
+        str(tmp_path / "x.flac"),
+        "audio/link.flac",
+        "audio/loop",
+        "",
+        "a\0b",
+    ):
         out = make_scored(tmp_path / "out", 1)
         (out / "audio/link.flac").unlink(missing_ok=True)
         (out / "audio/link.flac").symlink_to(tmp_path / "secret.flac")
+        (out / "audio/loop").unlink(missing_ok=True)
+        (out / "audio/loop").symlink_to("loop")
         make_clips(out, 1, path=path)
         assert list(found_in(out)[1].values()) == ["unsafe path"]
+    make_clips(out, 1, id=None)
+    with pytest.raises(PackingError, match="a clip has no id"):
+        found_in(out)
 
 
 def test_emotions_asked_for_are_classes_in_the_papers_order(tmp_path):

@@ -291,6 +291,11 @@ def test_krippendorffs_alpha_equals_its_definition(scores):
         assert estimate.value == pytest.approx(naive_krippendorff(scores), abs=1e-9)
 
 
+def test_one_item_has_an_alpha_and_no_interval():
+    of_one = krippendorff_alpha(np.array([[0, 1.0], [2.0, np.nan]]))
+    assert (of_one.value, of_one.n) == (0, 1) and np.isnan([of_one.low, of_one.high]).all()
+
+
 def test_krippendorffs_alpha_takes_ratings_in_any_seat():
     scores = rated(100).scores
     shuffled = np.random.default_rng(0).permuted(scores, axis=1)

@@ -2,7 +2,9 @@
 
 import base64
 import os
+import time
 from importlib.util import find_spec
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -145,16 +147,40 @@ def test_a_command_that_does_not_end_is_stopped_with_all_that_it_started(tmp_pat
     with pytest.raises(NoAnswerError, match=r"not done after 0\.3 s"):
         make_engine(f"{script} {{text}} {{output}}")(ROW)
     pid = int((tmp_path / "pid").read_text())
-    state = tmp_path.joinpath("/proc", str(pid), "stat")
-    assert not state.exists() or state.read_text().split()[2] in "ZX" or not _alive(pid)
+    assert _ends(pid)
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def test_what_a_command_leaves_running_neither_holds_it_up_nor_stays(tmp_path):
+    script = tmp_path / "leaving.sh"
+    script.write_text(f'#!/bin/sh\nsleep 600 & echo $! > {tmp_path}/pid\necho made > "$2"\n')
+    script.chmod(0o755)
+    assert make_engine(f"{script} {{text}} {{output}}")(ROW).audio == b"made\n"
+    pid = int((tmp_path / "pid").read_text())
+    assert _ends(pid)
+
+
+@pytest.mark.parametrize(("to", "where"), [('> "$2"', "to {output}"), (">&2", "about errors")])
+def test_a_command_that_writes_without_end_does_not_fill_the_disk(tmp_path, monkeypatch, to, where):
+    monkeypatch.setattr("dataset_scripts.generation.command_engine.MAX_BYTES", 2**20)
+    monkeypatch.setattr("dataset_scripts.generation.command_engine.LOOK_S", 0.05)
+    script = tmp_path / "endless.sh"
+    script.write_text(f"#!/bin/sh\nwhile :; do head -c 200000 /dev/zero; sleep 0.02; done {to}\n")
+    script.chmod(0o755)
+    with pytest.raises(NoAnswerError, match=f"wrote more than 1 MB {where}"):
+        make_engine(f"{script} {{text}} {{output}}")(ROW)
+
+
+def _ends(pid: int) -> bool:
+    """Whether a process that was killed is gone, or waits for nobody but its parent."""
+    for _ in range(600):  # a busy machine may take its time
+        try:
+            os.kill(pid, 0)
+            if Path("/proc", str(pid), "stat").read_text().split()[2] in "ZX":
+                return True
+        except (ProcessLookupError, FileNotFoundError):
+            return True
+        time.sleep(0.05)
+    return False
 
 
 @pytest.mark.parametrize(

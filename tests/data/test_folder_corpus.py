@@ -44,12 +44,19 @@ def test_it_is_built_with_its_paths_as_names_since_folders_repeat_names(tmp_path
         ("file,label,speaker\nno.wav,sad,a\nann/1.wav,joy,a\n", "line 2: no file 'no.wav'"),
         ("file,label,speaker\n../x.wav,sad,a\nann/1.wav,joy,a\n", "leads out of"),
         ("file,label,speaker\nann/1.wav,sad,a\nann/1.wav,joy,a\n", "line 3: .* is there twice"),
+        ("file,label,speaker\nann/1.wav,sad,a\na\0.wav,joy,a\n", "line 3: .* is no file's name"),
+        (
+            f"file,label,speaker\nann/{'x' * 999},sad,a\nann/1.wav,joy,a\n",
+            "line 2: .* is no file's name",
+        ),
+        ("file,label,speaker\nloop,sad,a\nann/1.wav,joy,a\n", "line 2: .* is no file's name"),
         ("file,label,speaker\nann/1.wav,sad,a\nann/2.wav,sadness,a\n", "two classes are needed"),
     ],
 )
 def test_what_is_wrong_with_a_csv_is_said_with_its_line(tmp_path, table, message):
     root = labelled_folder(tmp_path / "mine")
     (root / "labels.csv").write_text(table)
+    (root / "loop").symlink_to("loop")
     with pytest.raises(RawReleaseError, match=message):
         folder_corpus(root)
 
