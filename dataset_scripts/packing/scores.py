@@ -181,7 +181,10 @@ def read_scores(out: Path) -> tuple[pa.Table, dict[str, Any]]:
     provenance = stored_provenance(file)
     if provenance.get("kind") != "annotations":
         raise PackingError(f"{file} is not what `big annotate` writes")
-    table = read_table(file)
+    try:
+        table = read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise PackingError(f"{file} cannot be read: {str(error).splitlines()[0]}") from None
     missing = [name for name in _schema({}).names if name not in table.column_names]
     if missing:
         raise PackingError(f"{file} has no column {missing[0]}")
