@@ -223,7 +223,7 @@ def annotation(inputs: Path) -> Command:
 
     from dataset_scripts.annotations import Protocol
 
-    raters = ("a", "b", "c", "d")
+    raters = {"a": "f", "b": "m", "c": "f", "d": "m"}
     said = inputs / "said.txt"  # what the Space has confirmed: it must not be lost
 
     def rated(folder: Path) -> None:
