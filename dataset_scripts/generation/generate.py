@@ -210,9 +210,14 @@ def _go_on(out: Path, about: dict[str, Any], n_rows: int) -> Journal | None:
     path = out / f"{CLIPS}.partial"
     done = out / CLIPS
     if done.exists():
-        metadata = parquet.read_schema(done).metadata or {}
-        _same(json.loads(metadata.get(b"emonet_clips", b"{}")), about, out)
-        if TRANSPORT_ERROR not in outcomes(done):
+        try:
+            metadata = parquet.read_schema(done).metadata or {}
+            before = dict(json.loads(metadata.get(b"emonet_clips", b"{}")))
+            reached = outcomes(done) if before else {}
+        except (pa.ArrowException, OSError, ValueError, TypeError, RecursionError) as error:
+            raise GenerationError(f"{done} cannot be read: {str(error).splitlines()[0]}") from None
+        _same(before, about, out)
+        if TRANSPORT_ERROR not in reached:
             path.unlink(missing_ok=True)  # of a run that was killed just before it did this
             return None
         if not path.exists():

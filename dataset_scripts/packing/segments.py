@@ -80,7 +80,10 @@ def segment(
     """
     cutting.check()
     folder, out = Path(folder), Path(out)
-    recordings = find_audio([folder])
+    inside = out.resolve()  # OUT may lie in FOLDER: its clips are no recordings
+    recordings = [
+        path for path in find_audio([folder]) if not Path(path).resolve().is_relative_to(inside)
+    ]
     about: dict[str, Any] = {"kind": "segments", "cutting": cutting._asdict()}
     about |= {"speech": listener_name, "language": language}
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +124,8 @@ def _refuse_other(out: Path, about: dict[str, Any]) -> None:
 def _rows_before(out: Path) -> Iterator[list[Row]]:
     """The rows of each recording that a finished run wrote, or a killed one noted.
 
-    A line that was cut off is none. A run that was killed between its last two steps left both.
+    A line that was cut off or damaged is none. A run that was killed between its last two steps
+    left both.
     """
     if (out / CLIPS).exists():
         for _, rows in groupby(rows_of(read_clips(out)), key=lambda row: row["source_file"]):
@@ -133,7 +137,13 @@ def _rows_before(out: Path) -> Iterator[list[Row]]:
     if lines and not lines[-1].endswith(b"\n"):
         os.truncate(out / JOURNAL, sum(map(len, lines[:-1])))
         lines.pop()
-    yield from map(json.loads, lines)
+    for line in lines:
+        try:
+            found = json.loads(line)
+            if all(set(COLUMNS) <= set(row) for row in found) and found[0]["source_file"]:
+                yield found
+        except (ValueError, TypeError, LookupError, RecursionError):
+            continue  # damaged: its recording is read again
 
 
 def _recording(

@@ -38,11 +38,13 @@ class Cutting(NamedTuple):
 
     def check(self) -> None:
         """Raises PackingError where no cut could keep to both lengths."""
-        if not 0 < 2 * self.shortest_s <= self.longest_s <= 30 or not self.pause_s >= 0:
+        if not 0 < 2 * self.shortest_s <= self.longest_s <= 30:
             raise PackingError(
                 f"shortest_s={self.shortest_s:g} and longest_s={self.longest_s:g}: the longest is "
                 "at least twice the shortest, and at most 30 s, which is what Whisper hears"
             )
+        if not 0 <= self.pause_s <= 30:
+            raise PackingError(f"pause_s={self.pause_s:g} is outside 0 to 30 s")
 
 
 def levels(blocks: Iterable[npt.NDArray[np.float32]], rate: int) -> Levels:

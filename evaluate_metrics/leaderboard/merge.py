@@ -73,7 +73,7 @@ def merge(
           means that there are figures which must not be compared.
         - `comparisons`: [`table.Pair`]s of systems in the table, as JSON has them.
         - `rejected`: `file` and `error` of each that could not be used.
-        - `comparisons_left_out`: the same of comparisons that do not fit the table.
+        - `comparisons_left_out`: the same of comparisons and `scores` that do not fit the table.
 
     Raises:
         EvaluationError: None of the files can be used.
@@ -106,7 +106,16 @@ def merge(
     pairs, left_out = _pairs(compared, benchmarks)
     ranked = [_ranked(of) for of in benchmarks.values()]
     if bench is not None:
-        pairs = [*_all_pairs(with_result, bench, read_scores(scores)), *pairs]
+        # File by file, so that one that is of no result here can be named.
+        by_file = [(Path(file).name, read_scores([file])) for file in scores]
+        said = {sha: of for _, one in by_file for sha, of in one.items()}
+        pairs = [*_all_pairs(with_result, bench, said), *pairs]
+        here = {result.predictions.sha256 for row, result in with_result if _is_on(row, bench)}
+        left_out += [
+            {"file": name, "error": f"{name} is of no result in the table on this Bench"}
+            for name, one in by_file
+            if here.isdisjoint(one)
+        ]
     for of in ranked:
         places = [row for row in of if not row["unranked"]]
         mark_ranks(places, [pair for pair in pairs if pair["benchmark"] == of[0]["benchmark"]])
@@ -226,18 +235,22 @@ def _all_pairs(
     scores: dict[str, Predictions],
 ) -> list[dict[str, Any]]:
     """Every two systems on a benchmark whose scores are here."""
-    about = described(bench)
-    here = (about.get("source"), about.get("revision"), about.get("config"), len(bench))
     rows = {
         row["system"]: (row, scores[result.predictions.sha256])
         for row, result in with_result
-        if _key(row) == here and result.predictions.sha256 in scores
+        if _is_on(row, bench) and result.predictions.sha256 in scores
     }
     found = compare_all({name: of for name, (_, of) in rows.items()}, bench)
     return [
         encode(Pair(benchmark=rows[a][0]["benchmark"], a=a, b=b, comparison=comparison))
         for (a, b), comparison in found.items()
     ]
+
+
+def _is_on(row: dict[str, Any], bench: pa.Table) -> bool:
+    about = described(bench)
+    here = (about.get("source"), about.get("revision"), about.get("config"), len(bench))
+    return _key(row) == here
 
 
 def _pairs(

@@ -31,7 +31,10 @@ def test_systems_that_chance_may_have_ordered_share_the_first_rank(tmp_path):
         assert result.predictions.sha256 == described(said.rows)["sha256"]
         files.append(tmp_path / f"{name}.json")
         write_result(replace(result, bench=replace(result.bench, revision=None)), files[-1])
+    scores.append(write(heard(bench, 5, 9), tmp_path / "newer.parquet", model="newer"))
     table = merge(files, published=False, scores=scores, bench=bench)
+    of_no_result = "newer.parquet is of no result in the table on this Bench"
+    assert [out["error"] for out in table["comparisons_left_out"]] == [of_no_result]
     ranks = {row["system"]: (row["rank_spearman_low"], row["rank_spearman_high"])
              for row in table["rows"]}  # fmt: skip
     assert ranks == {"one": (1, 2), "two": (1, 2), "bad": (3, 3)}

@@ -118,11 +118,28 @@ def test_recordings_that_come_later_are_added_and_the_others_not_read_again(tmp_
         segment(tmp_path / "in", tmp_path / "out", cutting=Cutting(2, 10))
 
 
+def test_clips_are_no_recordings_where_they_lie_among_them(tmp_path):
+    record(tmp_path / "in/a.wav", voice(4))
+    for _ in range(2):
+        assert segment(tmp_path / "in", tmp_path / "in/out")["recordings"] == 1
+
+
+def test_damaged_lines_of_a_killed_runs_journal_are_read_again(tmp_path):
+    record(tmp_path / "in/a.wav", voice(4))
+    segment(tmp_path / "in", tmp_path / "whole")
+    (tmp_path / "out").mkdir()
+    lines = (b'[{"source_file": "a.wav"}]', b"[]", b"7", b"[7]", b'{"a', b"\xff\0")
+    (tmp_path / "out/segments.partial").write_bytes(b"\n".join(lines) + b"\n")
+    segment(tmp_path / "in", tmp_path / "out")
+    assert clip_rows(tmp_path / "out") == clip_rows(tmp_path / "whole")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--shortest", "8"], "the longest is at least twice the shortest"),
         (["--longest", "40"], "at most 30 s"),
+        (["--pause", "inf"], "pause_s=inf is outside 0 to 30 s"),
         (["--speech", "ears"], "choose level or silero"),
     ],
 )

@@ -97,6 +97,10 @@ def test_another_plan_engine_or_limit_is_not_mixed_into_a_folder(files, tmp_path
         generate(plan, out, COPY, attempts=3)
     with pytest.raises(GenerationError, match=r"settings was \{'command': 'cp"):
         generate(plan, out, f"{COPY} -f", attempts=2)
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged/clips.parquet").write_bytes(b"PAR1")
+    with pytest.raises(GenerationError, match=r"clips\.parquet cannot be read"):
+        generate(plan, tmp_path / "damaged", COPY, attempts=2)
     other = write_texts(tmp_path / "other.parquet", [str(files["8 kHz"])])
     with pytest.raises(GenerationError, match="begun with another plan"):
         generate(other, out, COPY, attempts=2)
