@@ -22,7 +22,7 @@ def show_probe(
 
     heads, failed = probe(clips, loaded, extractor)
     for path, why in failed.items():
-        typer.echo(f"{path}: {why}", err=True)
+        typer.echo(f"{path}: {why.removeprefix(f'{path}: ')}", err=True)
     if as_json:
         for head in heads:
             fields = {

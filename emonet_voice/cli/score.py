@@ -191,6 +191,8 @@ def score(
         raise UsageError("--norm is for the screen; --json has each head's own scale")
     if probe and (output or report or timeline or norm):
         raise UsageError("--probe writes no file; leave --output, --report and the like out")
+    if probe and (window or hop or channels != "mixed" or speakers or vad or aggregate or filters):
+        raise UsageError("--probe hears whole clips; leave --window, --speakers and the like out")
     if channels not in ("mixed", SEPARATE):
         raise UsageError(f"--channels {channels}: choose mixed or {SEPARATE}")
     if report:

@@ -83,6 +83,7 @@ def export(
         heads=heads or [],
         device="cpu",
         dtype="float32",
+        lean=False,
     )
     graph, example, dynamic = _graph(model, extractor)
     about = _about(model, extractor, provenance, dtype)

@@ -63,9 +63,15 @@ class Encoded(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """What the model gives: `(batch, heads)`, on the heads' own scales."""
+    """What the model gives.
+
+    Attributes:
+        logits: `(batch, heads)`, on the heads' own scales.
+        projections: `(batch, heads, projection_dim)`, if they were asked for.
+    """
 
     logits: torch.Tensor
+    projections: torch.Tensor | None = None
 
 
 @dataclass
@@ -200,12 +206,14 @@ class LeanModel(nn.Module):
         self,
         input_features: torch.Tensor | None = None,
         encoder_states: torch.Tensor | None = None,
+        output_projections: bool = False,
     ) -> Scored:
         """Scores of a batch of windows, of their features or of their encoder states."""
         if encoder_states is None:
             assert input_features is not None
             encoder_states = self.encoder(input_features.to(self.encoder.dtype)).last_hidden_state
-        return Scored(self.heads(encoder_states)[0])
+        logits, projections = self.heads(encoder_states)
+        return Scored(logits, projections if output_projections else None)
 
 
 def read_lean(

@@ -21,7 +21,13 @@ SAMPLE_BYTES, SAMPLE_STRIDE = 4096, 256 * 1024
 
 
 def load_model(
-    model: str | None, *, revision: str | None, heads: list[str], device: str, dtype: str
+    model: str | None,
+    *,
+    revision: str | None,
+    heads: list[str],
+    device: str,
+    dtype: str,
+    lean: bool = True,
 ) -> tuple[Any, Any, dict[str, Any]]:
     """Loads a model and its feature extractor and describes them.
 
@@ -35,6 +41,7 @@ def load_model(
             encoder in float32, ranks clips as float32 does (`benchmarks/README.md`, drift); or
             `"auto"`: float16 on CUDA unless stored as bfloat16, elsewhere the stored type, float16
             widened.
+        lean: Whether it may be a model for scoring only, which is read in a moment.
 
     Returns:
         The model on its device in evaluation mode, the feature extractor, and the provenance.
@@ -59,7 +66,7 @@ def load_model(
     for spelling in heads:
         chosen.setdefault(canonical(spelling), spelling)
     names = list(chosen.values())
-    read = _lean(source, names, device, dtype) if is_folder else None
+    read = _lean(source, names, device, dtype) if is_folder and lean else None
     loaded, extractor, choice = read or _whole(source, revision, names, device, dtype, called)
     if is_nano:
         name, version = NANO_NAME, fingerprint(NANO)

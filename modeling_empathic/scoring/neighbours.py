@@ -28,7 +28,13 @@ from .names import path_text
 from .prepared import prepare_clip
 from .reading import Budget
 
+ROUNDING = 1e-5  # of a vector's length: so far the same sound in other batches may be apart
 METADATA_KEY = b"emonet_voice_index"
+
+
+_SCHEMA = pa.schema(
+    {"path": pa.string(), "clip_id": pa.string(), "embedding": pa.list_(pa.float32())}
+)
 
 
 class Embedded(NamedTuple):
@@ -97,6 +103,10 @@ def embed(
                 yield Embedded(path, row["clip_id"], None, row["error"])
             else:
                 mean = window_mean(vectors, lengths_s).astype(np.float32)
+                if not np.isfinite(mean).all():
+                    raise ScoringError(
+                        f"the model gives projections that are not finite in {model.dtype}"
+                    )
                 yield Embedded(path, row["clip_id"], mean)
 
 
@@ -116,9 +126,14 @@ def nearest(vectors: np.ndarray, query: np.ndarray, top: int) -> tuple[np.ndarra
         >>> nearest(vectors, np.array([1.0, 0.0], np.float32), top=2)[0].tolist()
         [0, 1]
     """
+    vectors, query = vectors.astype(float), query.astype(float)
     mean = vectors.mean(axis=0) if len(vectors) > 1 else np.zeros_like(query)
-    unit, wanted = _unit(vectors - mean), _unit(query - mean)
+    unit, wanted = _unit(vectors, mean), _unit(query[None], mean)[0]
     top = min(top, len(vectors))
+    if not wanted.any():  # it is what they have in common, and so are its copies
+        same = 1.0 - unit.any(axis=1)
+        order = np.argsort(-same, kind="stable")[:top]
+        return order, same[order]
     try:
         import faiss
     except ImportError:
@@ -131,21 +146,19 @@ def nearest(vectors: np.ndarray, query: np.ndarray, top: int) -> tuple[np.ndarra
     return numbers[0], found[0]
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    scaled: np.ndarray = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
-    return scaled
+def _unit(vectors: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Directions from the mean, `(clips, dimensions)`; 0 where only rounding is between them."""
+    length = np.linalg.norm(vectors - mean, axis=1, keepdims=True)
+    no_way = length <= ROUNDING * np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled = np.where(no_way, 0, (vectors - mean) / np.where(no_way, 1, length))
+    return scaled.astype(np.float32)
 
 
 def write_index(path: Path, clips: Iterable[Embedded], provenance: dict[str, Any]) -> None:
     """Keeps embeddings for later runs, as Parquet: `path`, `clip_id`, `embedding`."""
     kept = [clip for clip in clips if clip.vector is not None]
-    columns = {
-        "path": pa.array([clip.path for clip in kept], pa.string()),
-        "clip_id": pa.array([clip.clip_id for clip in kept], pa.string()),
-        "embedding": pa.array([clip.vector for clip in kept], pa.list_(pa.float32())),
-    }
-    table = pa.table(columns).replace_schema_metadata({METADATA_KEY: json.dumps(provenance)})
+    columns = [[clip[i] for clip in kept] for i in range(len(_SCHEMA))]
+    table = pa.table(columns, _SCHEMA.with_metadata({METADATA_KEY: json.dumps(provenance)}))
     with replacing(path) as temporary:
         parquet.write_table(table, temporary)
 
@@ -161,8 +174,13 @@ def read_index(path: Path, provenance: dict[str, Any]) -> dict[str, Embedded]:
     try:
         table = read_table(path)
         stored = json.loads((table.schema.metadata or {})[METADATA_KEY])
-        columns = [table[name].to_pylist() for name in ("path", "clip_id", "embedding")]
-    except (pa.ArrowException, KeyError, ValueError, OSError) as error:
+        table = table.select(_SCHEMA.names).cast(_SCHEMA)
+        columns = [table[name].to_pylist() for name in _SCHEMA.names]
+        if not isinstance(stored, dict) or len({len(vector) for vector in columns[2]}) > 1:
+            raise ValueError("its rows are of different models")
+        if any(not np.isfinite(np.array(vector, float)).all() for vector in columns[2]):
+            raise ValueError("an embedding is not finite")
+    except (pa.ArrowException, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
         raise ScoringError(f"index {path} is no index of clips: {error}") from None
     other = [key for key in provenance if stored.get(key) != provenance[key]]
     if other:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from modeling_empathic import NANO, EmpathicInsightModel, load_audio
 from modeling_empathic.frontend_empathic import front_end
-from modeling_empathic.scoring.forward import score_windows
+from modeling_empathic.scoring.forward import project_windows, score_windows
 from modeling_empathic.scoring.lean import LeanModel, read_config, read_lean
 from modeling_empathic.scoring.loading import load_model
 from modeling_empathic.scoring.log_mel import LogMel, mel_filters
@@ -67,6 +67,7 @@ def test_scores_are_those_of_the_model_to_the_bit(model, dtype, model_folder, fe
     whole = EmpathicInsightModel.from_pretrained(folder, dtype=dtype).eval()
     expected, given = score_windows(whole, features), score_windows(found[0], features)
     assert np.array_equal(given, expected) and given.std() > 0
+    assert np.array_equal(project_windows(found[0], features), project_windows(whole, features))
     kinds = [{name: p.dtype for name, p in one.state_dict().items()} for one in (found[0], whole)]
     assert kinds[0] == kinds[1]
 

@@ -4,10 +4,13 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from modeling_empathic.scoring import neighbours as library
 from modeling_empathic.scoring.neighbours import nearest
+from modeling_empathic.taxonomy import UserError
 from tests.support.command import run_command
 from tests.support.places import REPOSITORY
 
@@ -61,3 +64,31 @@ def test_what_is_no_index_is_not_written_over(folder, tmp_path):
     assert code == 2 and "is no index of clips" in error
     assert (tmp_path / "x.parquet").read_text() == "mine"
     assert search(folder, "--index", tmp_path / "x.csv")[0] == 2
+
+
+@pytest.mark.parametrize("n_others", [0, 3])
+def test_a_copy_is_as_alike_as_can_be_whatever_else_there_is(n_others):
+    drawn = np.random.default_rng(0).standard_normal((1 + n_others, 64)).astype(np.float32)
+    copies = np.repeat(drawn[:1], 3, axis=0)
+    numbers, cosines = nearest(np.concatenate([copies, drawn[1:]]), drawn[0], 3)
+    assert numbers.tolist() == [0, 1, 2]
+    assert cosines == pytest.approx([1, 1, 1], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("about", "vectors"),
+    [
+        ("[]", [[1.0]]),
+        ("{}", [[1.0], [1.0, 2.0]]),
+        ("{}", [[1.0], None]),
+        ("{}", [[float("nan")]]),
+        ("{}", ["a"]),
+    ],
+)
+def test_an_index_that_is_damaged_is_one_line(about, vectors, tmp_path):
+    names = [str(i) for i in range(len(vectors))]
+    table = pa.table({"path": names, "clip_id": names, "embedding": vectors})
+    table = table.replace_schema_metadata({library.METADATA_KEY: about})
+    parquet.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(UserError, match="is no index of clips"):
+        library.read_index(tmp_path / "x.parquet", {})

@@ -113,3 +113,9 @@ def test_norms_are_laions_with_their_rule():
         norm("mine")
     with pytest.raises(NormError, match="no reference clips"):
         norm("reference")
+
+
+def test_an_option_that_would_change_nothing_is_refused(tmp_path):
+    for option in (("--window", "2"), ("--vad",), ("--channels", "separate")):
+        code, _, error = run_command("score", tmp_path, "--probe", *option)
+        assert code == 2 and "--probe hears whole clips" in error
