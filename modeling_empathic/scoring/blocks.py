@@ -143,7 +143,12 @@ def plan_blocks(
 
 
 def clips_of(block: Block) -> Iterator[tuple[AnyPath, str]]:
-    """The clips of a block, and their names, read as they are asked for."""
+    """The clips of a block, and their names, read as they are asked for.
+
+    Raises:
+        ScoringError: A disk or a network failed in the middle of a Parquet file or a tar; what
+            comes after that is not lost, the same run goes on with it.
+    """
     suffix = PurePosixPath(block.paths[0]).suffix.lower()
     if suffix not in (PARQUET, TAR):
         for path, name in zip(block.paths, block.names, strict=True):
@@ -156,6 +161,10 @@ def clips_of(block: Block) -> Iterator[tuple[AnyPath, str]]:
             yield Held(name, content if callable(content) else partial(bytes, content)), name
             number += 1
     except (*_NOT_READ, tarfile.TarError) as error:
+        passing = isinstance(error, OSError) and (error.errno or isinstance(error, TimeoutError))
+        if passing and not isinstance(error, FileNotFoundError | PermissionError):
+            again = "the same run goes on from there"
+            raise ScoringError(f"{block.paths[0]}: {_said(error)}; {again}") from error
         # What came before is whole; what follows is not known, not even how much it is.
         name = f"{block.names[0]}#{block.first_row + number} and on"
         yield Held(name, partial(_refuse, f"the file is damaged here: {_said(error)}")), name

@@ -1,5 +1,6 @@
 """Many inputs as blocks of clips: files, Parquet, WebDataset, addresses; scored without Ray."""
 
+import errno
 import io
 import os
 import tarfile
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from modeling_empathic.scoring import blocks
 from modeling_empathic.scoring.blocks import (
     SUFFIXES,
     Block,
@@ -63,6 +65,16 @@ def test_what_is_damaged_becomes_a_row_and_the_clips_before_it_stay(clips):
 
 
 NOTHING = ("none.parquet", "none.tar")
+
+
+def test_a_network_that_fails_in_a_tar_stops_the_run_and_loses_no_clip(clips, monkeypatch):
+    def broken(path):
+        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+
+    write_tar(Path("far.tar"), clips)
+    monkeypatch.setattr(blocks, "_open", broken)
+    with pytest.raises(ScoringError, match=r"far\.tar: .*reset by peer; the same run goes on"):
+        rows_of(["far.tar"])
 
 
 def test_members_of_a_tar_that_are_no_clips_are_passed_over_and_links_are_not_followed(clips):
