@@ -117,7 +117,7 @@ def seeds(target: str) -> Iterator[bytes]:
 
 def fuzz_here(target: str, folder: Path, seconds: int) -> None:
     """Fuzzes in this process, which ends with it."""
-    import atheris  # type: ignore[import-not-found,unused-ignore]
+    import atheris
 
     include = ["modeling_empathic", "dataset_scripts", "evaluate_metrics"]
     with atheris.instrument_imports(include=include):

@@ -131,7 +131,7 @@ def nearest(vectors: np.ndarray, query: np.ndarray, top: int) -> tuple[np.ndarra
     unit, wanted = _unit(vectors, mean), _unit(query[None], mean)[0]
     top = min(top, len(vectors))
     if not wanted.any():  # it is what they have in common, and so are its copies
-        same = 1.0 - unit.any(axis=1)
+        same = np.where(unit.any(axis=1), 0.0, 1.0)
         order = np.argsort(-same, kind="stable")[:top]
         return order, same[order]
     try:

@@ -109,7 +109,7 @@ UNUSUAL = {
     "nothing for a switch": lambda f: changed(f, cut_to_speech=None),
     "a switch for a number": lambda f: changed(f, read_layers=True),
     "a number that is not whole": lambda f: encoder_changed(f, encoder_attention_heads=2.0),
-    "a problem that there is not": lambda f: changed(f, problem_type="regresion"),
+    "a problem that there is not": lambda f: changed(f, problem_type="regressionn"),
     "a type that there is not": lambda f: changed(f, dtype="float99"),
     "nested JSON": lambda f: (f / "config.json").write_text("[" * 100_000),
     "another front end": lambda f: (f / "preprocessor_config.json").write_text('{"n_fft": 512}'),
