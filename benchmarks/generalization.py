@@ -74,7 +74,8 @@ def generalization_table(results: dict[str, Any]) -> str:
 
     if results["result"]["kind"] == "generalization-across":
         shown = tables.as_markdown(across_sections(results["result"]), "####").strip()
-        return f"{describe(results['machine'])}\n\n{shown}"
+        picture = "![UAR of each system on EmoDB and nEMO, with intervals](results/corpora.png)"
+        return f"{describe(results['machine'])}\n\n{picture}\n\n{shown}"
     return f"{describe(results['machine'])}\n\n{as_markdown(results['result'], '####').strip()}"
 
 

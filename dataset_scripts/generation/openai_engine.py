@@ -86,6 +86,8 @@ class OpenAISpeech:
                 seed=row["seed"],
             )
             return self._read(answer, row)
+        except (EngineError, UnusableError):  # says already what it is
+            raise
         except openai.APIStatusError as error:
             raise self._kind(error) from None
         except openai.APIConnectionError as error:  # a timeout is one of these

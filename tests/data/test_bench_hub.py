@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from dataset_scripts.building.build import build
-from modeling_empathic.taxonomy import BENCH_NAMES
+from modeling_empathic.taxonomy import EMOTION_NAMES
 from tests.support.places import REPOSITORY
 from tests.support.raw_release_maker import make_raw_release
 
@@ -54,7 +54,7 @@ def test_without_a_configuration_it_is_the_40_emotions(bench):
 dataset = load_dataset(repo, split="test")
 result = [dataset.num_rows, len(set(dataset["emotion"])), dataset.features["emotion"].names]
 """
-    assert bench(code) == [600, 40, list(BENCH_NAMES)]
+    assert bench(code) == [600, 40, list(EMOTION_NAMES)]
 
 
 def test_each_category_has_as_many_clips_and_unanimous_ones_are(bench):

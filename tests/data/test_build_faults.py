@@ -114,7 +114,7 @@ def test_a_manifest_cannot_lead_out_of_its_folder(small, tmp_path):
 
 
 def test_an_unknown_corpus_and_an_impossible_size_are_refused(small, tmp_path):
-    with pytest.raises(BuildError, match="unknown corpus 'big'; choose from bench, emodb, ravdess"):
+    with pytest.raises(BuildError, match="unknown corpus 'big'; choose from bench, emodb, nemo"):
         build(small, tmp_path / "out", corpus="big")
     with pytest.raises(BuildError, match="max_shard_mb=0 is not a size"):
         build(small, tmp_path / "out", max_shard_mb=0)

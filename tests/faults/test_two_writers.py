@@ -7,21 +7,24 @@ import time
 import pytest
 
 from modeling_empathic.report.files import locked, replacing
-from modeling_empathic.taxonomy import UserError
 from tests.support.killing import COMMANDS, in_fork, tree
 
 pytest.importorskip("fcntl")
 
 
 @pytest.mark.parametrize("name", ["build", "convert", "stage"])
-def test_a_command_at_an_output_that_another_run_writes_says_so_and_touches_nothing(name, tmp_path):
+def test_a_command_at_an_output_that_another_run_writes_says_so_and_touches_nothing(
+    name, tmp_path, capsys
+):
     (tmp_path / "inputs").mkdir()
     command = COMMANDS[name](tmp_path / "inputs")
     folder = tmp_path / "work"
     folder.mkdir()
     output = folder / {"build": "bench", "convert": "model", "stage": "staged"}[name]
-    with locked(output), pytest.raises(UserError, match=f"another run is writing {output.name}"):
+    with locked(output), pytest.raises(SystemExit) as ended:
         command.run(folder)
+    assert ended.value.code == 2
+    assert f"another run is writing {output.name}" in capsys.readouterr().err
     assert list(folder.iterdir()) == []
 
 
@@ -55,8 +58,8 @@ def test_what_a_killed_writer_left_is_taken_over(tmp_path):
 
     write("old")
     for step in range(3):  # fsync, replace, and unlink of the lock
-        ended, _ = in_fork(lambda: write("new and longer"), step)
-        assert ended == "killed" and file.read_text() in ("old", "new and longer")
+        ended = in_fork(lambda: write("new and longer"), step)
+        assert ended.how == "killed" and file.read_text() in ("old", "new and longer")
     write("new")
     assert tree(tmp_path).keys() == {"a.txt"} and file.read_text() == "new"
 
@@ -75,8 +78,8 @@ def test_the_lock_is_nobodys_once_its_run_was_killed(tmp_path):
         with locked(tmp_path / "x"):
             os.fsync(0)
 
-    ended, _ = in_fork(hold, 0)
-    assert ended == "killed" and (tmp_path / ".x.lock").exists()
+    ended = in_fork(hold, 0)
+    assert ended.how == "killed" and (tmp_path / ".x.lock").exists()
     with locked(tmp_path / "x"):
         pass
     assert list(tmp_path.iterdir()) == []

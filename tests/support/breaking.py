@@ -37,9 +37,10 @@ def break_everything(
     steps = well.placed or well.steps
     most = steps if most is None else most
     largest = max((path.stat().st_size for path in place.rglob("*") if path.is_file()), default=1)
-    sizes = {*SIZES, largest - 1} if most >= steps else set(sorted((*SIZES, largest - 1))[-most:])
+    sizes = sorted({*SIZES, largest - 1})
+    sizes = sizes if most >= steps else sizes[len(sizes) - min(most, len(sizes)) :]
     faults: dict[str, list[tuple[Any, int | None, Callable[[], Any]]]] = {
-        "full disk": [(size, None, lambda size=size: fill(size)) for size in sorted(sizes)],
+        "full disk": [(size, None, lambda size=size: fill(size)) for size in sizes],
         "read-only folder": [("start", None, lambda: forbid(place))] * bool(most),
         "permission lost": [(at, at, lambda: forbid(place)) for at in spread(steps, most)],
         "folder deleted": [
