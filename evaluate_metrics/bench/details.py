@@ -4,14 +4,14 @@ Figures of agreement (CCC, ordinal, soft labels), what an error is made of, figu
 voice, number of raters and agreement, and whether a system errs where raters disagree.
 """
 
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from dataset_scripts.annotations import agreement_type
 from dataset_scripts.stats.bench import read_ratings
+from evaluate_metrics.bench.details_schema import Details, Disagreement, Further, OfGroup
 from evaluate_metrics.bench.further import (
     ccc,
     concordance,
@@ -19,68 +19,11 @@ from evaluate_metrics.bench.further import (
     quadratic_kappa,
     rating_distance,
 )
-from evaluate_metrics.bench.typed_json import Between, Correlation, Count, Error, Share
 from evaluate_metrics.emonet_voice import rows_by_emotion
 from evaluate_metrics.emonet_voice.scores import mae, pearson, rmse, spearman
 
 MAX_VALUES = 100
 """A column with more values than this is not broken down: names of files are no groups."""
-_Signed = Annotated[float, Between(-10, 10)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Further:
-    """Of some rows; NaN where undefined. The last three need single ratings.
-
-    `rmse`² = `bias`² + `scale_error`² + `correlation_error`², see `further.error_parts`.
-    """
-
-    n: Count
-    ccc: Correlation
-    rmse: Error
-    bias: _Signed
-    scale_error: _Signed
-    correlation_error: Error
-    concordance: Share
-    kappa: Correlation
-    rating_distance: Error
-
-
-@dataclass(frozen=True, kw_only=True)
-class OfGroup:
-    """Of the rows that share a value."""
-
-    n: Count
-    mae: Error
-    rmse: Error
-    pearson: Correlation
-    spearman: Correlation
-    ccc: Correlation
-
-
-@dataclass(frozen=True, kw_only=True)
-class Disagreement:
-    """Error against the raters' disagreement, on `n` rows with two ratings or more.
-
-    `spearman` of the absolute error and the ratings' standard deviation; `mae` where all raters
-    gave one score, and elsewhere.
-    """
-
-    n: Count
-    spearman: Correlation
-    mae_agreed: Error
-    mae_disagreed: Error
-    n_agreed: Count
-
-
-@dataclass(frozen=True, kw_only=True)
-class Details:
-    """All of it; `by` is column -> value -> figures, of columns that the Bench knows."""
-
-    pooled: Further
-    per_emotion: dict[str, Further]
-    by: dict[str, dict[str, OfGroup]]
-    disagreement: Disagreement | None = None
 
 
 def details(scores: np.ndarray, bench: pa.Table) -> Details:

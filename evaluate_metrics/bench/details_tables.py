@@ -2,7 +2,7 @@
 
 import math
 
-from evaluate_metrics.bench.details import Details, Disagreement, Further
+from evaluate_metrics.bench.details_schema import Details, Disagreement, Further
 from modeling_empathic.report.tables import Section, number, plain
 from modeling_empathic.taxonomy import short_name
 

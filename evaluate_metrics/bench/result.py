@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from evaluate_metrics.bench.details import Details
+from evaluate_metrics.bench.details_schema import Details
 from evaluate_metrics.bench.figures import (
     Baseline,
     ByName,

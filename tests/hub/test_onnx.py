@@ -103,7 +103,10 @@ def test_a_cut_model_of_other_layers_and_statistics_is_exported_too(tmp_path):
     [
         (["--to", "tflite"], "--to tflite: choose safetensors or onnx"),
         (["--to", "onnx", "--dtype", "mixed"], "--dtype mixed: of ONNX choose float32 or float16"),
-        (["--to", "onnx", "--encoder", "x"], "--encoder and --allow-unknown are for pickles"),
+        (
+            ["--to", "onnx", "--encoder", "x"],
+            "--encoder, --allow-unknown and --quantize are for safetensors",
+        ),
         (["--to", "onnx", "--heads", "Anger,Joyness"], "Joyness"),
     ],
 )

@@ -69,8 +69,8 @@ def python_scores(clip: Any) -> dict[str, float]:
     """What this package says of one window, as `score` does; by head."""
     from modeling_empathic import NANO, EmpathicInsightModel, load_audio
     from modeling_empathic.frontend_empathic import front_end
-    from modeling_empathic.scoring.clips import SILENCE
     from modeling_empathic.scoring.forward import score_windows
+    from modeling_empathic.scoring.prepared import SILENCE
 
     global _nano
     if _nano is None:

@@ -1,0 +1,1 @@
+../../../../evaluate_metrics/bench/details_schema.py
