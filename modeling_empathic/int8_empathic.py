@@ -62,7 +62,7 @@ def quantized(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
     Example:
         >>> quantized(torch.tensor([[1.0, -0.5, 0.0]]))
-        (tensor([[ 127,  -63,    0]], dtype=torch.int8), tensor([0.0079]))
+        (tensor([[126, -63,   0]], dtype=torch.int8), tensor([0.0079]))
     """
     largest = weight.float().abs().amax(1)
     if not largest.isfinite().all():

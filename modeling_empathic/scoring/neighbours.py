@@ -122,7 +122,7 @@ def nearest(vectors: np.ndarray, query: np.ndarray, top: int) -> tuple[np.ndarra
         Numbers of the clips, most alike first, and the cosine of each, -1 to 1.
 
     Example:
-        >>> vectors = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]], np.float32)
+        >>> vectors = np.array([[1.0, 0.0], [0.9, 0.3], [0.0, 1.0]], np.float32)
         >>> nearest(vectors, np.array([1.0, 0.0], np.float32), top=2)[0].tolist()
         [0, 1]
     """

@@ -217,12 +217,12 @@ def test_a_push_that_was_cut_is_finished_by_the_same_command(tmp_path):
         hub._server.requests = Cut(1)  # the weights are there, their commit is not
         publish = Publisher(hub, tmp_path / "home")
         code, _, err = publish(*command)
-        assert code == 2 and f"laion/{NANO}: the Hub went away" in err
+        assert code == 2 and f"laion/{NANO}: the Hub cannot be reached" in err
         assert "run the same command to go on" in err and err.count("\n") == 1
     with LocalHub(tmp_path / "hub", port) as hub:
         hub._server.requests = requests = Cut(2)
         code, _, err = publish(*command)
-        assert code == 2 and f"laion/{METRIC}: the Hub went away" in err
+        assert code == 2 and f"laion/{METRIC}: the Hub cannot be reached" in err
         assert [name for name in requests if name.startswith("PUT")] == []  # not sent again
     with LocalHub(tmp_path / "hub", port) as hub:
         publish.client.hub = hub

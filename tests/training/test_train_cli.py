@@ -62,7 +62,7 @@ def test_auto_model_loads_it_where_the_package_cannot_be_imported(made, local_hu
         (["--loss", "rmse"], "loss 'rmse': choose mae, mse or huber"),
         (["--new-head", "Sarcasm=4"], "NAME or NAME=LOW:HIGH"),
         (["--kind", "half"], "choose full or pooled"),
-        (["--corpus", "iemocap"], "choose from emodb, ravdess"),
+        (["--corpus", "iemocap"], "choose from emodb, nemo, ravdess"),
         (["--model", "no/such/folder"], "no such folder"),
         (["--layers", "1"], "layers are cut from a Whisper encoder"),
         (["--split", "by hand"], "choose auto, speaker, random"),
