@@ -267,7 +267,7 @@ def test_names_that_look_alike_stay_two_systems_and_are_marked(copied):
 
 def without_ranks(board):
     rows = {
-        label: {name: value for name, value in row.items() if not name.startswith("rank_")}
+        label: {name: value for name, value in row.items() if not name.endswith(("_low", "_high"))}
         for label, row in board.rows.items()
     }
     return board._replace(rows=rows)
