@@ -146,10 +146,12 @@ def _run(
     hidden: Sequence[str] = OURS,
 ) -> Iterator[Row]:
     """Runs calls one after the other in one process; a call that kills it has failed."""
+    # transformers copies a repository's code file by file, which two processes must not do at once.
+    apart = {"HF_MODULES_CACHE": str(log.absolute().with_name("modules"))}  # from the Spaces
     with log.with_suffix(".log").open("w") as errors:
         process = subprocess.Popen(
             _command(hidden=hidden),
-            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+            env=environment | apart, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
             text=True, cwd=cwd,
         )  # fmt: skip
         assert process.stdin and process.stdout
