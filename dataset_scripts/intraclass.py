@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dataset_scripts.agreement import Estimate, RatedItems
+from dataset_scripts.agreement import Estimate, RatedItems, with_percentiles
 
 
 class Intraclass(NamedTuple):
@@ -67,7 +67,7 @@ def intraclass(scores: np.ndarray, *, n_resamples: int = 1000, seed: int = 42) -
         *(
             Estimate(np.nan, len(n), reason=reasons[0] if np.isnan(value).all() else reason)
             if np.isnan(one)
-            else _estimate(float(one), len(n), drawn_again)
+            else with_percentiles(float(one), len(n), drawn_again)
             for one, drawn_again, reason in zip(value, resampled, reasons, strict=True)
         )
     )
@@ -106,11 +106,3 @@ def _of_sums(lines: np.ndarray, times: np.ndarray, least: float) -> np.ndarray:
         single = (between - inside) / (between + (raters - 1) * inside)
         mean = np.where(between > least, (between - inside) / between, np.nan)
         return np.where(vary, [single, mean], np.nan)
-
-
-def _estimate(value: float, n: int, resampled: np.ndarray) -> Estimate:
-    defined = resampled[~np.isnan(resampled)]
-    if not defined.size:
-        return Estimate(value, n, n_undefined=len(resampled))
-    low, high = np.percentile(defined, [2.5, 97.5])
-    return Estimate(value, n, float(low), float(high), len(resampled) - defined.size)

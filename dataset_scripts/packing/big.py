@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from datasets import ClassLabel, Features, List, Value
 
+from dataset_scripts.corpora.bench import EmoNetVoiceBench
 from dataset_scripts.corpora.clips import clip_columns
 from dataset_scripts.corpora.corpus import Corpus
 from dataset_scripts.generation.factors import CHALLENGE, LANGUAGES
@@ -69,16 +70,7 @@ class Big(Corpus):
             "Speech clips with scores from 0 to 4 for each of 40 emotions and a caption that says "
             "them in words, in the layout of EmoNet-Voice Big (arXiv 2506.09827, section 3.2)."
         ),
-        "citation": """@misc{schuhmann2025emonetvoice,
-  title = {EmoNet-Voice: A Large-Scale Synthetic Benchmark for Fine-Grained Speech Emotion},
-  author = {Schuhmann, Christoph and Kaczmarczyk, Robert and Rabby, Gollam and
-            Friedrich, Felix and Kraus, Maurice and Nadi, Kourosh and Nguyen, Huu and
-            Kersting, Kristian and Auer, S{\\"o}ren},
-  year = {2025},
-  eprint = {2506.09827},
-  archivePrefix = {arXiv},
-}
-""",
+        "citation": EmoNetVoiceBench.FACTS["citation"],
         "homepage": "https://arxiv.org/abs/2506.09827",
         "license": "that of the voices and recordings it was made of, which its maker has to state",
     }

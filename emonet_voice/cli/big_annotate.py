@@ -46,15 +46,8 @@ def annotate(
             metavar="N", min=1, help="Threads that decode, or requests at a time.", show_default="4"
         ),
     ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            metavar="N", min=0.01, help="Requests in a minute at most.", show_default="no limit"
-        ),
-    ] = None,
-    attempts: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Of a request that finds no answer.")
-    ] = 6,
+    rate: options.Rate = None,
+    attempts: options.Attempts = 6,
     gemini_model: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Another of Gemini's models.", show_default="2.0 Flash"),

@@ -13,7 +13,7 @@ from rich.console import Console
 from evaluate_metrics.adapters.systems import IMPORTS, SYSTEMS, make_adapter
 
 from . import options
-from .options import FLAG, UsageError
+from .options import FLAG, Attempts, Rate, UsageError
 from .ready import ready
 from .terminal import Terminal, echo
 
@@ -64,15 +64,8 @@ def collect(
         int | None, typer.Option(metavar="N", min=1, help="Only the first N clips.")
     ] = None,
     workers: Annotated[int, typer.Option(metavar="N", min=1, help="Requests at a time.")] = 4,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            metavar="N", min=0.01, help="Requests in a minute at most.", show_default="no limit"
-        ),
-    ] = None,
-    attempts: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Of a request that finds no answer.")
-    ] = 6,
+    rate: Rate = None,
+    attempts: Attempts = 6,
     base_url: Annotated[
         str | None,
         typer.Option(metavar="URL", help="Another server with the same API, such as vLLM."),

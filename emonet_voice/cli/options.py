@@ -72,6 +72,15 @@ Only = Annotated[
     list[str] | None,
     typer.Option(metavar="NAMES", help="Only these repositories: names, with commas."),
 ]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        metavar="N", min=0.01, help="Requests in a minute at most.", show_default="no limit"
+    ),
+]
+Attempts = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Of a request that finds no answer.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", metavar=FLAG, help="Do not ask.")]
 
 

@@ -5,7 +5,8 @@ import pytest
 import soundfile
 
 from modeling_empathic import load_audio
-from tests.support.browser_fixture import CONTRAST, chromium, microphone, new_page, screenshot
+from tests.support.browser_fixture import chromium, microphone, new_page, screenshot
+from tests.support.page_checks import too_pale
 from tests.support.places import REPOSITORY
 from tests.support.voice_in_browser import (
     RUNTIME,
@@ -105,8 +106,7 @@ def test_by_keyboard_on_a_phone_in_light_and_dark(visit):
     assert page.evaluate(WIDER) == 0
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        texts = page.evaluate(CONTRAST)
-        assert len(texts) > 80 and [text for text in texts if text[0] < 4.5] == []
+        assert too_pale(page, least=81) == []
         screenshot(page, f"browser_375_{scheme}")
 
 

@@ -35,38 +35,6 @@ sys.meta_path.insert(0, Hide())
 runpy.run_path("app.py", run_name="__main__")
 """
 
-# The contrast of what is written with what is behind it, by the formula of WCAG 2.
-CONTRAST = """() => {
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const rgba = (text) => {
-    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data].map((v, i) => i < 3 ? v : v / 255);
-  };
-  const over = (top, low) => top.slice(0, 3).map((v, i) => v * top[3] + low[i] * (1 - top[3]));
-  const ground = (node) => {
-    if (!node) return [255, 255, 255];
-    const colour = rgba(getComputedStyle(node).backgroundColor);
-    return colour[3] === 1 ? colour.slice(0, 3) : over(colour, ground(node.parentElement));
-  };
-  const light = (rgb) => rgb.map((v) => v / 255)
-    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const ratio = (one, two) => (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
-  const found = [];
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (texts.nextNode()) {
-    const node = texts.currentNode.parentElement;
-    const text = texts.currentNode.data.trim();
-    const seen = { opacityProperty: true, visibilityProperty: true };
-    if (!text || !node.checkVisibility(seen)) continue;
-    if (node.closest(":disabled, .hidden, script, style")) continue;
-    const low = ground(node);
-    const ink = over(rgba(getComputedStyle(node).color), low);
-    found.push([ratio(light(ink), light(low)), text]);
-  }
-  return found;
-}"""
-
 
 class Space:
     """A Space in a process that can be killed and started again, on the same port.
