@@ -19,6 +19,7 @@ from .audio import SAMPLE_RATE
 from .configuration_empathic import HeadError, canonical
 from .frontend_empathic import HOP, N_FFT, front_end
 from .mixing_empathic import LOUDEST, MIN_DURATION_S, check_rate
+from .speech_empathic import log_mel_of
 from .taxonomy import UserError
 
 
@@ -151,9 +152,7 @@ class Reward:
         spectrum = torch.stft(padded, N_FFT, HOP, window=window, return_complex=True)[:, :-1]
         # Not abs() ** 2, whose gradient at 0, of all the padding, is NaN.
         power = spectrum.real.square() + spectrum.imag.square()
-        log_mel = (self._mel.to(power).T @ power).clamp(min=1e-10).log10()
-        features: torch.Tensor = (torch.maximum(log_mel, log_mel.max() - 8) + 4) / 4
-        return features
+        return log_mel_of((self._mel.to(power).T @ power)[None])[0]
 
 
 def _check_sound(take: torch.Tensor, sampling_rate: int, number: int) -> None:

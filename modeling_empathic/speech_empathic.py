@@ -100,3 +100,13 @@ def states_of(encoder: Any, speech: torch.Tensor, read_layers: int, **kwargs: An
         hidden = hidden[0] if isinstance(hidden, tuple) else hidden
         states.append(hidden[0])
     return torch.cat(states[-read_layers:], dim=-1)
+
+
+def log_mel_of(power: torch.Tensor) -> torch.Tensor:
+    """Whisper's features of mel power: eight decades below the loudest, as its extractor has them.
+
+    Args:
+        power: `(batch, mel_bins, frames)`.
+    """
+    decades = torch.clamp(power, min=1e-10).log10()
+    return (torch.maximum(decades, decades.amax((1, 2), keepdim=True) - 8.0) + 4.0) / 4.0

@@ -18,6 +18,7 @@ from modeling_empathic.speech_empathic import (
     LOUD_FRAMES,
     SILENCE_DECADES,
     frame_energy,
+    log_mel_of,
 )
 
 
@@ -55,9 +56,7 @@ class SpeechGraph(nn.Module):
         reflected = nn.functional.pad(padded[:, None], (N_FFT // 2, N_FFT // 2), mode="reflect")
         waves = nn.functional.conv1d(reflected, self.basis, stride=HOP)[..., :-1]
         power = waves.square().unflatten(1, (2, -1)).sum(1)
-        log_mel = (self.mel @ power).clamp(min=1e-10).log10()
-        log_mel = torch.maximum(log_mel, log_mel.amax((1, 2), keepdim=True) - 8)
-        return (log_mel + 4) / 4
+        return log_mel_of(self.mel @ power)
 
     def cut(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """As `speech_features`: the speech moved to the start, zeros behind it, and its frames."""

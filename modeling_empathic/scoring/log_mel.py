@@ -11,6 +11,7 @@ import torch
 
 from modeling_empathic.frontend_empathic import HOP, N_FFT
 from modeling_empathic.mixing_empathic import SAMPLE_RATE
+from modeling_empathic.speech_empathic import log_mel_of
 
 
 class LogMel:
@@ -52,9 +53,8 @@ class LogMel:
                 torch.from_numpy(padded), N_FFT, HOP, window=self._window, return_complex=True
             )
             power = (stft[..., :-1].abs() ** 2).contiguous()
-            log = torch.clamp(self._filters @ power, min=1e-10).log10()
-            log = (torch.maximum(log, log.amax((1, 2), keepdim=True) - 8.0) + 4.0) / 4.0
-        return {"input_features": log.numpy()}
+            features = log_mel_of(self._filters @ power)
+        return {"input_features": features.numpy()}
 
 
 def mel_filters(mel_bins: int) -> npt.NDArray[np.float64]:
