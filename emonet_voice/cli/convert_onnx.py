@@ -11,7 +11,7 @@ def convert_onnx(
     source: str, output: Path, dtype: str, heads: list[str], revision: str | None
 ) -> None:
     """Writes a model as ONNX and says what came of it."""
-    from emonet_voice.hub.convert import refuse_taken
+    from emonet_voice.hub.new_folder import refuse_taken
     from emonet_voice.hub.onnx_export import DTYPES, MODEL, export
 
     if dtype not in DTYPES:

@@ -5,9 +5,7 @@ The public heads are `model_<STEM>_best.pth`: a state dict of `proj.{weight,bias
 """
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from transformers import WhisperConfig, WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from emonet_voice.hub.loose_heads import LooseHeads, lacking, list_heads
+from emonet_voice.hub.new_folder import new_folder, refuse_taken
 from emonet_voice.hub.pickles import ConversionError, read_head, shapes_of
 from emonet_voice.hub.quantize import quantized_head
 from modeling_empathic.configuration_empathic import (
@@ -145,35 +144,6 @@ def convert(
         if readme is not None:
             (partial / "README.md").write_text(readme(output.name, config), "utf-8")
     return config
-
-
-@contextmanager
-def new_folder(output: Path) -> Iterator[Path]:
-    """A folder to fill that appears as `output` when it is whole, or not at all.
-
-    Raises:
-        ConversionError: There is something already.
-        UserError: Another run is writing it.
-    """
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f".{output.name}.converting")
-    with locked(output):
-        refuse_taken(output)  # another run may have made it meanwhile
-        shutil.rmtree(partial, ignore_errors=True)  # left by a conversion that was killed
-        partial.mkdir()
-        try:
-            yield partial
-            if output.exists():
-                output.rmdir()
-            partial.rename(output)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-
-
-def refuse_taken(output: Path) -> None:
-    """Raises ConversionError where a folder cannot be made, before any work is done."""
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise ConversionError(f"{output} exists already; name a folder that does not")
 
 
 def find_heads(

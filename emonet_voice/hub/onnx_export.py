@@ -24,8 +24,9 @@ from modeling_empathic.report.files import write_json
 from modeling_empathic.scoring.loading import load_model
 from modeling_empathic.scoring.short_names import NANO, locate
 
-from .convert import ConversionError, new_folder, refuse_taken
+from .new_folder import new_folder, refuse_taken
 from .onnx_speech import SpeechGraph
+from .pickles import ConversionError
 
 OPSET = 20
 """Of the graphs: GELU is one operator from here on, and onnxruntime runs it since 1.17."""

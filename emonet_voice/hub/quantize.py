@@ -8,20 +8,16 @@ from pathlib import Path
 
 import torch
 
+from emonet_voice.hub.new_folder import new_folder
+from emonet_voice.hub.pickles import ConversionError
 from modeling_empathic.checkpoint_empathic import unstacked
 from modeling_empathic.configuration_empathic import EmpathicInsightConfig
 from modeling_empathic.int8_empathic import quantized
 from modeling_empathic.modeling_empathic import EmpathicInsightModel
-from modeling_empathic.report.files import locked
 from modeling_empathic.saving_empathic import write_checkpoint, write_code, write_config
-from modeling_empathic.taxonomy import UserError
 
 KEPT = ("preprocessor_config.json", "conversion.json", "reference_scores.json", "trained.json")
 """Files of a model's folder that say nothing of how weights are stored."""
-
-
-class QuantizationError(UserError):
-    """A model that cannot be quantised; the message says why."""
 
 
 def quantize(
@@ -48,7 +44,7 @@ def quantize(
         The configuration written.
 
     Raises:
-        QuantizationError: No full heads, int8 already, or an output that is in the way.
+        ConversionError: No full heads, int8 already, or an output that is in the way.
         HeadError: A head that is not there, or not finite.
         OSError: A file that cannot be read.
     """
@@ -56,9 +52,9 @@ def quantize(
     model = EmpathicInsightModel.from_pretrained(source, heads=heads)
     stored: EmpathicInsightConfig = model.config
     if not stored.heads_of_kind("full"):
-        raise QuantizationError(f"{source} has no full heads, and pooled ones are small already")
+        raise ConversionError(f"{source} has no full heads, and pooled ones are small already")
     if stored.head_quantization != "none":
-        raise QuantizationError(f"{source} is {stored.head_quantization} already")
+        raise ConversionError(f"{source} is {stored.head_quantization} already")
     config = copy.deepcopy(stored)
     config.head_quantization = "int8"
     kinds = {spec["name"]: spec["kind"] for spec in config.heads}
@@ -71,28 +67,15 @@ def quantize(
             if progress is not None:
                 progress(name, number, len(kinds))
 
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f".{output.name}.converting")
-    with locked(output):
-        if output.exists() and (not output.is_dir() or any(output.iterdir())):
-            raise QuantizationError(f"{output} exists already; name a folder that does not")
-        shutil.rmtree(partial, ignore_errors=True)  # left by a run that was killed
-        partial.mkdir()
-        try:
-            write_code(partial)
-            encoder = model.encoder.state_dict()
-            write_checkpoint(partial, config, encoder, written())
-            for name in KEPT:
-                if (source / name).is_file():
-                    shutil.copyfile(source / name, partial / name)
-            write_config(partial, config, of_heads, model.encoder.dtype)
-            if readme is not None:
-                (partial / "README.md").write_text(readme(output.name, config), "utf-8")
-            if output.exists():
-                output.rmdir()
-            partial.rename(output)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    with new_folder(output) as partial:
+        write_code(partial)
+        write_checkpoint(partial, config, model.encoder.state_dict(), written())
+        for name in KEPT:
+            if (source / name).is_file():
+                shutil.copyfile(source / name, partial / name)
+        write_config(partial, config, of_heads, model.encoder.dtype)
+        if readme is not None:
+            (partial / "README.md").write_text(readme(output.name, config), "utf-8")
     return config
 
 
