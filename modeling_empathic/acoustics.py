@@ -28,10 +28,16 @@ Gray & Markel (1974), "A spectral-flatness measure", IEEE Trans. ASSP 22, 207-21
 Mermelstein (1980), "Comparison of parametric representations", IEEE Trans. ASSP 28, 357-366.
 """
 
+import os
+import tempfile
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
 from .audio import SAMPLE_RATE, load_audio
 from .taxonomy import UserError
@@ -194,13 +200,35 @@ def _above_range(heard: np.ndarray, n_frames: int) -> np.ndarray:
     return np.asarray(peak.any(axis=1))
 
 
+@cache
+def load_librosa() -> ModuleType:
+    """librosa, whose compiled functions one process at a time reads or writes.
+
+    Two that fill numba's cache at once leave machine code there for the wrong type of number, and
+    from then on every call of anybody with that installation ends in a segmentation fault.
+
+    Raises:
+        UserError: It is not installed.
+    """
+    with FileLock(compiling_lock()):
+        try:
+            import librosa
+        except ImportError as error:  # no part of the core: it brings 400 MB
+            raise UserError(NEEDS_LIBROSA) from error
+        noise = np.random.default_rng(0).normal(0, 0.1, 2 * _F0_FRAME).astype(np.float32)
+        librosa.pyin(noise, sr=SAMPLE_RATE, frame_length=_F0_FRAME, **_PYIN)
+    return librosa
+
+
+def compiling_lock() -> Path:
+    """The file that is locked while numba compiles, each user's own."""
+    user = getattr(os, "getuid", int)()
+    return Path(tempfile.gettempdir()) / f"emonet-voice-numba-{user}.lock"
+
+
 def _block(samples: np.ndarray, first: int, last: int, n: int) -> dict[str, np.ndarray]:
     """Frames `first` to `last` of the `n` of a clip."""
-    try:
-        import librosa
-    except ImportError as error:  # no part of the core: it brings 400 MB
-        raise UserError(NEEDS_LIBROSA) from error
-
+    librosa = load_librosa()
     # Only pitch needs context: every other frame is a function of its own samples.
     before, after = max(0, first - _CONTEXT), min(n, last + _CONTEXT)
     heard = _around(samples, before, after, _F0_FRAME)

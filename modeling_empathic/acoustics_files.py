@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import Any, NamedTuple
 
-from .acoustics import NEEDS_LIBROSA, acoustics
+from .acoustics import NEEDS_LIBROSA, acoustics, load_librosa
 from .audio import AudioError, load_audio
 from .taxonomy import UserError
 
@@ -120,7 +120,7 @@ def _start(workers: int) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, _prepare_worker)
     try:
-        pool.submit(_import_librosa).result()
+        pool.submit(_load_librosa).result()
     except BrokenProcessPool as err:
         raise RuntimeError(
             "the worker processes do not start (in a script, call this below "
@@ -139,8 +139,8 @@ def _prepare_worker() -> None:
     threadpool_limits(1)  # the processes share the cores; BLAS threads on top would only wait
 
 
-def _import_librosa() -> None:
-    import librosa  # noqa: F401
+def _load_librosa() -> None:
+    load_librosa()  # a module cannot be sent back
 
 
 def _submit(pool: ProcessPoolExecutor, clip: Clip) -> Future[Outcome]:

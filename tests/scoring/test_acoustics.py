@@ -1,5 +1,6 @@
 """Pitch, level, tempo and timbre of made sounds whose values are known."""
 
+import fcntl
 import hashlib
 import io
 import math
@@ -55,12 +56,33 @@ def test_the_pitch_of_a_voice_is_found_within_one_percent(f0_hz):
     assert features["voiced_share"] > 0.95
 
 
+def test_one_process_at_a_time_compiles(monkeypatch):
+    """Two that fill numba's cache at once leave machine code there that ends in SIGSEGV."""
+    import librosa
+
+    def locked():
+        with module.compiling_lock().open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
+
+    seen = []
+    module.load_librosa.cache_clear()
+    monkeypatch.setattr(librosa, "pyin", lambda *_args, **_options: seen.append(locked()))
+    assert module.load_librosa() is librosa
+    assert seen == [True]
+    assert not locked()
+
+
 def test_the_range_of_a_glide_is_nine_tenths_of_it():
     octave = 150 * 2 ** np.linspace(0, 1, 3 * RATE)
     assert acoustics(voice(octave, 3.0))["f0_range_st"] == pytest.approx(0.9 * 12, abs=0.5)
 
 
 def test_without_librosa_the_extra_that_brings_it_is_named(monkeypatch):
+    module.load_librosa.cache_clear()
     monkeypatch.setitem(sys.modules, "librosa", None)
     with pytest.raises(UserError, match=r'pip install "emonet-voice\[acoustics\]"'):
         acoustics(voice(200))

