@@ -22,6 +22,7 @@ from benchmarks.report import machine  # noqa: E402
 from modeling_empathic.report.files import replacing, write_json  # noqa: E402
 from tests.support.killing import COMMANDS  # noqa: E402
 
+RESULT = ROOT / "benchmarks/results/reliability.json"
 ABOUT = {
     "score": "six clips into a CSV and a Parquet score file",
     "build": "Bench out of a raw release",
@@ -44,8 +45,7 @@ def main() -> None:
     parser.add_argument("--faults", type=int, help="Of each kind and command, evenly spread.")
     parser.add_argument("--command", action="append", choices=COMMANDS, help="May be repeated.")
     given = parser.parse_args()
-    result = ROOT / "benchmarks/results/reliability.json"
-    before = json.loads(result.read_text())["kills"] if result.exists() else []
+    before = json.loads(RESULT.read_text())["kills"] if RESULT.exists() else []
     kept = {of["command"]: of for of in before if given.command}
     for command in given.command or COMMANDS:
         with tempfile.TemporaryDirectory() as folder:
@@ -57,9 +57,14 @@ def main() -> None:
         kept[command] = json.loads(done.stdout.splitlines()[-1])
         print(kept[command])
         found = [kept[name] for name in COMMANDS if name in kept]
-        write_json(result, {"machine": machine(), "kills": found})
+        write_json(RESULT, {"machine": machine(), "kills": found})
+    write_page()
+
+
+def write_page() -> None:
+    """Renews `reliability.md` out of all results that there are."""
     with replacing(ROOT / "benchmarks/reliability.md") as temporary:
-        temporary.write_text(page(found), "utf-8")
+        temporary.write_text(page(json.loads(RESULT.read_text())["kills"]), "utf-8")
 
 
 def page(found: list[dict[str, Any]]) -> str:
@@ -85,7 +90,8 @@ a final name, or the reason was not one line.
 | :-- | :-- | --: | --: | --: | --: |
 {chr(10).join(rows)}
 {wrong}
-{fuzzed()}"""
+{fuzzed()}
+{loaded()}"""
 
 
 def fuzzed() -> str:
@@ -110,6 +116,32 @@ an error of ours nor a sound result.
 | :-- | --: | --: | --: |
 {chr(10).join(rows)}
 {found}"""
+
+
+def loaded() -> str:
+    """What `benchmarks/space_load.py` found, as Markdown."""
+    file = ROOT / "benchmarks/results/space_load.json"
+    results = json.loads(file.read_text()) if file.exists() else {}
+    lines = ["## Spaces under load", "", "Written by `benchmarks/space_load.py`, on two cores.", ""]
+    if "demo" in results:
+        of = results["demo"]["measured"]
+        grown = of["memory_last_third_mb"] - of["memory_first_third_mb"]
+        lines.append(
+            f"- Demo, Nano: {of['users']} users for {of['seconds'] / 60:g} minutes. "
+            f"{of['answers']:,} answers, {of['errors']} errors; queue {of['queue_max']} at most; "
+            f"bars after {of['bars_median_s']:.1f} s (median), {of['bars_max_s']:.1f} s at most; "
+            f"memory {of['memory_max_mb']:,.0f} MB at most, last third against first "
+            f"{grown:+,.0f} MB."
+        )
+    if "annotation" in results:
+        of = results["annotation"]["measured"]
+        lines.append(
+            f"- Annotation: {of['raters']} raters, {of['clips']:,} clips, the server killed "
+            f"{of['kills']} times in {of['seconds']:.0f} s. {of['confirmed']:,} answers confirmed, "
+            f"{of['kept']:,} kept, **{of['lost']} lost**, {of['twice']} twice; "
+            f"{of['sent_again']} requests sent again."
+        )
+    return "\n".join(lines) + "\n" if results else ""
 
 
 if __name__ == "__main__":

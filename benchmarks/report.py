@@ -345,6 +345,7 @@ TABLES = {
     "audio_files": _elsewhere("audio_files", "table"),
     "bench_build": bench_build,
     "big": _elsewhere("big", "big_table"),
+    "big_circle": _elsewhere("big_circle", "big_circle_table"),
     "big_pack": _elsewhere("big_pack", "table"),
     "browser": _elsewhere("browser", "browser_table"),
     "cpu_limit": cpu_limit,

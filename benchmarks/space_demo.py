@@ -138,15 +138,17 @@ def picture(browser: Any, url: str, file: Path) -> None:
     page.context.close()
 
 
-def crowd(url: str, pid: int, file: Path) -> dict[str, Any]:
-    """What `USERS` clients see in a minute, and the server's memory and queue meanwhile."""
+def crowd(
+    url: str, pid: int, file: Path, users: int = USERS, seconds: float = MINUTE_S
+) -> dict[str, Any]:
+    """What clients see in that time, and the server's memory and queue meanwhile."""
     from gradio_client import Client, handle_file
 
-    clients = [Client(url, verbose=False) for _ in range(USERS)]
+    clients = [Client(url, verbose=False) for _ in range(users)]
     waits: list[float] = []
     bars: list[float] = []
     errors: list[str] = []
-    deadline = time.perf_counter() + MINUTE_S
+    deadline = time.perf_counter() + seconds
 
     def use(client: Any) -> None:
         while time.perf_counter() < deadline:
@@ -171,7 +173,7 @@ def crowd(url: str, pid: int, file: Path) -> dict[str, Any]:
         time.sleep(1)
     third = max(1, len(memory_mb) // 3)
     return {
-        "users": USERS,
+        "users": users,
         "answers": len(waits),
         "errors": len(errors),
         "first_errors": errors[:3],

@@ -11,7 +11,7 @@ from typing import Any
 from dataset_scripts.synthesis.acted import NEUTRAL, Prosody, act
 from dataset_scripts.synthesis.espeak import EspeakError
 
-from .engines import ESPEAK, EngineError, NoAnswerError, Speech
+from .engines import ESPEAK, EngineError, NoAnswerError, RefusedError, Speech
 
 VARIANTS = {
     "alloy": "f1",
@@ -71,7 +71,7 @@ class Espeak:
         hidden = row["challenge"] == "hiding it"
         for column, known in (("voice", VARIANTS), ("challenge", MANNERS)):
             if row[column] not in known:
-                raise EngineError(f"{column}={row[column]!r}; valid: {', '.join(known)}")
+                raise RefusedError(f"{column}={row[column]!r}; valid: {', '.join(known)}")
         try:
             clip = act(
                 row["text"],

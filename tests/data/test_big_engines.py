@@ -231,5 +231,5 @@ class TestEspeak:
         assert level["hiding it"] < 0.9 * level[""]
 
     def test_a_voice_that_it_lacks_is_named(self):
-        with pytest.raises(EngineError, match="voice='bob'; valid: alloy, coral"):
+        with pytest.raises(RefusedError, match="voice='bob'; valid: alloy, coral"):
             make_engine("espeak-ng")({**self.row, "voice": "bob"})

@@ -67,6 +67,18 @@ def test_what_accelerate_saves_is_read_by_accelerate_and_by_us(tmp_path, feature
 
 
 @torch.no_grad()
+def test_accelerate_loads_what_we_save(tmp_path, features):
+    """Without a map of devices: with one it looks for parameters by their names on disk."""
+    accelerate = pytest.importorskip("accelerate")
+    model = tiny_model()
+    model.save_pretrained(tmp_path)
+    theirs = accelerate.load_checkpoint_and_dispatch(
+        EmpathicInsightModel(model.config), str(tmp_path)
+    )
+    torch.testing.assert_close(theirs.eval()(features).logits, model(features).logits)
+
+
+@torch.no_grad()
 def test_torch_export_gives_the_same_scores(features):
     model = tiny_model()
     program = torch.export.export(model, (features,))
