@@ -85,7 +85,12 @@ def evaluate(
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the bootstrap.")] = 42,
     seconds_a_clip: Annotated[
         float | None,
-        typer.Option(metavar="S", min=0, help="What the system took, for the leaderboard."),
+        typer.Option(
+            metavar="S",
+            min=0,
+            help="What the system took, for the leaderboard.",
+            show_default="what collect measured",
+        ),
     ] = None,
     usd_a_clip: Annotated[
         float | None,

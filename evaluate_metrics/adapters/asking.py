@@ -1,6 +1,7 @@
 """Asks one system about many clips at a time and keeps every answer."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple, Protocol
@@ -10,7 +11,7 @@ import numpy as np
 from modeling_empathic.audio import AudioError, load_audio
 
 from .attempts import Pace, retrying
-from .cache import Cache
+from .cache import Answer, Cache
 from .errors import AdapterError, RejectedError, TransientError
 from .prediction_file import now
 from .prompt import Prompt
@@ -142,20 +143,21 @@ class Asking:
         except AudioError as error:
             return Failure("decode_error", str(error))
         try:
-            reply = self._retrying(self._attempt, samples)
+            reply, seconds = self._retrying(self._attempt, samples)
         except (RejectedError, TransientError) as error:
             return Failure("transport_error", self._without_key(error))
         except AdapterError as error:
             raise AdapterError(self._without_key(error)) from None
         reply = Reply(*map(self._without_key, reply))
-        self._cache.put(clip_id, reply, now())
+        self._cache.put(clip_id, Answer(reply, now(), round(seconds, 3)))
         return None
 
-    def _attempt(self, samples: Any) -> Reply:
+    def _attempt(self, samples: Any) -> tuple[Reply, float]:
         self._pace.wait()
         if self._stop.is_set():
             raise TransientError("stopped")
-        return self._adapter.ask(samples, self._prompt)
+        started = time.perf_counter()
+        return self._adapter.ask(samples, self._prompt), time.perf_counter() - started
 
     def _sleep(self, seconds: float) -> None:
         self._stop.wait(seconds)  # which ends at once when the run does

@@ -15,10 +15,17 @@ from .replies import Reply
 
 
 class Answer(NamedTuple):
-    """A reply and when it came (ISO 8601, UTC)."""
+    """A reply that is kept.
+
+    Attributes:
+        reply: What the system said.
+        time: When it came (ISO 8601, UTC).
+        seconds: From the request to it; None of answers kept by an earlier version.
+    """
 
     reply: Reply
     time: str
+    seconds: float | None = None
 
 
 class Cache:
@@ -39,16 +46,18 @@ class Cache:
         try:
             kept = json.loads(self._path(clip_id).read_bytes())
             if kept["clip_id"] == clip_id:
-                return Answer(Reply(*map(str, kept["reply"])), str(kept["time"]))
+                seconds = kept.get("seconds")
+                took = None if seconds is None else float(seconds)
+                return Answer(Reply(*map(str, kept["reply"])), str(kept["time"]), took)
         except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
             pass  # a damaged file is as good as none: the clip is asked about again
         return None
 
-    def put(self, clip_id: str, reply: Reply, time: str) -> None:
+    def put(self, clip_id: str, answer: Answer) -> None:
         """Keeps an answer; on return it is on disk, whatever happens next."""
-        answer = {"clip_id": clip_id, "reply": list(reply), "time": time}
+        kept = {"clip_id": clip_id, **answer._asdict(), "reply": list(answer.reply)}
         with replacing(self._path(clip_id)) as temporary:
-            temporary.write_text(json.dumps(answer), "utf-8")
+            temporary.write_text(json.dumps(kept), "utf-8")
 
     def _path(self, clip_id: str) -> Path:
         # Hashed, because an id comes from somebody's data and must not become a path.

@@ -6,6 +6,7 @@ Killed at any moment, the same command goes on where it was: an answer that was 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from modeling_empathic.report.files import locked
@@ -107,12 +108,15 @@ def _run(
     )
     asking.all(clips, workers, progress)
 
-    predictions, models, times = Predictions(), Counter[str](), []
+    predictions, models = Predictions(), Counter[str]()
+    times: list[str] = []
+    seconds: list[float] = []
     for clip_id, failure in asking.failures.items():
         answer = None if failure else cache.get(clip_id)
         if answer:
             models[answer.reply.model] += 1
             times.append(answer.time)
+            seconds += [] if answer.seconds is None else [answer.seconds]
             predictions.add(clip_id, *read_reply(answer.reply, prompt.emotions))
         else:
             failure = failure or Failure("transport_error", "its answer is gone from the cache")
@@ -128,5 +132,7 @@ def _run(
         "finished": now(),
         "answers": {"first": min(times, default=None), "last": max(times, default=None)},
     }
+    if seconds:
+        provenance["seconds_a_clip"] = median(seconds)
     predictions.write(output, provenance)
     return {**predictions.counts(), "asked": asking.n_asked, "cached": asking.n_cached}

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from evaluate_metrics.adapters.attempts import Pace
-from evaluate_metrics.adapters.cache import Cache
+from evaluate_metrics.adapters.cache import Answer, Cache
 from evaluate_metrics.adapters.errors import AdapterError, RejectedError, TransientError
 from evaluate_metrics.adapters.replies import Reply
 from evaluate_metrics.adapters.runner import run
@@ -73,6 +73,19 @@ def test_provenance_says_model_prompt_settings_and_times(collect, tmp_path):
     assert provenance["started"] <= provenance["answers"]["first"] <= provenance["answers"]["last"]
     assert provenance["answers"]["last"] <= provenance["finished"]
     assert provenance["scale"] == "0-10"
+
+
+def test_the_seconds_of_a_request_are_measured_and_go_to_the_leaderboard(collect, tmp_path):
+    class Slow(FakeSystem):
+        def ask(self, audio, prompt):
+            time.sleep(0.02)
+            return super().ask(audio, prompt)
+
+    collect(Slow(GOOD))
+    measured = read_predictions(tmp_path / "out.parquet").provenance["seconds_a_clip"]
+    assert measured >= 0.02
+    collect(FakeSystem(GOOD))  # the answers are kept, and with them what they took
+    assert read_predictions(tmp_path / "out.parquet").provenance["seconds_a_clip"] == measured
 
 
 def test_a_second_run_asks_for_what_is_missing_only(collect, tmp_path):
@@ -253,7 +266,7 @@ def test_two_runs_with_one_cache_do_not_disturb_each_other(tmp_path):
     def put(n):
         cache = Cache(tmp_path, {"system": "fake"})
         for i in range(100):
-            cache.put("a", Reply(f"{n}", model=f"{i}"), "2026-01-01")
+            cache.put("a", Answer(Reply(f"{n}", model=f"{i}"), "2026-01-01"))
             assert cache.get("a") is not None
 
     with ThreadPoolExecutor(4) as pool:
