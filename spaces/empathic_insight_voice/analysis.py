@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
+from against import against_what_is_usual
 from decoding import read_apart
 from emonet.acoustics import HOP_S, blocks, joined, summarise
 from emonet.audio import MIN_TAIL_S, SAMPLE_RATE, AudioError, Sound, windows
 from emonet.quality_empathic import judge
-from emonet.reference_scores import percentiles, z_scores
 from emonet.taxonomy import EMODB_CLASSES, RAVDESS_CLASSES, to_0_10
 from families import FAMILY, OTHER
 from voice_model import (
@@ -96,8 +96,9 @@ def score_steps(
         `model`, `revision`, `duration_s`, `quality` (what makes the scores doubtful, `""` if
         nothing does), `load_s` (waiting for the model), `score_s`, `reference` (what scores are
         compared with, or None), `emotions` (rows of `emotion`, `family`, `score` on the head's
-        scale, `intensity_0_10`, `z`, `percentile` and `usual_0_10`, the mean of the reference; None
-        without one), `coarse` (`readings`), and `measured` (what the model's training measured).
+        scale, `intensity_0_10`, `z`, `usual_0_10`, the middle of the reference, None without one,
+        and `percentile`, None too where only the public norm is known), `coarse` (`readings`), and
+        `measured` (what the model's training measured).
 
     Raises:
         VoiceError: No such model or emotion.
@@ -111,22 +112,15 @@ def score_steps(
     scores = dict(zip(voice.emotions, window_mean(rows, cuts).tolist(), strict=True))
     scored = time.perf_counter()
     shown = [name for name in scores if not heads or name in heads]
-    reference = voice.reference
-    # A reference of other heads is of another model.
-    if reference is not None and any(name not in reference.heads for name in shown):
-        reference = None
     chosen = {name: scores[name] for name in shown}
-    z = z_scores(chosen, reference) if reference else dict.fromkeys(shown, math.nan)
-    percent = percentiles(chosen, reference) if reference else dict.fromkeys(shown)
+    against = against_what_is_usual(voice, chosen)
     table = [
         {
             "emotion": name,
             "family": FAMILY.get(name, OTHER),
             "score": scores[name],
             "intensity_0_10": to_0_10(scores[name]),
-            "z": None if math.isnan(z[name]) else z[name],
-            "percentile": percent[name],
-            "usual_0_10": to_0_10(reference.heads[name].mean) if reference else None,
+            **against.of(name),
         }
         for name in sorted(shown, key=lambda name: -scores[name])
     ]
@@ -137,7 +131,7 @@ def score_steps(
         "quality": ", ".join(dict.fromkeys([*notes, *_doubts(samples, cuts)])),
         "load_s": loaded - started,
         "score_s": scored - loaded,
-        "reference": reference and f"{reference.n_clips} clips: {reference.clips.rstrip('.')}",
+        "reference": against.what,
         "emotions": table,
         "coarse": readings(chosen),
         "measured": {key: voice.measured[key] for key in MEASURED if key in voice.measured},

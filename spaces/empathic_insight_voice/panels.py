@@ -83,8 +83,10 @@ def overview(result: dict[str, Any], link: str, with_audio: bool) -> str:
             "this model has no scores of reference clips."
         )
     elif first["z"] >= _CALM:
-        above = _above(first["percentile"])
-        said = f"Sounds most like {name}, unusual for this model: {above} of its reference clips."
+        above = f"{_above(first)} of its reference clips"
+        if first["percentile"] is None:
+            above = f"{first['z']:.1f} standard deviations above the median of public clips"
+        said = f"Sounds most like {name}, unusual for this model: {above}."
     else:
         said = f"Nothing stands out for this model; nearest is {name}."
     doubts = escape(result["quality"])
@@ -132,10 +134,10 @@ def bars(result: dict[str, Any]) -> str:
     lists = []
     if compared:
         title = "Stands out most"
-        lists.append(_table(title, "against the reference clips", leaders(result), compared))
+        lists.append(_table(title, "against what is usual", leaders(result), compared))
         why = (
-            "The tick on a bar is the mean of the model's reference clips "
-            f"({escape(result['reference'])}); bold is one standard deviation above it, or more. "
+            f"The tick on a bar is what is usual ({escape(result['reference'])}); "
+            "bold is one standard deviation above it, or more. "
             "Some emotions score high in nearly every voice: "
             "what stands out against that says more than what is high."
         )
@@ -211,7 +213,7 @@ def coarse(result: dict[str, Any]) -> str:
 def _table(title: str, how: str, rows: list[dict[str, Any]], compared: bool) -> str:
     heading = f"{escape(title)} <small>{escape(how)}</small>" if how else escape(title)
     head = "<th>emotion</th><th>bar</th><th>intensity</th>"
-    head += "<th>against the reference</th>" if compared else ""
+    head += "<th>against what is usual</th>" if compared else ""
     cols = _COLUMNS + "<col class=reference>" if compared else _COLUMNS
     return (
         f"<table role=table><caption>{heading}</caption>{cols}"
@@ -232,12 +234,15 @@ def _row(row: dict[str, Any], compared: bool) -> str:
     )
     if compared:
         unusual = " class=unusual" if _z(row) >= _CALM else ""
-        title = f"{_z(row):+.1f} standard deviations from the mean of the reference clips"
-        cells += f'<td role=cell{unusual} title="{title}">{_above(row["percentile"])}</td>'
+        title = f"{_z(row):+.1f} standard deviations from what is usual"
+        cells += f'<td role=cell{unusual} title="{title}">{_above(row)}</td>'
     return f"<tr role=row>{cells}</tr>"
 
 
-def _above(percent: float) -> str:
+def _above(row: dict[str, Any]) -> str:
+    percent = row["percentile"]
+    if percent is None:  # a public norm has no ranks
+        return "–" if row["z"] is None else f"{row['z']:+.1f} SD"
     return "above all" if percent > 99.5 else f"above {percent:.0f} %"
 
 

@@ -21,6 +21,7 @@ except ImportError:
 import numpy as np
 import torch
 from emonet.audio import SAMPLE_RATE, windows
+from emonet.norms import Norm, norm
 from emonet.reference_scores import Reference, model_file, read_reference
 from emonet.taxonomy import UserError
 from transformers import AutoConfig, AutoModel, WhisperFeatureExtractor
@@ -43,6 +44,8 @@ SOURCES: dict[str, str] = (
 DEFAULT = "Small" if "Small" in SOURCES else next(iter(SOURCES))
 BATCH = 32 if _CUDA else 4
 """Windows between two moments at which somebody can stop: half a second of a CPU."""
+_PUBLIC = ("Small", "Large")
+"""The models whose heads the public statistics are of."""
 _KEPT = 2  # models in memory: the default and one more
 
 
@@ -60,6 +63,7 @@ class Voice(NamedTuple):
         extractor: The mel features it reads.
         emotions: Names of its heads in the order of the scores.
         reference: Its scores of reference clips, if it has a file of them.
+        norm: What is usual of the public heads, where there is no reference.
         measured: What its training measured (`training.json`), empty if nothing.
     """
 
@@ -69,6 +73,7 @@ class Voice(NamedTuple):
     extractor: Any
     emotions: tuple[str, ...]
     reference: Reference | None
+    norm: Norm | None
     measured: dict[str, Any]
 
 
@@ -133,7 +138,8 @@ def _read(name: str, heads: tuple[str, ...]) -> Voice:
     reference = read_reference(SOURCES[name], revision)
     commit = model.commit or "local folder"
     measured = _measured(SOURCES[name], revision)
-    return Voice(name, commit, model, extractor, emotions, reference, measured)
+    usual = norm("clips") if reference is None and name in _PUBLIC else None
+    return Voice(name, commit, model, extractor, emotions, reference, usual, measured)
 
 
 def _measured(source: str, revision: str | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import soundfile
 import torch
 
 from modeling_empathic import NANO, load_audio
+from modeling_empathic.norms import norm
 from modeling_empathic.taxonomy import EMODB_CLASSES, EMOTION_NAMES
 from tests.support.demo_modules import (  # noqa: F401
     HOSTILE,
@@ -139,6 +140,23 @@ def test_unusual_is_told_only_by_a_model_with_a_reference(space, tiny, voice, re
     assert [row["z"] for row in without["emotions"]] == [None] * 3
     shown = space.panels.bars(without)
     assert "Stands out most" not in shown and "no scores of reference clips" in shown
+
+
+def test_heads_of_the_public_kind_without_a_reference_are_held_against_public_statistics(
+    space, tiny, voice, monkeypatch
+):
+    public = norm("clips")
+    loaded = space.voice_model.load(tiny)._replace(norm=public)
+    monkeypatch.setattr(space.analysis, "load", lambda name, heads: loaded)
+    found = space.analysis.score(voice, tiny, ["Awe"])
+    (row,) = found["emotions"]
+    assert row["z"] == pytest.approx(
+        (row["score"] - public.centre["Awe"]) / public.spread["Awe"], abs=1e-6
+    )
+    assert row["percentile"] is None
+    assert row["usual_0_10"] == pytest.approx(2.5 * public.centre["Awe"])
+    shown = space.panels.bars(found)
+    assert "722 multilingual clips" in shown and f"{row['z']:+.1f} SD" in shown
 
 
 def test_a_class_has_the_softmax_share_of_its_strongest_emotion(space):
