@@ -352,6 +352,7 @@ TABLES = {
     "drift": drift,
     "ceiling": _elsewhere("ceiling", "ceiling_table"),
     "leaders": _elsewhere("leaders", "leaders_table"),
+    "encoders": _elsewhere("encoders", "encoders_table"),
     "first_hour": _elsewhere("first_hour", "first_hour_table"),
     "generalization": _elsewhere("generalization", "generalization_table"),
     "head_layout": head_layout,
