@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import sys
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -219,6 +220,8 @@ def test_a_batch_by_three_raters_with_three_kills_is_built_with_all_that_was_hea
         organiser.get_by_text(text).filter(visible=True).first.wait_for()  # names are text
     organiser.evaluate("document.fonts.ready.then(() => null)")
     assert too_pale(organiser, least=60) == []
+    if find_spec("axe_playwright_python"):
+        assert axe_findings(organiser) == []
     dark(organiser)
     assert too_pale(organiser, least=60) == []
     organiser.get_by_role("button", name="Mark as reviewed").click()
