@@ -161,6 +161,7 @@ def test_bfloat16_scores_are_float32_and_close(model_folder, features):
     assert ((scores - exact).abs().amax(0) < 0.1 * (exact.amax(0) - exact.amin(0))).all()
 
 
+@pytest.mark.slow  # half a minute of a C++ compiler
 @torch.no_grad()
 def test_compiled_and_eager_scores_agree(features):
     model = tiny_model()

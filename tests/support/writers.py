@@ -145,7 +145,7 @@ def generate(inputs: Path) -> Command:
     plan = write_texts(inputs / "plan.parquet", [str(sounds["good"])] * 4)
 
     def speak(folder: Path) -> None:
-        typed("big", "generate", plan, folder / "out", "--engine", COPY)
+        typed("big", "generate", plan, folder / "out", "--engine", COPY, "--workers", 1)
 
     speak(inputs / "imported")  # once here, so that no fork has to import
     return Command(speak)
