@@ -363,6 +363,7 @@ TABLES = {
     "metric": _elsewhere("metric", "metric_table"),
     "models": _elsewhere("models", "models_table"),
     "nano_speed": _elsewhere("nano_speed", "nano_speed_table"),
+    "own_labels": _elsewhere("own_labels", "own_labels_table"),
     "packages": _elsewhere("packages", "packages_table"),
     "parity": parity,
     "quality": _elsewhere("quality", "table"),

@@ -9,11 +9,11 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-import librosa
 import numpy as np
 from scipy.signal import butter, fftconvolve, sosfilt
 
 from dataset_scripts.synthesis.acted import ActedClip
+from modeling_empathic.acoustics import load_librosa
 from modeling_empathic.audio import load_audio
 from modeling_empathic.taxonomy import EMODB_CLASSES, EMOTION_NAMES
 
@@ -98,7 +98,9 @@ def acted_clip(acted: ActedClip) -> Clip:
     """An acted clip at 16 kHz: its emotion's target is the acted intensity, the others 0."""
     targets = np.zeros(len(EMOTION_NAMES), np.float32)
     targets[EMOTION_NAMES.index(acted.emotion)] = acted.intensity
-    audio = librosa.resample(acted.audio, orig_sr=acted.sampling_rate, target_sr=SAMPLING_RATE)
+    audio = load_librosa().resample(
+        acted.audio, orig_sr=acted.sampling_rate, target_sr=SAMPLING_RATE
+    )
     return Clip(audio.astype(np.float32), targets, acted.emotion, acted.voice)
 
 

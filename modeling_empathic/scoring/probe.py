@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..acoustics import load_librosa
 from ..audio import SAMPLE_RATE, AudioError, load_audio
 from ..report.statistics import window_mean
 
@@ -167,9 +168,7 @@ def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 def _pitch(samples: np.ndarray) -> np.ndarray:
     """Hertz every 10 ms, NaN where unvoiced."""
-    import librosa
-
-    f0: np.ndarray = librosa.pyin(
+    f0: np.ndarray = load_librosa().pyin(
         samples.astype(np.float32),
         fmin=LOWEST_HZ,
         fmax=HIGHEST_HZ,
