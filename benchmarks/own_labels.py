@@ -17,7 +17,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
-LABELS = {"W": "anger", "A": "fear", "F": "happiness", "T": "sadness"}  # of EmoDB's file names
+LABELS = {"W": "anger", "A": "fear", "F": "elation", "T": "sadness"}  # of EmoDB's file names
 
 
 def main() -> None:

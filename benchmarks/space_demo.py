@@ -74,7 +74,7 @@ def uploads(browser: Any, url: str, file: Path, runs: int) -> list[dict[str, flo
         page.wait_for_timeout(1_000)
         started = time.perf_counter()
         page.locator("input[type=file]").first.set_input_files(file)
-        page.locator(".skeleton").first.wait_for()
+        page.locator("body[data-arriving], .skeleton").first.wait_for()  # said at once, or bars
         sign_s = time.perf_counter() - started
         page.locator(".voice table").first.wait_for()
         bars_s = time.perf_counter() - started
