@@ -162,15 +162,14 @@ def with_classes(
     known = sorted(set(words))
     if label_map is None:
         own = {name.casefold(): name for name in scales}
-        label_map = {}
-        for word in known:
-            name = own.get(word.casefold()) or _canonical(word)
-            if name not in scales and name not in HEAD_NAMES:
-                raise TrainingError(
-                    f"label {word!r} is the name of no head: say what it means in a label map, or "
-                    "name it as a new head"
-                )
-            label_map[word] = {name: (scales.get(name) or _scale(name))[1]}
+        names = {word: own.get(word.casefold()) or _canonical(word) for word in known}
+        strange = [word for word in known if names[word] not in (*scales, *HEAD_NAMES)]
+        if strange:
+            raise TrainingError(
+                f"label {', '.join(map(repr, strange))} is the name of no head: say in a label map "
+                f'what it means ({{"{strange[0]}": {{"Elation": 4}}, …}}), or add a new head for it'
+            )
+        label_map = {w: {name: (scales.get(name) or _scale(name))[1]} for w, name in names.items()}
     unknown = [word for word in known if word not in label_map]
     if unknown:
         raise TrainingError(
