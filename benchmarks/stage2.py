@@ -156,9 +156,10 @@ def teach(
                     inputs = learning.inputs(read[torch.from_numpy(wanted)], learner.spec, scalings)
                     with torch.no_grad():
                         predicted[learner.spec.name][batch[wanted]] = learner.head(inputs).numpy()
-    classes, scores = class_scores(predicted, labelled.label_map)
+    named, scores = class_scores(predicted, labelled.label_map)
+    classes = sorted(set(named.values()))
     rows = np.flatnonzero(~np.isnan(scores).any(axis=1))
-    truth = np.array([classes.index(labelled.classes[row]) for row in rows])
+    truth = np.array([classes.index(named[labelled.classes[row]]) for row in rows])
     found = recalls(
         truth, scores[rows].argmax(axis=1), np.array(labelled.speakers)[rows], len(classes), SEED
     )

@@ -12,7 +12,9 @@ from modeling_empathic.report.tables import Section, as_markdown, number, plain
 def figures(result: dict[str, Any]) -> list[Section]:
     """Tables of what heads reached on clips that did not teach them."""
     measured = result["measured"]
-    who = f"{measured['speakers']} speakers never met" if measured["by_speaker"] else "other clips"
+    clips = f"{measured['clips']} clips"
+    if measured["by_speaker"]:
+        clips += f" of {measured['speakers']} speakers, by heads that other speakers taught"
     sections = []
     if "accuracy" in measured:
         rows = [
@@ -22,7 +24,7 @@ def figures(result: dict[str, Any]) -> list[Section]:
         rows.append(["accuracy of the most frequent class", number(measured["floor_accuracy"]), ""])
         sections.append(
             plain(
-                f"{len(measured['classes'])} classes, {measured['clips']} clips of {who}",
+                f"{len(measured['classes'])} classes, {clips}",
                 ["", "value", "95 % interval"], rows, *_notes(measured),
             )
         )  # fmt: skip
@@ -33,9 +35,9 @@ def figures(result: dict[str, Any]) -> list[Section]:
     ]  # fmt: skip
     sections.append(
         plain(
-            f"Heads, on {measured['clips']} clips of {who}",
+            f"Heads, on {clips}",
             ["head", "clips", "MAE", "MAE of the median", "Spearman"], rows,
-            "" if rows and measured["clips"] else "Nothing was left to measure on.",
+            _by_chance(measured) if rows and measured["clips"] else "Nothing was left to measure.",
         )
     )  # fmt: skip
     return sections
@@ -51,6 +53,22 @@ def write_training_card(folder: Path, result: dict[str, Any], config: Any) -> No
     }
     with replacing(folder / "README.md") as temporary:
         temporary.write_text(write_card("trained.md.jinja", facts), "utf-8")
+
+
+def _by_chance(measured: dict[str, Any]) -> str:
+    """Heads whose scores rank clips no better than chance does."""
+    heads = measured["heads"].items()
+    poor = [name for name, head in heads if head["n"] and not _tells(head["spearman"], head["n"])]
+    if not poor:
+        return ""
+    return (
+        f"No better than chance: {', '.join(poor)}. More clips, or more epochs, may help; "
+        "do not use them as they are."
+    )
+
+
+def _tells(rho: float | None, n: int) -> bool:
+    return rho is not None and rho > 1.96 / math.sqrt(n)  # NaN is not
 
 
 def _notes(measured: dict[str, Any]) -> list[str]:

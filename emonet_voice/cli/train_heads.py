@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,8 +74,13 @@ def heads(
         ),
     ] = "mean",
     loss: Annotated[
-        str, typer.Option(metavar="NAME", help="mae (the paper's), mse or huber.")
-    ] = "mae",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="mae (the paper's), mse or huber.",
+            show_default="mae; mse for labels in words, most of which say absent of a head",
+        ),
+    ] = None,
     learning_rate: Annotated[float, typer.Option(metavar="X", help="Of AdamW.")] = 1e-3,
     weight_decay: Annotated[
         float, typer.Option(metavar="X", help="Of AdamW; less where there are many clips.")
@@ -88,14 +94,18 @@ def heads(
         ),
     ] = None,
     batch_size: Annotated[int, typer.Option(metavar="N", help="Clips in a step.")] = 32,
-    epochs: Annotated[int, typer.Option(metavar="N", help="At most.")] = 40,
+    epochs: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="At most.", show_default="40, with few clips 500 steps"),
+    ] = None,
     patience: Annotated[
-        int,
+        int | None,
         typer.Option(
             metavar="N",
             help="Epochs without progress after which a head stops; 0: never, and all clips teach.",
+            show_default="three in ten of them",
         ),
-    ] = 12,
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of all that is drawn.")] = 0,
     heads_per_pass: Annotated[
         int | None,
@@ -154,13 +164,13 @@ def heads(
     from modeling_empathic.training.base import load_base
     from modeling_empathic.training.labels import read_label_map, read_labels
     from modeling_empathic.training.run import estimate, train_heads
-    from modeling_empathic.training.settings import Settings
+    from modeling_empathic.training.settings import Settings, enough_epochs
 
     options.quiet_libraries()
     settings = Settings(
-        loss=loss, learning_rate=learning_rate, weight_decay=weight_decay,
-        input_dropout=input_dropout, batch_size=batch_size, epochs=epochs, patience=patience,
-        seed=seed, heads_per_pass=heads_per_pass, shard=shard,
+        loss=loss or "mae", learning_rate=learning_rate, weight_decay=weight_decay,
+        input_dropout=input_dropout, batch_size=batch_size, epochs=1 if epochs is None else epochs,
+        patience=patience or 0, seed=seed, heads_per_pass=heads_per_pass, shard=shard,
     )  # fmt: skip
     stderr = Terminal(stderr=True)
     added = dict(_new_head(spec) for spec in new_head or [])
@@ -176,6 +186,12 @@ def heads(
             known=_known_heads(source, revision), split=data_split, config=config,
             revision=data_revision,
         )  # fmt: skip
+    if epochs is None:
+        epochs = enough_epochs(len(labelled.clips), batch_size)
+    settings = replace(
+        settings, epochs=epochs, patience=round(0.3 * epochs) if patience is None else patience,
+        loss=loss or ("mse" if labelled.classes else "mae"),
+    )  # fmt: skip
     base = load_base(
         source,
         labelled.scales,

@@ -173,8 +173,11 @@ def with_classes(
     unknown = [word for word in known if word not in label_map]
     if unknown:
         raise TrainingError(
-            f"label {unknown[0]!r} is not in the label map, which has {', '.join(label_map)}"
+            f"label {', '.join(map(repr, unknown))} is not in the label map, which has "
+            f"{', '.join(label_map)}; {{}} says that a word has none of the heads"
         )
+    if not any(label_map.values()):
+        raise TrainingError("the label map names no head: give at least one word a meaning")
     for name in dict.fromkeys(name for meant in label_map.values() for name in meant):
         scale = scales.get(name) or _scale(name)
         values = {

@@ -1,11 +1,12 @@
 """What trained heads reach on clips that did not teach them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from .folds import TEST, TRAIN
-from .labels import LabelledClips
+from .labels import LabelledClips, LabelMap
 
 N_RESAMPLES = 1000
 
@@ -51,24 +52,60 @@ def measure(
     return measured
 
 
-def class_scores(predicted: dict[str, np.ndarray], label_map: Any) -> tuple[list[str], np.ndarray]:
-    """Classes, and `(clips, classes)`: the highest score of the heads that a class has most of."""
-    classes = sorted(label_map)
-    columns = []
-    for word in classes:
-        top = max(label_map[word].values())
-        names = [name for name, value in label_map[word].items() if value == top]
-        columns.append(np.max([predicted[name] for name in names], axis=0))
-    return classes, np.stack(columns, axis=1)
+def class_scores(
+    predicted: dict[str, np.ndarray],
+    label_map: LabelMap,
+    scales: Mapping[str, tuple[float, float]] | None = None,
+) -> tuple[dict[str, str], np.ndarray]:
+    """What each class is told by: the highest score of the heads that it has most of.
+
+    A class that has none of the heads (neutral, say) is what is left where no other class reaches
+    half of its own target. Classes that mean the same cannot be told apart and are one.
+
+    Args:
+        predicted: Head -> `(clips,)` scores.
+        label_map: Class -> head -> target.
+        scales: Of heads: absent and most; `None` for 0 and 4.
+
+    Returns:
+        Class -> its name in the measurement, and `(clips, names)` scores by sorted name.
+
+    Example:
+        >>> scores = {"Anger": np.array([3.0, 0.4]), "Awe": np.array([1.0, 0.9])}
+        >>> names, found = class_scores(scores, {"angry": {"Anger": 4}, "calm": {"Anger": 0}})
+        >>> [sorted(names.values())[at] for at in found.argmax(axis=1)]
+        ['angry', 'calm']
+    """
+    absent = {name: low for name, (low, _) in (scales or {}).items()}
+    meanings: dict[frozenset[tuple[str, float]], list[str]] = {}
+    for word in sorted(label_map):
+        meant = label_map[word].items()
+        has = frozenset((name, value) for name, value in meant if value > absent.get(name, 0.0))
+        meanings.setdefault(has, []).append(word)
+    tops = {has: max(value for _, value in has) for has in meanings if has}
+    half = 0.5 * min(tops.values(), default=0.0)
+    columns = {}
+    for has, words in meanings.items():
+        if has:
+            names = [name for name, value in has if value == tops[has]]
+            column = np.max([predicted[name] for name in names], axis=0)
+        else:
+            column = np.full(len(next(iter(predicted.values()))), half)
+        columns["/".join(words)] = column
+    named = {word: "/".join(words) for words in meanings.values() for word in words}
+    return named, np.stack([columns[name] for name in sorted(columns)], axis=1)
 
 
 def _classes(
     labelled: LabelledClips, predicted: dict[str, np.ndarray], seed: int
 ) -> dict[str, Any]:
     assert labelled.classes is not None
-    classes, scores = class_scores(predicted, labelled.label_map)
-    rows = np.flatnonzero(~np.isnan(scores).any(axis=1))
-    truth = np.array([classes.index(labelled.classes[row]) for row in rows])
+    assert labelled.label_map is not None
+    named, scores = class_scores(predicted, labelled.label_map, labelled.scales)
+    classes = sorted(set(named.values()))
+    tested = ~np.isnan(np.stack(list(predicted.values()))).any(axis=0)
+    rows = np.flatnonzero(tested & ~np.isnan(scores).any(axis=1))
+    truth = np.array([classes.index(named[labelled.classes[row]]) for row in rows])
     said = scores[rows].argmax(axis=1)
     groups = np.array(labelled.speakers or labelled.names)[rows]
     return {"classes": classes} | recalls(truth, said, groups, len(classes), seed)

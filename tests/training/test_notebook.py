@@ -19,7 +19,7 @@ def pushed(local_hub, tmp_path_factory) -> str:
 
 
 def test_it_measures_on_voices_never_met_and_pushes(pushed):
-    assert "72 clips of 6 speakers never met" in pushed
+    assert "72 clips of 6 speakers, by heads that other speakers taught" in pushed
     assert f"pushed to {REPOSITORY_ID}" in pushed
 
 

@@ -31,7 +31,7 @@ def made(tmp_path_factory, labelled_folder):
 
 def test_it_says_what_was_measured_and_what_the_statistics_take(made):
     _, out, err = made
-    assert "4 clips of 1 speakers never met" in out
+    assert "4 clips of 1 speakers, by heads that other speakers taught" in out
     assert "angery" in out and "12 clips: each encoded once: their statistics take" in err
 
 

@@ -1,0 +1,60 @@
+"""Which class a clip is said to be, whatever the classes mean and are called."""
+
+import numpy as np
+import pytest
+
+from modeling_empathic.training.labels import LabelledClips, with_classes
+from modeling_empathic.training.measure import class_scores, measure
+from modeling_empathic.training.record import TrainingError
+from modeling_empathic.training.settings import enough_epochs
+
+RNG = np.random.default_rng(0)
+MAP = {"angry": {"Anger": 4.0}, "sad": {"Sadness": 4.0}, "calm": {}}
+
+
+def said(predicted, label_map):
+    named, scores = class_scores(predicted, label_map)
+    return [sorted(set(named.values()))[at] for at in scores.argmax(axis=1)]
+
+
+@pytest.mark.parametrize("name", ["aaa", "neutral", "zzz"])
+@pytest.mark.parametrize("meaning", [{}, {"Anger": 0.0, "Sadness": 0.0}])
+def test_a_class_without_heads_is_the_nearest_target_whatever_its_name(name, meaning):
+    predicted = {head: RNG.uniform(-1, 5, 200) for head in ("Anger", "Sadness")}
+    label_map = {"angry": {"Anger": 4.0}, "sad": {"Sadness": 4.0}, name: meaning}
+    found = said(predicted, label_map)
+    targets = {"angry": (4, 0), "sad": (0, 4), name: (0, 0)}
+    for anger, sadness, word in zip(*predicted.values(), found, strict=True):
+        distance = {w: (anger - a) ** 2 + (sadness - s) ** 2 for w, (a, s) in targets.items()}
+        assert distance[word] == min(distance.values())
+
+
+def test_words_that_mean_the_same_are_one_class():
+    clips = LabelledClips(list("abcd"), list("abcd"), {}, {}, "made", "")
+    meant = {"happy": {"Elation": 3.0}, "joyful": {"Elation": 3.0}, "cross": {"Anger": 3.0}}
+    labelled = with_classes(clips, ["happy", "joyful", "cross", "cross"], meant)
+    scores = {"Elation": np.array([3.0, 3.0, 0.0, 0.0]), "Anger": np.array([0.0, 0.0, 3.0, 3.0])}
+    found = measure(labelled, scores, np.full((1, 4), 2))
+    assert found["classes"] == ["cross", "happy/joyful"]
+    assert (found["accuracy"], found["uar"]) == (1, 1)
+
+
+def test_a_map_that_means_nothing_is_refused_before_anything_is_read():
+    clips = LabelledClips(["a"], ["a"], {}, {}, "made", "")
+    with pytest.raises(TrainingError, match="names no head"):
+        with_classes(clips, ["calm"], {"calm": {}})
+
+
+def test_all_words_without_a_meaning_are_named_at_once():
+    clips = LabelledClips(list("abc"), list("abc"), {}, {}, "made", "")
+    with pytest.raises(TrainingError, match="'happy', 'neutral' is the name of no head"):
+        with_classes(clips, ["happy", "anger", "neutral"], None)
+    with pytest.raises(TrainingError, match="'glad', 'odd' is not in the label map"):
+        with_classes(clips, ["glad", "odd", "sad"], MAP)
+
+
+@pytest.mark.parametrize("n_clips", [1, 40, 535, 5_000, 1_600_000])
+def test_few_clips_get_as_many_steps_as_some_hundreds(n_clips):
+    steps = -(-0.6 * n_clips // 32) * enough_epochs(n_clips, 32)
+    assert steps >= 500 or enough_epochs(n_clips, 32) >= 500
+    assert enough_epochs(n_clips, 32) >= 40
