@@ -4,7 +4,7 @@ import pytest
 from pyarrow import parquet
 
 from dataset_scripts.building.build import build
-from dataset_scripts.corpora.coarse import SPELLINGS, common_class, emotions_of
+from dataset_scripts.corpora.coarse import CLASS_SPELLINGS, common_class, emotions_of
 from dataset_scripts.corpora.folder import folder_corpus
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from modeling_empathic.taxonomy import EMODB_CLASSES, EMOTION_NAMES, RAVDESS_CLASSES
@@ -62,7 +62,7 @@ def test_what_is_wrong_with_a_csv_is_said_with_its_line(tmp_path, table, message
 
 
 def test_every_spelling_is_a_class_with_emotions_that_no_other_has():
-    for name, words in SPELLINGS.items():
+    for name, words in CLASS_SPELLINGS.items():
         assert {common_class(word.title()) for word in (name, *words)} == {name}
     assert emotions_of(EMODB_CLASSES) == EMODB_CLASSES
     assert emotions_of(RAVDESS_CLASSES) == RAVDESS_CLASSES

@@ -32,9 +32,9 @@ def heard_corpus(name, rng):
 
 def hash_of(name):
     """A place in space for a class, the same in every corpus."""
-    from dataset_scripts.corpora.coarse import SPELLINGS, common_class
+    from dataset_scripts.corpora.coarse import CLASS_SPELLINGS, common_class
 
-    place = list(SPELLINGS).index(common_class(name))
+    place = list(CLASS_SPELLINGS).index(common_class(name))
     return np.array([place % 2, place // 2 % 2, place // 4 % 2, place // 8])
 
 
