@@ -39,7 +39,8 @@ def common_class(label: str) -> str:
         name = ""
     if name not in EMOTION_NAMES:
         raise RawReleaseError(
-            f"class {label!r:.60} is none of {', '.join(CLASS_SPELLINGS)}, and none of the 40 emotions"
+            f"class {label!r:.60} is none of {', '.join(CLASS_SPELLINGS)}, and none of the 40 "
+            "emotions"
         )
     return name
 

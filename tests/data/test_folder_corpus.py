@@ -34,6 +34,13 @@ def test_it_is_built_with_its_paths_as_names_since_folders_repeat_names(tmp_path
     assert "not known" in (tmp_path / "built" / "README.md").read_text()
 
 
+def test_the_table_that_train_heads_reads_is_found_too(tmp_path):
+    root = labelled_folder(tmp_path / "mine")
+    table = (root / "labels.csv").rename(root / "metadata.csv")
+    table.write_text(table.read_text().replace("file,", "file_name,", 1))
+    assert list(folder_corpus(root).CLASSES) == ["anger", "sadness"]
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
