@@ -63,7 +63,7 @@ def generalize_across(
     progress: Progress = lambda verb, total: lambda: None,
     **how: Any,
 ) -> AcrossResult:
-    """Measures every system on corpora that it was not taught, and each corpus as `generalize` does.
+    """Measures every system on corpora not taught to it, and each corpus as `generalize` does.
 
     Args:
         corpora: Name -> folder, two or more; see `generalize`.

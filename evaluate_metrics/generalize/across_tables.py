@@ -53,7 +53,8 @@ def across_sections(result: AcrossResult) -> list[Section]:
     whole = [
         plain(
             f"Across corpora: UAR, % [95 %], of {', '.join(classes)}",
-            ("System", *(titles[name] + _met(result, name) for name in corpora), "mean"), uar, _notes(result),
+            ("System", *(titles[name] + _met(result, name) for name in corpora), "mean"),
+            uar, _notes(result),
         ),
     ]  # fmt: skip
     if compared:
