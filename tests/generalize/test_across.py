@@ -109,7 +109,7 @@ def test_a_corpus_that_the_model_was_trained_on_is_marked_with_a_footnote(two):
     result["rows"]["emodb"][0]["protocol"] = "4 speakers not in its training"
     table = across_tables.across_sections(result)[0]
     assert list(table.headers[1:3]) == ["emodb*", "nemo"]
-    assert "* tiny was trained on other clips of emodb; here: 4 speakers" in table.notes
+    assert "* tiny was trained on other clips of emodb; here: 4 speakers" in table.notes[0]
 
 
 def test_corpora_without_two_common_classes_are_refused():
