@@ -24,6 +24,7 @@ from .heads_empathic import (
     canonical,
     checked_head,
     label_names,
+    no_head,
     problem_of,
 )
 
@@ -277,12 +278,12 @@ class EmpathicInsightConfig(PreTrainedConfig, HeadLayout):
         names = [name if name in specs else canonical(name) for name in names]
         for name in names:
             if name not in specs:
-                near = difflib.get_close_matches(name, specs, n=3, cutoff=0) if specs else []
-                raise HeadError(
-                    f"no head named {name!r}; nearest of this model's {len(specs)}: "
-                    f"{', '.join(near) or 'none'}. For new, untrained heads: "
-                    "from_pretrained(..., ignore_mismatched_sizes=True)"
+                error = HeadError(no_head(name, list(specs)))
+                # Of a traceback only: the command line shows the message, and no Python.
+                error.add_note(
+                    "For new, untrained heads: from_pretrained(..., ignore_mismatched_sizes=True)"
                 )
+                raise error
         if len(set(names)) != len(names) or not names:
             raise HeadError(f"heads must be distinct and at least one, not {names}")
         return self._of([specs[name] for name in names])

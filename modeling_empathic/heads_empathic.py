@@ -3,11 +3,20 @@
 Standard library only, flat: it ships to the Hub as remote code.
 """
 
+import difflib
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
-from .taxonomy import UnknownNameError, UserError, resolve
+from .taxonomy import (
+    EMODB_CLASSES,
+    EMOTIONS,
+    RAVDESS_CLASSES,
+    UnknownNameError,
+    UserError,
+    resolve,
+)
 
 HEAD_KINDS = ("full", "pooled")
 DTYPES = ("float32", "bfloat16", "float16", "mixed")
@@ -27,6 +36,18 @@ RESERVED_NAMES = (
 """Names that no head can have."""
 LABEL_KEYS = ("num_labels", "id2label", "label2id", "problem_type")
 """How callers say which labels they have, in every model of Transformers."""
+CLASS_SPELLINGS = {
+    "anger": ("angry",),
+    "boredom": ("bored",),
+    "calm": ("calmness",),
+    "disgust": ("disgusted",),
+    "fear": ("fearful", "afraid", "scared"),
+    "happiness": ("happy", "joy", "joyful"),
+    "neutral": ("neutrality",),
+    "sadness": ("sad",),
+    "surprise": ("surprised",),
+}
+"""Coarse class -> what corpora, and people, call it besides."""
 # A config.json from anywhere must not choose the code that runs: an attention "owner/kernel" is
 # downloaded and run, a quantisation imports what it names. Callers may, by keyword.
 CHOOSES_CODE = (
@@ -186,3 +207,46 @@ def canonical(spelling: str) -> str:
         return resolve(spelling)
     except UnknownNameError:
         return spelling
+
+
+def no_head(name: str, names: Sequence[str]) -> str:
+    """What to say of a name that is none of a model's heads: what it may mean, or all there are.
+
+    Example:
+        >>> no_head("bored", ["Elation", "Emotional Numbness"])
+        "no head named 'bored'; by the paper's Table 11 it stands for Emotional Numbness"
+        >>> no_head("Angr", ["Anger", "Awe"]), no_head("glum", ["Anger", "Awe"])
+        ("no head named 'Angr'; nearest: Anger", "no head named 'glum'; there are Anger, Awe")
+    """
+    said, word = f"no head named {name[:100]!r}", name[:100].strip().casefold()
+    by_key = {known.casefold(): known for known in names}
+    near = [by_key[key] for key in difflib.get_close_matches(word, by_key)]
+    for why, meant in (
+        ("by the paper's Table 11 it stands for", _of_class(word)),
+        ("it is a word for", _described(word)),
+    ):
+        if there := [emotion for emotion in meant if emotion in names]:
+            return f"{said}; {why} {', '.join(there)}"
+    if near:
+        return f"{said}; nearest: {', '.join(near)}"
+    return f"{said}; there are {', '.join(names) or 'none'}"
+
+
+def _of_class(word: str) -> list[str]:
+    """The emotions of a coarse class; EmoDB's column where both have it, as it is the wider one."""
+    for name, words in CLASS_SPELLINGS.items():
+        if word in (name, *words):
+            columns = {**RAVDESS_CLASSES, **EMODB_CLASSES}
+            meant = next(columns[key] for key in (name, *words) if key in columns)
+            # scared: Fear first, of all that Table 11 has for it
+            return sorted(meant, key=lambda e: name not in e.casefold().split("/"))
+    return []
+
+
+def _described(word: str) -> list[str]:
+    """The emotions of which a word is a descriptor (paper A.1), or a part of the name."""
+    return [
+        emotion.name
+        for emotion in EMOTIONS
+        if word in [w.casefold() for w in (*emotion.descriptors, *emotion.name.split("/"))]
+    ]

@@ -9,6 +9,7 @@ one that is one of the 40 emotions takes that one; either takes them away from t
 from collections.abc import Iterable
 
 from dataset_scripts.corpora.raw_release import RawReleaseError
+from modeling_empathic.heads_empathic import CLASS_SPELLINGS
 from modeling_empathic.taxonomy import (
     EMODB_CLASSES,
     EMOTION_NAMES,
@@ -17,19 +18,7 @@ from modeling_empathic.taxonomy import (
     resolve,
 )
 
-SPELLINGS = {
-    "anger": ("angry",),
-    "boredom": ("bored",),
-    "calm": ("calmness",),
-    "disgust": ("disgusted",),
-    "fear": ("fearful", "afraid"),
-    "happiness": ("happy", "joy", "joyful"),
-    "neutral": ("neutrality",),
-    "sadness": ("sad",),
-    "surprise": ("surprised",),
-}
-"""Class -> what corpora call it besides."""
-_CLASS = {word: name for name, words in SPELLINGS.items() for word in (name, *words)}
+_CLASS = {word: name for name, words in CLASS_SPELLINGS.items() for word in (name, *words)}
 
 
 def common_class(label: str) -> str:
@@ -50,7 +39,8 @@ def common_class(label: str) -> str:
         name = ""
     if name not in EMOTION_NAMES:
         raise RawReleaseError(
-            f"class {label!r:.60} is none of {', '.join(SPELLINGS)}, and none of the 40 emotions"
+            f"class {label!r:.60} is none of {', '.join(CLASS_SPELLINGS)}, and none of the 40 "
+            "emotions"
         )
     return name
 

@@ -17,7 +17,8 @@ from dataset_scripts.corpora.coarse import common_class, emotions_of
 from dataset_scripts.corpora.corpus import ActedCorpus
 from dataset_scripts.corpora.raw_release import RawReleaseError
 
-LABELS = "labels.csv"
+TABLES = ("labels.csv", "metadata.csv")
+"""Where the CSV is looked for; the second is what `train heads` and `datasets` read."""
 MAX_FOLDS = 10
 _NEEDED = ("file", "label", "speaker")
 _AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".wma", ".aiff", ".webm")
@@ -76,14 +77,14 @@ def folder_corpus(root: str | Path, labels: str | Path | None = None) -> type[Fo
 
     Args:
         root: The folder.
-        labels: The CSV; by default `labels.csv` in the folder.
+        labels: The CSV; by default the folder's own, see [`table_of`].
 
     Raises:
         RawReleaseError: No folder or CSV, a column or cell that is missing, a clip that is not
             there or twice, a path out of the folder, or a class that is none; with the line.
     """
     root = Path(root).resolve()
-    table = Path(labels) if labels else root / LABELS
+    table = Path(labels) if labels else table_of(root) or root / TABLES[0]
     if not root.is_dir():
         raise RawReleaseError(f"{root}: no such folder")
     lines = _lines(table)
@@ -134,6 +135,16 @@ def folder_corpus(root: str | Path, labels: str | Path | None = None) -> type[Fo
             **_card(root.name, table.name),
         },
     )
+
+
+def table_of(root: str | Path) -> Path | None:
+    """A folder's CSV, by one of the names in `TABLES`; None where it has none.
+
+    Example:
+        >>> table_of("nowhere") is None
+        True
+    """
+    return next((path for name in TABLES if (path := Path(root, name)).is_file()), None)
 
 
 def _lines(table: Path) -> list[dict[str, Any]]:

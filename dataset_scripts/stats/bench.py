@@ -231,6 +231,10 @@ def _read_files(folder: Path) -> Iterator[tuple[str, pa.Table]]:
         where = f"data/{file.name}"
         try:
             names = parquet.read_schema(file).names
+            if "label" in names and "emotion" not in names:
+                raise StatsError(
+                    f"{folder} is a corpus of classes, not a Bench with ratings: use generalize"
+                )
             columns = [name for name in (*NEEDED, *OPTIONAL) if name in names]
             yield where, parquet.read_table(file, columns=columns, partitioning=None)
         except pa.ArrowException as error:

@@ -17,8 +17,8 @@ def generalize(
         list[str] | None,
         typer.Option(
             metavar="NAME[=DIR]",
-            help="emodb, nemo, ravdess, or a name of yours for a folder with labels.csv; repeat "
-            "it as NAME=DIR for several.",
+            help="emodb, nemo, ravdess, or a name of yours for a folder with labels.csv or "
+            "metadata.csv; repeat it as NAME=DIR for several.",
         ),
     ] = None,
     root: Annotated[
@@ -81,8 +81,8 @@ def generalize(
     unheard speakers and on the paper's random 80/20 split. With several corpora it is also taught
     all but one and tested on that one, in one table over the classes that all of them have.
 
-    A folder of yours needs a CSV with the columns file, label (anger, happy, ..., or one of the 40
-    emotions) and speaker.
+    A folder of yours needs labels.csv or metadata.csv, or --labels, with the columns file, label
+    (anger, happy, ..., or one of the 40 emotions) and speaker.
 
     Exit code: 0 all scored, 1 some clips failed, 2 could not run.
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .options import FLAG, Device, Heads, Model, Revision, Yes, quiet_libraries, split_names
-from .ready import ready
+from .ready import nano_line, ready
 from .screen_text import bar, clock
 from .terminal import Terminal
 
@@ -88,6 +88,8 @@ def listen(
         check_microphone()
     wanted = split_names(heads)
     source, revision = ready(model, revision, heads=wanted, dtype=dtype, yes=yes)
+    said = nano_line() if model in (None, "nano") else f"Model: {model}"
+    stderr.print(said, markup=False, soft_wrap=not stderr.is_terminal)
     with stderr.status("Loading the model"):
         quiet_libraries()
         loaded, extractor, _ = load_model(

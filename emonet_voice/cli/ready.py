@@ -61,6 +61,29 @@ def ready(
     return str(folder), None
 
 
+def nano_line() -> str:
+    """What Nano is, and what it reaches where its training did not, as that measured it.
+
+    Example:
+        >>> nano_line()
+        'Model: Nano, built in: 88% recall over 7 classes of speakers it never met, who say...'
+    """
+    import json
+
+    from modeling_empathic.scoring.loading import NANO
+
+    measured = json.loads((NANO / "training.json").read_text("utf-8"))["measured"]
+    said = [
+        f"{measured[key]['uar']:.0%} recall over {len(measured[key]['classes'])} classes {where}"
+        for key, where in (
+            ("emodb_test_speakers", "of speakers it never met, who say sentences it did meet"),
+            ("unseen_corpus", "of a corpus it never met"),
+        )
+        if key in measured
+    ]
+    return f"Model: Nano, built in{': ' * bool(said)}{', '.join(said)}."
+
+
 def _convert(
     loose: "LooseHeads", names: list[str], dtype: str, stderr: Terminal, *, yes: bool
 ) -> Path:

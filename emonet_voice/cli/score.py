@@ -24,7 +24,7 @@ from .options import (
     quiet_libraries,
     split_names,
 )
-from .ready import ready
+from .ready import nano_line, ready
 from .score_clips import find_clips
 from .score_options import (
     LOCAL,
@@ -178,7 +178,7 @@ def score(
 
     from .report_page import check_report
     from .screen import file_scale, summary_line
-    from .unusual import Unusual
+    from .unusual import Unusual, is_public
     from .views import Views, check_timeline
 
     stderr = Terminal(stderr=True, quiet=quiet)
@@ -206,7 +206,7 @@ def score(
     if passed_over:
         stderr.print(passed_over_line(passed_over), markup=False, soft_wrap=True)
     if model in (None, "nano"):
-        note = f"Model: Nano, built in{_nano_figures()}.\nFor real use: --model small"
+        note = f"{nano_line()}\nFor real use: --model small"
         stderr.print(note, soft_wrap=not stderr.is_terminal)
     wanted = split_names(heads)
     source, revision = ready(model, revision, heads=wanted, dtype=dtype, yes=yes, quiet=quiet)
@@ -228,7 +228,10 @@ def score(
 
         stdout = Terminal(quiet=quiet)
         raise typer.Exit(int(show_probe(clips, loaded, extractor, stdout, as_json=as_json) > 0))
-    unusual = Unusual(find_norm(norm, source, revision), loaded.config.head_names) if norm else None
+    unusual = None
+    if norm:
+        public = norm == "reference" or is_public(source, str(provenance["model"]))
+        unusual = Unusual(find_norm(norm, source, revision), loaded.config.head_names, public)
     turns = read_turns(speakers) if speakers else None
     cuts = Cuts(window, hop, channels == SEPARATE, turns, len(clips) == 1, vad, aggregate)
     longest_s = extractor.n_samples / 16_000
@@ -366,24 +369,6 @@ def _copies(clip_ids: dict[str, str | None]) -> list[str]:
     return [
         f"Copies: {len(found):,} {have} the bytes of another in the score file ({name}: {first})"
     ]
-
-
-def _nano_figures() -> str:
-    """What Nano reaches on speakers and on a corpus that it never met, as its training measured."""
-    import json
-
-    from modeling_empathic.scoring.loading import NANO
-
-    measured = json.loads((NANO / "training.json").read_text("utf-8"))["measured"]
-    said = [
-        f"{measured[key]['uar']:.0%} recall over {len(measured[key]['classes'])} classes {where}"
-        for key, where in (
-            ("emodb_test_speakers", "of speakers it never met"),
-            ("unseen_corpus", "of a corpus it never met"),
-        )
-        if key in measured
-    ]
-    return f": {', '.join(said)}" if said else ""
 
 
 def _load(stderr: Console, model: str | None, **options: Any) -> tuple[Any, Any, dict[str, Any]]:

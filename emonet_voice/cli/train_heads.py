@@ -174,10 +174,11 @@ def heads(
     )  # fmt: skip
     stderr = Terminal(stderr=True)
     added = dict(_new_head(spec) for spec in new_head or [])
-    if not Path(data).exists() and not is_hub_id(data):  # before a model is converted
+    _check(data, output)  # before a model is converted
+    if not Path(data).exists() and not is_hub_id(data):
         raise UsageError(f"--data {data}: no such folder, and not the id of a data set")
-    source, revision = ready(model, revision, yes=yes)
     meaning = read_label_map(label_map) if label_map else None
+    source, revision = ready(model, revision, yes=yes)
     if corpus:
         labelled = _corpus(data, corpus, meaning)
     else:
@@ -237,6 +238,20 @@ def _tables(result: dict[str, Any]) -> Any:
     from emonet_voice.training_card import figures
 
     return figures(result)
+
+
+def _check(data: str, output: Path) -> None:
+    """Refuses what would fail only after clips are encoded, or asks the Hub for a local file."""
+    from modeling_empathic.training.run import WORK
+
+    if Path(data).is_file() and Path(data).suffix.lower() != ".csv":
+        raise UsageError(
+            f"--data {data} is a file: name the folder that it is in, with its metadata.csv"
+        )
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output} is a file; choose a folder")
+    if output.is_dir() and not (output / WORK).exists() and any(output.iterdir()):
+        raise UsageError(f"--output {output}: the folder is not empty; choose another")
 
 
 def _new_head(spec: str) -> tuple[str, tuple[float, float]]:

@@ -8,6 +8,10 @@ from modeling_empathic.report.statistics import window_mean
 from modeling_empathic.report.tables import Section, plain
 
 MAX_CLIPS = 20
+NOT_PUBLIC = (
+    "This norm is of the public heads (small, large, plus): this model's scale differs, so compare "
+    "clips with each other, and not z with 0."
+)
 Row = dict[str, Any]
 
 
@@ -17,10 +21,12 @@ class Unusual:
     Args:
         norm: What to judge against.
         names: Heads of the model.
+        comparable: Whether the norm is of this very model, or of heads such as it has.
     """
 
-    def __init__(self, norm: Norm, names: Sequence[str]) -> None:
+    def __init__(self, norm: Norm, names: Sequence[str], comparable: bool = True) -> None:
         self._norm = norm
+        self._note = norm.note if comparable else f"{NOT_PUBLIC} {norm.note}"
         self._names = [name for name in names if name in norm.centre]
         self._clips: dict[str, list[tuple[float, list[float]]]] = {}
 
@@ -49,12 +55,22 @@ class Unusual:
             mean = {name: sum(of[name] for of in z.values()) / len(z) for name in self._names}
             rows = [[name, f"{value:+.2f}"] for name, value in _first(mean, len(mean))]
             headers, text_last = ("Head", "mean z"), 0
-        table = plain(f"Against {self._norm.title}", headers, rows, self._norm.note)
+        table = plain(f"Against {self._norm.title}", headers, rows, self._note)
         return table._replace(text_last=text_last)
 
     def _z(self, values: list[list[float]], lengths_s: list[float]) -> dict[str, float]:
         means = window_mean(values, lengths_s)
         return z_against(dict(zip(self._names, means.tolist(), strict=True)), self._norm)
+
+
+def is_public(*names: str) -> bool:
+    """Whether one of a model's names is that of a public one.
+
+    Example:
+        >>> is_public("laion/Empathic-Insight-Voice-Small"), is_public("models/nano")
+        (True, False)
+    """
+    return any("Empathic-Insight-Voice-" in name for name in names)
 
 
 def _first(z: dict[str, float], n: int) -> list[tuple[str, float]]:

@@ -17,8 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from modeling_empathic.heads_empathic import canonical, no_head
 from modeling_empathic.report.files import as_json, locked, replacing
-from modeling_empathic.taxonomy import UserError, resolve
+from modeling_empathic.taxonomy import UserError
 
 from .loose_heads import LooseHeads, list_heads
 from .repositories import ENCODER
@@ -126,12 +127,10 @@ def chosen_heads(loose: LooseHeads, heads: Sequence[str]) -> list[str]:
     Raises:
         ConvertedModelError: One that is not there.
     """
-    names = [resolve(name) for name in heads] or list(loose.heads)
+    names = [canonical(name) for name in heads] or list(loose.heads)
     for name in names:
         if name not in loose.heads:
-            raise ConvertedModelError(
-                f"{loose.source} has no head {name!r}; it has {', '.join(loose.heads)}"
-            )
+            raise ConvertedModelError(f"{loose.source}: {no_head(name, list(loose.heads))}")
     return sorted(set(names), key=list(loose.heads).index)
 
 

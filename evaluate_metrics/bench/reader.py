@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import parquet
 
 from dataset_scripts.building.manifest import MANIFEST
 from evaluate_metrics.bench.predictions import refuse_repeated
@@ -145,6 +146,10 @@ def _open(
     import datasets
     from httpx2 import HTTPError  # of huggingface_hub: what it does not wrap, such as no network
 
+    if Path(source).is_dir() and _has_classes(Path(source)):
+        raise EvaluationError(
+            f"{source} is a corpus of classes, not a Bench with ratings: use generalize"
+        )
     on_hub: dict[str, Any] = {} if Path(source).is_dir() else {"revision": commit}
     if columns and "audio" not in columns:
         # It would read 5 MB ahead of every few labels, and so half of the audio between them.
@@ -158,6 +163,16 @@ def _open(
     if stream.features is None:
         raise EvaluationError(f"{source} is no Bench: it has no columns")
     return stream
+
+
+def _has_classes(folder: Path) -> bool:
+    """Whether a folder is what `bench build` makes of a corpus that has classes and no ratings."""
+    first = next(iter(sorted(folder.glob("data/*.parquet"))), None)
+    try:
+        names = parquet.read_schema(first).names if first else []
+    except (OSError, pa.ArrowException):  # load_dataset says what is wrong
+        return False
+    return "label" in names and "emotion" not in names
 
 
 def _cannot_read(source: str | Path, error: Exception) -> EvaluationError:

@@ -1,4 +1,4 @@
-"""Several corpora in one table, on the classes that all of them have: who has never met them?
+"""Several corpora in one table, on the classes that all of them have.
 
 The model answers as on one corpus, of the shared classes alone. What can be taught is taught all
 other corpora and tested on the one left out, so that neither its voices nor its room, language or
@@ -63,7 +63,7 @@ def generalize_across(
     progress: Progress = lambda verb, total: lambda: None,
     **how: Any,
 ) -> AcrossResult:
-    """Measures every system on corpora that it never met, and each corpus as `generalize` does.
+    """Measures every system on corpora not taught to it, and each corpus as `generalize` does.
 
     Args:
         corpora: Name -> folder, two or more; see `generalize`.

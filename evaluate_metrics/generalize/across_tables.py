@@ -6,12 +6,15 @@ from typing import Any
 from evaluate_metrics.emonet_voice import FEW_UNITS
 from evaluate_metrics.generalize import tables as one
 from evaluate_metrics.generalize.schema import AcrossResult, Row
+from evaluate_metrics.generalize.zero_shot import NOT_TAUGHT
 from evaluate_metrics.published import published_human
 from modeling_empathic.report import tables
 from modeling_empathic.report.figures import DARK, GREY, ORANGE, PURPLE, picture
 from modeling_empathic.report.tables import Section, number, plain
 
 PICTURE = "corpora.png"
+MET = "*"
+"""Marks a corpus that the model was trained on."""
 
 
 def as_text(result: AcrossResult, width: int = 80) -> str:
@@ -31,7 +34,7 @@ def sections(result: AcrossResult) -> list[Section]:
 
 
 def across_sections(result: AcrossResult) -> list[Section]:
-    """Corpora never met, and which differences between systems are real."""
+    """UAR on each corpus, and which differences between systems are real."""
     corpora, classes = list(result["rows"]), result["classes"]
     titles = {name: of["corpus"].get("title", name) for name, of in result["corpora"].items()}
     systems = [row["system"] for row in result["rows"][corpora[0]]]
@@ -49,8 +52,9 @@ def across_sections(result: AcrossResult) -> list[Section]:
     ]  # fmt: skip
     whole = [
         plain(
-            f"Corpora never met: UAR, % [95 %], of {', '.join(classes)}",
-            ("System", *(titles[name] for name in corpora), "mean"), uar, _notes(result),
+            f"Across corpora: UAR, % [95 %], of {', '.join(classes)}",
+            ("System", *(titles[name] + _met(result, name) for name in corpora), "mean"),
+            uar, _notes(result),
         ),
     ]  # fmt: skip
     if compared:
@@ -61,6 +65,13 @@ def across_sections(result: AcrossResult) -> list[Section]:
             )
         )  # fmt: skip
     return whole
+
+
+def _met(result: AcrossResult, name: str) -> str:
+    """The mark of a corpus that the model was trained on, or nothing."""
+    # Results before 0.3 say zero-shot.
+    met = result["rows"][name][0]["protocol"] not in (NOT_TAUGHT, "zero-shot")
+    return MET if met else ""
 
 
 def _difference(pair: Any) -> str:
@@ -85,8 +96,11 @@ def _notes(result: AcrossResult) -> str:
         notes.append(f"With {fewest} speakers they may cover less than 95 %.")
     for name, of in result["rows"].items():
         first = of[0]
-        if first["protocol"] != "zero-shot":
-            notes.append(f"{first['system']} on {name}: {first['protocol']}.")
+        if _met(result, name):
+            notes.append(
+                f"{MET} {first['system']} was trained on other clips of {name}; here: "
+                f"{first['protocol']}."
+            )
     notes.append(
         "What is taught (logistic regression, not tuned) is taught all corpora but the one tested. "
         "The model answers by Table 11, of these classes alone."
@@ -119,10 +133,12 @@ def plot(result: AcrossResult, folder: str | Path) -> list[Path]:
             _panel(axes, result, name)
         panels[0].set_yticks(range(n), [_wrapped(row["system"])
                                         for row in result["rows"][corpora[0]]])  # fmt: skip
-        title = f"Corpora never met: unweighted average recall of {', '.join(result['classes'])}"
+        title = f"Across corpora: unweighted average recall of {', '.join(result['classes'])}"
         figure.suptitle(title, fontsize=10, x=0.02, ha="left", parse_math=False)
-        figure.supxlabel("%, with 95 % intervals by speaker; dashed: any constant answer",
-                         fontsize=9)  # fmt: skip
+        below = "%, with 95 % intervals by speaker; dashed: any constant answer"
+        if any(_met(result, name) for name in corpora):
+            below += f"\n{MET} {result['rows'][corpora[0]][0]['system']} was trained on this corpus"
+        figure.supxlabel(below, fontsize=9, parse_math=False)
     return [path]
 
 
@@ -153,7 +169,7 @@ def _panel(axes: Any, result: AcrossResult, name: str) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(length=0)
     speakers = len(_speakers(rows))
-    title = result["corpora"][name]["corpus"].get("title", name)
+    title = result["corpora"][name]["corpus"].get("title", name) + _met(result, name)
     axes.set_title(f"{title}: {rows[0]['clips']} clips, {speakers} speakers", fontsize=9,
                    parse_math=False)  # fmt: skip
 

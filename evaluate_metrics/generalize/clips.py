@@ -12,7 +12,8 @@ import numpy as np
 
 from dataset_scripts.corpora import acted_corpora
 from dataset_scripts.corpora.corpus import ActedCorpus
-from dataset_scripts.corpora.folder import LABELS, FolderCorpus, folder_corpus
+from dataset_scripts.corpora.folder import TABLES, FolderCorpus, folder_corpus, table_of
+from dataset_scripts.corpora.raw_release import RawReleaseError
 from evaluate_metrics.bench.result import EvaluationError
 from modeling_empathic.report.statistics import window_mean
 
@@ -31,18 +32,18 @@ def corpus_kind(
     Args:
         corpus: One of `ACTED`, or any name for a folder that has a CSV.
         root: Where it is; needed for such a folder.
-        labels: The CSV; by default `labels.csv` in the folder.
+        labels: The CSV; by default `labels.csv` or `metadata.csv` in the folder.
 
     Raises:
         EvaluationError: A name that is none of `ACTED`, and no CSV.
         RawReleaseError: What is wrong with the CSV.
     """
-    if labels is not None or (corpus not in ACTED and root and Path(root, LABELS).is_file()):
+    if labels is not None or (corpus not in ACTED and root and table_of(root)):
         return folder_corpus(root or "", labels)
     if corpus not in ACTED:
         raise EvaluationError(
-            f"unknown corpus {corpus!r}; choose from {', '.join(ACTED)}, or give {LABELS} (file, "
-            "label, speaker) of a folder"
+            f"unknown corpus {corpus!r}; choose from {', '.join(ACTED)}, or a name of yours for "
+            f"a folder with {' or '.join(TABLES)} (columns file, label, speaker)"
         )
     return ACTED[corpus]
 
@@ -86,8 +87,24 @@ def open_corpus(root: str | Path, kind: type[ActedCorpus]) -> Iterator[list[Corp
             rows = (row for file in built for row in _rows(file, kind))
             yield [_unpacked(folder / str(number), row) for number, row in enumerate(rows)]
         else:
-            files, _ = kind.files(root)
-            yield [_named(file, row) for file in files for row in kind.labels(file)]
+            yield _clips_of(root, kind)
+
+
+def _clips_of(root: str | Path, kind: type[ActedCorpus]) -> list[CorpusClip]:
+    """The clips of a corpus in its own files; where there are none, what else the folder may be."""
+    try:
+        files, _ = kind.files(root)
+        if clips := [_named(file, row) for file in files for row in kind.labels(file)]:
+            return clips
+        raise RawReleaseError(f"{root} has no clip of {kind.__name__}")
+    except RawReleaseError as error:
+        table = None if issubclass(kind, FolderCorpus) else table_of(root)
+        if table is None:
+            raise
+        raise EvaluationError(
+            f"{error}. {Path(root).name} has {table.name}: to use what it says, name the corpus "
+            f"otherwise than {kind.__name__}, such as mine={root}"
+        ) from None
 
 
 def mapped_heads(kinds: Iterable[type[ActedCorpus]]) -> list[str]:

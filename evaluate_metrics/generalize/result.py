@@ -34,7 +34,7 @@ from evaluate_metrics.generalize.supervised import (
     random_splits,
     state_features,
 )
-from evaluate_metrics.generalize.zero_shot import THRESHOLD, Calls, call_classes, rates
+from evaluate_metrics.generalize.zero_shot import NOT_TAUGHT, THRESHOLD, Calls, call_classes, rates
 from evaluate_metrics.published import published_table7
 from modeling_empathic.reference_scores import Reference, read_reference, z_scores
 
@@ -281,7 +281,7 @@ def protocols_of(scored: Scored, truth: Truth) -> Iterator[tuple[str, np.ndarray
     """Each protocol of a model, which clips it is about, and the rows of those with scores."""
     everyone = np.ones(len(truth.speaker), bool)
     n_heard, n = len(truth.heard), len(set(truth.speaker.tolist()))
-    parts = {"zero-shot": everyone}
+    parts = {NOT_TAUGHT: everyone}
     if n_heard:
         new = ~np.isin(truth.speaker, truth.heard)
         unheard = {f"{n - n_heard} speakers not in its training": new} if new.any() else {}

@@ -22,6 +22,8 @@ from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.emonet_voice.intervals import LEVEL, percentile_interval, studentised
 from evaluate_metrics.generalize.schema import OF_CLASSES, OVERALL, Rates
 
+NOT_TAUGHT = "not taught here"
+"""The protocol of a model that, for all that is known, never met the corpus."""
 THRESHOLD = 1.5  # times uniform
 
 

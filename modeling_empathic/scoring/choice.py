@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modeling_empathic.heads_empathic import canonical
+from modeling_empathic.heads_empathic import canonical, no_head
 from modeling_empathic.taxonomy import UserError
 
 from .recordings import HeadSpec, Recording
@@ -81,15 +81,13 @@ def head_number(name: str, heads: Sequence[HeadSpec], argument: str) -> int:
     """The number of a head by its name in any spelling.
 
     Raises:
-        UserError: The model has none of that name; with those it has.
+        UserError: The model has none of that name; with what the name may mean, or all there are.
     """
     names = [head["name"] for head in heads]
     try:
         return names.index(canonical(name.strip()))
     except ValueError:  # not in the list; or no spelling of anything
-        raise UserError(
-            f"{argument}: no head {name.strip()!r} here; there are {_known(heads)}"
-        ) from None
+        raise UserError(f"{argument}: {no_head(name.strip(), names)}") from None
 
 
 def chosen(

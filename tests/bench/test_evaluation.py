@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 from scipy import stats
 
 from dataset_scripts.ceiling import ceiling
@@ -15,13 +16,14 @@ from dataset_scripts.stats.bench import read_ratings
 from evaluate_metrics.bench.comparison import compare
 from evaluate_metrics.bench.evaluation import evaluate, join, pairs, write_result
 from evaluate_metrics.bench.predictions import read_predictions
+from evaluate_metrics.bench.reader import read_bench
 from evaluate_metrics.bench.result import EvaluationError, read_result
 from evaluate_metrics.bench.tables import sections
 from evaluate_metrics.emonet_voice import OUTCOMES
 from evaluate_metrics.published import published_table5, published_table6, published_table7
 from modeling_empathic.report.tables import as_markdown, as_text
 from modeling_empathic.scoring.file import score_schema, write_scores
-from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTIONS
+from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTIONS, UserError
 from tests.support.evaluation_maker import (
     FEW,
     SLASHED,
@@ -352,3 +354,11 @@ def test_what_is_not_the_published_task_is_said(gpt):
     assert f"are of the whole Bench: {whole} This system's are of 66" in text
     assert "fit 2 systems and cannot be those of 5: pooled is our reading" in text
     assert "rank Small and Large the other way round: ρ 0.418 and 0.415 in Table 5, 0.429" in text
+
+
+@pytest.mark.parametrize("read", [read_bench, read_ratings])
+def test_a_corpus_of_classes_is_no_bench_and_the_line_says_what_to_use(tmp_path, read):
+    (tmp_path / "data").mkdir()
+    parquet.write_table(pa.table({"clip_id": ["a"], "label": [0]}), tmp_path / "data" / "x.parquet")
+    with pytest.raises(UserError, match="a corpus of classes, not a Bench with ratings: use gener"):
+        read(tmp_path)

@@ -4,7 +4,7 @@ import pytest
 from pyarrow import parquet
 
 from dataset_scripts.building.build import build
-from dataset_scripts.corpora.coarse import SPELLINGS, common_class, emotions_of
+from dataset_scripts.corpora.coarse import CLASS_SPELLINGS, common_class, emotions_of
 from dataset_scripts.corpora.folder import folder_corpus
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from modeling_empathic.taxonomy import EMODB_CLASSES, EMOTION_NAMES, RAVDESS_CLASSES
@@ -32,6 +32,13 @@ def test_it_is_built_with_its_paths_as_names_since_folders_repeat_names(tmp_path
     assert manifest["counts"]["left out: not in labels.csv"] == 1
     assert {"labels.csv", "ann/1.wav"} <= set(manifest["source_files"])
     assert "not known" in (tmp_path / "built" / "README.md").read_text()
+
+
+def test_the_table_that_train_heads_reads_is_found_too(tmp_path):
+    root = labelled_folder(tmp_path / "mine")
+    table = (root / "labels.csv").rename(root / "metadata.csv")
+    table.write_text(table.read_text().replace("file,", "file_name,", 1))
+    assert list(folder_corpus(root).CLASSES) == ["anger", "sadness"]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +69,7 @@ def test_what_is_wrong_with_a_csv_is_said_with_its_line(tmp_path, table, message
 
 
 def test_every_spelling_is_a_class_with_emotions_that_no_other_has():
-    for name, words in SPELLINGS.items():
+    for name, words in CLASS_SPELLINGS.items():
         assert {common_class(word.title()) for word in (name, *words)} == {name}
     assert emotions_of(EMODB_CLASSES) == EMODB_CLASSES
     assert emotions_of(RAVDESS_CLASSES) == RAVDESS_CLASSES

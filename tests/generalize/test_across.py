@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from evaluate_metrics.bench.result import EvaluationError
-from evaluate_metrics.generalize import across
+from evaluate_metrics.generalize import across, across_tables
 from evaluate_metrics.generalize.across import generalize_across, shared_classes
 from evaluate_metrics.generalize.clips import ACTED, Scored, mapped_heads
 from evaluate_metrics.generalize.result import Heard, Truth
@@ -32,9 +32,9 @@ def heard_corpus(name, rng):
 
 def hash_of(name):
     """A place in space for a class, the same in every corpus."""
-    from dataset_scripts.corpora.coarse import SPELLINGS, common_class
+    from dataset_scripts.corpora.coarse import CLASS_SPELLINGS, common_class
 
-    place = list(SPELLINGS).index(common_class(name))
+    place = list(CLASS_SPELLINGS).index(common_class(name))
     return np.array([place % 2, place // 2 % 2, place // 4 % 2, place // 8])
 
 
@@ -100,6 +100,16 @@ def test_two_systems_are_compared_on_the_same_resamples_of_speakers():
     assert found.difference == pytest.approx(expected, abs=1e-12)
     assert found.p == pytest.approx(2 * stats.t.sf(abs(expected) / error, 5), abs=1e-9)
     assert found.high == pytest.approx(expected + stats.t.ppf(0.975, 5) * error, abs=1e-9)
+
+
+def test_a_corpus_that_the_model_was_trained_on_is_marked_with_a_footnote(two):
+    _, result = two
+    result["corpora"] = {name: {"corpus": {}} for name in result["rows"]}
+    assert list(across_tables.across_sections(result)[0].headers[1:3]) == ["emodb", "nemo"]
+    result["rows"]["emodb"][0]["protocol"] = "4 speakers not in its training"
+    table = across_tables.across_sections(result)[0]
+    assert list(table.headers[1:3]) == ["emodb*", "nemo"]
+    assert "* tiny was trained on other clips of emodb; here: 4 speakers" in table.notes[0]
 
 
 def test_corpora_without_two_common_classes_are_refused():

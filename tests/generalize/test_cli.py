@@ -21,6 +21,11 @@ def corpus(tmp_path_factory):
     return emodb_folder(tmp_path_factory.mktemp("corpora") / "emodb")
 
 
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    return labelled_folder(tmp_path_factory.mktemp("labelled") / "mine")
+
+
 def run(*arguments):
     """The exit code, stdout and stderr."""
     return run_command("generalize", *arguments)
@@ -68,16 +73,20 @@ def test_a_failed_clip_gives_code_1(model, tmp_path):
         (["--corpus", "ravdess", "--root", "EMODB"], "is not a name of RAVDESS speech"),
         (["--corpus=emodb=EMODB", "--baseline"], "tiny has no reference_scores.json"),
         (["--corpus=emodb=EMODB", "--supervised", "no"], "no: a Whisper checkpoint is needed"),
+        (["--corpus", "emodb=LABELLED"], "has labels.csv: to use what it says, name the corpus"),
         (["--json", "--markdown"], "choose --json or --markdown"),
         (["--output", "result.csv"], "choose a .json file in a folder that exists"),
         (["--states-cache", "a.json"], "choose an .npz file in a folder"),
     ],
 )
 def test_what_a_user_gets_wrong_is_said_and_the_code_is_2(
-    corpus, model, tmp_path, monkeypatch, arguments, message
+    corpus, labelled, model, tmp_path, monkeypatch, arguments, message
 ):
     monkeypatch.chdir(tmp_path)
-    given = [argument.replace("EMODB", str(corpus)) for argument in arguments]
+    given = [
+        argument.replace("EMODB", str(corpus)).replace("LABELLED", str(labelled))
+        for argument in arguments
+    ]
     code, printed, said = run("--model", model, *given)
     assert (code, printed) == (2, "")
     assert said.startswith("error: ")
@@ -95,7 +104,7 @@ def test_several_corpora_and_a_folder_with_a_csv_are_one_table_and_one_picture(
         "--output", tmp_path / "result.json", "--plots", tmp_path / "plots",
     )  # fmt: skip
     assert code == 0
-    assert "Corpora never met: UAR, % [95 %], of anger, sadness" in printed
+    assert "Across corpora: UAR, % [95 %], of anger, sadness" in printed
     assert max(map(len, printed.splitlines())) <= 80
     result = json.loads((tmp_path / "result.json").read_text())
     assert list(result["rows"]) == list(result["corpora"]) == ["emodb", "mine"]

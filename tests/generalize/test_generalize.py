@@ -195,7 +195,7 @@ def result(nano_like, emodb):
 
 def test_a_model_that_never_heard_the_corpus_is_zero_shot(result):
     (row,) = result["rows"]
-    assert (row["system"], row["protocol"], row["clips"]) == ("tiny", "zero-shot", 12)
+    assert (row["system"], row["protocol"], row["clips"]) == ("tiny", "not taught here", 12)
     assert list(row["per_class"]) == list(EMODB_CLASSES)
     assert row["outcomes"] == {"scored": 12}
     assert result["corpus"]["published_clips"] == 535
@@ -239,7 +239,7 @@ def test_ravdess_has_eight_classes_and_its_own_folds(nano_like, tmp_path, quick_
     result = generalize(root, "ravdess", str(nano_like), acoustic=True, n_resamples=10)
     assert list(result["rows"][0]["per_class"]) == list(RAVDESS_CLASSES)
     protocols = [row["protocol"] for row in result["rows"]]
-    assert protocols == ["zero-shot", "six folds of four speakers", "random 80/20, 10 times"]
+    assert protocols == ["not taught here", "six folds of four speakers", "random 80/20, 10 times"]
     folds = result["rows"][1]
     assert folds["answers"] == folds["clips"] == result["corpus"]["clips"]
     assert folds["undefined"]["overall"] == "one answer a clip: nothing is called present"

@@ -225,7 +225,7 @@ def test_saving_leaves_files_of_other_names_alone(broken):
 
 
 def test_an_unknown_head_is_an_error_that_lists_the_heads(model_folder):
-    with pytest.raises(HeadError, match=r"no head named 'Pain'; nearest of this model's 4: "):
+    with pytest.raises(HeadError, match=r"no head named 'Pain'; there are Anger, "):
         EmpathicInsightModel.from_pretrained(model_folder, heads=["Pain"])
 
 

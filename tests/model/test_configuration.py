@@ -1,6 +1,7 @@
 """The configuration refuses what cannot be a model."""
 
 import json
+import re
 
 import pytest
 from huggingface_hub.errors import StrictDataclassError
@@ -8,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modeling_empathic import EmpathicInsightConfig, HeadError
+from modeling_empathic.heads_empathic import no_head
+from modeling_empathic.taxonomy import EMOTION_NAMES
 from tests.support.tiny import MIXED_HEADS, TINY_ENCODER
 
 
@@ -72,8 +75,23 @@ def test_a_subset_keeps_the_order_asked_for_and_takes_any_spelling():
 
 
 def test_a_subset_with_an_absent_head_lists_the_heads_there_are():
-    with pytest.raises(HeadError, match=r"no head named 'angr'; nearest of this model's 4: Anger"):
+    with pytest.raises(HeadError, match=r"no head named 'angr'; nearest: Anger"):
         EmpathicInsightConfig(heads=MIXED_HEADS).subset(["angr"])
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("happy", "Table 11 it stands for Amusement, Elation"),
+        ("sad", "stands for Sadness, Longing"),
+        ("scared", "stands for Fear, "),
+        ("surprised", "stands for Astonishment/Surprise, Interest"),
+        ("rage", "it is a word for Anger$"),
+        ("xyzzy", "there are Amusement, .*, Jealousy & Envy$"),
+    ],
+)
+def test_a_word_that_is_no_head_is_answered_with_what_it_may_mean(word, said):
+    assert re.search(said, no_head(word, EMOTION_NAMES))
 
 
 def test_saving_and_loading_gives_the_same_configuration(tmp_path):

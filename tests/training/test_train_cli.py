@@ -65,10 +65,18 @@ def test_auto_model_loads_it_where_the_package_cannot_be_imported(made, local_hu
         (["--corpus", "iemocap"], "choose from emodb, nemo, ravdess"),
         (["--model", "no/such/folder"], "no such folder"),
         (["--layers", "1"], "layers are cut from a Whisper encoder"),
+        (["--data", "FULL/clip.wav"], "clip.wav is a file: name the folder that it is in"),
+        (["--output", "FULL"], "the folder is not empty; choose another"),
+        (["--label-map", "no.json"], "no.json: [Errno 2] No such file or directory"),
+        (["--label-map", "FULL/clip.wav"], 'it looks like {"happy": {"Elation": 3}}'),
         (["--split", "by hand"], "choose auto, speaker, random"),
     ],
 )
 def test_a_mistake_is_one_line(labelled_folder, tmp_path, arguments, message):
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "clip.wav").write_bytes(b"RIFF")
+    arguments = [argument.replace("FULL", str(full)) for argument in arguments]
     code, _, err = run_command(
         "train", "heads", "--data", labelled_folder, "--output", tmp_path / "out", *arguments
     )
