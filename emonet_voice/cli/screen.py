@@ -129,7 +129,7 @@ def _outburst(clip: Recording, among: Sequence[int]) -> Text:
     head, window = clip.outburst(among)
     start_s, end_s = clip.spans_s[window]
     return Text.assemble(
-        ("Strongest moment: ", "dim"),
+        ("Rises most: ", "dim"),
         (f"{clip.heads[head]['name']} {clip.windows[window, head]:.1f}", "bold"),
         f" at {time_of(start_s)}–{time_of(end_s)}",
         (f", on the whole {clip.mean[head]:.1f}", "dim"),

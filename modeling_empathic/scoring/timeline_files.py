@@ -69,7 +69,8 @@ def _draw(
     with picture(path, 9.5, 1.1 + sum(heights)) as figure:
         above, heat = figure.subplots(2, height_ratios=heights, sharex=True)
         middles = np.insert((starts + ends) / 2, gaps, np.nan)
-        dots = "." if len(gaps) else ""  # a window between two gaps is no line
+        # A window alone, or between two gaps, is no line.
+        dots = "o" if len(parts) < 4 else "." if len(gaps) else ""
         for colour, number in zip(_COLOURS, lines, strict=False):
             name = short_name(recording.heads[number]["name"])
             values = np.insert(recording.windows[:, number], gaps, np.nan)
@@ -98,8 +99,9 @@ def _draw(
         bare(above)
         bare(heat)
         lengths = recording.spans_s[:, 1] - recording.spans_s[:, 0]
+        n = len(recording.rows)
         title = (
-            f"{recording.name}\n{model}; {len(recording.rows)} windows of {lengths.max():g} s, "
+            f"{recording.name}\n{model}; {n} window{'s' * (n > 1)} of {lengths.max():.3g} s, "
             "emotions by their highest moment"
         )
         text = "\n".join(map(printable, title.split("\n")))

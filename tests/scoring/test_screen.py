@@ -77,7 +77,7 @@ def test_the_mean_of_a_long_clip_does_not_hide_an_outburst(clips):
     rows = [row | span | {"Anger": 0.4, "Awe": 3.6, "Pleasure/Ecstasy": 2.0} for span in spans]
     rows[5] |= {"Anger": 3.5}
     text = shown(rows, 80, top=1)
-    assert "Awe" in text and "Strongest moment: Anger 8.8 at 0:50–1:00, on the whole 2.0" in text
+    assert "Awe" in text and "Rises most: Anger 8.8 at 0:50–1:00, on the whole 2.0" in text
 
 
 def test_the_screen_shows_every_head_from_0_to_10_on_its_own_scale(clips):
