@@ -105,7 +105,7 @@ def neighbours(
     # The clip itself, under whatever name, is no neighbour of its own.
     others = [e for e in found.values() if e.vector is not None and e.clip_id != query.clip_id]
     if not others and not failed:
-        raise UsageError(f"no clip but {wanted} itself: name a folder with others")
+        raise ScoringError(f"no clip but {wanted} itself: name a folder with others")
     rows: list[dict[str, Any]] = []
     if others:
         vectors = np.stack([each.vector for each in others if each.vector is not None])
