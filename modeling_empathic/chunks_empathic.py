@@ -35,6 +35,7 @@ _AIFF_PLAIN: tuple[bytes, ...] = (
     b"FL64",
 )
 _AIFF_PLAIN += (b"alaw", b"ALAW", b"ulaw", b"ULAW", b"in24", b"in32", b"42ni", b"23ni")
+_AIFF_WIDTH = {b"in24": 3, b"42ni": 3, b"in32": 4, b"23ni": 4}
 # G.721 and G.723 as these headers name them: FFmpeg makes noise of them.
 _WAV_NOISE, _AU_NOISE = (0x14, 0x40), (23, 24, 25, 26)
 _AU_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}
@@ -218,7 +219,9 @@ def _aiff(
     channels, frames, bits = struct.unpack_from(">HIH", comm)
     codec = comm[18:22] if form == b"AIFC" else b"NONE"
     rate = _extended(comm[8:18])
-    if codec not in _AIFF_PLAIN or not (channels and bits):
+    # libsndfile believes the header's width, FFmpeg the codec's.
+    odd = codec in _AIFF_WIDTH and -(-bits // 8) != _AIFF_WIDTH[codec]
+    if codec not in _AIFF_PLAIN or odd or not (channels and bits):
         return [Piece(f"AIFF, {codec!r}", "FFmpeg", (place,))]
     if not data:
         return []

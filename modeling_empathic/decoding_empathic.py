@@ -12,6 +12,7 @@ given nothing but what the list names.
 This file ships to the Hub as remote code: it is flat, and heavy imports are inside functions.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
@@ -211,6 +212,7 @@ def _decode_ffmpeg(
         raise ImportError(f"{name}: needs the package 'av' ({reason})") from err
 
     n = rate = n_packets = n_damaged = 0
+    first_s, last_s, stated_s = math.inf, 0.0, 0.0
     waiting: list[np.ndarray] = []
     try:
         options = {"format_whitelist": _FFMPEG_FORMATS}
@@ -233,23 +235,30 @@ def _decode_ffmpeg(
                         yield np.concatenate(waiting), rate
                         waiting = []
                     n, rate = n + len(samples), frame.sample_rate
+                    if frame.time is not None:  # sound may begin late, and have gaps
+                        first_s = min(first_s, max(0.0, frame.time))
+                        last_s = max(last_s, frame.time + len(samples) / rate)
                     check(n, rate)
                     waiting.append(samples)
                     if len(waiting) * samples.size > _BLOCK_SAMPLES // 16:
                         yield np.concatenate(waiting), rate
                         waiting = []
-            expected_s = _stated_s(container, tracks[0])
+            stated_s = _stated_s(container, tracks[0])
+            begins_s = first_s if container.format.name != _MP4 and first_s < math.inf else 0.0
     except av.FFmpegError as err:
         if not n:
             raise AudioError(f"{name}: not audio ({reason}; FFmpeg: {err.strerror})") from err
-        n_damaged += 1
+        raise AudioError(f"{name}: damaged after {n / rate:.2f} s: {err.strerror}") from err
     if waiting:
         yield np.concatenate(waiting), rate
     if n_damaged > 1 + _DAMAGED_SHARE * n_packets or (n_damaged and not n):
         raise AudioError(f"{name}: damaged: {n_damaged} of {n_packets} packets cannot be decoded")
     seconds = n / rate if rate else 0.0
-    if seconds < expected_s - _TOLERANCE_S:
+    expected_s, reached_s = stated_s - begins_s, max(seconds, last_s - first_s)
+    if reached_s < expected_s - _TOLERANCE_S:
         raise AudioError(f"{name}: truncated: {seconds:.2f} of {expected_s:.2f} s")
+    if expected_s and seconds < reached_s - _TOLERANCE_S:
+        notes.append(f"gaps: {reached_s - seconds:.1f} s are missing")
     if n_damaged > 1:  # one: tags at the end, or a cut last packet
         notes.append(f"damaged: {n_damaged} of {n_packets} packets lost")
 

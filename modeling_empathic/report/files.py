@@ -75,7 +75,8 @@ def as_json(value: Any, indent: int = 2) -> str:
 def write_json(path: str | os.PathLike[str], value: Any, indent: int = 2) -> None:
     """Writes a value as [`as_json`] does, with a line end, replacing the file in one step."""
     with replacing(path) as temporary:
-        temporary.write_text(as_json(value, indent) + "\n", "utf-8")
+        # Half a character, of a file's name, say, becomes JSON's own escape of it.
+        temporary.write_text(as_json(value, indent) + "\n", "utf-8", "backslashreplace")
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -103,6 +103,9 @@ def read_labels(
     columns = list(rows[0])
     asked = {_canonical(name): _scale(name) for name in heads} | dict(new_heads or {})
     by_head = {_canonical(column): column for column in columns}
+    for column in columns:
+        if (other := by_head[_canonical(column)]) != column:
+            raise TrainingError(f"data {data}: columns {column!r} and {other!r} are one head")
     word_column = next((name for name in CLASS_COLUMNS if name in columns), None)
     found = {
         name: by_head[name]
@@ -198,17 +201,23 @@ def read_label_map(path: Path) -> dict[str, dict[str, float]]:
     """
     try:
         content = json.loads(path.read_text("utf-8"))
-        return {
+        for word, meant in content.items():
+            if not isinstance(meant, dict | list):
+                raise ValueError(f"{word!r} means {meant!r}")
+        found = {
             word: {
                 _canonical(name): float(meant[name]) if isinstance(meant, dict) else _scale(name)[1]
                 for name in meant
             }
             for word, meant in content.items()
         }
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        if not all(math.isfinite(value) for meant in found.values() for value in meant.values()):
+            raise ValueError("a target that is no number")
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise TrainingError(
             f'label map {path}: {error}; it looks like {{"happy": {{"Elation": 3}}}}'
         ) from None
+    return found
 
 
 def _canonical(name: str) -> str:
@@ -251,15 +260,24 @@ def _read_folder(path: Path) -> tuple[list[dict[str, Any]], list[Any], str]:
     table = path if path.is_file() else _table(path)
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            rows: list[dict[str, Any]] = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows: list[dict[str, Any]] = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TrainingError(f"{table}: cannot be read as CSV in UTF-8: {error}") from None
     if rows and FILE not in rows[0]:
         raise TrainingError(f"{table}: no column {FILE}; there are {', '.join(rows[0])}")
+    names = list(reader.fieldnames or ())
+    if len(set(names)) < len(names):
+        raise TrainingError(f"{table}: two columns of one name; there are {', '.join(names)}")
+    for number, row in enumerate(rows, 2):
+        if None in row or None in row.values():
+            raise TrainingError(f"{table}: row {number} has not as many cells as the first row")
     clips = [table.parent / row[FILE] for row in rows]
-    for clip in clips:
+    for row, clip in zip(rows, clips, strict=True):
+        if Path(row[FILE]).is_absolute() or ".." in Path(row[FILE]).parts:
+            raise TrainingError(f"{table}: {row[FILE]!r} leads out of the folder")
         if not clip.is_file():
-            raise TrainingError(f"{table}: there is no {clip.name} beside it")
+            raise TrainingError(f"{table}: there is no {row[FILE]!r} beside it")
     return rows, [str(clip) for clip in clips], fingerprint_files([table, *clips])
 
 

@@ -220,3 +220,57 @@ def test_blocks_are_resampled_as_the_whole_is(rate, monkeypatch):
     audio = load_audio(flac)
     np.testing.assert_array_equal(audio[: len(expected)], expected[: len(audio)])
     assert len(audio) == -(-len(decoded) * RATE // rate)
+
+
+def remuxed(sound: bytes, form: str, keep=lambda at_s: True, later_s: float = 0.0) -> bytes:
+    """The same packets in another file, some left out, all of them later."""
+    import av
+
+    out = io.BytesIO()
+    with av.open(io.BytesIO(sound)) as source, av.open(out, "w", format=form) as target:
+        track = source.streams.audio[0]
+        copy = target.add_stream_from_template(track)
+        for packet in source.demux(track):
+            if packet.pts is not None and keep(float(packet.pts * packet.time_base)):
+                shift = round(later_s / packet.time_base)
+                packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                packet.stream = copy
+                target.mux(packet)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("form", "codec"), [("matroska", "libopus"), ("webm", "libopus"), ("asf", "wmav2")]
+)
+def test_sound_that_begins_late_is_whole(form, codec):
+    sound = with_ffmpeg(tone(*HIGH, 48_000), form, codec, 48_000)
+    late = remuxed(sound, form, later_s=5.0)
+    assert len(load_audio(late)) == pytest.approx(len(load_audio(sound)), abs=0.1 * RATE)
+
+
+def test_a_gap_in_time_is_no_end_and_is_told():
+    sound = with_ffmpeg(tone(440.0, 20.0, 48_000), "webm", "libopus", 48_000)
+    heard = read_audio(remuxed(sound, "webm", lambda at_s: not 5 < at_s < 5.5))
+    assert len(heard.samples) == pytest.approx(19.5 * RATE, abs=0.1 * RATE)
+    assert any(note.startswith("gaps: 0.5 s") for note in heard.notes)
+
+
+def test_a_second_file_that_the_demuxer_breaks_on_is_an_error_and_says_where():
+    sound = with_ffmpeg(tone(*HIGH, 48_000), "wv", "wavpack", 48_000)
+    with pytest.raises(AudioError, match=r"damaged after 1\.50 s"):
+        load_audio(sound + sound)
+
+
+@pytest.mark.parametrize(("codec", "width"), [(b"in24", 3), (b"in32", 4)])
+def test_the_width_of_an_aifc_is_its_codecs_whatever_its_header_says(codec, width):
+    samples = tone(*HIGH, 16_000)
+    whole = (samples * 2 ** (8 * width - 1)).astype(">i4" if width == 4 else ">i8")
+    raw = b"".join(int(x).to_bytes(width, "big", signed=True) for x in whole)
+    rate = bytes.fromhex("400c fa00 0000 0000 0000".replace(" ", ""))
+    comm = struct.pack(">HIH", 1, len(samples), 16) + rate + codec + b"\0\0"
+    parts = b"".join(
+        name + struct.pack(">I", len(body)) + body + b"\0" * (len(body) % 2)
+        for name, body in ((b"COMM", comm), (b"SSND", bytes(8) + raw))
+    )
+    file = b"FORM" + struct.pack(">I", 4 + len(parts)) + b"AIFC" + parts
+    assert_tones(load_audio(file), HIGH)

@@ -1,5 +1,6 @@
 """The report of `score` in a browser: self-contained, searchable, sortable, heard, readable."""
 
+import base64
 import shutil
 from pathlib import Path
 
@@ -239,3 +240,19 @@ def test_a_filtered_report_has_what_the_screen_has(clips, faked):
     options = ("--report", "x.html", "--filter", "Awe > 9.9", "--quiet")
     assert run_command("score", "clips", *options)[0] == 0
     assert "0 clips, 3 emotions" in Path("x.html").read_text()
+
+
+def test_what_is_no_sound_does_not_get_into_the_page_and_ends_nothing(tmp_path, monkeypatch):
+    """A folder of a stranger may link to a secret of who makes the page."""
+    monkeypatch.setattr(loading, "load_model", fake_loader())
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clips").mkdir()
+    write_clip(tmp_path / "clips" / "good.wav")
+    (tmp_path / "secret.txt").write_text("a token that is planted here")
+    (tmp_path / "clips" / "x.wav").symlink_to(tmp_path / "secret.txt")
+    (tmp_path / "clips" / "gone.wav").symlink_to(tmp_path / "nowhere")
+    code = run_command("score", "clips", "--report", "r.html")[0]
+    assert code == 1
+    page = (tmp_path / "r.html").read_text()
+    assert base64.b64encode(b"a token that is planted")[:20].decode() not in page
+    assert page.count("data:audio") == 1 and "secret" not in page

@@ -1,6 +1,7 @@
 """Labels come from a table, a data set or classes; what is wrong with them is one line."""
 
 import math
+import re
 
 import pytest
 
@@ -63,8 +64,8 @@ def test_an_empty_cell_is_unknown_and_not_zero(folder):
     [
         ({"anger": "4.5"}, r"0-0-anger\.wav: Anger is 4\.5, outside its scale of 0 to 4"),
         ({"anger": "much"}, "Anger is 'much', which is no number"),
-        ({"file_name": "gone.wav"}, r"there is no gone\.wav"),
-        ({"file_name": "../x.wav"}, r"there is no x\.wav"),
+        ({"file_name": "gone.wav"}, r"there is no 'gone\.wav'"),
+        ({"file_name": "../x.wav"}, r"'\.\./x\.wav' leads out of the folder"),
     ],
 )
 def test_a_bad_cell_is_named(folder, values, message):
@@ -115,3 +116,38 @@ def test_a_data_set_has_the_same_columns_and_its_own_audio(tmp_path, folder, mon
     assert found.targets["Anger"].tolist() == [float(r["anger"]) for r in read_table(folder)]
     assert found.clips[0][:4] == b"RIFF"
     assert len(found.clips) == 12
+
+
+def table(folder, text, clips=("0.wav", "1.wav")):
+    folder.mkdir(exist_ok=True)
+    for name in clips:
+        (folder / name).write_bytes(b"RIFF")
+    (folder / "metadata.csv").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Anger,file_name\n1,0.wav\n2\n", "row 3 has not as many cells"),
+        ("file_name,Anger\n0.wav,1,\n1.wav,2\n", "row 2 has not as many cells"),
+        ("file_name,Anger,anger\n0.wav,1,2\n", "'Anger' and 'anger' are one head"),
+        ("file_name,Anger,Anger\n0.wav,1,2\n", "two columns of one name"),
+        ("file_name,Anger\n../0.wav,1\n", "'../0.wav' leads out of the folder"),
+        ("file_name,Anger\n/etc/passwd,1\n", "'/etc/passwd' leads out of the folder"),
+        ("file_name,Anger\nsub/2.wav,1\n", "there is no 'sub/2.wav' beside it"),
+    ],
+)
+def test_a_table_that_can_be_put_right_is_told_by_its_row(tmp_path, text, said):
+    with pytest.raises(TrainingError, match=re.escape(said)):
+        read_labels(table(tmp_path / "clips", text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"happy": {"Anger": NaN}}', '{"happy": "Anger"}', '{"happy": 3}', "[" * 100_000, '["a"]'],
+)
+def test_a_label_map_of_another_shape_is_shown_the_right_one(tmp_path, text):
+    (tmp_path / "map.json").write_text(text)
+    with pytest.raises(TrainingError, match="it looks like"):
+        read_label_map(tmp_path / "map.json")

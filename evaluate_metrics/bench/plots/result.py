@@ -93,8 +93,8 @@ def plot_emotions(result: Result, path: str | Path) -> None:
         axes.axvline(0, color=DARK, linewidth=1.2)
         raters = _raters(axes, result, names)
         _macro(axes, metric)
-        low = np.nanmin([*ends.ravel(), *raters], initial=0)
-        high = np.nanmax([*ends.ravel(), *raters], initial=0.1)
+        drawn = [float(x) for x in (*ends.ravel(), *raters) if math.isfinite(x)]
+        low, high = min([0.0, *drawn]), max([0.1, *drawn])
         axes.set_xlim(min(low, -0.02) * 1.05, high * 1.05)
         for height, name, value in zip(heights, names, values, strict=True):
             if math.isnan(value):
