@@ -16,6 +16,10 @@ MIN_DURATION_S = 0.025
 """One analysis frame of Whisper, 400 samples at 16 kHz: the least that can hold speech."""
 LOUDEST = 10.0
 """Sound lies in [-1, 1], and mixes somewhat beyond; what reaches this holds other numbers."""
+CLIPPED = 0.001
+"""Share of the samples that stand at the ends, from where on a recording is called clipped."""
+LOUD, AT_THE_ENDS = 0.9, 0.999
+"""A peak that may be an end, and the share of it from where on a sample stands there."""
 
 # Outside these a header is lying, or somebody wrote kHz; 16 Hz would be resampled a thousandfold.
 _LOWEST_RATE, _HIGHEST_RATE = 1_000, 768_000
@@ -77,6 +81,7 @@ class Mix:
         self._rate = self._n = self._n_out = 0  # of the rate that holds now
         self._resampler: Any = None
         self._energy_before = self._energy_after = 0.0
+        self._peak, self._at_ends, self._n_heard = 0.0, 0, 0
 
     def check(self, n_samples: int, rate: int) -> None:
         """Refuses too many samples, on top of those that came at another rate."""
@@ -106,6 +111,7 @@ class Mix:
             raise AudioError(
                 f"{self._name}: samples reach {peak:g}, but sound lies in [-1, 1]{advice}"
             )
+        self._note_ends(block, peak)
         if block.shape[1] == 1:
             mono = block[:, 0]
         else:
@@ -118,6 +124,16 @@ class Mix:
             self._keep(self._resampler.resample_chunk(mono))
         else:
             self._keep(mono)
+
+    def _note_ends(self, block: np.ndarray, peak: float) -> None:
+        """Counts samples that stand at the ends, before resampling rounds a flat top."""
+        self._n_heard += block.size
+        if peak > max(self._peak, LOUD):
+            if AT_THE_ENDS * peak > self._peak:  # what stood at the ends until now does not
+                self._at_ends = 0
+            self._peak = peak
+        if self._peak > LOUD:
+            self._at_ends += int(np.count_nonzero(np.abs(block) > AT_THE_ENDS * self._peak))
 
     def take(self) -> np.ndarray:
         """The samples at 16 kHz that came since the last call, which are let go of here."""
@@ -147,6 +163,8 @@ class Mix:
             raise AudioError(f"{self._name}: digital silence: nothing to score")
         if self._energy_after < _CANCELLING * self._energy_before:
             self.notes.append("channels cancel")
+        if self._at_ends > CLIPPED * self._n_heard:
+            self.notes.append("clipped")
         return Sound(self._samples, tuple(dict.fromkeys(self.notes)))
 
     def _keep(self, part: np.ndarray) -> None:

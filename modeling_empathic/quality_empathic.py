@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .audio import SAMPLE_RATE
+from .mixing_empathic import AT_THE_ENDS, CLIPPED, LOUD
 
 FRAME, HOP = 400, 160  # 25 ms every 10 ms, as the log-mel features
 LOUD_FRAMES = 10  # 100 ms: a click is no speech
@@ -26,7 +27,6 @@ TOO_SHORT_S = 0.4  # of speech; a syllable or two
 TOO_QUIET_DBFS = -60.0
 STEADY_DB = 2.0  # speech rises and falls by more than this, with noise 5 dB below it too
 MOSTLY_SILENCE = 0.1  # share of the clip that is not silence
-CLIPPED = 0.001  # share of the samples that stand at the clip's ends
 BEYOND = 2.0  # decoders overshoot by less
 DC_OFFSET = 0.05
 HELD = ((4, 0.6), (6, 0.3))  # steps of 32 ms, and the share of tones that are held so long
@@ -72,7 +72,7 @@ def judge(samples: npt.NDArray[np.float32], notes: Sequence[str] = ()) -> str:
     active = np.flatnonzero(level_db > loud_db - SILENCE_DB)
     speech = level_db[active[0] : active[-1] + 1]
     peak = float(np.abs(samples).max())
-    at_the_ends = float(np.mean(np.abs(samples) > 0.999 * peak)) if peak > 0.9 else 0.0
+    at_the_ends = float(np.mean(np.abs(samples) > AT_THE_ENDS * peak)) if peak > LOUD else 0.0
     quiet = loud_db < TOO_QUIET_DBFS
     short = len(speech) * HOP < TOO_SHORT_S * SAMPLE_RATE
     checks = {
@@ -89,7 +89,7 @@ def judge(samples: npt.NDArray[np.float32], notes: Sequence[str] = ()) -> str:
         ),
         "mostly silence": not quiet and len(active) < MOSTLY_SILENCE * len(level_db),
     }
-    return ", ".join([*notes, *(name for name in JUDGEMENTS if checks[name])])
+    return ", ".join(dict.fromkeys([*notes, *(name for name in JUDGEMENTS if checks[name])]))
 
 
 def _stands_still(samples: npt.NDArray[np.float64]) -> bool:

@@ -166,7 +166,8 @@ def _all_rows(
     """The rows of a recording once its end is known; channels in order, those that failed last."""
     for row in rows:
         row["duration_s"] = stream.duration_s
-        row["quality"] = ", ".join(filter(None, [*stream.notes, row["quality"]]))
+        doubts = [*stream.notes, *row["quality"].split(", ")]
+        row["quality"] = ", ".join(filter(None, dict.fromkeys(doubts)))
     kept = [row for row in rows if row.get("channel") not in stream.failed]
     if not kept:
         raise AudioError("no turn lies within the recording")

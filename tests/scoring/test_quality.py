@@ -101,6 +101,20 @@ def test_the_notes_of_the_decoder_reach_the_column(tmp_path, speech, nano):
     assert row["outcome"] == "scored" and row["quality"] == "channels cancel"
 
 
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
+def test_clipping_is_seen_at_every_rate_before_resampling_rounds_it(tmp_path, speech, nano, rate):
+    import soxr
+
+    from modeling_empathic.scoring.clips import score_files
+
+    loud = soxr.resample(speech, RATE, rate) if rate != RATE else speech
+    loud = loud / np.abs(loud).max()
+    for name, gain in (("a", 0.95), ("b", 4.0), ("c", 30.0)):
+        soundfile.write(tmp_path / f"{name}.wav", np.clip(gain * loud, -1, 1), rate, "PCM_16")
+    rows = score_files([tmp_path / f"{name}.wav" for name in "abc"], *nano)
+    assert [row["quality"].split(", ").count("clipped") for row in rows] == [0, 1, 1]
+
+
 def test_a_clip_that_cannot_be_sound_is_a_row_and_the_rest_go_on(tmp_path, speech, nano):
     from modeling_empathic.scoring.clips import score_files
 
