@@ -244,3 +244,9 @@ def test_a_picture_of_another_format_is_refused_and_a_failed_one_leaves_nothing(
     with pytest.raises(KeyError):
         plot_emotions(replace(result, metric=metric), tmp_path / "x.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_where_nothing_was_scored_there_is_nothing_to_draw(tmp_path, result):
+    with pytest.raises(UserError, match="scored no clip"):
+        plot_all(result, {"Awe": (np.array([]), np.array([]))}, {}, tmp_path / "pictures")
+    assert not (tmp_path / "pictures").exists()

@@ -20,7 +20,7 @@ from evaluate_metrics.emonet_voice.aggregate import mean_defined
 from evaluate_metrics.published import published_table6
 from modeling_empathic.report.figures import DARK, GREY, ORANGE, PURPLE, bare, picture, two_digits
 from modeling_empathic.report.tables import Footnotes
-from modeling_empathic.taxonomy import short_name
+from modeling_empathic.taxonomy import UserError, short_name
 
 
 def plot_all(
@@ -40,7 +40,12 @@ def plot_all(
     Returns:
         The files, in the order of the issue's list: emotions, heat, calibration, scatter, alpha,
         discrimination (the last if the result has it).
+
+    Raises:
+        UserError: The system scored nothing.
     """
+    if not any(len(predicted) for predicted, _ in pairs.values()):
+        raise UserError(f"plots {folder}: the system scored no clip, there is nothing to draw")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     files = {
