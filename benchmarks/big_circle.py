@@ -157,10 +157,8 @@ def scored(work: Path, model: Path | str) -> np.ndarray:
     output = work / f"{getattr(model, 'name', model)}-scores.parquet"
     if not output.exists():
         command("score", work / "test" / "audio", "--model", model, "--output", output)
-    rows = parquet.read_table(output).sort_by("path").to_pylist()
-    assert [Path(r["path"]).name for r in rows] == [
-        Path(r["path"]).name for r in spoken(work / "test")
-    ]
+    by_name = {Path(row["path"]).name: row for row in parquet.read_table(output).to_pylist()}
+    rows = [by_name[Path(row["path"]).name] for row in spoken(work / "test")]
     return np.array([[row[name] for name in EMOTION_NAMES] for row in rows])
 
 
