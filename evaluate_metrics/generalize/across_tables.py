@@ -162,7 +162,7 @@ def _panel(axes: Any, result: AcrossResult, name: str) -> None:
         axes.annotate(f"{value:.0f}", (value, i), xytext=(0, 6), textcoords="offset points",
                       ha="center", fontsize=8)  # fmt: skip
     axes.set_xlim(0, 102)
-    axes.set_xticks(range(0, 100, 20))
+    axes.set_xticks(range(0, 101, 20))
     axes.set_ylim(len(rows) - 0.5, -0.7)
     axes.grid(axis="x", color=GREY, linewidth=0.6)
     axes.set_axisbelow(True)
