@@ -37,7 +37,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from .audio import SAMPLE_RATE, load_audio
 from .taxonomy import UserError
@@ -210,6 +209,8 @@ def load_librosa() -> ModuleType:
     Raises:
         UserError: It is not installed.
     """
+    from filelock import FileLock  # of huggingface_hub
+
     with FileLock(compiling_lock()):
         try:
             import librosa

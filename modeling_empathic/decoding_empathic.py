@@ -257,7 +257,7 @@ def _decode_ffmpeg(
     expected_s, reached_s = stated_s - begins_s, max(seconds, last_s - first_s)
     if reached_s < expected_s - _TOLERANCE_S:
         raise AudioError(f"{name}: truncated: {seconds:.2f} of {expected_s:.2f} s")
-    if expected_s and seconds < reached_s - _TOLERANCE_S:
+    if stated_s and seconds < reached_s - _TOLERANCE_S:
         notes.append(f"gaps: {reached_s - seconds:.1f} s are missing")
     if n_damaged > 1:  # one: tags at the end, or a cut last packet
         notes.append(f"damaged: {n_damaged} of {n_packets} packets lost")

@@ -7,7 +7,7 @@ tables, never zero.
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +222,18 @@ def _read_labels(source: str | Path | pa.Table) -> pa.Table:
     return labels
 
 
+def only_classes(folder: Path, columns: Sequence[str]) -> str:
+    """What to say of a corpus of classes that is taken for Bench, by its columns; else nothing.
+
+    Example:
+        >>> only_classes(Path("emodb"), ["audio", "label"])
+        'emodb is a corpus of classes, not a Bench with ratings: use generalize'
+    """
+    if "label" in columns and "emotion" not in columns:
+        return f"{folder} is a corpus of classes, not a Bench with ratings: use generalize"
+    return ""
+
+
 def _read_files(folder: Path) -> Iterator[tuple[str, pa.Table]]:
     """Name and label columns of each file; audio stays on the disk."""
     files = sorted(folder.glob("data/*.parquet"))
@@ -231,10 +243,8 @@ def _read_files(folder: Path) -> Iterator[tuple[str, pa.Table]]:
         where = f"data/{file.name}"
         try:
             names = parquet.read_schema(file).names
-            if "label" in names and "emotion" not in names:
-                raise StatsError(
-                    f"{folder} is a corpus of classes, not a Bench with ratings: use generalize"
-                )
+            if why := only_classes(folder, names):
+                raise StatsError(why)
             columns = [name for name in (*NEEDED, *OPTIONAL) if name in names]
             yield where, parquet.read_table(file, columns=columns, partitioning=None)
         except pa.ArrowException as error:

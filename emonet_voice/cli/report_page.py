@@ -88,8 +88,8 @@ class ReportPage:
         files = {clip["path"]: Path(self.start, clip["path"]) for clip in self._clips}
         # What is no sound is not shown: it may be a link to a secret of who makes the page.
         heard = {clip["path"] for clip in self._clips if "error" not in clip}
-        sizes = (file.stat().st_size for path, file in files.items() if path in heard)
-        embedded = sum(sizes) <= EMBED_BYTES
+        there = [file for path, file in files.items() if path in heard and file.is_file()]
+        embedded = sum(file.stat().st_size for file in there) <= EMBED_BYTES
         sources = [
             self._source(file, embedded) if path in heard else "" for path, file in files.items()
         ]
@@ -150,8 +150,13 @@ class ReportPage:
 
     def _source(self, file: Path, embedded: bool) -> str:
         if embedded:
-            kind = _MIME.get(file.suffix.lower(), "application/octet-stream")
-            return f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}"
+            try:
+                sound = base64.b64encode(file.read_bytes()).decode()
+            except OSError:  # gone since it was scored: its scores are there all the same
+                return ""
+            return (
+                f"data:{_MIME.get(file.suffix.lower(), 'application/octet-stream')};base64,{sound}"
+            )
         try:
             way = os.path.relpath(os.path.realpath(file), os.path.realpath(self.path.parent))
         except ValueError:  # on another drive

@@ -167,6 +167,7 @@ def heads(
     from modeling_empathic.training.settings import Settings, enough_epochs
 
     options.quiet_libraries()
+    # Checked before anything is read; what depends on the labels is said below.
     settings = Settings(
         loss=loss or "mae", learning_rate=learning_rate, weight_decay=weight_decay,
         input_dropout=input_dropout, batch_size=batch_size, epochs=1 if epochs is None else epochs,
@@ -242,16 +243,13 @@ def _tables(result: dict[str, Any]) -> Any:
 
 def _check(data: str, output: Path) -> None:
     """Refuses what would fail only after clips are encoded, or asks the Hub for a local file."""
-    from modeling_empathic.training.run import WORK
+    from modeling_empathic.training.run import check_output
 
     if Path(data).is_file() and Path(data).suffix.lower() != ".csv":
         raise UsageError(
             f"--data {data} is a file: name the folder that it is in, with its metadata.csv"
         )
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"--output {output} is a file; choose a folder")
-    if output.is_dir() and not (output / WORK).exists() and any(output.iterdir()):
-        raise UsageError(f"--output {output}: the folder is not empty; choose another")
+    check_output(output)
 
 
 def _new_head(spec: str) -> tuple[str, tuple[float, float]]:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from dataset_scripts.building.manifest import MANIFEST
+from dataset_scripts.stats.bench import only_classes
 from evaluate_metrics.bench.predictions import refuse_repeated
 from evaluate_metrics.bench.result import EvaluationError
 from modeling_empathic.report.files import is_hub_id, sha256
@@ -146,10 +147,8 @@ def _open(
     import datasets
     from httpx2 import HTTPError  # of huggingface_hub: what it does not wrap, such as no network
 
-    if Path(source).is_dir() and _has_classes(Path(source)):
-        raise EvaluationError(
-            f"{source} is a corpus of classes, not a Bench with ratings: use generalize"
-        )
+    if Path(source).is_dir() and (why := only_classes(Path(source), _columns(Path(source)))):
+        raise EvaluationError(why)
     on_hub: dict[str, Any] = {} if Path(source).is_dir() else {"revision": commit}
     if columns and "audio" not in columns:
         # It would read 5 MB ahead of every few labels, and so half of the audio between them.
@@ -165,14 +164,13 @@ def _open(
     return stream
 
 
-def _has_classes(folder: Path) -> bool:
-    """Whether a folder is what `bench build` makes of a corpus that has classes and no ratings."""
+def _columns(folder: Path) -> list[str]:
+    """Of the first file of what `bench build` made; none where it cannot be read."""
     first = next(iter(sorted(folder.glob("data/*.parquet"))), None)
     try:
-        names = parquet.read_schema(first).names if first else []
+        return list(parquet.read_schema(first).names) if first else []
     except (OSError, pa.ArrowException):  # load_dataset says what is wrong
-        return False
-    return "label" in names and "emotion" not in names
+        return []
 
 
 def _cannot_read(source: str | Path, error: Exception) -> EvaluationError:

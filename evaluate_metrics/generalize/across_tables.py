@@ -69,7 +69,7 @@ def across_sections(result: AcrossResult) -> list[Section]:
 
 def _met(result: AcrossResult, name: str) -> str:
     """The mark of a corpus that the model was trained on, or nothing."""
-    # Results before 0.3 say zero-shot.
+    # Results of an earlier version say zero-shot.
     met = result["rows"][name][0]["protocol"] not in (NOT_TAUGHT, "zero-shot")
     return MET if met else ""
 
@@ -137,7 +137,8 @@ def plot(result: AcrossResult, folder: str | Path) -> list[Path]:
         figure.suptitle(title, fontsize=10, x=0.02, ha="left", parse_math=False)
         below = "%, with 95 % intervals by speaker; dashed: any constant answer"
         if any(_met(result, name) for name in corpora):
-            below += f"\n{MET} {result['rows'][corpora[0]][0]['system']} was trained on this corpus"
+            model = result["rows"][corpora[0]][0]["system"]
+            below += f"\n{MET} {model} was trained on other clips of it"
         figure.supxlabel(below, fontsize=9, parse_math=False)
     return [path]
 

@@ -36,6 +36,18 @@ def _no_progress(verb: str, total: int) -> Callable[[int], None]:
     return lambda n: None
 
 
+def check_output(output: Path) -> None:
+    """Refuses an output that no run of this kind has begun, before clips are encoded.
+
+    Raises:
+        TrainingError: A file, or a folder with other things in it.
+    """
+    if output.exists() and not output.is_dir():
+        raise TrainingError(f"output {output} is a file; choose a folder")
+    if output.is_dir() and not (output / WORK).exists() and any(output.iterdir()):
+        raise TrainingError(f"output {output}: the folder is not empty; choose another")
+
+
 def train_heads(
     base: Base,
     labelled: LabelledClips,
@@ -92,8 +104,7 @@ def train_heads(
     with ExitStack() as stack:
         work = output / WORK
         if ranks.rank == 0:
-            if not work.exists() and output.exists() and any(output.iterdir()):
-                raise TrainingError(f"output {output}: the folder is not empty; choose another")
+            check_output(output)
             work.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked_folder(work))
             _check_run(work, arguments, output)

@@ -256,3 +256,20 @@ def test_what_is_no_sound_does_not_get_into_the_page_and_ends_nothing(tmp_path, 
     page = (tmp_path / "r.html").read_text()
     assert base64.b64encode(b"a token that is planted")[:20].decode() not in page
     assert page.count("data:audio") == 1 and "secret" not in page
+
+
+def test_a_clip_that_is_gone_when_the_page_is_written_keeps_its_scores(tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "load_model", fake_loader())
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clips").mkdir()
+    for name in "ab":
+        write_clip(tmp_path / "clips" / f"{name}.wav")
+    write = report_page.ReportPage.write
+
+    def late(page):
+        (tmp_path / "clips" / "a.wav").unlink()
+        return write(page)
+
+    monkeypatch.setattr(report_page.ReportPage, "write", late)
+    assert run_command("score", "clips", "--report", "r.html")[0] == 0
+    assert (tmp_path / "r.html").read_text().count("data:audio") == 1
