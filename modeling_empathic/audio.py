@@ -117,7 +117,7 @@ def read_audio(
         ImportError: As `load_audio`.
 
     Example:
-        >>> tone = np.sin(np.arange(16_000) / 10).astype(np.float32)
+        >>> tone = 0.5 * np.sin(np.arange(16_000) / 10).astype(np.float32)
         >>> read_audio(np.stack([tone, -0.9 * tone])).notes
         ('channels cancel',)
     """
