@@ -39,6 +39,17 @@ CONTRAST = """() => {
 }"""
 
 
+# Colours between two states belong to neither; what moves for ever is not waited for.
+STILL = """() => Promise.all(document.getAnimations()
+  .filter((one) => one.effect.getComputedTiming().endTime !== Infinity)
+  .map((one) => one.finished.catch(() => undefined)))"""
+
+
+def _wait_until_still(page: Any) -> None:
+    """Waits until nothing fades any more, however slowly: a button is pale until it is enabled."""
+    page.evaluate(STILL)
+
+
 def too_pale(page: Any, least: int) -> list[tuple[float, str]]:
     """Ratio and text of all that WCAG AA calls too pale (below 4.5 : 1).
 
@@ -46,6 +57,7 @@ def too_pale(page: Any, least: int) -> list[tuple[float, str]]:
         page: Of Playwright, in the state that is to be judged.
         least: Texts that have to be there, so that an empty page is no success.
     """
+    _wait_until_still(page)
     texts = page.evaluate(CONTRAST)
     assert len(texts) >= least, f"only {len(texts)} texts"
     return [(ratio, text) for ratio, text in texts if ratio < 4.5]
@@ -62,6 +74,7 @@ def axe_findings(page: Any) -> list[tuple[str, str]]:
     if not page.evaluate("Boolean(window.axe)"):
         folder = Path(axe_playwright_python.__file__).parent
         page.evaluate((folder / "axe.min.js").read_text("utf-8"))
+    _wait_until_still(page)
     how = {"runOnly": LEVELS, "resultTypes": ["violations"]}
     found = page.evaluate("how => axe.run(document, how)", how)
     return [(rule["id"], rule["nodes"][0]["html"][:200]) for rule in found["violations"]]
@@ -70,4 +83,4 @@ def axe_findings(page: Any) -> list[tuple[str, str]]:
 def dark(page: Any, on: bool = True) -> None:
     """Shows the page in the dark or in the light, as its icon does."""
     page.evaluate("on => themed().classList.toggle('dark', on)", on)
-    page.wait_for_timeout(400)  # colours of buttons change slowly
+    _wait_until_still(page)
