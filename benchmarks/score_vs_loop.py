@@ -113,9 +113,9 @@ def orchestrate(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
     }
     # The loop in the type that its users run comes first: everything is compared with it. Drift
     # is measured against the loop in float32 on either device.
-    loops = ["float32"] if arguments.device == "cpu" else ["float16", "float32"]
+    loops = ["float32"] if on_cpu else ["float16", "float32"]
     candidates = [*(("loop", dtype) for dtype in loops), *(("ours", dtype) for dtype in dtypes)]
-    if arguments.device == "cpu":
+    if on_cpu:
         candidates += [("openvino", dtype) for dtype in ("bfloat16", "mixed", "int8")]
     for kind, dtype in candidates:
         files = release_files(work, stems) if kind == "loop" else shards(work / dtype)
