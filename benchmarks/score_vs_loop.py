@@ -92,11 +92,8 @@ def orchestrate(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
     say(f"making a Whisper small and {len(stems)} Small heads in {work}")
     write_whisper(work / "whisper")
     write_release(work / "release", stems)
-    dtypes = (
-        ["float32", "bfloat16", "mixed", "int8"]
-        if arguments.device == "cpu"
-        else ["float16", "bfloat16"]
-    )
+    on_cpu = arguments.device == "cpu"
+    dtypes = ["float32", "bfloat16", "mixed", "int8"] if on_cpu else ["float16", "bfloat16"]
     for dtype in dtypes:
         if not holds(work / dtype, {emotion.name for emotion in EMOTIONS[: arguments.heads]}):
             say(f"converting to {dtype}")
