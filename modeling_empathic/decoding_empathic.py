@@ -1,10 +1,11 @@
 """Encoded sound to samples: libsndfile for headers on a list, FFmpeg (PyAV) for the rest.
 
 Reproducible scores need one decoder for each format, so that is fixed here: libsndfile for plain
-samples (PCM, float, A-law, mu-law) in WAV, W64, AIFF, CAF and AU, for FLAC and for Ogg Vorbis, Opus
-and FLAC; FFmpeg for MP3, M4A, AAC, WebM and what else people have. MP3 goes to FFmpeg because
-libsndfile ends an MP3 without a length header at an estimate (it lost half of a variable-rate
-file), changes samples when read in blocks, and prints to stderr.
+samples (PCM, float, A-law, mu-law) in WAV, W64, AIFF, CAF and AU, for FLAC and for Ogg Vorbis;
+FFmpeg for MP3, M4A, AAC, WebM and what else people have. MP3 goes to FFmpeg because libsndfile ends
+an MP3 without a length header at an estimate (it lost half of a variable-rate file), changes
+samples when read in blocks, and prints to stderr; Opus, because libsndfile decodes at the rate of
+what was encoded once, which may be 8 kHz, and refuses a stream without an end.
 
 libsndfile opens whatever header it knows, some of them through code with open advisories. It is
 given nothing but what the list names.
@@ -30,6 +31,7 @@ from .containers_empathic import (
     read_at,
     size_of,
 )
+from .frames_empathic import FLAC, WAVPACK, flac_piece, wavpack_pieces
 from .ogg_empathic import OGG, ogg_pieces
 
 Block = tuple[np.ndarray, int]
@@ -38,9 +40,7 @@ Block = tuple[np.ndarray, int]
 NO_HEADER = "no header of a known format"
 """Kind of a piece that FFmpeg is to make something of."""
 _BLOCK_SAMPLES = 1 << 22  # 16 MiB of float32 at a time, whatever the channel count
-_UNKNOWN_FRAMES = 1 << 36  # more than FLAC's header can hold; libsndfile answers 2^63 - 1
 _TOLERANCE_S = 0.1  # of a container's length: encoders pad, and players cut what they padded
-_FLAC = re.compile(rb"(?s)fLaC[\0\x80]\0\0\x22")
 _MP4_BOX = re.compile(rb"(?s)....(ftyp|moov|mdat|wide|free|skip|pnot|uuid|moof)")
 # Of files that FFmpeg reads: how they begin, so that a second one behind the first is found.
 _BEGINNINGS = (
@@ -88,9 +88,10 @@ def pieces(stream: BinaryIO, name: str) -> list[Piece]:
                 more, at = chunked_pieces(stream, at, end, form, name)
                 found += more
             return found
-    if _FLAC.match(head):
-        parts = _split(stream, _FLAC, at, end)
-        return [Piece("FLAC", "libsndfile", (part,)) for part in parts]
+    if FLAC.match(head):
+        return [flac_piece(stream, *part) for part in _split(stream, FLAC, at, end)]
+    if WAVPACK.match(head):
+        return wavpack_pieces(stream, at, end)
     if _MP4_BOX.match(head):
         return [Piece("MP4", "FFmpeg", (part,)) for part in _mp4_files(stream, at, end)]
     for beginning in _BEGINNINGS:
@@ -146,6 +147,8 @@ def decode(
     try:
         for piece in pieces(stream, name):
             n, rate = 0, 0
+            if piece.note:
+                notes.append(piece.note)
             for block, rate in _decode_piece(stream, piece, name, check, notes):
                 n += len(block)
                 yield block, rate
@@ -175,10 +178,8 @@ def _decode_piece(
             reason += f"; libsndfile: {err.error_string.rstrip('. ')}"
         else:
             with file:
-                # FLAC from a pipe has no length, and libsndfile cannot read it.
-                if file.frames < _UNKNOWN_FRAMES:
-                    yield from _decode_sndfile(file, piece, name, check)
-                    return
+                yield from _decode_sndfile(file, piece, name, check)
+            return
     yield from _decode_ffmpeg(View(stream, piece.parts), name, check, notes, reason)
 
 
