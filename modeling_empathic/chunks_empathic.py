@@ -46,6 +46,7 @@ _CODED = re.compile(
 )
 _SOUND = (b"data", b"ssnd")
 _TAGS = (b"TAG", b"APETAGEX", b"ID3", b"LYRICS")
+_CONTRADICTS = "header contradicts itself"
 _LEFT_BYTES = 4096  # behind the last chunk, from where on it may be sound
 _FORGIVEN_S = 0.025
 _MOST_BYTES = 1 << 30  # of samples behind one header, far from where 32 bits end
@@ -68,7 +69,8 @@ def _chunks(
         layout = ">4sI"
     header = struct.calcsize(layout)
     at += {W64: 40, CAF: 8}.get(form, 12)
-    found, wide_data = [], 0
+    found: list[_Chunk] = []
+    wide_data = 0
     while len(head := read_at(stream, at, 64)) >= header and not form.match(head):
         name, size = struct.unpack_from(layout, head)
         # Chunks of any name are passed over on the way to the sound.
@@ -202,7 +204,7 @@ def _align(width: int, align: int, rate: int, byte_rate: int, name: str) -> tupl
             f"a sample, its block align is {align}; convert it"
         )
     agreed = align in (0, width) and abs(byte_rate - rate * width) <= rate * width // 4
-    return width, "" if agreed or not byte_rate else "header contradicts itself"
+    return width, "" if agreed or not byte_rate else _CONTRADICTS
 
 
 def _riff(magic: bytes, order: str, fmt: bytes, size: int) -> bytes:
@@ -282,6 +284,8 @@ def _aiff(
         there = sum(piece.frames or 0 for piece in pieces)
         if frames - there > _FORGIVEN_S * rate:
             pieces[-1] = pieces[-1]._replace(frames=(pieces[-1].frames or 0) + frames - there)
+        elif there - frames > _FORGIVEN_S * rate:
+            pieces[-1] = pieces[-1]._replace(note=_CONTRADICTS)
     return pieces
 
 
@@ -304,10 +308,16 @@ def _caf(
         raise AudioError(f"{name}: a CAF with {len(data)} chunks of samples, one is allowed")
     if not data:
         return []
-    rate, codec, _, align = struct.unpack_from(">d4sII", desc)
+    rate, codec, _, align, _, channels, bits = struct.unpack_from(">d4s5I", desc)
     kind = codec.decode("latin-1").strip()
     if codec not in (b"lpcm", b"alaw", b"ulaw") or not align:
         return [Piece(f"CAF, {kind}", "FFmpeg", (place,))]
+    width = channels * -(-bits // 8) if codec == b"lpcm" else channels
+    if align != width:
+        raise AudioError(
+            f"{name}: a CAF whose header contradicts itself: channels and bits make {width} bytes "
+            f"a sample, it states {align}; convert it"
+        )
     samples = data[0]._replace(start=min(data[0].start + 4, data[0].stop))
     if samples.promised < 1 << 61:
         samples = samples._replace(promised=max(0, samples.promised - 4))

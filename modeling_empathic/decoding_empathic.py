@@ -42,9 +42,10 @@ NO_HEADER = "no header of a known format"
 _BLOCK_SAMPLES = 1 << 22  # 16 MiB of float32 at a time, whatever the channel count
 _TOLERANCE_S = 0.1  # of a container's length: encoders pad, and players cut what they padded
 _MP4_BOX = re.compile(rb"(?s)....(ftyp|moov|mdat|wide|free|skip|pnot|uuid|moof)")
+_MATROSKA = re.compile(rb"(?s)\x1a\x45\xdf\xa3.{0,40}\x42\x82.(webm|matroska)")
 # Of files that FFmpeg reads: how they begin, so that a second one behind the first is found.
 _BEGINNINGS = (
-    re.compile(rb"(?s)\x1a\x45\xdf\xa3.{0,40}\x42\x82.(webm|matroska)"),
+    _MATROSKA,
     re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c"),  # ASF
     re.compile(rb"#!AMR(-WB)?\n"),
     re.compile(rb"FLV\x01[\x01\x04\x05]\0\0\0\x09"),
@@ -107,10 +108,24 @@ def _split(
     """Places of files that were joined, each from its header to the next."""
     parts = []
     while at < end:
-        following = find(stream, beginning, at + 4, end)
+        inside = _segment_end(stream, at) if beginning is _MATROSKA else at + 4
+        following = find(stream, beginning, min(inside, end), end)
         parts.append((at, following))
         at = following
     return parts
+
+
+def _segment_end(stream: BinaryIO, at: int) -> int:
+    """Where a Matroska ends, which may hold others as attachments; where it begins, if live."""
+    for _ in ("header", "segment"):
+        head = read_at(stream, at, 12).ljust(12, b"\0")
+        width = 9 - head[4].bit_length()
+        size = int.from_bytes(head[4 : 4 + width], "big") & (1 << 7 * width) - 1
+        at += 4 + width
+        if size == (1 << 7 * width) - 1:  # unknown
+            break
+        at += size
+    return at
 
 
 def _mp4_files(stream: BinaryIO, at: int, end: int) -> list[tuple[int, int]]:

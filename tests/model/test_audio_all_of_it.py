@@ -121,6 +121,23 @@ JOINED = {kind: functools.partial(plain, kind) for kind in PLAIN} | {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("attached", ["image/png", "font/ttf", "video/x-matroska"])
+def test_what_is_attached_to_a_matroska_costs_no_sound(attached):
+    import av
+
+    inner = with_ffmpeg(tone(*HIGH), "matroska", "flac", RATE)
+    stream = io.BytesIO()
+    with av.open(stream, "w", format="matroska") as output:
+        track = output.add_stream("flac", rate=RATE, layout="mono")
+        output.add_attachment("cover", attached, inner)
+        frame = av.AudioFrame.from_ndarray(tone(*LOW)[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = RATE, 0
+        for packet in [*track.encode(frame), *track.encode(None)]:
+            output.mux(packet)
+    assert inner[:40] in stream.getvalue()
+    assert_tones(load_audio(stream.getvalue()), LOW)
+
+
 @pytest.mark.parametrize("kind", JOINED)
 @pytest.mark.parametrize(("rate", "channels"), [(48_000, 1), (44_100, 2)])
 def test_files_that_were_joined_are_read_to_the_end(kind, rate, channels):

@@ -143,6 +143,25 @@ def test_a_wav_of_which_enough_agrees_is_read_and_its_fault_told(header, notes):
     assert sound.notes == notes
 
 
+@pytest.mark.parametrize("width", [1, 3, 4])
+def test_a_caf_whose_header_leaves_open_how_wide_a_sample_is_is_refused(width):
+    caf = bytearray(with_soundfile(tone(*LOW), format="CAF"))
+    at = caf.index(b"desc") + 12 + 16
+    assert caf[at : at + 4] == struct.pack(">I", 2)
+    caf[at : at + 4] = struct.pack(">I", width)
+    with pytest.raises(AudioError, match="header contradicts itself: channels and bits make"):
+        read_audio(bytes(caf))
+
+
+def test_an_aiff_that_counts_fewer_samples_than_it_holds_is_read_and_its_fault_told():
+    aiff = bytearray(with_soundfile(tone(*LOW), format="AIFF"))
+    at = aiff.index(b"COMM") + 10
+    aiff[at : at + 4] = struct.pack(">I", RATE // 2)
+    sound = read_audio(bytes(aiff))
+    assert_tones(sound.samples, LOW)
+    assert sound.notes == ("header contradicts itself",)
+
+
 @pytest.mark.parametrize("name", [b"PA\0D", b"\0\0\0\0", b"\xa9xyz"])
 def test_a_chunk_of_any_name_may_lie_before_the_sound(name):
     assert_tones(read_audio(wav(MONO, chunk(name, bytes(21)))).samples, LOW)
