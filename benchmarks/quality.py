@@ -128,6 +128,10 @@ def cases(speech: np.ndarray) -> dict[str, Case]:
         ),
         "DC offset": ("DC offset", [lambda d=d: speech + np.float32(d) for d in (0.1, 0.3, -0.3)]),
         "clipped": ("clipped", [lambda g=g: np.clip(g * loud, -1, 1) for g in (4, 10, 50)]),
+        "clipped, then made quieter": (
+            "clipped",
+            [lambda g=g: g * np.clip(4 * loud, -1, 1) for g in (0.8, 0.5, 0.05)],
+        ),
         "beyond full scale": ("beyond full scale", [lambda g=g: g * loud for g in (3, 5, 9)]),
         "mostly silence": (
             "mostly silence",
@@ -160,18 +164,21 @@ def table(results: dict[str, Any]) -> str:
 def main() -> None:
     """Judges everything, prints what is missed, writes the result."""
     from benchmarks.report import machine, write_report
-    from modeling_empathic.audio import load_audio
+    from modeling_empathic.audio import load_audio, read_audio
     from modeling_empathic.quality_empathic import judge
+
+    def said_of(source: Any) -> str:
+        sound = read_audio(source)
+        return judge(sound.samples, sound.notes)
 
     result: dict[str, Any] = {"machine": machine(), "made": {}, "real": {}}
     for name, (word, makers) in cases(load_audio(EXAMPLE)).items():
-        said = [judge(make()) for make in makers]
+        said = [said_of(make()) for make in makers]
         result["made"][name] = {"word": word, "said": said, "found": sum(word in s for s in said)}
         print(f"{name:24} {word:18} {said}")
     for corpus in ("emodb", "nemo"):
         files = sorted((SHARED / corpus).glob("*.flac"))
-        said_of = {file.name: judge(load_audio(file)) for file in files}
-        flagged = {name: said for name, said in said_of.items() if said}
+        flagged = {file.name: text for file in files if (text := said_of(file))}
         words = Counter(word for said in flagged.values() for word in said.split(", "))
         result["real"][corpus] = {"clips": len(files), "flagged": flagged, "words": dict(words)}
         print(f"{corpus}: {len(flagged)} of {len(files)} flagged: {dict(words)}")

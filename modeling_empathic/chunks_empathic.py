@@ -39,6 +39,15 @@ _AIFF_WIDTH = {b"in24": 3, b"42ni": 3, b"in32": 4, b"23ni": 4}
 # G.721 and G.723 as these headers name them: FFmpeg makes noise of them.
 _WAV_NOISE, _AU_NOISE = (0x14, 0x40), (23, 24, 25, 26)
 _AU_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}
+# How sound begins that was coded although its WAV says PCM: DTS, AC-3, IEC 61937, MP3.
+_CODED = re.compile(
+    rb"(?s)\0*(\x7f\xfe\x80\x01|\xfe\x7f\x01\x80|\x1f\xff\xe8\0|\xff\x1f\0\xe8|\x0b\x77|"
+    rb"\x72\xf8\x1f\x4e|ID3|\xff[\xf2-\xf7\xfa-\xff])"
+)
+_SOUND = (b"data", b"ssnd")
+_TAGS = (b"TAG", b"APETAGEX", b"ID3", b"LYRICS")
+_CONTRADICTS = "header contradicts itself"
+_LEFT_BYTES = 4096  # behind the last chunk, from where on it may be sound
 _FORGIVEN_S = 0.025
 _MOST_BYTES = 1 << 30  # of samples behind one header, far from where 32 bits end
 
@@ -60,10 +69,12 @@ def _chunks(
         layout = ">4sI"
     header = struct.calcsize(layout)
     at += {W64: 40, CAF: 8}.get(form, 12)
-    found, wide_data = [], 0
+    found: list[_Chunk] = []
+    wide_data = 0
     while len(head := read_at(stream, at, 64)) >= header and not form.match(head):
         name, size = struct.unpack_from(layout, head)
-        if not _is_name(name):
+        # Chunks of any name are passed over on the way to the sound.
+        if not _is_name(name) and any(chunk.name.lower() in _SOUND for chunk in found):
             break
         if form is W64:
             size -= header
@@ -74,7 +85,7 @@ def _chunks(
             wide_data = int.from_bytes(read_at(stream, start + 8, 8), "little")
         if name == b"data" and size == 0xFFFFFFFF and 0 < wide_data < 1 << 62:
             size = wide_data
-        if size < 0 or (start + size > end and name[:4].lower() not in (b"data", b"ssnd")):
+        if size < 0 or (start + size > end and name[:4].lower() not in _SOUND):
             break
         found.append(_Chunk(name[:4], start, min(end, start + size), size))
         at = start + size
@@ -112,7 +123,7 @@ def chunked_pieces(
     if form is AU:
         return _au(stream, at, end, name)
     chunks, stopped = _chunks(stream, at, end, form)
-    data = [chunk for chunk in chunks if chunk.name.lower() in (b"data", b"ssnd")]
+    data = [chunk for chunk in chunks if chunk.name.lower() in _SOUND]
     # Recorders that were stopped leave a size of 0, or one of a stream: samples to the end.
     if data and (
         (data[-1].promised == 0 and stopped == data[-1].stop)
@@ -123,7 +134,13 @@ def chunked_pieces(
         data[-1] = data[-1]._replace(stop=stopped, promised=streamed)
     following = find(stream, form, stopped, end)
     read = {WAV: _wav, W64: _wav, AIFF: _aiff, CAF: _caf}[form]
-    return read(stream, (at, following), chunks, data, name), following
+    pieces = read(stream, (at, following), chunks, data, name)
+    n_left = following - stopped
+    left = read_at(stream, stopped, min(n_left, 1 << 20)) if n_left > _LEFT_BYTES else b""
+    if left.strip(b"\0") and not left.startswith(_TAGS):
+        note = f"{n_left} bytes behind the stated end are not read"
+        pieces = [piece._replace(note=piece.note or note) for piece in pieces]
+    return pieces, following
 
 
 def _wav(
@@ -134,22 +151,22 @@ def _wav(
     formats = {read_at(stream, c.start, c.stop - c.start) for c in chunks if c.name == b"fmt "}
     if len(formats) != 1 or len(fmt := formats.pop()) < 16:
         raise AudioError(f"{name}: a WAV without one format that holds for all of it")
-    tag, channels, rate, _, align, bits = struct.unpack_from(order + "HHIIHH", fmt)
+    tag, channels, rate, byte_rate, align, bits = struct.unpack_from(order + "HHIIHH", fmt)
     if tag == 0xFFFE and fmt[26:40] == _GUID_TAIL:
         tag = struct.unpack_from("<H", fmt, 24)[0]
     elif tag == 0xFFFE and order == ">" and fmt[28:40] == _GUID_TAIL_BIG:
         tag = struct.unpack_from(">H", fmt, 26)[0]
-    plain = (
-        tag in _WAV_PLAIN
-        and channels > 0
-        and align % channels == 0
-        and (depth := 8 * align // channels) in _WAV_PLAIN[tag]
-        and bits <= depth
-    )
     id_ = b"RIFX" if order == ">" else b"RIFF"
+    depth, note = 0, ""
+    if tag in _WAV_PLAIN and channels and rate:
+        width = 1 if tag in (6, 7) else -(-bits // 8) or align // channels
+        align, note = _align(channels * width, align, rate, byte_rate, name)
+        depth = 8 * width
+        if tag == 1 and _CODED.match(read_at(stream, data[0].start, 4096) if data else b""):
+            depth = 0
     if tag in _WAV_NOISE:
         raise AudioError(f"{name}: samples as G.721 or G.723, which is not read: convert it")
-    if not plain:
+    if depth not in _WAV_PLAIN.get(tag, ()):
         data = [part for part in data if part.stop > part.start]
         if not data:
             return []
@@ -164,8 +181,30 @@ def _wav(
     for part in data:
         for start, stop, frames in _shares(part, align, rate):
             parts = (_riff(id_, order, fmt, stop - start), (start, stop))
-            pieces.append(Piece("WAV", "libsndfile", parts, frames))
+            pieces.append(Piece("WAV", "libsndfile", parts, frames, note=note))
     return pieces
+
+
+def _align(width: int, align: int, rate: int, byte_rate: int, name: str) -> tuple[int, str]:
+    """Bytes of one sample of all channels, and a note if the numbers around it do not agree.
+
+    Args:
+        width: By the channels and bits of the header.
+        align: As it states; 0 is no statement.
+        rate: In Hz.
+        byte_rate: As it states; 0 is no statement. Players ignore it.
+        name: For messages.
+
+    Raises:
+        AudioError: Nothing speaks for `width`, so that the sound may be twice as fast or slow.
+    """
+    if align not in (0, width) and byte_rate != rate * width:
+        raise AudioError(
+            f"{name}: a WAV whose header contradicts itself: channels and bits make {width} bytes "
+            f"a sample, its block align is {align}; convert it"
+        )
+    agreed = align in (0, width) and abs(byte_rate - rate * width) <= rate * width // 4
+    return width, "" if agreed or not byte_rate else _CONTRADICTS
 
 
 def _riff(magic: bytes, order: str, fmt: bytes, size: int) -> bytes:
@@ -245,6 +284,8 @@ def _aiff(
         there = sum(piece.frames or 0 for piece in pieces)
         if frames - there > _FORGIVEN_S * rate:
             pieces[-1] = pieces[-1]._replace(frames=(pieces[-1].frames or 0) + frames - there)
+        elif there - frames > _FORGIVEN_S * rate:
+            pieces[-1] = pieces[-1]._replace(note=_CONTRADICTS)
     return pieces
 
 
@@ -267,10 +308,16 @@ def _caf(
         raise AudioError(f"{name}: a CAF with {len(data)} chunks of samples, one is allowed")
     if not data:
         return []
-    rate, codec, _, align = struct.unpack_from(">d4sII", desc)
+    rate, codec, _, align, _, channels, bits = struct.unpack_from(">d4s5I", desc)
     kind = codec.decode("latin-1").strip()
     if codec not in (b"lpcm", b"alaw", b"ulaw") or not align:
         return [Piece(f"CAF, {kind}", "FFmpeg", (place,))]
+    width = channels * -(-bits // 8) if codec == b"lpcm" else channels
+    if align != width:
+        raise AudioError(
+            f"{name}: a CAF whose header contradicts itself: channels and bits make {width} bytes "
+            f"a sample, it states {align}; convert it"
+        )
     samples = data[0]._replace(start=min(data[0].start + 4, data[0].stop))
     if samples.promised < 1 << 61:
         samples = samples._replace(promised=max(0, samples.promised - 4))
@@ -287,11 +334,10 @@ def _au(stream: BinaryIO, at: int, end: int, name: str) -> tuple[list[Piece], in
     if offset < 24:
         raise AudioError(f"{name}: an AU whose samples begin within its header")
     start = min(at + offset, end)
-    to_end = size >= STREAMED_BYTES
     # The size of 0 is of a recorder that was stopped.
-    to_end = to_end or size == 0
-    stop = find(stream, AU, start, end) if to_end else min(end, start + size)
-    following = find(stream, AU, stop, end)
+    to_end = size >= STREAMED_BYTES or size == 0
+    # Nothing but sound follows the header, where it states less too.
+    stop = following = find(stream, AU, start if to_end else min(end, start + size), end)
     if encoding in _AU_NOISE:
         raise AudioError(f"{name}: samples as G.721 or G.723, which is not read: convert it")
     if encoding not in _AU_BYTES or not channels:

@@ -33,6 +33,7 @@ class Piece(NamedTuple):
         parts: What the decoder is given: places `(start, stop)` in the file, and headers made anew.
         frames: Samples of each channel that the header promises, if it does.
         least_s: Seconds that must come out at least, where only that is known.
+        note: What makes the sound doubtful although it can be decoded.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Piece(NamedTuple):
     parts: tuple[bytes | tuple[int, int], ...]
     frames: int | None = None
     least_s: float = 0.0
+    note: str = ""
 
 
 class View(io.RawIOBase):

@@ -1,10 +1,11 @@
 """Encoded sound to samples: libsndfile for headers on a list, FFmpeg (PyAV) for the rest.
 
 Reproducible scores need one decoder for each format, so that is fixed here: libsndfile for plain
-samples (PCM, float, A-law, mu-law) in WAV, W64, AIFF, CAF and AU, for FLAC and for Ogg Vorbis, Opus
-and FLAC; FFmpeg for MP3, M4A, AAC, WebM and what else people have. MP3 goes to FFmpeg because
-libsndfile ends an MP3 without a length header at an estimate (it lost half of a variable-rate
-file), changes samples when read in blocks, and prints to stderr.
+samples (PCM, float, A-law, mu-law) in WAV, W64, AIFF, CAF and AU, for FLAC and for Ogg Vorbis;
+FFmpeg for MP3, M4A, AAC, WebM and what else people have. MP3 goes to FFmpeg because libsndfile ends
+an MP3 without a length header at an estimate (it lost half of a variable-rate file), changes
+samples when read in blocks, and prints to stderr; Opus, because libsndfile decodes at the rate of
+what was encoded once, which may be 8 kHz, and refuses a stream without an end.
 
 libsndfile opens whatever header it knows, some of them through code with open advisories. It is
 given nothing but what the list names.
@@ -30,6 +31,7 @@ from .containers_empathic import (
     read_at,
     size_of,
 )
+from .frames_empathic import FLAC, WAVPACK, flac_piece, wavpack_pieces
 from .ogg_empathic import OGG, ogg_pieces
 
 Block = tuple[np.ndarray, int]
@@ -38,13 +40,12 @@ Block = tuple[np.ndarray, int]
 NO_HEADER = "no header of a known format"
 """Kind of a piece that FFmpeg is to make something of."""
 _BLOCK_SAMPLES = 1 << 22  # 16 MiB of float32 at a time, whatever the channel count
-_UNKNOWN_FRAMES = 1 << 36  # more than FLAC's header can hold; libsndfile answers 2^63 - 1
 _TOLERANCE_S = 0.1  # of a container's length: encoders pad, and players cut what they padded
-_FLAC = re.compile(rb"(?s)fLaC[\0\x80]\0\0\x22")
 _MP4_BOX = re.compile(rb"(?s)....(ftyp|moov|mdat|wide|free|skip|pnot|uuid|moof)")
+_MATROSKA = re.compile(rb"(?s)\x1a\x45\xdf\xa3.{0,40}\x42\x82.(webm|matroska)")
 # Of files that FFmpeg reads: how they begin, so that a second one behind the first is found.
 _BEGINNINGS = (
-    re.compile(rb"(?s)\x1a\x45\xdf\xa3.{0,40}\x42\x82.(webm|matroska)"),
+    _MATROSKA,
     re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c"),  # ASF
     re.compile(rb"#!AMR(-WB)?\n"),
     re.compile(rb"FLV\x01[\x01\x04\x05]\0\0\0\x09"),
@@ -88,9 +89,10 @@ def pieces(stream: BinaryIO, name: str) -> list[Piece]:
                 more, at = chunked_pieces(stream, at, end, form, name)
                 found += more
             return found
-    if _FLAC.match(head):
-        parts = _split(stream, _FLAC, at, end)
-        return [Piece("FLAC", "libsndfile", (part,)) for part in parts]
+    if FLAC.match(head):
+        return [flac_piece(stream, *part) for part in _split(stream, FLAC, at, end)]
+    if WAVPACK.match(head):
+        return wavpack_pieces(stream, at, end)
     if _MP4_BOX.match(head):
         return [Piece("MP4", "FFmpeg", (part,)) for part in _mp4_files(stream, at, end)]
     for beginning in _BEGINNINGS:
@@ -106,10 +108,24 @@ def _split(
     """Places of files that were joined, each from its header to the next."""
     parts = []
     while at < end:
-        following = find(stream, beginning, at + 4, end)
+        inside = _segment_end(stream, at) if beginning is _MATROSKA else at + 4
+        following = find(stream, beginning, min(inside, end), end)
         parts.append((at, following))
         at = following
     return parts
+
+
+def _segment_end(stream: BinaryIO, at: int) -> int:
+    """Where a Matroska ends, which may hold others as attachments; where it begins, if live."""
+    for _ in ("header", "segment"):
+        head = read_at(stream, at, 12).ljust(12, b"\0")
+        width = 9 - head[4].bit_length()
+        size = int.from_bytes(head[4 : 4 + width], "big") & (1 << 7 * width) - 1
+        at += 4 + width
+        if size == (1 << 7 * width) - 1:  # unknown
+            break
+        at += size
+    return at
 
 
 def _mp4_files(stream: BinaryIO, at: int, end: int) -> list[tuple[int, int]]:
@@ -146,6 +162,8 @@ def decode(
     try:
         for piece in pieces(stream, name):
             n, rate = 0, 0
+            if piece.note:
+                notes.append(piece.note)
             for block, rate in _decode_piece(stream, piece, name, check, notes):
                 n += len(block)
                 yield block, rate
@@ -175,10 +193,8 @@ def _decode_piece(
             reason += f"; libsndfile: {err.error_string.rstrip('. ')}"
         else:
             with file:
-                # FLAC from a pipe has no length, and libsndfile cannot read it.
-                if file.frames < _UNKNOWN_FRAMES:
-                    yield from _decode_sndfile(file, piece, name, check)
-                    return
+                yield from _decode_sndfile(file, piece, name, check)
+            return
     yield from _decode_ffmpeg(View(stream, piece.parts), name, check, notes, reason)
 
 

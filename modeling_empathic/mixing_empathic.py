@@ -18,6 +18,9 @@ LOUDEST = 10.0
 """Sound lies in [-1, 1], and mixes somewhat beyond; what reaches this holds other numbers."""
 CLIPPED = 0.001
 """Share of the samples that stand at the ends, from where on a recording is called clipped."""
+FLAT, FAINT = 0.0002, 0.01
+"""Share of the samples in flat tops (three and more equal ones at an end of the sound's own range),
+from where on it was clipped before it was made quieter; and the range where any top is flat."""
 LOUD, AT_THE_ENDS = 0.9, 0.999
 """A peak that may be an end, and the share of it from where on a sample stands there."""
 
@@ -82,6 +85,7 @@ class Mix:
         self._resampler: Any = None
         self._energy_before = self._energy_after = 0.0
         self._peak, self._at_ends, self._n_heard = 0.0, 0, 0
+        self._tops, self._n_flat = [0.0, 0.0], [0, 0]
 
     def check(self, n_samples: int, rate: int) -> None:
         """Refuses too many samples, on top of those that came at another rate."""
@@ -103,7 +107,8 @@ class Mix:
                     rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ"
                 )
         self.check(self._n + len(block), rate)
-        peak = float(np.maximum(block.max(), -block.min()))
+        high, low = float(block.max()), float(block.min())
+        peak = max(high, -low)
         if not math.isfinite(peak):
             raise AudioError(f"{self._name}: not finite: the samples hold NaN or Inf")
         if peak >= LOUDEST:
@@ -112,6 +117,7 @@ class Mix:
                 f"{self._name}: samples reach {peak:g}, but sound lies in [-1, 1]{advice}"
             )
         self._note_ends(block, peak)
+        self._note_flat_tops(block, (high, -low))
         if block.shape[1] == 1:
             mono = block[:, 0]
         else:
@@ -134,6 +140,18 @@ class Mix:
             self._peak = peak
         if self._peak > LOUD:
             self._at_ends += int(np.count_nonzero(np.abs(block) > AT_THE_ENDS * self._peak))
+
+    def _note_flat_tops(self, block: np.ndarray, tops: tuple[float, float]) -> None:
+        """Counts samples that are at an end of the range and equal the two before them."""
+        for side, top in enumerate(tops):
+            if AT_THE_ENDS * top > self._tops[side]:
+                self._n_flat[side] = 0
+            self._tops[side] = max(top, self._tops[side])
+            if top > FAINT:
+                end = AT_THE_ENDS * self._tops[side]
+                at, channel = np.nonzero(block[2:] >= end if side == 0 else block[2:] <= -end)
+                last, middle, first = (block[at + k, channel] for k in (2, 1, 0))
+                self._n_flat[side] += int(np.count_nonzero((last == middle) & (middle == first)))
 
     def take(self) -> np.ndarray:
         """The samples at 16 kHz that came since the last call, which are let go of here."""
@@ -163,7 +181,7 @@ class Mix:
             raise AudioError(f"{self._name}: digital silence: nothing to score")
         if self._energy_after < _CANCELLING * self._energy_before:
             self.notes.append("channels cancel")
-        if self._at_ends > CLIPPED * self._n_heard:
+        if self._at_ends > CLIPPED * self._n_heard or max(self._n_flat) > FLAT * self._n_heard:
             self.notes.append("clipped")
         return Sound(self._samples, tuple(dict.fromkeys(self.notes)))
 

@@ -31,14 +31,15 @@ class _Track:
 
     codec: str
     rate: int
+    skipped: int = 0
     clock: list[int] = field(default_factory=list)
 
 
 def ogg_pieces(stream: BinaryIO, at: int, end: int) -> list[Piece]:
     """The links of an Ogg file, from a place to the end, in order.
 
-    Where one has a single stream of Vorbis, Opus or FLAC, libsndfile reads it; FFmpeg reads Speex,
-    and the first of several streams.
+    Where one has a single stream of Vorbis, libsndfile reads it; FFmpeg reads other codecs, and the
+    first of several streams.
     """
     pieces = []
     start, tracks, others, open_ = at, dict[int, _Track](), set[int](), True
@@ -76,7 +77,8 @@ def _track(head: bytes) -> _Track | None:
     if head[:7] == b"\x01vorbis" and len(head) >= 16:
         return _Track("Vorbis", struct.unpack_from("<I", head, 12)[0])
     if head[:8] == b"OpusHead":
-        return _Track("Opus", 48_000)
+        skipped = int.from_bytes(head[10:12], "little")  # of what is decoded, before it is heard
+        return _Track("Opus", 48_000, skipped)
     if head[:5] == b"\x7fFLAC" and len(head) >= 30:
         return _Track("FLAC", int.from_bytes(head[27:30], "big") >> 4)
     if head[:8] == b"Speex   " and len(head) >= 40:
@@ -90,9 +92,9 @@ def _link(tracks: dict[int, _Track], others: set[int], start: int, stop: int) ->
     if len(tracks) != 1:
         return [Piece("Ogg", "FFmpeg", ((start, stop),))]
     (track,) = tracks.values()
-    alone = track.codec != "Speex" and not others
+    alone = track.codec == "Vorbis" and not others
     least_s = 0.0
     if len(track.clock) == 2 and track.rate:
-        least_s = (track.clock[1] - track.clock[0]) / track.rate
+        least_s = (track.clock[1] - track.clock[0] - track.skipped) / track.rate
     decoder = "libsndfile" if alone else "FFmpeg"
     return [Piece(f"Ogg {track.codec}", decoder, ((start, stop),), least_s=least_s)]

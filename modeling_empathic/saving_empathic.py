@@ -24,6 +24,7 @@ CODE_FILES = (
     "configuration_empathic.py",
     "containers_empathic.py",
     "decoding_empathic.py",
+    "frames_empathic.py",
     "frontend_empathic.py",
     "heads_empathic.py",
     "int8_empathic.py",

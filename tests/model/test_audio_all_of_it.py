@@ -14,6 +14,7 @@ from tests.support.sounds import (
     RATE,
     assert_tones,
     chunk,
+    ogg_crc,
     pcm16,
     riff,
     tone,
@@ -115,8 +116,26 @@ JOINED = {kind: functools.partial(plain, kind) for kind in PLAIN} | {
     "MKV": lambda of, rate, n: with_ffmpeg(tone(*of, rate), "matroska", "flac", rate, n),
     "WMA": lambda of, rate, n: with_ffmpeg(tone(*of, rate), "asf", "wmav2", rate, n),
     "TTA": lambda of, rate, n: with_ffmpeg(tone(*of, rate), "tta", "tta", rate, n),
+    "WavPack": lambda of, rate, n: with_ffmpeg(tone(*of, rate), "wv", "wavpack", rate, n),
     "MS ADPCM": lambda of, rate, n: with_ffmpeg(tone(*of, rate), "wav", "adpcm_ms", rate, n),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("attached", ["image/png", "font/ttf", "video/x-matroska"])
+def test_what_is_attached_to_a_matroska_costs_no_sound(attached):
+    import av
+
+    inner = with_ffmpeg(tone(*HIGH), "matroska", "flac", RATE)
+    stream = io.BytesIO()
+    with av.open(stream, "w", format="matroska") as output:
+        track = output.add_stream("flac", rate=RATE, layout="mono")
+        output.add_attachment("cover", attached, inner)
+        frame = av.AudioFrame.from_ndarray(tone(*LOW)[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = RATE, 0
+        for packet in [*track.encode(frame), *track.encode(None)]:
+            output.mux(packet)
+    assert inner[:40] in stream.getvalue()
+    assert_tones(load_audio(stream.getvalue()), LOW)
 
 
 @pytest.mark.parametrize("kind", JOINED)
@@ -160,18 +179,9 @@ def test_an_empty_packet_in_the_middle_costs_no_sound():
     page[26] = 1
     page[22:26] = bytes(4)
     page += b"\0"
-    page[22:26] = struct.pack("<I", _ogg_crc(bytes(page)))
+    page[22:26] = struct.pack("<I", ogg_crc(bytes(page)))
     load_audio(whole)
     assert_tones(load_audio(whole[:at] + bytes(page) + whole[at:]), LOW)
-
-
-def _ogg_crc(page: bytes) -> int:
-    crc = 0
-    for byte in page:
-        crc ^= byte << 24
-        for _ in range(8):
-            crc = ((crc << 1) ^ 0x04C11DB7 if crc & 0x80000000 else crc << 1) & 0xFFFFFFFF
-    return crc
 
 
 def test_the_first_of_two_tracks_is_taken_and_said():
@@ -253,12 +263,6 @@ def test_a_gap_in_time_is_no_end_and_is_told():
     heard = read_audio(remuxed(sound, "webm", lambda at_s: not 5 < at_s < 5.5))
     assert len(heard.samples) == pytest.approx(19.5 * RATE, abs=0.1 * RATE)
     assert any(note.startswith("gaps: 0.5 s") for note in heard.notes)
-
-
-def test_a_second_file_that_the_demuxer_breaks_on_is_an_error_and_says_where():
-    sound = with_ffmpeg(tone(*HIGH, 48_000), "wv", "wavpack", 48_000)
-    with pytest.raises(AudioError, match=r"damaged after 1\.50 s"):
-        load_audio(sound + sound)
 
 
 @pytest.mark.parametrize(("codec", "width"), [(b"in24", 3), (b"in32", 4)])

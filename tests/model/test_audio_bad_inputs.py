@@ -181,8 +181,9 @@ def test_a_wav_header_that_is_a_few_bytes_off_is_forgiven():
     assert len(load_audio(with_header(data_bytes=2 * len(TONE) + 44))) == len(TONE)
 
 
-def test_a_wav_header_that_promises_less_is_believed():
-    assert len(load_audio(with_header(data_bytes=SAMPLE_RATE * 2))) == SAMPLE_RATE
+def test_a_wav_header_that_promises_less_is_believed_and_the_rest_is_told():
+    with pytest.warns(UserWarning, match="32000 bytes behind the stated end are not read"):
+        assert len(load_audio(with_header(data_bytes=SAMPLE_RATE * 2))) == SAMPLE_RATE
 
 
 @pytest.mark.parametrize("rate", [0, 1, 2**31 - 1])

@@ -9,7 +9,10 @@ import pytest
 import soundfile
 
 from modeling_empathic.audio import AudioError, load_audio, read_audio
+from tests.support.places import REPOSITORY
 from tests.support.sounds import RATE, tone, with_ffmpeg, with_soundfile
+
+EXAMPLE = REPOSITORY / "examples" / "clips" / "en_doubt.flac"
 
 
 def reason(source: object, *args: object) -> str:
@@ -73,6 +76,20 @@ def test_channels_that_have_nothing_in_common_or_are_silent_do_not_cancel(channe
     alone[:, 0] = tone()
     for samples in (apart, alone, np.repeat(tone()[:, None], channels, axis=1)):
         assert read_audio(samples).notes == ()
+
+
+@pytest.mark.parametrize("form", ["FLAC", "WAV-PCM_24", "WAV-FLOAT", "AU-PCM_16"])
+@pytest.mark.parametrize("quieter", [1.0, 0.5, 0.05])
+def test_a_recording_that_was_clipped_is_told_however_quiet_it_was_made(form, quieter):
+    speech, rate = soundfile.read(EXAMPLE, dtype="float32")
+    tops = np.clip(4 * speech / np.abs(speech).max(), -1, 0.5)
+    name, _, subtype = form.partition("-")
+    kind = {"format": name} | ({"subtype": subtype} if subtype else {})
+    whole, spoilt = (
+        read_audio(with_soundfile(quieter * 0.99 * samples, rate, **kind)).notes
+        for samples in (speech, tops)
+    )
+    assert (whole, spoilt) == ((), ("clipped",))
 
 
 def zipped() -> bytes:

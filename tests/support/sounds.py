@@ -61,6 +61,16 @@ def pcm16(samples: np.ndarray) -> bytes:
     return (samples * 32_767).astype("<i2").tobytes()
 
 
+def ogg_crc(page: bytes) -> int:
+    """Of a page whose own checksum is 0."""
+    crc = 0
+    for byte in page:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = ((crc << 1) ^ 0x04C11DB7 if crc & 0x80000000 else crc << 1) & 0xFFFFFFFF
+    return crc
+
+
 def loudest_hz(audio: np.ndarray) -> float:
     spectrum = np.abs(np.fft.rfft(audio * np.hanning(len(audio))))
     return float(np.argmax(spectrum)) * RATE / len(audio)

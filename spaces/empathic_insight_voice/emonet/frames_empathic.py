@@ -1,0 +1,1 @@
+../../../modeling_empathic/frames_empathic.py

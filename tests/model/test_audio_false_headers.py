@@ -1,0 +1,215 @@
+"""Headers that say something else than the sound: the sound wins, or an error or a note says so."""
+
+import re
+import struct
+
+import numpy as np
+import pytest
+
+from modeling_empathic.audio import AudioError, read_audio
+from tests.support.sounds import (
+    RATE,
+    assert_tones,
+    chunk,
+    ogg_crc,
+    pcm16,
+    tone,
+    with_ffmpeg,
+    with_soundfile,
+)
+
+LOW, HIGH = (440.0, 1.0), (880.0, 1.5)
+
+
+# FLAC
+
+
+def flac_that_states(samples: int, rate: int = RATE, true_rate: int = RATE) -> bytes:
+    flac = bytearray(with_soundfile(tone(*LOW, true_rate), true_rate, format="FLAC"))
+    packed = int.from_bytes(flac[18:26], "big")
+    kept = packed >> 36 & 0xFF  # channels and bits
+    flac[18:26] = (rate << 44 | kept << 36 | samples).to_bytes(8, "big")
+    return bytes(flac)
+
+
+@pytest.mark.parametrize("stated", [0, 1, RATE // 2, RATE - 1, RATE])
+def test_a_flac_is_as_long_as_its_frames(stated):
+    assert_tones(read_audio(flac_that_states(stated)).samples, LOW)
+
+
+@pytest.mark.parametrize("true_rate", [8_000, 16_000, 22_050, 37_000, 44_100, 48_000])
+@pytest.mark.parametrize("stated", [8_000, 12_345, 32_000, 96_000])
+def test_a_flac_is_played_at_the_rate_of_its_frames(stated, true_rate):
+    assert_tones(read_audio(flac_that_states(true_rate, stated, true_rate)).samples, LOW)
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_frames_of_flac_behind_the_stated_end_are_read(rate):
+    low = with_soundfile(tone(*LOW), format="FLAC")
+    high = with_soundfile(tone(*HIGH, rate), rate, format="FLAC")
+    headless = high[high.index(b"\xff\xf8") :]
+    assert_tones(read_audio(low + headless).samples, LOW, HIGH)
+
+
+# Ogg Opus
+
+
+def opus(hz: float = 440.0, noted_rate: int = 48_000, later: int = 0, ends: bool = True) -> bytes:
+    """A second of Ogg Opus; its clock may begin later, and it may break off as a live stream."""
+    whole = with_ffmpeg(tone(hz, 1.0, 48_000), "opus", "libopus", 48_000, page_duration="100000")
+    made = b""
+    for number, content in enumerate(re.split(b"(?=OggS)", whole)[1:]):
+        page = bytearray(content)
+        if number == 0:
+            at = page.index(b"OpusHead") + 12
+            page[at : at + 4] = struct.pack("<I", noted_rate)
+        if number > 1:
+            page[6:14] = struct.pack("<q", struct.unpack("<q", page[6:14])[0] + later)
+            page[5] &= 0xFF if ends else ~4 & 0xFF
+        page[22:26] = bytes(4)
+        page[22:26] = struct.pack("<I", ogg_crc(bytes(page)))
+        made += page
+    return made
+
+
+@pytest.mark.parametrize("noted", [0, 8_000, 12_000, 44_100, 192_000, 2**32 - 1])
+def test_the_rate_that_opus_notes_is_not_the_rate_that_it_plays_at(noted):
+    """At 8 kHz nothing would be left of a tone of 6 kHz."""
+    assert_tones(read_audio(opus(6_000.0, noted)).samples, (6_000.0, 1.0))
+
+
+@pytest.mark.parametrize("later", [0, 960, 48_000 * 3_600, 2**40])
+@pytest.mark.parametrize("ends", [True, False])
+def test_opus_of_a_live_stream_begins_and_ends_where_the_sound_does(later, ends):
+    expected = read_audio(opus()).samples
+    heard = read_audio(opus(later=later, ends=ends)).samples
+    np.testing.assert_allclose(heard[: len(expected)], expected, atol=1e-3)
+    assert len(heard) - len(expected) <= RATE // 50  # the last packet of 20 ms may be padded
+
+
+# WAV
+
+
+def wav(
+    samples: bytes,
+    *more: bytes,
+    channels: int = 1,
+    rate: int = RATE,
+    byte_rate: int | None = None,
+    align: int | None = None,
+    bits: int = 16,
+    tag: int = 1,
+) -> bytes:
+    align = channels * bits // 8 if align is None else align
+    byte_rate = rate * align if byte_rate is None else byte_rate
+    body = b"WAVE" + b"".join(more)
+    body += chunk(b"fmt ", struct.pack("<HHIIHH", tag, channels, rate, byte_rate, align, bits))
+    body += chunk(b"data", samples)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+MONO = pcm16(tone(*LOW))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"align": 1}, {"align": 4}, {"align": 3}, {"bits": 8, "align": 2}, {"bits": 24, "align": 2},
+        {"bits": 32, "align": 2}, {"channels": 2, "align": 2}, {"channels": 2, "align": 8},
+        {"bits": 24, "align": 4}, {"tag": 7, "bits": 8, "align": 2}, {"tag": 3, "align": 4},
+        {"align": 4, "byte_rate": 0}, {"align": 4, "byte_rate": 99},
+    ],
+)  # fmt: skip
+def test_a_wav_whose_header_leaves_open_how_wide_a_sample_is_is_refused(header):
+    with pytest.raises(AudioError, match="header contradicts itself: channels and bits make"):
+        read_audio(wav(MONO, **header))
+
+
+@pytest.mark.parametrize(
+    ("header", "notes"),
+    [
+        ({"align": 0}, ()),
+        ({"byte_rate": 0}, ()),
+        ({"bits": 0, "align": 2}, ()),
+        ({"bits": 12, "align": 2}, ()),
+        ({"align": 4, "byte_rate": 2 * RATE}, ("header contradicts itself",)),
+        ({"byte_rate": RATE}, ("header contradicts itself",)),
+        ({"byte_rate": 16 * RATE}, ("header contradicts itself",)),
+    ],
+)
+def test_a_wav_of_which_enough_agrees_is_read_and_its_fault_told(header, notes):
+    sound = read_audio(wav(MONO, **header))
+    assert_tones(sound.samples, LOW)
+    assert sound.notes == notes
+
+
+@pytest.mark.parametrize("width", [1, 3, 4])
+def test_a_caf_whose_header_leaves_open_how_wide_a_sample_is_is_refused(width):
+    caf = bytearray(with_soundfile(tone(*LOW), format="CAF"))
+    at = caf.index(b"desc") + 12 + 16
+    assert caf[at : at + 4] == struct.pack(">I", 2)
+    caf[at : at + 4] = struct.pack(">I", width)
+    with pytest.raises(AudioError, match="header contradicts itself: channels and bits make"):
+        read_audio(bytes(caf))
+
+
+def test_an_aiff_that_counts_fewer_samples_than_it_holds_is_read_and_its_fault_told():
+    aiff = bytearray(with_soundfile(tone(*LOW), format="AIFF"))
+    at = aiff.index(b"COMM") + 10
+    aiff[at : at + 4] = struct.pack(">I", RATE // 2)
+    sound = read_audio(bytes(aiff))
+    assert_tones(sound.samples, LOW)
+    assert sound.notes == ("header contradicts itself",)
+
+
+@pytest.mark.parametrize("name", [b"PA\0D", b"\0\0\0\0", b"\xa9xyz"])
+def test_a_chunk_of_any_name_may_lie_before_the_sound(name):
+    assert_tones(read_audio(wav(MONO, chunk(name, bytes(21)))).samples, LOW)
+
+
+@pytest.mark.parametrize(
+    ("behind", "told"),
+    [(MONO, True), (bytes(9_000), False), (b"TAG" + bytes(125), False), (b"ID3\4" * 2_000, False)],
+)
+@pytest.mark.parametrize("form", ["WAV", "AIFF", "CAF", "W64"])
+def test_what_lies_behind_the_stated_end_is_told_if_it_may_be_sound(form, behind, told):
+    sound = read_audio(with_soundfile(tone(*LOW), format=form) + behind)
+    assert_tones(sound.samples, LOW)
+    assert any("behind the stated end" in note for note in sound.notes) == told
+
+
+def test_an_au_that_states_too_little_is_read_to_its_end():
+    au = bytearray(with_soundfile(tone(*LOW), format="AU"))
+    au[8:12] = struct.pack(">I", RATE // 2)
+    assert_tones(read_audio(bytes(au)).samples, LOW)
+
+
+@pytest.mark.parametrize(
+    ("form", "codec"), [("ac3", "ac3"), ("mp3", "libmp3lame"), ("spdif", "ac3")]
+)
+def test_coded_sound_in_a_wav_that_says_pcm_is_not_played_as_noise(form, codec):
+    coded = with_ffmpeg(tone(440.0, 3.0, 48_000), form, codec, 48_000, 2)
+    sound = read_audio(wav(coded, rate=48_000, channels=2))
+    assert_tones(sound.samples, (440.0, 3.0))
+
+
+# WavPack
+
+
+APE_TAG = b"APETAGEX" + struct.pack("<IIII", 2000, 72, 1, 0xA0000000) + bytes(8) + b"z" * 40
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [(b"", APE_TAG), (b"ID3\4\0\0\0\0\0\x0a" + bytes(10), b""), (b"", b"TAG" + bytes(125))],
+)
+def test_the_tags_of_a_wavpack_cost_no_sound(before, behind):
+    sound = with_ffmpeg(tone(*LOW, 48_000), "wv", "wavpack", 48_000)
+    assert_tones(read_audio(before + sound + behind).samples, LOW)
+
+
+def test_a_wavpack_that_is_cut_short_is_an_error():
+    sound = with_ffmpeg(tone(440.0, 3.0, 48_000), "wv", "wavpack", 48_000)
+    for cut in (0.3, 0.6, 0.95):
+        with pytest.raises(AudioError, match=r"damaged|truncated"):
+            read_audio(sound[: int(cut * len(sound))])
