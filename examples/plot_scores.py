@@ -40,12 +40,14 @@ class Clip(NamedTuple):
         scores: Intensity of each emotion, 0 to 10: the mean over windows.
         acted: What was acted, where that is known; else empty.
         quality: What makes the scores doubtful; else empty.
+        n_windows: How many windows the scores are the mean of.
     """
 
     name: str
     scores: dict[str, float]
     acted: str = ""
     quality: str = ""
+    n_windows: int = 1
 
 
 def read_clips(path: Path) -> tuple[str, list[Clip]]:
@@ -66,7 +68,9 @@ def read_clips(path: Path) -> tuple[str, list[Clip]]:
         pairs = zip(emotions, means.tolist(), strict=True)
         scores = {emotion: to_0_10(mean, about["scales"][emotion]) for emotion, mean in pairs}
         doubts = ", ".join(dict.fromkeys(filter(None, rows["quality"])))
-        clips.append(Clip(printable(Path(name).stem), scores, _acted(Path(name)), doubts))
+        clips.append(
+            Clip(printable(Path(name).stem), scores, _acted(Path(name)), doubts, len(rows))
+        )
     return str(about["model"]), clips
 
 
@@ -112,7 +116,7 @@ def plot_bars(model: str, clips: Sequence[Clip], path: Path, across: int = 2) ->
         known = (
             "\norange: what was acted" if any(clip.acted in clip.scores for clip in clips) else ""
         )
-        figure.supxlabel(f"intensity, 0 (absent) to 10 (extremely present){known}", fontsize=9)
+        figure.supxlabel(f"intensity, 0 (absent) to 10 (extremely present){_rule(clips)}{known}", fontsize=9)
 
 
 def _bars_of(clip: Clip) -> list[tuple[int, str, float]]:
@@ -184,11 +188,16 @@ def plot_heat(model: str, clips: Sequence[Clip], path: Path) -> None:
                 axes.plot(*zip(*known, strict=True), "o", mfc="none", mec=colour, ms=8, mew=width)
         bar = figure.colorbar(image, ax=axes, orientation="horizontal", aspect=40, pad=0.02)
         bar.outline.set_visible(False)
-        bar.set_label(f"intensity, 0 to {top} of 10{'; ring: acted' if known else ''}")
+        bar.set_label(f"intensity, 0 to {top} of 10{_rule(clips)}{'; ring: acted' if known else ''}")
         figure.suptitle(
             f"Emotions of {_how_many(clips, 'clip')}\n{printable(model)}",
             x=0.02, ha="left", fontsize=11, parse_math=False,
         )  # fmt: skip
+
+
+def _rule(clips: Sequence[Clip]) -> str:
+    """What a score of several windows is, where there are any."""
+    return ", mean over a clip's windows" if any(clip.n_windows > 1 for clip in clips) else ""
 
 
 def _how_many(clips: Sequence[Clip], word: str) -> str:

@@ -73,6 +73,7 @@ class ReportPage:
             "duration": round(recording.duration_s, 3),
             "quality": list(recording.quality),
             "spans": np.round(recording.spans_s, 3).tolist(),
+            "mean": _thousandths(recording.mean),
             "scores": _thousandths(recording.windows),
         }
         if self.overview.reference is not None:
@@ -164,9 +165,9 @@ class ReportPage:
         return quote(way.replace(os.sep, "/"), errors="surrogateescape")
 
 
-def _thousandths(scores: np.ndarray) -> list[list[int]]:
-    rows: list[list[int]] = np.rint(1000 * scores).astype(int).tolist()
-    return rows
+def _thousandths(scores: np.ndarray) -> list[Any]:
+    rounded: list[Any] = np.rint(1000 * scores).astype(int).tolist()
+    return rounded
 
 
 def _part(name: str) -> str:
