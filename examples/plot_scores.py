@@ -116,7 +116,9 @@ def plot_bars(model: str, clips: Sequence[Clip], path: Path, across: int = 2) ->
         known = (
             "\norange: what was acted" if any(clip.acted in clip.scores for clip in clips) else ""
         )
-        figure.supxlabel(f"intensity, 0 (absent) to 10 (extremely present){_rule(clips)}{known}", fontsize=9)
+        figure.supxlabel(
+            f"intensity, 0 (absent) to 10 (extremely present){_rule(clips)}{known}", fontsize=9
+        )
 
 
 def _bars_of(clip: Clip) -> list[tuple[int, str, float]]:
@@ -188,7 +190,9 @@ def plot_heat(model: str, clips: Sequence[Clip], path: Path) -> None:
                 axes.plot(*zip(*known, strict=True), "o", mfc="none", mec=colour, ms=8, mew=width)
         bar = figure.colorbar(image, ax=axes, orientation="horizontal", aspect=40, pad=0.02)
         bar.outline.set_visible(False)
-        bar.set_label(f"intensity, 0 to {top} of 10{_rule(clips)}{'; ring: acted' if known else ''}")
+        bar.set_label(
+            f"intensity, 0 to {top} of 10{_rule(clips)}{'; ring: acted' if known else ''}"
+        )
         figure.suptitle(
             f"Emotions of {_how_many(clips, 'clip')}\n{printable(model)}",
             x=0.02, ha="left", fontsize=11, parse_math=False,

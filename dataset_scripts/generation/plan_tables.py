@@ -96,7 +96,8 @@ def tables(summary: Summary) -> list[Section]:
             "Shape of Table 2",
             ["", "clips", "expected hours", "paper's hours"],
             rows,
-            f"Expected: {speech} of speech, at {CLIP_S} s a clip. The paper has {TOTAL_HOURS:,} hours.",
+            f"Expected: {speech} of speech, at {CLIP_S} s a clip. "
+            f"The paper has {TOTAL_HOURS:,} hours.",
         ),
         plain("Balance", ["", "values", "clips of each"], balance),
         plain(
