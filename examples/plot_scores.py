@@ -15,6 +15,7 @@ import numpy as np
 from modeling_empathic.report.figures import DARK, ORANGE, PURPLE, bare, picture
 from modeling_empathic.report.statistics import window_mean
 from modeling_empathic.report.tables import printable
+from modeling_empathic.scoring.aggregates import in_words
 from modeling_empathic.scoring.file import read_provenance, read_scores
 from modeling_empathic.taxonomy import (
     EMOTION_NAMES,
@@ -37,17 +38,17 @@ class Clip(NamedTuple):
 
     Attributes:
         name: Of its file.
-        scores: Intensity of each emotion, 0 to 10: the mean over windows.
+        scores: Intensity of each emotion, 0 to 10, of several windows by `rule`.
         acted: What was acted, where that is known; else empty.
         quality: What makes the scores doubtful; else empty.
-        n_windows: How many windows the scores are the mean of.
+        rule: By what a clip of several windows is ranked; empty for one of one window.
     """
 
     name: str
     scores: dict[str, float]
     acted: str = ""
     quality: str = ""
-    n_windows: int = 1
+    rule: str = ""
 
 
 def read_clips(path: Path) -> tuple[str, list[Clip]]:
@@ -67,10 +68,10 @@ def read_clips(path: Path) -> tuple[str, list[Clip]]:
         means = window_mean(rows[emotions].to_numpy(), (rows["end_s"] - rows["start_s"]).to_numpy())
         pairs = zip(emotions, means.tolist(), strict=True)
         scores = {emotion: to_0_10(mean, about["scales"][emotion]) for emotion, mean in pairs}
+        how = about.get("aggregate")
+        rule = in_words(how) if how or len(rows) > 1 else ""
         doubts = ", ".join(dict.fromkeys(filter(None, rows["quality"])))
-        clips.append(
-            Clip(printable(Path(name).stem), scores, _acted(Path(name)), doubts, len(rows))
-        )
+        clips.append(Clip(printable(Path(name).stem), scores, _acted(Path(name)), doubts, rule))
     return str(about["model"]), clips
 
 
@@ -200,8 +201,8 @@ def plot_heat(model: str, clips: Sequence[Clip], path: Path) -> None:
 
 
 def _rule(clips: Sequence[Clip]) -> str:
-    """What a score of several windows is, where there are any."""
-    return ", mean over a clip's windows" if any(clip.n_windows > 1 for clip in clips) else ""
+    """By what clips of several windows are ranked, where there are any."""
+    return next((f", by {clip.rule}" for clip in clips if clip.rule), "")
 
 
 def _how_many(clips: Sequence[Clip], word: str) -> str:

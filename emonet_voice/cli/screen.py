@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from modeling_empathic.scoring.aggregates import in_words
 from modeling_empathic.scoring.overview import Overview
 from modeling_empathic.scoring.recordings import HeadSpec, Recording, emotions_of, time_of
 
@@ -27,11 +28,13 @@ class Summary:
             heads.
         sort: Number of the head that orders them, if any does.
         filters: What they have in common, in words.
+        aggregate: What one row says of all windows of a clip; None where each has its own.
     """
 
     overview: Overview
     sort: int | None = None
     filters: str = ""
+    aggregate: str | None = None
     n_clips: int = 0
     n_failed: int = 0
     n_doubtful: int = 0
@@ -90,7 +93,7 @@ class Summary:
         longest = max(len(name) for _, ranked in blocks for name, _, _ in ranked)
         name_width = min(longest, max(28, room - 50), max(12, room - 18))
         bar_width = max(6, min(40, room - name_width - 10))
-        rule = ", by the mean over its windows" if peaks else ""
+        rule = f", by {in_words(self.aggregate)}" if peaks or self.aggregate else ""
         console.print(f"\nStrongest {kind} of each clip, from 0 to 10{rule}\n", style="dim")
         for clip, ranked in blocks:
             console.print(_heading(clip, console.width))

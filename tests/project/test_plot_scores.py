@@ -52,9 +52,10 @@ def test_a_picture_of_long_clips_says_that_bars_are_means(monkeypatch, tmp_path)
     monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
     from plot_scores import Clip, plot_bars, plot_heat
 
-    for n, draw in itertools.product((1, 3), (plot_bars, plot_heat)):
-        draw("m", [Clip("a", {"Awe": 2.0, "Anger": 1.0}, n_windows=n)], tmp_path / "a.svg")
-        assert ("mean over a clip's windows" in " ".join(words(tmp_path / "a.svg"))) == (n > 1)
+    rule = "the mean over its windows"
+    for said, draw in itertools.product(("", rule), (plot_bars, plot_heat)):
+        draw("m", [Clip("a", {"Awe": 2.0, "Anger": 1.0}, rule=said)], tmp_path / "a.svg")
+        assert (f", by {rule}" in " ".join(words(tmp_path / "a.svg"))) == bool(said)
 
 
 def test_the_acted_emotion_has_a_bar_even_where_it_is_not_among_the_strongest(monkeypatch):

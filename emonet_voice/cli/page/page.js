@@ -233,9 +233,8 @@ option(get("show"), "", `all ${data.clips.length}`);
 if (counts.size) option(get("show"), "sound", `nothing to doubt (${scored.filter((c) => !c.quality.length).length})`);
 for (const [word, n] of [...counts].sort((a, b) => b[1] - a[1])) option(get("show"), `q${word}`, `${word} (${n})`);
 if (scored.length < data.clips.length) option(get("show"), "failed", `failed (${data.clips.length - scored.length})`);
-get("clips-note").textContent = longClips
-  ? "The strongest emotions of each clip, by the mean over its windows; pale: up to the strongest window."
-  : "The strongest emotions of each clip.";
+get("clips-note").textContent = "The strongest emotions of each clip"
+  + (longClips || data.aggregated ? `, by ${data.rule}` : "") + (longClips ? "; pale: up to the strongest window." : ".");
 get("emotions-note").textContent = data.reference
   ? `Bar: mean over the clips. Line: mean of the model's ${data.reference} reference clips. Emotions differ in base rate: what stands out against the line says more than what is high.`
   : "Bar: mean over the clips. Emotions differ in base rate: compare one across clips rather than with another.";
