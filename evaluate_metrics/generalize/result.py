@@ -283,7 +283,9 @@ def protocols_of(scored: Scored, truth: Truth) -> Iterator[tuple[str, np.ndarray
     parts = {NOT_TAUGHT: everyone}
     if n_heard:
         new = ~np.isin(truth.speaker, truth.heard)
-        unheard = {f"{n - n_heard} speakers not in its training": new} if new.any() else {}
+        n_new = n - n_heard
+        s = "s" * (n_new != 1)
+        unheard = {f"{n_new} speaker{s} not in its training": new} if n_new else {}
         parts = unheard | {f"all {n} speakers, {n_heard} of them from its training": everyone}
     for protocol, part in parts.items():
         yield protocol, part, np.flatnonzero(part & (scored.outcomes == "scored"))

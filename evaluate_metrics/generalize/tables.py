@@ -109,7 +109,9 @@ def _notes(result: Result) -> str:
     rows, corpus = result["rows"], result["corpus"]
     notes = ["Intervals are resampled by speaker."]
     fewest = min(len(row["speakers"]) for row in rows)
-    if fewest < FEW_UNITS:
+    if fewest == 1:
+        notes.append("Of one speaker there is none.")
+    elif fewest < FEW_UNITS:
         notes.append(
             f"With {fewest} speakers they are widened by Student's t, and may still cover less "
             "than 95 %."
