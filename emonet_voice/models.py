@@ -149,7 +149,8 @@ def table(found: list[dict[str, Any]], *, here: bool = True, wide: bool = True) 
         f"({_clips(result)}).",
         "ρ: Spearman's with the experts' mean rating, over all clips / mean of the emotions "
         "(paper, Tables 5 and 6); plus has small's emotion heads.",
-        "On the Hub they are loose pickles today: the first use converts them, after asking.",
+        "small, large and plus are loose pickles on the Hub today: the first use converts them, "
+        "after asking.",
     )
     return plain("", names, lines, *notes)._replace(text_last=here + wide)
 
@@ -162,7 +163,7 @@ def _clips(result: dict[str, Any]) -> str:
 
 
 def _rate(value: float) -> str:
-    return "not measured" if math.isnan(value) else f"{value:.2g}"
+    return "not measured" if math.isnan(value) else f"{value:#.2g}".removesuffix(".")
 
 
 def _gb(value: float) -> str:

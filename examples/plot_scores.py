@@ -15,6 +15,7 @@ import numpy as np
 from modeling_empathic.report.figures import DARK, ORANGE, PURPLE, bare, picture
 from modeling_empathic.report.statistics import window_mean
 from modeling_empathic.report.tables import printable
+from modeling_empathic.scoring.aggregates import in_words
 from modeling_empathic.scoring.file import read_provenance, read_scores
 from modeling_empathic.taxonomy import (
     EMOTION_NAMES,
@@ -37,15 +38,17 @@ class Clip(NamedTuple):
 
     Attributes:
         name: Of its file.
-        scores: Intensity of each emotion, 0 to 10: the mean over windows.
+        scores: Intensity of each emotion, 0 to 10, of several windows by `rule`.
         acted: What was acted, where that is known; else empty.
         quality: What makes the scores doubtful; else empty.
+        rule: By what a clip of several windows is ranked; empty for one of one window.
     """
 
     name: str
     scores: dict[str, float]
     acted: str = ""
     quality: str = ""
+    rule: str = ""
 
 
 def read_clips(path: Path) -> tuple[str, list[Clip]]:
@@ -65,8 +68,10 @@ def read_clips(path: Path) -> tuple[str, list[Clip]]:
         means = window_mean(rows[emotions].to_numpy(), (rows["end_s"] - rows["start_s"]).to_numpy())
         pairs = zip(emotions, means.tolist(), strict=True)
         scores = {emotion: to_0_10(mean, about["scales"][emotion]) for emotion, mean in pairs}
+        how = about.get("aggregate")
+        rule = in_words(how) if how or len(rows) > 1 else ""
         doubts = ", ".join(dict.fromkeys(filter(None, rows["quality"])))
-        clips.append(Clip(printable(Path(name).stem), scores, _acted(Path(name)), doubts))
+        clips.append(Clip(printable(Path(name).stem), scores, _acted(Path(name)), doubts, rule))
     return str(about["model"]), clips
 
 
@@ -112,7 +117,9 @@ def plot_bars(model: str, clips: Sequence[Clip], path: Path, across: int = 2) ->
         known = (
             "\norange: what was acted" if any(clip.acted in clip.scores for clip in clips) else ""
         )
-        figure.supxlabel(f"intensity, 0 (absent) to 10 (extremely present){known}", fontsize=9)
+        figure.supxlabel(
+            f"intensity, 0 (absent) to 10 (extremely present){_rule(clips)}{known}", fontsize=9
+        )
 
 
 def _bars_of(clip: Clip) -> list[tuple[int, str, float]]:
@@ -184,11 +191,18 @@ def plot_heat(model: str, clips: Sequence[Clip], path: Path) -> None:
                 axes.plot(*zip(*known, strict=True), "o", mfc="none", mec=colour, ms=8, mew=width)
         bar = figure.colorbar(image, ax=axes, orientation="horizontal", aspect=40, pad=0.02)
         bar.outline.set_visible(False)
-        bar.set_label(f"intensity, 0 to {top} of 10{'; ring: acted' if known else ''}")
+        bar.set_label(
+            f"intensity, 0 to {top} of 10{_rule(clips)}{'; ring: acted' if known else ''}"
+        )
         figure.suptitle(
             f"Emotions of {_how_many(clips, 'clip')}\n{printable(model)}",
             x=0.02, ha="left", fontsize=11, parse_math=False,
         )  # fmt: skip
+
+
+def _rule(clips: Sequence[Clip]) -> str:
+    """By what clips of several windows are ranked, where there are any."""
+    return next((f", by {clip.rule}" for clip in clips if clip.rule), "")
 
 
 def _how_many(clips: Sequence[Clip], word: str) -> str:

@@ -31,6 +31,7 @@ from .prompts import ACTOR, actor_prompt, prompt_id
 from .texts import N_MIDDLES, PAIR_SHARES, compose
 
 PIECE = 20_000
+_ABOUT = "emonet_plan"  # key of what a plan says of itself, in its metadata
 MAX_CLIPS = 1_000_000_000
 SCHEMA = pa.schema(
     {
@@ -101,7 +102,8 @@ def write_plan(
     """Writes a plan; the same size and seed give the same rows.
 
     Args:
-        path: Parquet file to make or to replace.
+        path: Parquet file to make; one that is there is left alone unless it is of the same size
+            and seed.
         n_clips: How many rows.
         seed: 0 or more.
         progress: Gets the rows that are done.
@@ -110,7 +112,8 @@ def write_plan(
         What was counted while writing.
 
     Raises:
-        PlanError: A number outside its limits, or a name that is not `.parquet`.
+        PlanError: A number outside its limits, a name that is not `.parquet`, or something else is
+            there.
 
     Example:
         >>> from tempfile import mkdtemp
@@ -128,7 +131,8 @@ def write_plan(
     counts: dict[str, Counter[Any]] = {name: Counter() for name in ("strata", *varied)}
     done = prompt_chars = 0
     about = {"seed": seed, "clips": n_clips, "prompt_id": prompt_id(ACTOR), "version": 1}
-    schema = SCHEMA.with_metadata({"emonet_plan": json.dumps(about)})
+    _check_replaceable(path, about)
+    schema = SCHEMA.with_metadata({_ABOUT: json.dumps(about)})
     with (
         replacing(path) as temporary,
         parquet.ParquetWriter(temporary, schema, compression="zstd") as writer,
@@ -142,6 +146,25 @@ def write_plan(
             done += len(rows)
             progress(done)
     return Summary(n_clips, counts, prompt_chars)
+
+
+def _check_replaceable(path: Path, about: dict[str, Any]) -> None:
+    """Refuses to write over what is there, unless it would be the same plan again.
+
+    Raises:
+        PlanError: It is another plan, or none.
+    """
+    if not path.exists():
+        return
+    try:
+        there = json.loads((parquet.read_schema(path).metadata or {})[_ABOUT.encode()])
+    except (OSError, ValueError, KeyError):
+        raise PlanError(f"output={path} is there and is no plan; choose another name") from None
+    if there != about:
+        raise PlanError(
+            f"output={path} is there: a plan of {there.get('clips'):,} clips, seed "
+            f"{there.get('seed')}; choose another name, or delete it first"
+        )
 
 
 def pieces(n_clips: int, seed: int) -> Iterator[list[Row]]:

@@ -33,7 +33,7 @@ def shape(summary: Summary) -> dict[str, dict[str, Any]]:
     def add(name: str, wanted: Any) -> None:
         clips = sum(n for key, n in strata.items() if wanted(*key))
         paper = sum(s.hours for s in STRATA if wanted(s.part, s.language, s.accent))
-        hours = round(clips * CLIP_S / 3600, 2)
+        hours = round(clips * CLIP_S / 3600, 3)
         lines[name] = {"clips": clips, "hours": hours, "table_2_hours": paper}
 
     for language, name in LANGUAGES.items():
@@ -55,11 +55,11 @@ def estimate(summary: Summary) -> dict[str, dict[str, Any]]:
     prompts = summary.prompt_chars / CHARS_A_TOKEN / 1e6 * TEXT_USD
     wav = seconds * WAV_BYTES_S
     return {
-        "audio": {"value": f"{seconds / 3600:,.2f} h", "assumes": f"{CLIP_S} s a clip (Table 3)"},
-        "as WAV": {"value": f"{wav / 1e9:,.3f} GB", "assumes": "24 kHz, mono, 16 bits"},
+        "audio": {"value": f"{seconds / 3600:,.3f} h", "assumes": f"{CLIP_S} s a clip (Table 3)"},
+        "as WAV": {"value": _size(wav), "assumes": "24 kHz, mono, 16 bits"},
         "as FLAC": {
-            "value": f"{FLAC_SHARE * wav / 1e9:,.3f} GB",
-            "assumes": f"{FLAC_SHARE:.0%} of WAV",
+            "value": _size(FLAC_SHARE * wav),
+            "assumes": f"{100 * FLAC_SHARE:.0f} % of WAV",
         },
         "OpenAI, audio": {
             "value": f"{audio:,.2f} USD",
@@ -73,10 +73,14 @@ def estimate(summary: Summary) -> dict[str, dict[str, Any]]:
     }
 
 
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.1f} MB"
+
+
 def tables(summary: Summary) -> list[Section]:
     """What is printed of a plan."""
     rows = [
-        [name, f"{line['clips']:,}", f"{line['hours']:,.2f}", f"{line['table_2_hours']:,g}"]
+        [name, f"{line['clips']:,}", f"{line['hours']:,.3f}", f"{line['table_2_hours']:,g}"]
         for name, line in shape(summary).items()
     ]
     balance = []
@@ -85,13 +89,15 @@ def tables(summary: Summary) -> list[Section]:
         each = f"{min(counts.values()):,} to {max(counts.values()):,}"
         balance.append([name, f"{len(counts)}", each])
     costs = [[name, line["value"], line["assumes"]] for name, line in estimate(summary).items()]
-    factor = summary.n_clips * CLIP_S / 3600 / TOTAL_HOURS
+    hours = summary.n_clips * CLIP_S / 3600
+    speech = f"{hours:,.1f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
     return [
         plain(
             "Shape of Table 2",
             ["", "clips", "expected hours", "paper's hours"],
             rows,
-            f"Expected are {factor:.4g} of the paper's hours, at {CLIP_S} s a clip.",
+            f"Expected: {speech} of speech, at {CLIP_S} s a clip. "
+            f"The paper has {TOTAL_HOURS:,} hours.",
         ),
         plain("Balance", ["", "values", "clips of each"], balance),
         plain(

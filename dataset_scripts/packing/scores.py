@@ -17,6 +17,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from modeling_empathic import __version__
+from modeling_empathic.norms import Norm
 from modeling_empathic.report.files import locked, replacing
 from modeling_empathic.report.packed import read_table
 from modeling_empathic.scoring.file import METADATA_KEY, stored_provenance
@@ -107,6 +108,7 @@ def annotate(
     about: Mapping[str, Any],
     *,
     rewrite: Rewrite | None = None,
+    norm: Norm | None = None,
     overwrite: bool = False,
 ) -> dict[str, int]:
     """Scores the spoken clips of a folder and writes `scores.parquet`.
@@ -116,6 +118,8 @@ def annotate(
         judge: Who scores; asked a second time where there is a `rewrite`.
         about: What the scores depend on, `annotator` among it; no times and nothing of this run.
         rewrite: Who paraphrases the captions; one that says something else is not taken.
+        norm: What decides the intensity words of captions in place of the scores; `about` is to
+            name it.
         overwrite: Replace scores that another annotator gave.
 
     Returns:
@@ -137,7 +141,7 @@ def annotate(
         paraphrase = None
         if rewrite is not None:
             scored = zip(clips["id"].to_pylist(), judge(clips), strict=True)
-            paraphrase = rewrite((one, _caption(one, j)) for one, j in scored if j.scores)
+            paraphrase = rewrite((one, _caption(one, j, norm)) for one, j in scored if j.scores)
         counts: Counter[str] = Counter()
         schema = _schema(provenance)
         with (
@@ -146,7 +150,7 @@ def annotate(
         ):
             rows: list[dict[str, Any]] = []
             for clip, judged in zip(rows_of(clips), judge(clips), strict=True):
-                rows.append(_row(clip, judged, paraphrase))
+                rows.append(_row(clip, judged, paraphrase, norm))
                 counts[judged.outcome] += 1
                 if paraphrase and judged.scores:
                     counts["paraphrased" if rows[-1]["paraphrased"] else "not paraphrased"] += 1
@@ -212,22 +216,23 @@ def survives(caption: str, paraphrase: str) -> str:
     return ""
 
 
-def _caption(clip_id: str, judged: Judgement) -> str:
+def _caption(clip_id: str, judged: Judgement, norm: Norm | None) -> str:
     """The caption of a clip: the same words each time for the same clip and scores."""
     assert judged.scores is not None
-    return make_caption(judged.scores, seed=list(clip_id.encode()))
+    return make_caption(judged.scores, seed=list(clip_id.encode()), norm=norm)
 
 
 def _row(
     clip: Mapping[str, Any],
     judged: Judgement,
     paraphrase: Callable[[str], tuple[str, str]] | None,
+    norm: Norm | None,
 ) -> dict[str, Any]:
     row = {"id": clip["id"], "clip_id": clip["sha256"], "outcome": judged.outcome}
     row |= {"reason": judged.reason, "emotion_scores": judged.scores}
     if not judged.scores:
         return row | {"caption": None, "paraphrased": False}
-    caption = _caption(clip["id"], judged)
+    caption = _caption(clip["id"], judged, norm)
     if paraphrase is None:
         return row | {"caption": caption, "paraphrased": False}
     text, reason = paraphrase(clip["id"])

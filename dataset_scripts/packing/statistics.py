@@ -21,7 +21,7 @@ from .clips import Row
 
 BY = {
     "configuration": "Playtime by language",
-    "language": "Languages",
+    "language": "Languages, all parts together",
     "accent": "English accents",
     "voice": "Voices",
     "voice_gender": "Voices' sex",
@@ -97,8 +97,8 @@ def sections(statistics: Mapping[str, Mapping[str, list[int]]]) -> list[Section]
     found = []
     for by, title in BY.items():
         sums = statistics.get(by, {})
-        if not set(sums) - {UNKNOWN}:
-            continue
+        if not set(sums) - {UNKNOWN} or (by == "language" and sums == statistics["configuration"]):
+            continue  # nothing is known, or the languages are the configurations, shown before
         order = [name for name in TITLES if name in sums] if by == "configuration" else [*sums]
         order.sort(key=lambda name: name == UNKNOWN)  # to the end
         n, total = (sum(pair[i] for pair in sums.values()) for i in (0, 1))
@@ -109,9 +109,9 @@ def sections(statistics: Mapping[str, Mapping[str, list[int]]]) -> list[Section]
         if paper := PAPER.get(by):
             headers.append("Table 2")
             of_all = sum(paper.values())
-            shares = [f"{100 * paper.get(name, 0) / of_all:.1f} %" for name in order]
-            for row, share in zip(rows, [*shares, "100.0 %"], strict=False):
-                row.append(share)
+            shares = [100 * paper.get(name, 0) / of_all for name in order]
+            for row, share in zip(rows, [*shares, sum(shares)], strict=False):
+                row.append(f"{share:.1f} %")
         found.append(plain(title, headers, rows))
     return found
 

@@ -35,6 +35,15 @@ def annotate(
         bool,
         typer.Option("--paraphrase", metavar=FLAG, help="Let Gemini reword the captions."),
     ] = False,
+    norm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Captions by how unusual a model's scores are against: reference (its own clips), "
+            "takes or clips (public).",
+            show_default="by the scores themselves",
+        ),
+    ] = None,
     revision: options.Revision = None,
     device: options.Device = "auto",
     batch_size: Annotated[
@@ -66,7 +75,9 @@ def annotate(
 
     Writes `OUT/scores.parquet`, last and at once. A clip has all 40 scores or none: an answer with
     39 of them, a score of 5 or "N/A" is that clip's outcome, with the reason, as is a refusal. A
-    paraphrase is taken only if every emotion and its level can be read back from it.
+    paraphrase is taken only if every emotion and its level can be read back from it. With --norm a
+    caption's level is how many standard deviations a score is above what is usual: "slight" from
+    1, "moderate" from 2, "strong" from 3, "extreme" from 4.
 
     Gemini gets our own prompt (the paper's is not public), the clips' audio, and the key in
     GEMINI_API_KEY or GOOGLE_API_KEY; every answer is kept. Killed or stopped, the same command goes
@@ -77,6 +88,8 @@ def annotate(
 
     Example: `emonet-voice big annotate out/`
 
+    Example: `emonet-voice big annotate out/ --norm reference`
+
     Example: `emonet-voice big annotate out/ --annotator small --runner ray`
 
     Example: `emonet-voice big annotate out/ --annotator gemini --rate 1000 --paraphrase`
@@ -86,7 +99,10 @@ def annotate(
     from dataset_scripts.packing.clips import read_clips, spoken
     from dataset_scripts.packing.scores import SCORED
     from dataset_scripts.packing.scores import annotate as annotate_all
+    from modeling_empathic.norms import norm as find_norm
     from modeling_empathic.report.progress import progress_bar
+
+    from .unusual import is_public
 
     if runner not in ("local", "ray"):
         raise UsageError(f"--runner {runner}: choose local or ray")
@@ -94,6 +110,8 @@ def annotate(
         raise UsageError(f"--runner ray is for models; {annotator} needs one machine only")
     if (annotator == IMPORT) != (scores is not None):
         raise UsageError(f"--annotator {IMPORT} and --scores FILE go together")
+    if norm and annotator == GEMINI:
+        raise UsageError(f"--norm is of models' heads; {GEMINI} has a scale of its own")
     n_clips = len(spoken(read_clips(out)))  # before a model is loaded
     stderr = Terminal(stderr=True)
     asking: dict[str, Any] = {"rate_per_minute": rate, "max_attempts": attempts}
@@ -106,12 +124,20 @@ def annotate(
             def show(done: int) -> None:
                 progress.update(task, completed=done)
 
+            usual = find_norm(norm) if norm and scores else None
             if annotator == GEMINI:
                 judge, about = _by_gemini(gemini, out, asking | {"progress": show})
             elif scores:
                 judge, about = _imported(scores)
             else:
                 where = ready(annotator, revision, yes=yes)
+                usual = find_norm(norm, *where) if norm else None
+                if norm not in (None, "reference") and not is_public(where[0]):
+                    stderr.print(
+                        "This norm is of the public heads (small, large, plus); this model's "
+                        "scale differs, so its captions compare clips with each other only.",
+                        soft_wrap=True,
+                    )
                 if runner == "local":
                     workers = workers or min(8, os.cpu_count() or 1)
                 given: dict[str, Any] = {"batch_size": batch_size, "workers": workers}
@@ -122,7 +148,11 @@ def annotate(
             rewrite = _rewrite(gemini, out, asking) if paraphrase else None
             if gemini and paraphrase:
                 about["paraphrased_by"] = gemini.settings["model"]
-            counts = annotate_all(out, judge, about, rewrite=rewrite, overwrite=overwrite)
+            if usual:
+                about["captions_by"] = usual.title
+            counts = annotate_all(
+                out, judge, about, rewrite=rewrite, norm=usual, overwrite=overwrite
+            )
     except KeyboardInterrupt:
         stderr.print("stopped: what was scored is kept; run the same command to go on")
         raise typer.Exit(130) from None

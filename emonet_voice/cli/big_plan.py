@@ -31,7 +31,8 @@ def plan(
     Emotions, voices, topics and English accents in every combination, in the proportions of the
     paper's Table 2, with a part of acting challenges. Each row has its text, its prompt, its target
     emotion and intensity and its seed. Texts and prompts are this project's own, since the paper's
-    are not public. Then it prints the shape, and what speaking it is expected to take.
+    are not public. Then it prints the shape, and what speaking it is expected to take. Another plan
+    under the same name is left alone.
 
     Exit code: 0 written, 2 could not run.
 

@@ -88,7 +88,9 @@ def listen(
         check_microphone()
     wanted = split_names(heads)
     source, revision = ready(model, revision, heads=wanted, dtype=dtype, yes=yes)
-    said = nano_line() if model in (None, "nano") else f"Model: {model}"
+    said = nano_line() if model in (None, "nano") else f"Model: {model}."
+    if not as_json:
+        said += " Shown: the last window, from 0 to 10."
     stderr.print(said, markup=False, soft_wrap=not stderr.is_terminal)
     with stderr.status("Loading the model"):
         quiet_libraries()

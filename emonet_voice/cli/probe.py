@@ -49,5 +49,11 @@ def section(heads: Sequence[HeadProbe], n_clips: int) -> Section:
         "far the order of the clips stays. A head that falls only with the words reads words; both "
         "changes also make recordings that no model was trained on."
     )
+    left_out = (
+        f"The {len(rows)} of {len(heads)} heads with the highest mean on the clips; --json has all."
+        if len(rows) < len(heads)
+        else ""
+    )
     headers = ("Head", "Clip", "Low-passed", "Flat pitch", "ρ low", "ρ flat")
-    return plain(f"Words or sound? {n_clips} clips", headers, rows, note)
+    title = f"Words or sound? {n_clips} clip{'s' * (n_clips != 1)}"
+    return plain(title, headers, rows, left_out, note)

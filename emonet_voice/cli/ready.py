@@ -66,22 +66,22 @@ def nano_line() -> str:
 
     Example:
         >>> nano_line()
-        'Model: Nano, built in: 88% recall over 7 classes of speakers it never met, who say...'
+        'Model: Nano, built in. Recall: 88 % on new speakers who say sentences of its training...'
     """
     import json
 
     from modeling_empathic.scoring.loading import NANO
 
     measured = json.loads((NANO / "training.json").read_text("utf-8"))["measured"]
-    said = [
-        f"{measured[key]['uar']:.0%} recall over {len(measured[key]['classes'])} classes {where}"
-        for key, where in (
-            ("emodb_test_speakers", "of speakers it never met, who say sentences it did meet"),
-            ("unseen_corpus", "of a corpus it never met"),
-        )
-        if key in measured
-    ]
-    return f"Model: Nano, built in{': ' * bool(said)}{', '.join(said)}."
+    said = []
+    for key, where in (
+        ("emodb_test_speakers", "on new speakers who say sentences of its training"),
+        ("unseen_corpus", "on a corpus it never met"),
+    ):
+        if key in measured:
+            recall, n = 100 * measured[key]["uar"], len(measured[key]["classes"])
+            said.append(f"{recall:.0f} % {where} ({n} emotions, by chance {100 / n:.0f} %)")
+    return f"Model: Nano, built in.{' Recall: ' * bool(said)}{', '.join(said)}{'.' * bool(said)}"
 
 
 def _convert(

@@ -14,6 +14,7 @@ import numpy as np
 
 from modeling_empathic.reference_scores import percentiles
 from modeling_empathic.report.files import replacing
+from modeling_empathic.scoring.aggregates import in_words
 from modeling_empathic.scoring.overview import Moment, Overview, usual
 from modeling_empathic.scoring.recordings import Recording, emotions_of
 from modeling_empathic.taxonomy import UserError
@@ -51,13 +52,20 @@ class ReportPage:
         start: The folder from which the clips' names start.
         model: Name of the model.
         sort: Number of the head by which the page is sorted when it opens.
+        aggregate: What one row says of all windows of a clip, if it does.
     """
 
     def __init__(
-        self, path: Path, overview: Overview, start: str, model: str, sort: int | None = None
+        self,
+        path: Path,
+        overview: Overview,
+        start: str,
+        model: str,
+        sort: int | None = None,
+        aggregate: str | None = None,
     ):
         self.path, self.overview, self.start, self.model = path, overview, start, model
-        self.sort = sort
+        self.sort, self.aggregate = sort, aggregate
         self._clips: list[dict[str, Any]] = []
         self._numbers: dict[str, int] = {}  # of a recording, by its name
         self._audio_s, self._windows = 0.0, ""
@@ -73,6 +81,7 @@ class ReportPage:
             "duration": round(recording.duration_s, 3),
             "quality": list(recording.quality),
             "spans": np.round(recording.spans_s, 3).tolist(),
+            "mean": _thousandths(recording.mean),
             "scores": _thousandths(recording.windows),
         }
         if self.overview.reference is not None:
@@ -136,6 +145,8 @@ class ReportPage:
             "clips": self._clips,
             "reference": reference and reference.n_clips,
             "sort": self.sort,
+            "rule": in_words(self.aggregate),
+            "aggregated": self.aggregate is not None,
         }
 
     def _best(self, moment: Moment, head: int) -> dict[str, Any]:
@@ -164,9 +175,9 @@ class ReportPage:
         return quote(way.replace(os.sep, "/"), errors="surrogateescape")
 
 
-def _thousandths(scores: np.ndarray) -> list[list[int]]:
-    rows: list[list[int]] = np.rint(1000 * scores).astype(int).tolist()
-    return rows
+def _thousandths(scores: np.ndarray) -> list[Any]:
+    rounded: list[Any] = np.rint(1000 * scores).astype(int).tolist()
+    return rounded
 
 
 def _part(name: str) -> str:

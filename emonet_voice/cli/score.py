@@ -247,6 +247,7 @@ def score(
         timeline=timeline,
         as_json=as_json,
         top=top,
+        aggregate=aggregate,
     )
     n_new, elapsed_s, started = 0, 0.0, time.perf_counter()
     file = None

@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from modeling_empathic.scoring.aggregates import in_words
 from modeling_empathic.scoring.overview import Overview
 from modeling_empathic.scoring.recordings import HeadSpec, Recording, emotions_of, time_of
 
@@ -27,11 +28,13 @@ class Summary:
             heads.
         sort: Number of the head that orders them, if any does.
         filters: What they have in common, in words.
+        aggregate: What one row says of all windows of a clip; None where each has its own.
     """
 
     overview: Overview
     sort: int | None = None
     filters: str = ""
+    aggregate: str | None = None
     n_clips: int = 0
     n_failed: int = 0
     n_doubtful: int = 0
@@ -85,12 +88,13 @@ class Summary:
         blocks = [(clip, strongest(clip, shown, top)) for clip in self.clips]
         # Only the names on the screen count. One of the 40 has 44 characters, all others at most
         # 27: where there is no room beside a full bar it wraps, or it would squeeze every bar.
-        peaks = 13 * any(len(clip.rows) > 1 for clip in self.clips)
+        peaks = 19 * any(len(clip.rows) > 1 for clip in self.clips)
         room = console.width - peaks
         longest = max(len(name) for _, ranked in blocks for name, _, _ in ranked)
         name_width = min(longest, max(28, room - 50), max(12, room - 18))
         bar_width = max(6, min(40, room - name_width - 10))
-        console.print(f"\nStrongest {kind} of each clip, from 0 to 10\n", style="dim")
+        rule = f", by {in_words(self.aggregate)}" if peaks or self.aggregate else ""
+        console.print(f"\nStrongest {kind} of each clip, from 0 to 10{rule}\n", style="dim")
         for clip, ranked in blocks:
             console.print(_heading(clip, console.width))
             grid = Table.grid(padding=(0, 1))
@@ -121,7 +125,7 @@ def strongest(clip: Recording, among: Sequence[int], top: int) -> list[tuple[str
 def _peak(clip: Recording, head: int) -> str:
     if len(clip.rows) == 1:
         return ""
-    return f"{clip.peak[head]:.1f} at {time_of(clip.spans_s[clip.peak_at[head], 0])}"
+    return f"up to {clip.peak[head]:.1f} at {time_of(clip.spans_s[clip.peak_at[head], 0])}"
 
 
 def _outburst(clip: Recording, among: Sequence[int]) -> Text:

@@ -35,6 +35,7 @@ class Views:
         timeline: Folder for the timeline of each recording.
         as_json: Whether rows are printed.
         top: Emotions in a subtitle and on the screen.
+        aggregate: What one row says of all windows of a clip, if it does.
 
     Raises:
         UserError: An emotion that the model does not have, or a condition that is none.
@@ -52,6 +53,7 @@ class Views:
         timeline: Path | None,
         as_json: bool,
         top: int,
+        aggregate: str | None = None,
     ):
         heads: Sequence[HeadSpec] = loaded.config.heads
         self._heads, self._model, self._top, self._as_json = heads, model, top, as_json
@@ -59,7 +61,9 @@ class Views:
         self._sort = head_number(sort, heads, "sort") if sort is not None else None
         compared = n_clips > MAX_CLIPS or sort is not None or report is not None
         overview = Overview(heads, reference_of(loaded) if compared else None)
-        self.summary = Summary(overview, self._sort, " and ".join(map(str, self._filters)))
+        self.summary = Summary(
+            overview, self._sort, " and ".join(map(str, self._filters)), aggregate
+        )
         self._timeline, self._stems = timeline, set[str]()
         self._report = report
 
@@ -76,7 +80,10 @@ class Views:
         folders = {os.path.dirname(os.path.abspath(Path(start, name))) for name in names}  # noqa: PTH100, PTH120
         self._common = os.path.commonpath(folders) if self._timeline else ""
         if self._report:
-            page = ReportPage(self._report, self.summary.overview, start, self._model, self._sort)
+            page = ReportPage(
+                self._report, self.summary.overview, start, self._model, self._sort,
+                self.summary.aggregate,
+            )  # fmt: skip
         counted = self._counted(recordings(rows, self._heads))
         for recording in chosen(counted, self._filters, self._sort):
             self.summary.add(recording)

@@ -213,3 +213,30 @@ def heard_speakers(model: str, corpus: str, revision: str | None = None) -> list
         return [str(speaker) for speaker in training.get(f"{corpus}_speakers", [])]
     except (ValueError, KeyError, TypeError, AttributeError):
         return []  # another program's training.json
+
+
+def met_speakers(
+    clips: Sequence[CorpusClip],
+    kind: type[ActedCorpus],
+    model: str,
+    corpus: str,
+    revision: str | None = None,
+) -> list[str]:
+    """The speakers of these clips that a model was trained on, as the clips name them.
+
+    A folder with a CSV may be a copy of a corpus that the model was trained on: its clips are
+    known by their file names, and nothing is known of those that were named anew.
+    """
+    named = {clip.speaker for clip in clips}.intersection(heard_speakers(model, corpus, revision))
+    for name, acted in ACTED.items() if issubclass(kind, FolderCorpus) else ():
+        known = heard_speakers(model, name, revision)
+        named |= {clip.speaker for clip in clips if known and _speaker(clip, acted) in known}
+    return sorted(named)
+
+
+def _speaker(clip: CorpusClip, kind: type[ActedCorpus]) -> str | None:
+    """Whom a corpus would take a clip to be of, by its file name; None where it is not its."""
+    try:
+        return str(kind.parse_name(clip.file_name)["speaker"])
+    except RawReleaseError:
+        return None

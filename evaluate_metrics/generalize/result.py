@@ -19,8 +19,8 @@ from evaluate_metrics.generalize.clips import (
     ACTED,
     Scored,
     corpus_kind,
-    heard_speakers,
     mapped_heads,
+    met_speakers,
     open_corpus,
     score_clips,
 )
@@ -170,13 +170,12 @@ def hear(
                 features |= state_features(clips, supervised, states_cache, advance, device)
             if acoustic:
                 features |= acoustic_features(clips, progress("Measuring", len(clips)))
-        speakers = {clip.speaker for clip in clips}
         truth = Truth(
             list(kind.CLASSES),
             np.array([clip.label for clip in clips], dtype=int),
             np.array([clip.speaker for clip in clips]),
             np.array([clip.fold for clip in clips]),
-            sorted(speakers.intersection(heard_speakers(source, name, revision))),
+            met_speakers(clips, kind, source, name, revision),
             n_resamples,
             seed,
         )
@@ -284,7 +283,9 @@ def protocols_of(scored: Scored, truth: Truth) -> Iterator[tuple[str, np.ndarray
     parts = {NOT_TAUGHT: everyone}
     if n_heard:
         new = ~np.isin(truth.speaker, truth.heard)
-        unheard = {f"{n - n_heard} speakers not in its training": new} if new.any() else {}
+        n_new = n - n_heard
+        s = "s" * (n_new != 1)
+        unheard = {f"{n_new} speaker{s} not in its training": new} if n_new else {}
         parts = unheard | {f"all {n} speakers, {n_heard} of them from its training": everyone}
     for protocol, part in parts.items():
         yield protocol, part, np.flatnonzero(part & (scored.outcomes == "scored"))

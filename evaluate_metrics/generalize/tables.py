@@ -1,17 +1,18 @@
 """A generalisation result as tables, and its confusions as pictures."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from evaluate_metrics.emonet_voice import FEW_UNITS
 from evaluate_metrics.generalize.clips import ACTED
 from evaluate_metrics.generalize.schema import CorpusFacts, Result, Row
+from evaluate_metrics.generalize.zero_shot import NOT_TAUGHT
 from evaluate_metrics.published import published_human
 from modeling_empathic.report import tables
 from modeling_empathic.report.figures import bare, picture
-from modeling_empathic.report.tables import Section, plain
+from modeling_empathic.report.tables import SUPERSCRIPTS, Footnotes, Section, plain
 
 NOTHING = "–"
 WithInterval = Literal["overall", "top1", "uar", "macro_f1"]
@@ -35,11 +36,13 @@ def sections(result: Result) -> list[Section]:
     calling = [row for row in (*rows, *floors) if _defined(row["overall"])]
     answering = [row for row in (*rows, *floors) if _defined(row["top1"])]
     by_class: list[list[str]] = []
+    marks, label = _marks((*rows, *floors))
     for row in calling:
         of = row["per_class"]
-        by_class.append([_label(row), *(percent(of[c]["hit_rate"]) for c in classes),
-                         percent(row["overall"])])  # fmt: skip
-        if "hit_rate_shuffled" in of[classes[0]]:  # stored results of version 0.2 lack it
+        cells = [percent(of[c]["hit_rate"]) for c in classes] + [percent(row["overall"])]
+        by_class.append([label(row), *cells])
+        # Stored results of version 0.2 lack it, and a floor's hits are all by chance.
+        if "hit_rate_shuffled" in of[classes[0]] and row in rows:
             chance = (percent(of[c]["hit_rate_shuffled"]) for c in classes)
             by_class.append(["   by chance", *chance, percent(row["overall_shuffled"])])
     by_class += [
@@ -48,12 +51,12 @@ def sections(result: Result) -> list[Section]:
         for row in published if row["per_class"]
     ]  # fmt: skip
     costs = [
-        [_label(row), with_interval(row, "overall"), percent(row["overall_shuffled"]),
+        [label(row), with_interval(row, "overall"), percent(row["overall_shuffled"]),
          percent(row["false_alarm_rate"]), f"{row['classes_a_clip']:.2f}"]
         for row in calling
     ]  # fmt: skip
     one_answer = [
-        [_label(row), str(row["answers"]), *(with_interval(row, name) for name in ONE_ANSWER)]
+        [label(row), str(row["answers"]), *(with_interval(row, name) for name in ONE_ANSWER)]
         for row in answering
     ]
     one_answer += [
@@ -65,23 +68,25 @@ def sections(result: Result) -> list[Section]:
     return [
         plain(
             f"{_title(result)}: clips whose class is called present, % (Table 7)",
-            ("System", *classes, "all"), by_class,
-            f"{result['rule']}. By chance: the hits of the same calls on clips in another order, "
-            "which is how often the class is called at all. It depends on how far the scores "
-            "spread.",
+            ("System", *classes, "all"), _once(by_class), *marks,
+            f"{result['rule'][:1].upper()}{result['rule'][1:]}. By chance: the hits of the same "
+            "calls on clips in another order, which is how often the class is called at all. It "
+            "depends on how far the scores spread.",
         ),
         plain(
             "What saying yes costs, %",
             ("System", "Hits [95 %]", "Shuffled", "False alarms", "Classes a clip"), costs,
+            *marks,
             "Shuffled: the hits that the same calls would have on clips in another order. False "
             "alarms: of all wrong classes, those called present.",
         ),
         plain(
             "One answer a clip, % [95 %]", ("System", "Answers", "Top-1", "UAR", "Macro-F1"),
-            one_answer, _notes(result),
+            one_answer, *marks, _notes(result),
         ),
         plain(
-            f"{_label(first)}: truth (down), answer (across)", ("", *classes),
+            f"{first['system']}, {first['protocol']}: acted (down), answered (across)",
+            ("", *classes),
             ([name, *map(str, counts)] for name, counts in confusion),
         ),
     ]  # fmt: skip
@@ -104,16 +109,19 @@ def _notes(result: Result) -> str:
     rows, corpus = result["rows"], result["corpus"]
     notes = ["Intervals are resampled by speaker."]
     fewest = min(len(row["speakers"]) for row in rows)
-    if fewest < FEW_UNITS:
+    if fewest == 1:
+        notes.append("Of one speaker there is none.")
+    elif fewest < FEW_UNITS:
         notes.append(
             f"With {fewest} speakers they are widened by Student's t, and may still cover less "
             "than 95 %."
         )
     notes.append(human(corpus["name"]))
-    notes.append(
-        "Supervised: logistic regression on standardised features, not tuned; in a random split "
-        "the speakers of the test are also in the training."
-    )
+    if any("top1_of_splits" in row for row in rows):
+        notes.append(
+            "Supervised: logistic regression on standardised features, not tuned; in a random "
+            "split the speakers of the test are also in the training."
+        )
     reference = next((row["reference"] for row in rows if "reference" in row), None)
     if reference:
         notes.append(
@@ -127,6 +135,11 @@ def _notes(result: Result) -> str:
         if row.get("clips_in_reference"):
             notes.append(f"{_label(row)}: {row['clips_in_reference']} of {row['clips']} clips are "
                          "among the reference clips.")  # fmt: skip
+    if any(row["protocol"] == NOT_TAUGHT for row in rows):
+        notes.append(
+            f"{NOT_TAUGHT.capitalize()}: nothing was fitted to these clips. Whether the model met "
+            "them in its own training is known only where its training.json says so."
+        )
     notes.append(f"Median length of the clips: {corpus['median_duration_s']:.1f} s.")
     return " ".join(notes)
 
@@ -221,6 +234,39 @@ def with_interval(row: Row, name: WithInterval) -> str:
 
 def _label(row: Row) -> str:
     return f"{row['system']}: {row['protocol']}"
+
+
+def _marks(rows: Sequence[Row]) -> tuple[list[str], Callable[[Row], str]]:
+    """What a row's mark says of the clips and of what was taught; and a row's name with its mark.
+
+    Of one protocol nothing needs a mark.
+    """
+    protocols = list(dict.fromkeys(row["protocol"] for row in rows))
+    if len(protocols) == 1:
+        return [f"Every system: {protocols[0]}."], lambda row: row["system"]
+    footnotes = Footnotes()
+    for protocol in protocols:
+        footnotes.mark(protocol)
+    return footnotes.lines(), lambda row: row["system"] + footnotes.mark(row["protocol"])
+
+
+def _once(lines: Sequence[list[str]]) -> list[list[str]]:
+    """Lines of the same figures, such as a floor's under several protocols, as one of all marks.
+
+    Example:
+        >>> _once([["all¹", "100"], ["one¹", "20"], ["all²", "100"]])
+        [['all¹⁺²', '100'], ['one¹', '20']]
+    """
+    by_cells: dict[tuple[str, ...], list[str]] = {}
+    kept = []
+    for name, *cells in lines:
+        key = (name.rstrip(SUPERSCRIPTS), *cells)
+        if name.startswith(" ") or key not in by_cells:
+            by_cells[key] = [name, *cells]
+            kept.append(by_cells[key])
+        else:
+            by_cells[key][0] += "⁺" + name.removeprefix(key[0])
+    return kept
 
 
 def _defined(value: float | None) -> bool:

@@ -21,6 +21,7 @@ from rich.text import Text
 
 EVERY_S = 10.0
 """Between two lines where there is no terminal."""
+UNITS = ("clips", "recordings", "MB")
 
 
 def progress_bar(console: Console, *, shown: bool = True, verb: str = "Scoring") -> "Bar":
@@ -140,7 +141,9 @@ class Bar(Progress):
             return f"{self._verb}: {so_far}"
         task = next((task for task in reversed(tasks) if not task.finished), tasks[-1])
         counts = f"{task.completed:,.0f} of {task.total:,.0f}"
-        rate = f" ({task.fields['rate']})" if task.fields.get("rate") else ""
+        rate = task.fields.get("rate") or ""
+        if rate:
+            rate = f" {rate}" if rate in UNITS else f" ({rate})"
         left = remaining_s(task)
         about = f", about {_clock(left)} left" if left is not None else ""
         return f"{self._verb}: {counts}{rate}, {so_far}{about}"

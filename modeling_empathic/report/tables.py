@@ -17,7 +17,8 @@ _HEADINGS = {
     CEILING: "Ceiling: the raters",
     FLOOR: "Floors",
 }
-_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_SUPERSCRIPT = str.maketrans("0123456789", SUPERSCRIPTS)
 
 
 class Row(NamedTuple):

@@ -12,6 +12,7 @@ from modeling_empathic.taxonomy import UserError
 
 Row = dict[str, Any]
 _PERCENTILE = re.compile(r"p(\d{1,2}|100)")
+_MEAN = "the mean over its windows"
 _KNOWN = "mean, time-weighted, max, or a percentile such as p90"
 
 
@@ -23,6 +24,18 @@ def check_aggregate(how: str) -> None:
     """
     if how not in ("mean", "time-weighted", "max") and not _PERCENTILE.fullmatch(how):
         raise UserError(f"aggregate {how}: choose {_KNOWN}")
+
+
+def in_words(how: str | None) -> str:
+    """By what a clip of several windows is ranked; where each window has its row, by their mean.
+
+    Example:
+        >>> in_words(None), in_words("p90"), in_words("max")
+        ('the mean over its windows', 'percentile 90 of its windows', 'the highest of its windows')
+    """
+    if how == "max":
+        return "the highest of its windows"
+    return f"percentile {how[1:]} of its windows" if how and how[0] == "p" else _MEAN
 
 
 def aggregate(scores: np.ndarray, lengths_s: np.ndarray, how: str) -> np.ndarray:

@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..norms import Norm, z_against
 from ..taxonomy import EMOTION_NAMES, EMOTION_SCALE, UserError, resolve, short_name
 
 Levels = NDArray[np.int64]
@@ -39,18 +40,26 @@ class CaptionError(UserError):
     """Scores that make no caption, or a caption whose levels cannot be told."""
 
 
-def levels_of(scores: ArrayLike) -> Levels:
+def levels_of(scores: ArrayLike, norm: Norm | None = None) -> Levels:
     """The whole level, 0 to 4, nearest to each score; halves go up.
+
+    By a norm it is how unusual a score is: the whole standard deviations above what is usual, at
+    most 4. Heads differ in base rate: without a norm one that is always high is always named.
 
     Args:
         scores: `(40,)` on the 0-4 scale, in the order of `EMOTION_NAMES`.
+        norm: As `norms.norm` gives it, of the heads that the scores are of.
 
     Raises:
-        CaptionError: Another number of scores, one that is missing (NaN), or outside 0-4.
+        CaptionError: Another number of scores, one that is missing (NaN), or outside 0-4; a norm
+            without one of the emotions.
 
     Example:
         >>> levels_of([0.4, 0.5, 3.9] + 37 * [0])[:3].tolist()
         [0, 1, 4]
+        >>> from modeling_empathic.norms import norm
+        >>> levels_of([0.4, 0.5, 3.9] + 37 * [0], norm("takes"))[:3].tolist()
+        [0, 0, 4]
     """
     values = np.asarray(scores, dtype=np.float64)
     if values.shape != (len(EMOTION_NAMES),):
@@ -60,15 +69,25 @@ def levels_of(scores: ArrayLike) -> Levels:
     if len(wrong):
         name, value = EMOTION_NAMES[wrong[0]], values[wrong[0]]
         raise CaptionError(f"{name}={value:g} is outside {low:g}..{high:g}")
-    return np.floor(values + 0.5).astype(np.int64)
+    if norm is None:
+        return np.floor(values + 0.5).astype(np.int64)
+    unknown = [name for name in EMOTION_NAMES if name not in norm.centre]
+    if unknown:
+        raise CaptionError(f"the norm of {norm.title} has no {unknown[0]}")
+    z = z_against(dict(zip(EMOTION_NAMES, values.tolist(), strict=True)), norm)
+    # One that never varies cannot be unusual.
+    deviations = np.nan_to_num([z[name] for name in EMOTION_NAMES], nan=0.0)
+    whole: Levels = np.clip(np.floor(deviations), 0, max(INTENSITIES)).astype(np.int64)
+    return whole
 
 
-def make_caption(scores: ArrayLike, seed: int | Sequence[int] = 0) -> str:
+def make_caption(scores: ArrayLike, seed: int | Sequence[int] = 0, norm: Norm | None = None) -> str:
     """One English sentence that names every emotion of level 1 and above, the strongest first.
 
     Args:
         scores: `(40,)` on the 0-4 scale, in the order of `EMOTION_NAMES`.
         seed: Chooses template and intensity words; the same seed and scores, the same caption.
+        norm: What decides the intensity in place of the scores themselves, see [`levels_of`].
 
     Raises:
         CaptionError: As [`levels_of`].
@@ -79,7 +98,7 @@ def make_caption(scores: ArrayLike, seed: int | Sequence[int] = 0) -> str:
         >>> make_caption(scores)
         'There is intense anger and faint pain in the way this is said.'
     """
-    levels = levels_of(scores)
+    levels = levels_of(scores, norm)
     random = np.random.default_rng(seed)
     template = TEMPLATES[random.integers(len(TEMPLATES))]
     parts = []

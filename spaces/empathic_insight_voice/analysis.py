@@ -93,9 +93,9 @@ def score_steps(
         notes: Of `hear`.
 
     Returns:
-        `model`, `revision`, `duration_s`, `quality` (what makes the scores doubtful, `""` if
-        nothing does), `load_s` (waiting for the model), `score_s`, `reference` (what scores are
-        compared with, or None), `emotions` (rows of `emotion`, `family`, `score` on the head's
+        `model`, `revision`, `duration_s`, `n_windows`, `quality` (what makes the scores doubtful,
+        `""` if nothing does), `load_s` (waiting for the model), `score_s`, `reference` (what scores
+        are compared with, or None), `emotions` (rows of `emotion`, `family`, `score` on the head's
         scale, `intensity_0_10`, `z`, `usual_0_10`, the middle of the reference, None without one,
         and `percentile`, None too where only the public norm is known), `coarse` (`readings`), and
         `measured` (what the model's training measured).
@@ -128,6 +128,7 @@ def score_steps(
         "model": voice.name,
         "revision": voice.revision,
         "duration_s": len(samples) / SAMPLE_RATE,
+        "n_windows": len(cuts),
         "quality": ", ".join(dict.fromkeys([*notes, *_doubts(samples, cuts)])),
         "load_s": loaded - started,
         "score_s": scored - loaded,

@@ -75,20 +75,27 @@ def overview(result: dict[str, Any], link: str, with_audio: bool) -> str:
         link: Query that brings the settings back.
         with_audio: Whether it brings the recording back too.
     """
-    first = leaders(result)[0]
+    first, strongest = leaders(result)[0], result["emotions"][0]
     name = f"<strong>{escape(short_name(first['emotion']))}</strong>"
+    rule = f", mean over {result['n_windows']} windows" if result["n_windows"] > 1 else ""
+    intensity = f"{strongest['intensity_0_10']:.1f} of 10{rule}"
+    also = (
+        f"It is the strongest too ({intensity})."
+        if strongest is first
+        else f"Strongest is {escape(short_name(strongest['emotion']))} ({intensity})."
+    )
     if first["z"] is None:
         said = (
-            f"Sounds most like {name}. How unusual that is nothing says: "
+            f"{name} is strongest ({intensity}). How unusual that is nothing says: "
             "this model has no scores of reference clips."
         )
     elif first["z"] >= _CALM:
         above = f"{_above(first)} of its reference clips"
         if first["percentile"] is None:
             above = f"{first['z']:.1f} standard deviations above the median of public clips"
-        said = f"Sounds most like {name}, unusual for this model: {above}."
+        said = f"{name} stands out most: {above}. {also}"
     else:
-        said = f"Nothing stands out for this model; nearest is {name}."
+        said = f"Nothing stands out for this model, {name} the most. {also}"
     doubts = escape(result["quality"])
     clip = f"Doubtful: {doubts}. The scores may say nothing." if doubts else "no doubts about it"
     loaded = f", after {result['load_s']:.1f} s of loading" if result["load_s"] >= 0.1 else ""
@@ -146,7 +153,8 @@ def bars(result: dict[str, Any]) -> str:
             "This model has no scores of reference clips, so nothing says how unusual these are. "
             "Some emotions score high in nearly every voice."
         )
-    lists.append(_table("Strongest", "intensity, 0 to 10", rows[:LEADERS], compared))
+    rule = ", mean over the windows" if result["n_windows"] > 1 else ""
+    lists.append(_table("Strongest", f"intensity, 0 to 10{rule}", rows[:LEADERS], compared))
     every = {row["emotion"]: row for row in rows}
     families = "".join(
         _table(family, "", [every[n] for n in names], compared)

@@ -81,6 +81,7 @@ def test_the_scale_comes_from_the_file_or_from_the_caller(tmp_path):
         read_predictions(plain, scale="0-5")
 
 
+@pytest.mark.filterwarnings("ignore:.*is of an older version")  # without a checksum
 def test_scale_and_provenance_come_from_the_metadata(tmp_path):
     metadata = {METADATA_KEY: json.dumps({"scale": "0-2", "model": "gpt"}), b"scale": b"0-2"}
     table = pa.Table.from_pylist(ROWS).replace_schema_metadata(metadata)

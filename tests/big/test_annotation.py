@@ -12,6 +12,8 @@ from dataset_scripts.packing.scores import Judgement, annotate, judgement
 from evaluate_metrics.adapters.annotating import asked, rewriting
 from evaluate_metrics.adapters.systems import make_adapter
 from evaluate_metrics.emonet_voice import OUTCOMES
+from modeling_empathic import NANO
+from modeling_empathic.norms import norm
 from modeling_empathic.scoring import loading
 from modeling_empathic.taxonomy import EMOTION_NAMES
 from modeling_empathic.training.captions import levels_of, parse_caption
@@ -93,6 +95,15 @@ def test_nano_scores_by_default(tmp_path):
     assert "2 of 2 clips scored by nano (embedded)" in printed
     for row in rows_of(out):
         assert 0 <= min(row["emotion_scores"]) <= max(row["emotion_scores"]) <= 4
+    code, _, err = run_command("big", "annotate", out, "--norm", "reference")
+    assert (code, err) == (0, "")
+    usual = norm("reference", str(NANO))
+    for row in rows_of(out):
+        meant = levels_of(row["emotion_scores"], usual)
+        assert np.array_equal(parse_caption(row["caption"]), meant)
+    assert "of the public heads" in run_command("big", "annotate", out, "--norm", "takes")[2]
+    code, _, err = run_command("big", "annotate", out, "--norm", "usual")
+    assert code == 2 and "choose from reference, takes, clips" in err
 
 
 def test_a_models_run_goes_on_where_it_was_and_says_what_it_cannot_hear(tmp_path, monkeypatch):

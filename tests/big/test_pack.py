@@ -145,6 +145,7 @@ def test_the_command_shows_table_2_of_what_it_packed(out, tmp_path):
         ["German", "(de)", "3", "0.000", "25.0", "%", "15.1", "%"]
     ]
     assert "12 clips, 12 of them new; 5 files" in printed
+    assert "Languages" not in printed  # the same figures as those of the configurations
     code, printed, said = run_command("big", "build", out, tmp_path / "packed", "--json")
     assert json.loads(printed)["statistics"]["voice"]["nova"] == [4, 2000]
     assert "Nothing to add: every checksum holds" in said

@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 from itertools import pairwise
 
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
@@ -110,6 +111,23 @@ def test_the_command_prints_table_2_and_what_each_expectation_assumes(tmp_path):
     for text in ("German", "4,752", "Valley Girl", "10.36 s a clip", "tokens/s", "espeak-ng"):
         assert text in out
     assert parquet.read_metadata(plan).num_rows == 347
+
+
+def test_a_plan_that_is_there_is_left_alone_unless_it_is_the_same_one(tmp_path):
+    plan, other = tmp_path / "plan.parquet", tmp_path / "scores.parquet"
+    parquet.write_table(pa.table({"a": [1]}), other)
+    ask = ("big", "plan", "--clips", "12", "--output")
+    code, out, _ = run_command(*ask, plan)
+    assert code == 0 and "Expected: 2.1 minutes of speech" in out
+    before = plan.read_bytes()
+    assert run_command(*ask, plan)[0] == 0
+    for file, options, message in (
+        (plan, ("--seed", "1"), "a plan of 12 clips, seed 0; choose another name, or delete"),
+        (other, (), "is there and is no plan"),
+    ):
+        code, _, err = run_command(*ask, file, *options)
+        assert code == 2 and message in err
+    assert plan.read_bytes() == before and other.stat().st_size
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,7 @@ def test_a_file_without_rows_has_its_columns(tmp_path):
     assert read_table(tmp_path / "a.parquet").schema.types == [pa.string(), pa.float32()]
 
 
+@pytest.mark.filterwarnings("ignore:.*is of an older version")  # without a checksum
 @pytest.mark.parametrize("column", ["path", "outcome"])
 def test_a_score_file_with_a_row_of_nothing_is_refused(tmp_path, column):
     row = {"path": ["a"], "clip_id": ["a"], "start_s": [0.0], "end_s": [1.0], "duration_s": [1.0]}

@@ -14,10 +14,18 @@ from sklearn import metrics
 from dataset_scripts.building.build import build
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from evaluate_metrics.bench.result import EvaluationError
-from evaluate_metrics.generalize.clips import ACTED, CorpusClip, open_corpus, score_clips
+from evaluate_metrics.generalize.clips import (
+    ACTED,
+    CorpusClip,
+    corpus_kind,
+    met_speakers,
+    open_corpus,
+    score_clips,
+)
 from evaluate_metrics.generalize.result import generalize, published_rows
 from evaluate_metrics.generalize.tables import as_markdown, as_text
 from evaluate_metrics.generalize.zero_shot import Calls, call_classes, rates
+from modeling_empathic import NANO
 from modeling_empathic.report.files import write_json
 from modeling_empathic.taxonomy import EMODB_CLASSES, RAVDESS_CLASSES
 from tests.support.generalize_maker import emodb_folder, forty_heads, ravdess_folder
@@ -280,6 +288,21 @@ def test_speakers_of_the_training_are_told_apart(emodb, tmp_path, quick_acoustic
     assert everyone["protocol"] == "all 4 speakers, 1 of them from its training"
     assert same_split["protocol"] == "taught the model's 1 speakers"
     assert same_split["speakers"] == unheard["speakers"]
+    lines = as_text(result).splitlines()
+    assert any(line.startswith("tiny¹") for line in lines)  # not a name of five lines
+    assert "¹ 3 speakers not in its training" in lines
+
+
+def test_a_copy_of_a_corpus_of_the_training_is_known_by_its_files_names(tmp_path):
+    names = {"03a01Wa": "ann", "12a01Wa": "bob", "12a02Fa": "bob", "08a01Fa": "eve", "x": "zoe"}
+    lines = ["file,label,speaker"]
+    for name, speaker in names.items():
+        (tmp_path / f"{name}.wav").touch()
+        lines.append(f"{name}.wav,{'anger' if 'W' in name else 'happy'},{speaker}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    kind = corpus_kind("mine", tmp_path)
+    with open_corpus(tmp_path, kind) as clips:
+        assert met_speakers(clips, kind, str(NANO), "mine") == ["ann", "eve"]
 
 
 def test_clips_that_are_in_the_reference_are_counted_beside_the_row(emodb, tmp_path):

@@ -1,5 +1,6 @@
 """The picture of a score file."""
 
+import itertools
 import subprocess
 import sys
 import xml.etree.ElementTree
@@ -45,6 +46,16 @@ def test_each_clip_has_its_strongest_eight_and_says_what_was_acted(scores, tmp_p
     assert len(values) == 16
     for of_clip in (values[:8], values[8:]):
         assert of_clip == sorted(of_clip, reverse=True)
+
+
+def test_a_picture_of_long_clips_says_that_bars_are_means(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
+    from plot_scores import Clip, plot_bars, plot_heat
+
+    rule = "the mean over its windows"
+    for said, draw in itertools.product(("", rule), (plot_bars, plot_heat)):
+        draw("m", [Clip("a", {"Awe": 2.0, "Anger": 1.0}, rule=said)], tmp_path / "a.svg")
+        assert (f", by {rule}" in " ".join(words(tmp_path / "a.svg"))) == bool(said)
 
 
 def test_the_acted_emotion_has_a_bar_even_where_it_is_not_among_the_strongest(monkeypatch):

@@ -97,7 +97,8 @@ def test_the_command_shows_norms_and_probes(tmp_path, known_pitch):
     code, shown, _ = run_command("score", clip, "--norm", "clips")
     assert "Against 722 multilingual clips" in shown
     code, shown, _ = run_command("score", clip, "--probe")
-    assert (code, "Words or sound?" in shown) == (0, True)
+    assert (code, "Words or sound? 1 clip\n" in shown) == (0, True)
+    assert "The 20 of 40 heads with the highest mean on the clips; --json has all." in shown
     code, _, said = run_command("score", clip, "--norm", "usual")
     assert (code, "choose from reference, takes, clips" in said) == (2, True)
     assert run_command("score", clip, "--probe", "--output", tmp_path / "a.csv")[0] == 2

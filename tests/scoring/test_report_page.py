@@ -1,15 +1,22 @@
 """The report of `score` in a browser: self-contained, searchable, sortable, heard, readable."""
 
 import base64
+import io
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from rich.console import Console
 
 from emonet_voice.cli import report_page
+from emonet_voice.cli.report_page import ReportPage
+from emonet_voice.cli.screen import Summary, strongest
 from modeling_empathic.scoring import loading
+from modeling_empathic.scoring.overview import Overview
+from modeling_empathic.scoring.recordings import recordings
 from tests.support.browser_fixture import chromium, new_page, screenshot
 from tests.support.command import run_command
 from tests.support.scoring_fakes import fake_loader, write_clip
@@ -132,16 +139,52 @@ def test_clips_are_sorted_by_an_emotion_or_their_length(visit):
     page = visit()
     page.get_by_label("Sort by").select_option(label="Anger")
     values = page.locator("#clips li").evaluate_all(
-        "items => items.map(i => i.querySelector('.score b')?.textContent)"
+        "items => items.map(i => i.querySelector('.score')?.innerText)"
     )
-    numbers = [float(value) for value in values if value]
+    numbers = [highest(value) for value in values if value]
     assert numbers == sorted(numbers, reverse=True) and len(set(numbers)) > 3
-    assert set(page.locator("#clips li .score:first-child > span").all_inner_texts()) <= {
-        "Anger",
-        "Anger at 0:40",
-    }
+    assert "62 clips, by the strongest window in Anger" in page.locator("#found").inner_text()
+    for name in page.locator("#clips li .score:first-child > span").all_inner_texts():
+        assert re.fullmatch(r"Anger(\s+up to [\d.]+ at 0:40)?", name)
     page.get_by_label("Sort by").select_option(label="length")
     assert shown(page)[0] == "clips/meeting.wav"
+
+
+def highest(line):
+    """Of a score's line: the strongest window's, which is the only one of most clips."""
+    found = re.search(r"up to ([\d.]+)", line)
+    return float(found[1] if found else line.split()[-1])
+
+
+def test_screen_page_and_picture_rank_a_long_clip_by_the_mean_and_say_so(visit, tmp_path):
+    names = ("Anger", "Awe")
+    heads = [{"name": name, "scale": [0.0, 4.0], "group": "emotion"} for name in names]
+    spans = [{"start_s": 10.0 * i, "end_s": 10.0 * i + 10, "duration_s": 80.0} for i in range(8)]
+    clip = {"path": "talk.wav", "clip_id": "", "quality": "", "outcome": "scored", "error": ""}
+    rows = [clip | span | {"Anger": 0.4, "Awe": 2.0} for span in spans]
+    rows[5]["Anger"] = 3.6  # the highest of all, for ten seconds
+    (recording,) = recordings(rows, heads)
+    said = ("Awe", 5.0), ("Anger", 2.0)
+    assert [line[:2] for line in strongest(recording, [0, 1], 2)] == list(said)
+
+    summary = Summary(Overview(heads))
+    summary.add(recording)
+    console = Console(width=80, file=io.StringIO())
+    summary.show(console, top=2)
+    assert "by the mean over its windows" in console.file.getvalue()
+
+    overview = Overview(heads)
+    overview.add(recording)
+    page_file = ReportPage(tmp_path / "report.html", overview, str(tmp_path), "fake")
+    page_file.add(recording)
+    page_file.write()
+    page = visit(folder=tmp_path)
+    lines = page.locator("#clips .score").all_inner_texts()
+    assert [(line.split()[0], float(line.split()[-1])) for line in lines] == list(said)
+    text = page.locator("#clips li").inner_text()
+    assert "Rises most: Anger 9.0 at 0:50–1:00, on the whole 2.0" in text
+    assert "mean over its windows" in page.locator("#clips-note").inner_text()
+    assert float(page.locator("#clips .score b").first.inner_text()) == 5.0
 
 
 def test_the_emotions_are_sorted_by_a_click_or_a_key_on_their_head(visit):

@@ -68,7 +68,7 @@ def test_a_long_clip_shows_the_mean_of_its_windows_weighted_by_length(clips):
     ]
     text = shown(rows, 80, heads=["Anger"])
     assert "40.0 s, mean of 2 windows" in text
-    assert " 3.8 7.5 at 0:30" in text  # 2.5 * 1.5; 2.5 * 3
+    assert " 3.8 up to 7.5 at 0:30" in text  # 2.5 * 1.5; 2.5 * 3
 
 
 def test_the_mean_of_a_long_clip_does_not_hide_an_outburst(clips):

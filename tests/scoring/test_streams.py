@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from modeling_empathic import decoding_empathic
 from modeling_empathic.audio import read_audio
 from modeling_empathic.scoring import prepared
+from modeling_empathic.scoring.aggregates import in_words
 from modeling_empathic.scoring.clips import score_files
 from modeling_empathic.scoring.cuts import Cuts
 from modeling_empathic.scoring.file import read_provenance, read_scores
@@ -150,7 +151,8 @@ def test_windows_become_one_row_as_the_file_says(how, of, tmp_path, monkeypatch,
     soundfile.write("talk.wav", np.concatenate([*parts, NOISE[:20_000]]), 16_000)
     assert run_command("score", "talk.wav", "--window", "5", "-o", "windows.csv")[0] == 0
     command = ("score", "talk.wav", "--window", "5", "--aggregate")
-    assert run_command(*command, how, "-o", "one.parquet")[0] == 0
+    code, shown, _ = run_command(*command, how, "-o", "one.parquet")
+    assert code == 0 and f"from 0 to 10, by {in_words(how)}" in shown
     windows = read_scores(Path("windows.csv")).to_pandas()
     (row,) = read_scores(Path("one.parquet")).to_pylist()
     lengths = (windows.end_s - windows.start_s).to_numpy()

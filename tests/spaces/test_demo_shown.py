@@ -105,6 +105,10 @@ def test_the_first_sentence_and_every_picture_name_the_same_leaders(space, resul
     leaders = sorted(z, key=lambda name: -z[name])[:5]
     said = space.panels.overview(results.score, "", False)
     assert f"<strong>{space.panels.short_name(leaders[0])}</strong>" in said
+    # Which emotion is strongest is said as the command's table and report say it: by the mean.
+    strongest = results.score["emotions"][0]
+    long = space.panels.overview({**results.score, "n_windows": 4}, "", False)
+    assert f"({strongest['intensity_0_10']:.1f} of 10, mean over 4 windows)" in long
     for shown in (
         space.panels.bars(results.score),
         space.lanes.timeline(results.score, results.timeline),

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from evaluate_metrics.bench.predictions import Predictions
-from modeling_empathic.scoring.file import METADATA_KEY
+from modeling_empathic.scoring.file import METADATA_KEY, write_scores
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
 SLASHED = tuple(name for name in EMOTION_NAMES if "/" in name)
@@ -79,7 +79,9 @@ def with_outcome(rows: pa.Table, chosen, outcome: str) -> pa.Table:
 
 
 def write(rows: pa.Table, path: Path, **provenance) -> Path:
-    """A prediction file."""
-    metadata = {METADATA_KEY: json.dumps(provenance)} if provenance else None
-    parquet.write_table(rows.replace_schema_metadata(metadata), path)
+    """A prediction file: with provenance one of ours, whole; without it somebody else's."""
+    if provenance:
+        write_scores(rows.replace_schema_metadata({METADATA_KEY: json.dumps(provenance)}), path)
+    else:
+        parquet.write_table(rows.replace_schema_metadata(None), path)
     return path

@@ -1,10 +1,13 @@
 """A caption says the levels of all 40 emotions, and they can be read back."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modeling_empathic.norms import Norm, norm
 from modeling_empathic.taxonomy import EMOTION_NAMES
 from modeling_empathic.training.captions import (
     INTENSITIES,
@@ -22,6 +25,20 @@ FEW = st.dictionaries(st.integers(0, 39), st.floats(0, 4), max_size=5)
 @given(scores=SCORES, seed=st.integers(0, 2**32))
 def test_the_levels_of_any_scores_are_read_back(scores, seed):
     assert parse_caption(make_caption(scores, seed)).tolist() == levels_of(scores).tolist()
+
+
+@given(scores=SCORES, seed=st.integers(0, 2**32), name=st.sampled_from(["takes", "clips"]))
+def test_the_levels_by_a_norm_are_whole_deviations_and_are_read_back(scores, seed, name):
+    by, levels = norm(name), levels_of(scores, norm(name))
+    assert parse_caption(make_caption(scores, seed, by)).tolist() == levels.tolist()
+    for emotion, score, level in zip(EMOTION_NAMES, scores, levels, strict=True):
+        z = (score - by.centre[emotion]) / by.spread[emotion]
+        assert level == min(max(math.floor(z), 0), 4)
+
+
+def test_a_norm_without_one_of_the_emotions_is_named():
+    with pytest.raises(CaptionError, match="of two heads has no Amusement"):
+        levels_of(np.zeros(40), Norm("two heads", {"Awe": 0.0}, {"Awe": 1.0}, ""))
 
 
 @given(few=FEW, seed=st.integers(0, 2**32))

@@ -25,7 +25,7 @@ function clock(seconds) {
 
 const one = (value) => (value / 1000).toFixed(1);
 
-// What is asked of a clip again and again: mean and peak of each head, and the peak's window.
+// What is asked of a clip again and again: the peak of each head, and the peak's window.
 for (const [number, clip] of data.clips.entries()) {
   clip.number = number;
   if (clip.error) continue;
@@ -33,9 +33,15 @@ for (const [number, clip] of data.clips.entries()) {
   clip.at = heads.map((_, h) => clip.scores.findIndex((row) => row[h] === clip.peak[h]));
 }
 const scored = data.clips.filter((clip) => !clip.error);
+const longClips = scored.some((clip) => clip.spans.length > 1);
 
-function rail(value, usual) {
+function rail(value, usual, peak) {
   const node = make("div", "rail"), fill = make("span");
+  if (peak > value) {
+    const pale = make("span", "peak");
+    pale.style.width = `${peak / 100}%`;
+    node.append(pale);
+  }
   fill.style.width = `${value / 100}%`;
   node.append(fill);
   if (usual !== undefined && usual !== null) {
@@ -110,10 +116,26 @@ const percent = (rank) => rank >= 100 ? "all" : `${Math.min(99, rank)} %`;
 function scoreLine(clip, head) {
   const line = make("button", "score"), window = clip.at[head], long = clip.spans.length > 1;
   const label = make("span", "", heads[head].name);
-  if (long) label.append(make("small", "", ` at ${clock(clip.spans[window][0])}`));
+  const at = clock(clip.spans[window][0]), mean = clip.mean[head], peak = clip.peak[head];
+  if (long) label.append(make("small", "", `up to ${one(peak)} at ${at}`));
   const rank = clip.ranks ? `, above ${percent(clip.ranks[head])} of the reference clips` : "";
-  line.title = `${heads[head].name} ${one(clip.peak[head])} of 10${rank}: play from ${clock(clip.spans[window][0])}`;
-  line.append(label, rail(clip.peak[head], heads[head].usual), make("b", "", one(clip.peak[head])));
+  const said = long ? `${one(mean)} of 10, mean over the windows; highest ${one(peak)}` : `${one(mean)} of 10`;
+  line.title = `${heads[head].name} ${said}${rank}: play from ${at}`;
+  line.append(label, rail(mean, heads[head].usual, peak), make("b", "", one(mean)));
+  line.onclick = () => play(clip, window, heads[head].name);
+  return line;
+}
+
+// What the mean would hide: where one emotion rises most above it, as on the screen.
+function riser(clip) {
+  let most = { rise: -1 };
+  for (const { head } of data.emotions) {
+    const rise = clip.peak[head] - clip.mean[head];
+    if (rise > most.rise) most = { rise, head };
+  }
+  const { head } = most, window = clip.at[head], [start, end] = clip.spans[window];
+  const line = make("button", "play rises", `Rises most: ${heads[head].name} ${one(clip.peak[head])}`);
+  line.append(` at ${clock(start)}–${clock(end)}, on the whole ${one(clip.mean[head])}`);
   line.onclick = () => play(clip, window, heads[head].name);
   return line;
 }
@@ -160,14 +182,17 @@ function card(clip, head) {
   const name = make("button", "name play", clip.name);
   name.onclick = () => play(clip, 0, "");
   const long = clip.spans.length > 1;
-  about.append(name, make("p", "quiet", clock(clip.duration) + (long ? `, strongest of ${clip.spans.length} windows` : "")));
+  about.append(name, make("p", "quiet", clock(clip.duration) + (long ? `, mean of ${clip.spans.length} windows` : "")));
   if (clip.quality.length) about.append(make("p", "doubt", `To doubt: ${clip.quality.join(", ")}`));
-  const best = data.emotions.map((e) => e.head).sort((a, b) => clip.peak[b] - clip.peak[a]);
+  const best = data.emotions.map((e) => e.head).sort((a, b) => clip.mean[b] - clip.mean[a]);
   const lines = head === null ? best.slice(0, TOP) : [head, ...best.filter((h) => h !== head).slice(0, TOP - 1)];
   const scores = make("div", "scores");
   scores.append(...lines.map((h) => scoreLine(clip, h)));
   item.append(scores);
-  if (long) item.append(course(clip, lines[0]));
+  if (long) {
+    scores.append(riser(clip));
+    item.append(course(clip, lines[0]));
+  }
   return item;
 }
 
@@ -185,8 +210,9 @@ function draw(fresh) {
   else if (sort === "length") found.sort((a, b) => b.duration - a.duration);
   get("clips").replaceChildren(...found.slice(0, shown).map((clip) => card(clip, head)));
   get("more").hidden = found.length <= shown;
-  get("found").textContent = found.length === data.clips.length
-    ? `${found.length} clip${found.length === 1 ? "" : "s"}` : `${found.length} of ${data.clips.length} clips`;
+  const order = head !== null && longClips ? `, by the strongest window in ${heads[head].name}` : "";
+  get("found").textContent = (found.length === data.clips.length
+    ? `${found.length} clip${found.length === 1 ? "" : "s"}` : `${found.length} of ${data.clips.length} clips`) + order;
 }
 
 function option(select, value, text) {
@@ -207,6 +233,8 @@ option(get("show"), "", `all ${data.clips.length}`);
 if (counts.size) option(get("show"), "sound", `nothing to doubt (${scored.filter((c) => !c.quality.length).length})`);
 for (const [word, n] of [...counts].sort((a, b) => b[1] - a[1])) option(get("show"), `q${word}`, `${word} (${n})`);
 if (scored.length < data.clips.length) option(get("show"), "failed", `failed (${data.clips.length - scored.length})`);
+get("clips-note").textContent = "The strongest emotions of each clip"
+  + (longClips || data.aggregated ? `, by ${data.rule}` : "") + (longClips ? "; pale: up to the strongest window." : ".");
 get("emotions-note").textContent = data.reference
   ? `Bar: mean over the clips. Line: mean of the model's ${data.reference} reference clips. Emotions differ in base rate: what stands out against the line says more than what is high.`
   : "Bar: mean over the clips. Emotions differ in base rate: compare one across clips rather than with another.";
