@@ -35,7 +35,7 @@ with suppress(AttributeError, OSError):
 HERE = Path(__file__).parent
 LANGUAGES = {"de": "German", "en": "English", "es": "Spanish", "fr": "French"}
 LARGEST_FILE = "100 MB"
-KINDS = {"CSV": "csv", "JSON": "json", "PNG": "png", "WebVTT": "vtt", "Audacity labels": "txt"}
+KINDS = {"CSV": "csv", "JSON": "json", "PNG": "png", "WebVTT": "vtt", "Audacity": "txt"}
 LIMITS = """It says how a voice sounds to a model, not what anybody feels, thinks or will do: **no
 decisions about people.**"""
 ABOUT = f"""The model learned from acted, mostly synthetic speech with machine-made labels. In the
