@@ -193,8 +193,7 @@ def acoustics(result: dict[str, Any], wave: np.ndarray, duration_s: float) -> st
         ("rate", features["syllable_rate_hz"], "{:.1f} syllables/s"),
     ]
     items = "".join(
-        f"<div><dt>{name}</dt><dd>{_said(form, v)}</dd></div>"
-        for name, v, form in facts
+        f"<div><dt>{name}</dt><dd>{_said(form, v)}</dd></div>" for name, v, form in facts
     )
     why = (
         "Measured by librosa, not by the model: pitch by pYIN, loudness as level, rate by peaks of "

@@ -42,7 +42,8 @@ CONTRAST = """() => {
     measure(node, text);
   }
   for (const field of document.querySelectorAll(":placeholder-shown:enabled"))
-    if (field.placeholder && field.checkVisibility()) measure(field, field.placeholder, "::placeholder");
+    if (field.placeholder && field.checkVisibility())
+      measure(field, field.placeholder, "::placeholder");
   return found;
 }"""
 
