@@ -296,7 +296,7 @@ with gr.Blocks(title="EmpathicInsight-Voice", delete_cache=(600, 3600)) as demo:
             gr.Markdown("## In coarse classes")
             coarse = gr.HTML()
             with gr.Row():
-                downloads = [gr.DownloadButton(f"Download {kind}") for kind in KINDS]
+                downloads = [gr.DownloadButton(f"Download {kind}", size="md") for kind in KINDS]
             gr.Markdown(
                 "CSV: scores as the heads give them, about 0 to 4; 2.5 times that is the "
                 "intensity, which the other files have."
