@@ -208,7 +208,8 @@ def _mean_defined(values: np.ndarray) -> np.ndarray:
 
 def _why_undefined(rows: np.ndarray, counts: np.ndarray) -> str:
     if counts.sum() < 2:
-        return f"{counts.sum()} items with enough ratings; at least two are needed"
+        items = "item" if counts.sum() == 1 else "items"
+        return f"{counts.sum()} {items} with enough ratings; at least two are needed"
     held = ~np.isnan(rows)
     shared = (held * counts[:, None]).T @ held
     if not (np.triu(shared, 1) > 1).any():

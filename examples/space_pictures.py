@@ -214,10 +214,14 @@ def demo(browser: Any, folder: Path, shoot: Shoot) -> None:
         page.locator(".voice table").first.wait_for()
         shoot(page, "long-recording")
         others = [new_page(browser) for _ in range(3)]
-        for other in others:  # both lanes are full, and somebody waits
-            other.goto(f"{url}?example=fr_fear")
+        for other in others:
+            other.goto(url)
             other.get_by_role("button", name="Analyse").wait_for()
-        others[-1].wait_for_timeout(300)
+        for other in others[:2]:  # both lanes are full, and somebody waits
+            other.locator("input[type=file]").first.set_input_files(files["10 min"])
+            other.locator(".progress").first.wait_for()
+        others[-1].get_by_role("button", name="Fear (French)").click()
+        others[-1].locator("#queue", has_text="queue").wait_for()
         shoot(others[-1], "queued")
         for other in others:
             other.context.close()

@@ -43,13 +43,18 @@ def read_rows(text: str) -> list[Row]:
         if len(cells) != 3:
             raise ValueError(f"line {number} has {len(cells)} values; needed are 3")
         emotion, prediction, rating = (cell.strip() for cell in cells)
-        try:
-            rows.append((emotion, float(prediction) if prediction else None, float(rating)))
-        except ValueError as error:
-            raise ValueError(f"line {number}: {error}") from None
+        of = _value(prediction, number) if prediction else None
+        rows.append((emotion, of, _value(rating, number)))
     if not 0 < len(rows) <= MAX_ROWS:
         raise ValueError(f"{len(rows):,} rows; one to {MAX_ROWS:,} can be computed here")
     return rows
+
+
+def _value(cell: str, line: int) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        raise ValueError(f"line {line}: {cell!r:.50} is not a number") from None
 
 
 def compute(rows: str, scale: str, rating_scale: str) -> dict[str, Any]:
@@ -143,7 +148,8 @@ with gr.Blocks(title="EmoNet-Voice metric") as demo:
     with gr.Row(visible=False):  # for the API
         answer, ask = gr.JSON(), gr.Button()
     inputs = [rows, scale, rating_scale]
-    button.click(show, inputs, figures, api_visibility="private")
+    done = button.click(show, inputs, figures, api_visibility="private")
+    done.failure(lambda: "", None, figures, queue=False, api_visibility="private")
     ask.click(compute, inputs, answer, api_name="compute")
 
 if __name__ == "__main__":

@@ -171,7 +171,8 @@ def _table(first: str, entries: dict[str, dict[str, Any]], kind: str, picture: b
             cells += f"<td>{_p(entry['p'])}</td>"
         lines += f'<tr><th scope="row">{text(name)}</th>{cells}</tr>'
     return (
-        f'<table class="pair {kind.split()[0]}"><thead><tr>{"".join(cols)}</tr></thead>'
+        f'<table class="pair lines {kind.split()[0]}" style="--columns:{len(heads) - 1}">'
+        f"<thead><tr>{''.join(cols)}</tr></thead>"
         f"<tbody>{lines}</tbody></table>"
     )
 

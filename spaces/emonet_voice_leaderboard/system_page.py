@@ -99,8 +99,9 @@ def _figures(board: Board, row: dict[str, Any]) -> str:
     heads = "".join(f'<th scope="col">{FIGURES[name]}</th>' for name in names)
     return box(
         "Figures of this system",
-        '<table class="figures"><thead><tr><th scope="col"><span class="unseen">Over</span></th>'
-        f"{heads}</tr></thead><tbody>{body}</tbody></table>",
+        f'<table class="figures lines" style="--columns:{len(names)}"><thead><tr>'
+        f'<th scope="col"><span class="unseen">Over</span></th>{heads}</tr></thead>'
+        f"<tbody>{body}</tbody></table>",
     )
 
 
@@ -143,7 +144,8 @@ def _by_emotion(board: Board, label: str) -> str:
     )
     return box(
         "Figures by emotion",
-        f'<table class="emotions"><thead>{head}</thead><tbody>{lines}</tbody></table>',
+        f'<table class="emotions lines" style="--columns:1"><thead>{head}</thead>'
+        f"<tbody>{lines}</tbody></table>",
     )
 
 

@@ -21,9 +21,10 @@ from dataset_scripts.annotations import AGREEMENT_TYPES, SCORES, open_seats
 
 RATER_COLUMNS = [
     "rater", "gender", "answers", *(f"score {score}" for score in SCORES), "agrees with the others",
-    "above them by", "s to answer", "plays a clip", "gold right", "flags",
+    "above them by", "seconds to answer", "plays a clip", "gold items right", "flags",
 ]  # fmt: skip
 ITEM_COLUMNS = ["items", "finished", "begun", "untouched", "ratings", "cannot be played"]
+WORDS = ("gender", "no α because")  # columns of text; the others are figures
 UNDEFINED = "–"
 
 Table = list[list[Any]]
@@ -110,7 +111,7 @@ def agreement(project: Project) -> tuple[list[str], Table]:
     cronbach = alpha_by_emotion(items, n_resamples=0)
     krippendorff = alpha_by_emotion(items, "krippendorff")
     taken = times(project)
-    columns = ["emotion", "items", *types, "α (Krippendorff)", "α (Cronbach)", "s to answer",
+    columns = ["emotion", "items", *types, "α (Krippendorff)", "α (Cronbach)", "seconds to answer",
                "no α because"]  # fmt: skip
     rows: Table = []
     for name in sorted(counts, key=lambda name: (name != OVERALL, name)):
@@ -150,10 +151,10 @@ def admin_page(project: Project) -> gr.Blocks:
     page: gr.Blocks
     with gr.Blocks(title="Annotation: organisers", analytics_enabled=False) as page:
         gr.HTML(masthead("Annotation so far", "Raters never see this page."))
-        with gr.Row():
-            refresh = gr.Button("Refresh", scale=0, min_width=120)
+        with gr.Row(elem_classes="tools"):
+            refresh = gr.Button("Refresh", scale=0)
             gr.Button("Download finished items (Parquet)", link="/export.parquet", scale=0)
-            gr.Button("To the start", link="/", scale=0, min_width=120)
+            gr.Button("To the start", link="/", scale=0)
         gr.Markdown("## Batch")
         batch = gr.HTML()
         gr.Markdown("## Raters")
@@ -167,10 +168,10 @@ def admin_page(project: Project) -> gr.Blocks:
         )
         gr.Markdown("## To review")
         waiting = gr.HTML()
-        with gr.Row():
+        with gr.Row(elem_classes="tools"):
             item = gr.Dropdown([], label="Item")
             note = gr.Textbox(label="Note", max_length=500)
-            reviewed = gr.Button("Mark as reviewed", scale=0, min_width=160)
+            reviewed = gr.Button("Mark as reviewed", scale=0)
         shown = [batch, raters, emotions, waiting, item, note]
         for trigger in (page.load, refresh.click):
             trigger(read, outputs=shown, api_visibility="private")
@@ -180,10 +181,17 @@ def admin_page(project: Project) -> gr.Blocks:
 
 def table(columns: list[str], rows: Table) -> str:
     """A table; names are text, whatever is in them."""
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
+    kinds = [" class=words" if name in WORDS else "" for name in columns]
+    heads = "".join(
+        f'<th scope="col"{kind}>{escape(name)}</th>'
+        for kind, name in zip(kinds, columns, strict=True)
+    )
     body = "".join(
         f'<tr><th scope="row">{escape(str(first))}</th>'
-        + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells)
+        + "".join(
+            f"<td{kind}>{escape(str(cell))}</td>"
+            for kind, cell in zip(kinds[1:], cells, strict=True)
+        )
         + "</tr>"
         for first, *cells in rows
     )

@@ -65,6 +65,7 @@ async function load(item) {
   URL.revokeObjectURL(audio.src);
   audio.src = URL.createObjectURL(clip);
   hearing.since = performance.now();
+  $("time").textContent = "";
   wave.load(clip);
   play();
 }
@@ -141,6 +142,7 @@ function render(reply, said) {
   show("rate");
   audio.pause();
   audio.removeAttribute("src");
+  $("time").textContent = "Loading …";
   load(task.item);
   $("emotion").focus(); // so that Space plays again, and a screen reader says the emotion
 }
@@ -218,7 +220,7 @@ audio.addEventListener("play", () => {
   frame();
 });
 for (const kind of ["play", "pause", "ended"]) {
-  audio.addEventListener(kind, () => { $("pause").textContent = audio.paused ? "Go on" : "Pause"; });
+  audio.addEventListener(kind, () => { $("pause").textContent = audio.paused ? "Play" : "Pause"; });
 }
 audio.addEventListener("error", () => {
   if (!audio.getAttribute("src")) return;

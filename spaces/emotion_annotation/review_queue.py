@@ -58,14 +58,15 @@ def queue_html(project: Project, entries: list[Entry]) -> str:
         name = label_of(project, entry.item)
         rows += (
             f'<tr><th scope="row">{escape(name)}</th>'
-            f'<td><audio controls preload="none" src="/review/{escape(entry.item)}" '
+            f'<td class=words><audio controls preload="none" src="/review/{escape(entry.item)}" '
             f'aria-label="{escape(name)}"></audio></td>'
-            f"<td>{escape(scores)}</td>"
+            f"<td class=words>{escape(scores)}</td>"
             f"<td>{f'{median(seconds):.1f}' if seconds else '–'}</td>"
             f"<td class=words>{escape('; '.join(entry.reasons))}</td></tr>"
         )
-    heads = "".join(
-        f'<th scope="col">{name}</th>' for name in ("item", "hear", "scores", "s to answer", "why")
+    heads = (
+        '<th scope="col">item</th><th scope="col" class=words>hear</th><th scope="col" class=words>'
+        'scores</th><th scope="col">seconds to answer</th><th scope="col" class=words>why</th>'
     )
     return (
         '<div class="admin" tabindex="0" role="region" aria-label="Items to review"><table><thead>'

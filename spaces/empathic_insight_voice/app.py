@@ -35,7 +35,7 @@ with suppress(AttributeError, OSError):
 HERE = Path(__file__).parent
 LANGUAGES = {"de": "German", "en": "English", "es": "Spanish", "fr": "French"}
 LARGEST_FILE = "100 MB"
-KINDS = {"CSV": "csv", "JSON": "json", "PNG": "png", "WebVTT": "vtt", "Audacity labels": "txt"}
+KINDS = {"CSV": "csv", "JSON": "json", "PNG": "png", "WebVTT": "vtt", "Audacity": "txt"}
 LIMITS = """It says how a voice sounds to a model, not what anybody feels, thinks or will do: **no
 decisions about people.**"""
 ABOUT = f"""The model learned from acted, mostly synthetic speech with machine-made labels. In the
@@ -296,7 +296,7 @@ with gr.Blocks(title="EmpathicInsight-Voice", delete_cache=(600, 3600)) as demo:
             gr.Markdown("## In coarse classes")
             coarse = gr.HTML()
             with gr.Row():
-                downloads = [gr.DownloadButton(f"Download {kind}") for kind in KINDS]
+                downloads = [gr.DownloadButton(f"Download {kind}", size="md") for kind in KINDS]
             gr.Markdown(
                 "CSV: scores as the heads give them, about 0 to 4; 2.5 times that is the "
                 "intensity, which the other files have."

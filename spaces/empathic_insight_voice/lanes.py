@@ -193,8 +193,7 @@ def acoustics(result: dict[str, Any], wave: np.ndarray, duration_s: float) -> st
         ("rate", features["syllable_rate_hz"], "{:.1f} syllables/s"),
     ]
     items = "".join(
-        f"<div><dt>{name}</dt><dd>{'not to be told' if v is None else form.format(v)}</dd></div>"
-        for name, v, form in facts
+        f"<div><dt>{name}</dt><dd>{_said(form, v)}</dd></div>" for name, v, form in facts
     )
     why = (
         "Measured by librosa, not by the model: pitch by pYIN, loudness as level, rate by peaks of "
@@ -226,7 +225,15 @@ def _lane(label: str, picture: str, height_px: int, kind: str = "") -> str:
 
 def _scale(high: float, low: float, digits: int | None = None) -> str:
     digits = (1 if high - low < 4 else 0) if digits is None else digits
-    return f'<span class="scale"><b>{high:.{digits}f}</b><b>{low:.{digits}f}</b></span>'
+    form = f"{{:.{digits}f}}"
+    return f'<span class="scale"><b>{_said(form, high)}</b><b>{_said(form, low)}</b></span>'
+
+
+def _said(form: str, value: float | None) -> str:
+    """A figure as the page prints it: a true minus, a space before a per cent sign."""
+    if value is None:
+        return "not to be told"
+    return form.format(value).replace("-", "−").replace("%", " %")
 
 
 def _axis(duration_s: float) -> str:

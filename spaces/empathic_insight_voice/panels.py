@@ -97,7 +97,7 @@ def overview(result: dict[str, Any], link: str, with_audio: bool) -> str:
     else:
         said = f"Nothing stands out for this model, {name} the most. {also}"
     doubts = escape(result["quality"])
-    clip = f"Doubtful: {doubts}. The scores may say nothing." if doubts else "no doubts about it"
+    clip = f"Doubtful: {doubts}. The scores may say nothing." if doubts else "No doubts about it."
     loaded = f", after {result['load_s']:.1f} s of loading" if result["load_s"] >= 0.1 else ""
     where = "Link to this page" if with_audio else "Link to these settings"
     missing = "" if with_audio else " (your recording is not in it)"
@@ -127,7 +127,8 @@ def _worth(result: dict[str, Any]) -> str:
                 f"{len(found['classes'])} acted emotions, "
                 f"{100 * found['floor_most_frequent']:.0f} % by guessing"
             )
-    return escape("; ".join(said) or "comes without measured figures")
+    words = "; ".join(said) or "comes without measured figures"
+    return escape(f"{words[0].upper()}{words[1:]}.")
 
 
 def bars(result: dict[str, Any]) -> str:
@@ -215,7 +216,7 @@ def coarse(result: dict[str, Any]) -> str:
         "even share. There can be several, or none."
     )
     columns = f'<div class="columns">{"".join(tables)}</div>'
-    return f'<div class="voice">{question("these classes", why)}{columns}</div>'
+    return f'<div class="voice coarse">{question("these classes", why)}{columns}</div>'
 
 
 def _table(title: str, how: str, rows: list[dict[str, Any]], compared: bool) -> str:

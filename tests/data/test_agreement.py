@@ -171,7 +171,7 @@ def test_resamples_without_a_value_are_counted_and_left_out():
     ("matrix", "n", "reason"),
     [
         (np.empty((0, 2)), 0, "0 items with enough ratings; at least two are needed"),
-        (np.array([[1, 2]]), 1, "1 items with enough ratings; at least two are needed"),
+        (np.array([[1, 2]]), 1, "1 item with enough ratings; at least two are needed"),
         (np.full((5, 3), 0.1), 5, "the scores do not vary"),
         (np.array([[0, 2], [2, 0], [1, 1]]), 3, "the columns cancel each other out"),
         (np.array([[0.1, 1.0], [0.3, 0.8], [0.7, 0.4]]), 3, "the columns cancel each other out"),

@@ -255,7 +255,7 @@ def test_what_is_doubtful_stands_above_the_bars(space, tiny, voice):
     said = space.analysis.score(voice, tiny, notes=["first of 2 tracks"])["quality"]
     assert said.startswith("first of 2 tracks")
     clean = space.panels.overview(result | {"quality": ""}, "", False)
-    assert "Doubtful" not in clean and "no doubts about it" in clean
+    assert "Doubtful" not in clean and "No doubts about it" in clean
 
 
 def test_an_abandoned_piece_of_work_computes_nothing_more(space, monkeypatch):

@@ -6,7 +6,8 @@ from typing import Any
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
-# The contrast of what is written with what is behind it, by the formula of WCAG 2.
+# The contrast of what is written with what is behind it, by the formula of WCAG 2; what is
+# see-through is as pale as it looks, and an empty field has its placeholder.
 CONTRAST = """() => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   const rgba = (text) => {
@@ -23,7 +24,14 @@ CONTRAST = """() => {
     .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
     .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
   const ratio = (one, two) => (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+  const opacity = (node) =>
+    node ? Number(getComputedStyle(node).opacity) * opacity(node.parentElement) : 1;
   const found = [];
+  const measure = (node, text, part) => {
+    const low = ground(node), colour = rgba(getComputedStyle(node, part).color);
+    colour[3] *= opacity(node);
+    found.push([ratio(light(over(colour, low)), light(low)), text]);
+  };
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const node = texts.currentNode.parentElement;
@@ -31,18 +39,23 @@ CONTRAST = """() => {
     const seen = { opacityProperty: true, visibilityProperty: true };
     if (!text || !node.checkVisibility(seen)) continue;
     if (node.closest(":disabled, .hidden, script, style")) continue;
-    const low = ground(node);
-    const ink = over(rgba(getComputedStyle(node).color), low);
-    found.push([ratio(light(ink), light(low)), text]);
+    measure(node, text);
   }
+  for (const field of document.querySelectorAll(":placeholder-shown:enabled"))
+    if (field.placeholder && field.checkVisibility())
+      measure(field, field.placeholder, "::placeholder");
   return found;
 }"""
 
 
-# Colours between two states belong to neither; what moves for ever is not waited for.
-STILL = """() => Promise.all(document.getAnimations()
-  .filter((one) => one.effect.getComputedTiming().endTime !== Infinity)
-  .map((one) => one.finished.catch(() => undefined)))"""
+# Colours between two states belong to neither; what moves for ever is not waited for. The end of
+# one fade may begin another.
+STILL = """async () => {
+  const moving = () => document.getAnimations().filter((one) => one.playState === "running"
+    && one.effect.getComputedTiming().endTime !== Infinity);
+  while (moving().length)
+    await Promise.all(moving().map((one) => one.finished.catch(() => undefined)));
+}"""
 
 
 def _wait_until_still(page: Any) -> None:
