@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modeling_empathic.report.files import replacing
+from modeling_empathic.report.tables import printable
 
 from .engines import Engine, NoAnswerError, RefusedError
-from .hearing import RATE, NotAudioError, UnusableError, hear
+from .hearing import FASTEST_CHARS_S, LONGEST_S, RATE, NotAudioError, UnusableError, hear
 
 SPOKEN, REJECTED, REFUSED = "spoken", "rejected", "refused"
 DECODE_ERROR, TRANSPORT_ERROR = "decode_error", "transport_error"
@@ -85,11 +86,13 @@ def speak_row(row: Mapping[str, Any], engine: Engine, out: Path, attempts: int) 
     for attempt in range(attempts):
         seed = (row["seed"] + attempt) % 2**31
         try:
+            _check_text(row["text"])
             speech = engine({**row, "seed": seed})
             heard = hear(speech, row["text"])
         except tuple(_KINDS) as error:
             outcome = next(name for kind, name in _KINDS.items() if isinstance(error, kind))
-            reasons.append(" ".join(str(error).split()))
+            # A program and a service may say anything; a table of ours commands no terminal.
+            reasons.append(printable(" ".join(str(error).split())))
             if outcome == REFUSED:
                 break
             continue
@@ -105,6 +108,13 @@ def speak_row(row: Mapping[str, Any], engine: Engine, out: Path, attempts: int) 
         )  # fmt: skip
     path.unlink(missing_ok=True)  # of an earlier run that was killed, or that had more luck
     return Spoken(outcome, _told(reasons), len(reasons), "", 0.0, "", "", seed, None)
+
+
+def _check_text(text: str) -> None:
+    """Before anybody is asked, and paid: an engine may take hours, and all memory, to speak it."""
+    most = int(FASTEST_CHARS_S * LONGEST_S)
+    if len(text) > most:
+        raise RefusedError(f"{len(text):,} characters; {LONGEST_S:g} s hold {most:,}")
 
 
 def to_flac(samples: np.ndarray) -> bytes:
