@@ -248,6 +248,8 @@ def _before(packed: Path) -> dict[str, Any]:
 def _is_countable(manifest: dict[str, Any]) -> bool:
     """Whether what a manifest, which may be a stranger's, says of clips can be added to."""
     try:
+        if not isinstance(manifest["sources"], list):
+            return False
         numbers = [manifest["counts"]["clips"]]
         for source in manifest["sources"]:
             numbers += [source["clips"], *(out["clips"] for out in source["left_out"].values())]

@@ -139,7 +139,7 @@ class _InWords:
 
 
 def _read(out: Path, clip: Mapping[str, Any]) -> bytes:
-    """A clip's bytes; none, which becomes a decode_error, where they are not those it was made of."""
+    """A clip as it was made; otherwise nothing, which becomes a decode_error."""
     try:
         file = audio_file(out, clip["path"])
         sound = file.read_bytes() if file.is_file() else b""  # a pipe would never end
