@@ -26,6 +26,7 @@ from pyarrow import parquet
 
 from modeling_empathic.report.files import locked_folder, replacing, sha256
 from modeling_empathic.report.machines import mapped
+from modeling_empathic.report.packed import refuse_bomb
 from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTION_SCALE, UserError
 
 from .engines import ESPEAK, Engine, EngineError, make_engine
@@ -157,8 +158,10 @@ def read_rows(plan: Path) -> Iterator[Row]:
 
 
 def _batches(plan: Path) -> Iterator[pa.RecordBatch]:
-    with parquet.ParquetFile(plan) as file:
+    texts = [field.name for field in SCHEMA if field.type == pa.string()]
+    with parquet.ParquetFile(plan, read_dictionary=texts) as file:
         for batch in file.iter_batches(BATCH, columns=SCHEMA.names):
+            refuse_bomb(batch)
             batch = batch.select(SCHEMA.names).cast(SCHEMA)
             batch.validate(full=True)  # a text that is none
             yield batch

@@ -151,6 +151,23 @@ def test_a_models_run_goes_on_where_it_was_and_says_what_it_cannot_hear(tmp_path
     assert rows_of(out)[0] == first
 
 
+def test_a_clip_that_was_replaced_since_it_was_made_is_not_scored_as_that(
+    tmp_path, monkeypatch, key
+):
+    monkeypatch.setattr(loading, "load_model", fake_loader(heads=EMOTION_NAMES))
+    out = make_clips(tmp_path / "out", 2)
+    first, second = (out / row["path"] for row in clip_rows(out))
+    first.write_bytes(second.read_bytes())
+    assert run_command("big", "annotate", out)[0] == 1
+    assert [row["outcome"] for row in rows_of(out)] == ["decode_error", "scored"]
+    assert rows_of(out)[0]["reason"] == "audio is not what was made"
+    with fake_api(gemini("I'm sorry, I can't.")) as api:
+        adapter = make_adapter("gemini-2.0-flash", base_url=api.url)
+        gem = asked(adapter, "Score it.", out, out / "answers", workers=1)
+        assert annotate(out, gem, ABOUT, overwrite=True) == {"decode_error": 1, "refused": 1}
+        assert len(api.requests) == 1
+
+
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
 def test_scores_of_others_are_imported_by_whatever_tells_clips_apart(tmp_path, suffix):
     import pyarrow as pa

@@ -145,6 +145,16 @@ def test_a_plan_with_two_columns_of_a_name_is_refused(tmp_path):
         generate(plan, tmp_path / "out", COPY)
 
 
+def test_a_plan_of_some_kilobytes_does_not_unpack_to_gigabytes(tmp_path):
+    plan = write_texts(tmp_path / "plan.parquet", ["x"] * 1000)
+    table = parquet.read_table(plan)
+    bomb = pa.DictionaryArray.from_arrays([0] * 1000, ["x" * 10**6])
+    place = table.column_names.index("prompt")
+    parquet.write_table(table.set_column(place, "prompt", bomb), plan, compression="zstd")
+    with pytest.raises(GenerationError, match="would unpack to more than 268 MB"):
+        generate(plan, tmp_path / "out", COPY)
+
+
 def test_a_text_that_no_clip_can_hold_is_no_engines_business(tmp_path):
     plan = write_texts(tmp_path / "plan.parquet", ["word " * 211])
     assert generate(plan, tmp_path / "out", COPY) == {"refused": 1}
