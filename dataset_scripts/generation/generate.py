@@ -33,39 +33,9 @@ from .engines import ESPEAK, Engine, EngineError, make_engine
 from .hearing import RATE
 from .journal import Journal
 from .plan import SCHEMA, Row
-from .speaking import SPOKEN, TRANSPORT_ERROR, Spoken, audio_path, speak_row
+from .speaking import CLIPS_SCHEMA, SPOKEN, TRANSPORT_ERROR, Spoken, audio_path, speak_row
 
 PLAN, CLIPS = "plan.parquet", "clips.parquet"
-CLIPS_SCHEMA = pa.schema(
-    {
-        "id": pa.string(),
-        "path": pa.string(),
-        "sha256": pa.string(),
-        "duration_s": pa.float64(),
-        "sampling_rate": pa.int32(),
-        "outcome": pa.string(),
-        "reason": pa.string(),
-        "attempts": pa.int32(),
-        "engine": pa.string(),
-        "engine_voice": pa.string(),
-        "voice": pa.string(),
-        "language": pa.string(),
-        "accent": pa.string(),
-        "sex": pa.string(),
-        "topic": pa.string(),
-        "challenge": pa.string(),
-        "text_id": pa.string(),
-        "text": pa.string(),
-        "target_emotion": pa.string(),
-        "target_intensity": pa.float32(),
-        "part": pa.string(),
-        "prompt_id": pa.string(),
-        "seed": pa.int64(),
-        "words_found": pa.float32(),
-    }
-)
-"""Columns of `clips.parquet`. `accent` is what the engine attempted; the plan has what was asked.
-Where there is no clip, `path` and `sha256` are empty, and duration and rate are 0."""
 BATCH = 2_000
 LOCAL, RAY = RUNNERS = ("local", "ray")
 TOGETHER = 8

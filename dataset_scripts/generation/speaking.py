@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from modeling_empathic.report.files import replacing
 from modeling_empathic.report.tables import printable
@@ -23,6 +24,36 @@ OUTCOMES = {
     REFUSED: "the engine will not speak this",
     TRANSPORT_ERROR: "the engine gave nothing; the next run asks again",
 }
+CLIPS_SCHEMA = pa.schema(
+    {
+        "id": pa.string(),
+        "path": pa.string(),
+        "sha256": pa.string(),
+        "duration_s": pa.float64(),
+        "sampling_rate": pa.int32(),
+        "outcome": pa.string(),
+        "reason": pa.string(),
+        "attempts": pa.int32(),
+        "engine": pa.string(),
+        "engine_voice": pa.string(),
+        "voice": pa.string(),
+        "language": pa.string(),
+        "accent": pa.string(),
+        "sex": pa.string(),
+        "topic": pa.string(),
+        "challenge": pa.string(),
+        "text_id": pa.string(),
+        "text": pa.string(),
+        "target_emotion": pa.string(),
+        "target_intensity": pa.float32(),
+        "part": pa.string(),
+        "prompt_id": pa.string(),
+        "seed": pa.int64(),
+        "words_found": pa.float32(),
+    }
+)
+"""Columns of `clips.parquet`. `accent` is what the engine attempted; the plan has what was asked.
+Where there is no clip, `path` and `sha256` are empty, and duration and rate are 0."""
 _KINDS = {
     UnusableError: REJECTED,
     NotAudioError: DECODE_ERROR,

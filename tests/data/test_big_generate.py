@@ -14,9 +14,9 @@ from pyarrow import parquet
 
 from dataset_scripts.generation import speaking
 from dataset_scripts.generation.engines import EngineError
-from dataset_scripts.generation.generate import CLIPS_SCHEMA, GenerationError, generate
+from dataset_scripts.generation.generate import GenerationError, generate
 from dataset_scripts.generation.journal import Journal
-from dataset_scripts.generation.speaking import Spoken
+from dataset_scripts.generation.speaking import CLIPS_SCHEMA, Spoken
 from modeling_empathic.report.files import sha256
 from tests.support.command import run_command
 from tests.support.killing import tree
