@@ -55,7 +55,7 @@ _BEGINNINGS = (
 )
 _MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 # FFmpeg's playlist formats (HLS, DASH, concat) open other files and URLs: only self-contained ones.
-_FFMPEG_FORMATS = (
+FFMPEG_FORMATS = (
     f"{_MP4},matroska,webm,aac,mp3,ogg,wav,w64,flac,aiff,caf,au,asf,xwma,amr,ac3,eac3,dts,avi,flv,"
     "mpeg,mpegts,tta,wv,ape,loas,nistsphere,voc,ircam,truehd"
 )
@@ -231,7 +231,7 @@ def _decode_ffmpeg(
     first_s, last_s, stated_s = math.inf, 0.0, 0.0
     waiting: list[np.ndarray] = []
     try:
-        options = {"format_whitelist": _FFMPEG_FORMATS}
+        options = {"format_whitelist": FFMPEG_FORMATS}
         with av.open(stream, "r", options=options, metadata_errors="ignore") as container:
             tracks = container.streams.audio
             if not tracks:

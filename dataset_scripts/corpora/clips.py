@@ -15,7 +15,9 @@ import datasets
 import pyarrow as pa
 
 from dataset_scripts.corpora.raw_release import RawReleaseError
+from modeling_empathic.decoding_empathic import FFMPEG_FORMATS
 
+LONGEST_S = 24 * 3600.0
 Row = dict[str, Any]
 
 
@@ -60,7 +62,7 @@ def duration_s(audio: bytes) -> float | None:
     """Seconds of sound in a file, from the lengths of its packets: nothing is decoded.
 
     What an encoder put before the sound and after it counts: up to 0.1 s of an MP3 file. `None`
-    where there is no sound to be found.
+    where there is no sound to be found, or a length that no clip has.
 
     Example:
         >>> duration_s(b"no audio") is None
@@ -69,13 +71,15 @@ def duration_s(audio: bytes) -> float | None:
     import av
 
     try:
-        with av.open(BytesIO(audio), "r", metadata_errors="ignore") as container:
+        # Without formats that open other files, and sockets: the clip may be a stranger's.
+        options = {"format_whitelist": FFMPEG_FORMATS}
+        with av.open(BytesIO(audio), "r", options=options, metadata_errors="ignore") as container:
             (stream, *_) = container.streams.audio
             ticks = [packet.duration or 0 for packet in container.demux(stream)]
             seconds = float(sum(ticks) * (stream.time_base or 0))
     except (av.FFmpegError, ValueError):  # ValueError: no audio stream
         return None
-    return seconds or None
+    return seconds if 0 < seconds <= LONGEST_S else None
 
 
 def acoustic_columns(names: Sequence[str]) -> dict[str, Any]:

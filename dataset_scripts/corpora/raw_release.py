@@ -12,6 +12,7 @@ counted from 0 in each file, as Arrow and pandas count them.
 
 import ast
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -100,7 +101,8 @@ label "__import__('os').system('true')" is not a list of {rater: {category: scor
     ratings: dict[str, Rating] = {}
     for entry in entries:
         ((rater, judged),) = entry.items()
-        rater = " ".join(rater.split())  # "human-1 " is nobody else
+        # "human-1 " is nobody else, nor is who has their accents as letters of their own.
+        rater = " ".join(unicodedata.normalize("NFC", rater).split())
         ((spelling, score),) = judged.items()
         if type(score) is not int or score not in SCORES:  # True is not 1, and 1.0 is not either
             raise RawReleaseError(f"score {score!r} of {_cut(rater)} is not one of 0, 1, 2")

@@ -5,13 +5,14 @@ import re
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO, Any
 
 from .engines import EngineError, NoAnswerError, Speech
 
@@ -70,66 +71,79 @@ class Command:
 
     def __call__(self, row: Mapping[str, Any]) -> Speech:
         """Speaks a row; see `Engine`."""
-        with TemporaryDirectory(prefix="emonet-") as folder:
+        # What it did to its folder, where that cannot be removed, is no matter of ours.
+        with TemporaryDirectory(prefix="emonet-", ignore_cleanup_errors=True) as folder:
             output = Path(folder, "clip.wav")
             values = {name: str(row[column]) for name, column in FIELDS.items()}
             values["output"] = str(output)
             words = [_PLACEHOLDER.sub(lambda m: values[m[1]], word) for word in self._words]
             code, said = _run(words, output)
             if code != 0:
+                said = said.replace(folder, "…")  # another name each time, for the same failure
                 raise NoAnswerError(f"exit code {code}{': ' if said else ''}{said}")
-            if not output.is_file():
-                raise NoAnswerError("wrote no file to {output}")
-            with output.open("rb") as file:
-                sound = file.read(MAX_BYTES + 1)
-        if len(sound) > MAX_BYTES:
-            raise NoAnswerError(_too_much(output))
+            sound = _read(output)
         return Speech(sound, 0, row["accent"], row["voice"])
 
 
 def _run(words: list[str], output: Path) -> tuple[int, str]:
     """Exit code, and the last line of what the program said of errors."""
-    log = output.with_suffix(".log")
-    try:
-        # A session of its own: Ctrl-C does not reach it, and what it started can be ended with it.
-        with log.open("wb") as errors:
+    with TemporaryFile() as log:  # without a name that the program could put something else under
+        try:
+            # A session of its own: Ctrl-C does not reach it, and what it started can be ended too.
             program = subprocess.Popen(
                 words,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=errors,
+                stderr=log,
                 start_new_session=True,
             )
-    except (OSError, ValueError) as error:  # a NUL in the text is the latter
-        raise NoAnswerError(f"cannot be run: {error}") from None
-    try:
-        code = _ended(program, output, log)
-    finally:
-        # Also of a program that is done: what it left running has nothing more to say.
-        with suppress(ProcessLookupError):
-            os.killpg(program.pid, signal.SIGKILL)
-        program.wait()
-    with suppress(OSError), log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - SHOWN_BYTES))
-        lines = file.read(SHOWN_BYTES).decode("utf-8", "replace").strip().splitlines()
+        except (OSError, ValueError) as error:  # a NUL in the text is the latter
+            raise NoAnswerError(f"cannot be run: {error}") from None
+        try:
+            code = _ended(program, output, log)
+        finally:
+            # Also of a program that is done: what it left running has nothing more to say.
+            with suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
+            program.wait()
+        log.seek(max(0, os.fstat(log.fileno()).st_size - SHOWN_BYTES))
+        lines = log.read(SHOWN_BYTES).decode("utf-8", "replace").strip().splitlines()
         return code, lines[-1][:200] if lines else ""
-    return code, ""  # it removed its own folder
 
 
-def _ended(program: subprocess.Popen[bytes], *written: Path) -> int:
+def _read(output: Path) -> bytes:
+    """The file itself: a link may lead to what is nobody's speech, a pipe may never end."""
+    if output.is_symlink():
+        raise NoAnswerError("wrote a link and no file to {output}")
+    try:
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+        with os.fdopen(os.open(output, flags), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise NoAnswerError("wrote no file to {output}")
+            sound = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise NoAnswerError("wrote no file to {output}") from None
+    except OSError as error:
+        raise NoAnswerError(f"what it wrote cannot be read: {error.strerror}") from None
+    if len(sound) > MAX_BYTES:
+        raise NoAnswerError(_too_much("to {output}"))
+    return sound
+
+
+def _ended(program: subprocess.Popen[bytes], output: Path, log: IO[bytes]) -> int:
     """The exit code of a program that ends in time and does not fill the disk."""
     until = time.monotonic() + TIMEOUT_S
     while True:
         with suppress(subprocess.TimeoutExpired):
             return program.wait(LOOK_S)
-        for file in written:
-            with suppress(OSError):
-                if file.stat().st_size > MAX_BYTES:
-                    raise NoAnswerError(_too_much(file))
+        with suppress(OSError):
+            if output.stat().st_size > MAX_BYTES:
+                raise NoAnswerError(_too_much("to {output}"))
+        if os.fstat(log.fileno()).st_size > MAX_BYTES:
+            raise NoAnswerError(_too_much("about errors"))
         if time.monotonic() > until:
             raise NoAnswerError(f"not done after {TIMEOUT_S} s")
 
 
-def _too_much(file: Path) -> str:
-    where = "to {output}" if file.suffix == ".wav" else "about errors"
+def _too_much(where: str) -> str:
     return f"wrote more than {MAX_BYTES // 2**20} MB {where}"

@@ -26,45 +26,16 @@ from pyarrow import parquet
 
 from modeling_empathic.report.files import locked_folder, replacing, sha256
 from modeling_empathic.report.machines import mapped
-from modeling_empathic.taxonomy import EMOTION_NAMES, UserError
+from modeling_empathic.report.packed import refuse_bomb
+from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTION_SCALE, UserError
 
 from .engines import ESPEAK, Engine, EngineError, make_engine
 from .hearing import RATE
 from .journal import Journal
 from .plan import SCHEMA, Row
-from .speaking import SPOKEN, TRANSPORT_ERROR, Spoken, audio_path, speak_row
+from .speaking import CLIPS_SCHEMA, SPOKEN, TRANSPORT_ERROR, Spoken, audio_path, speak_row
 
 PLAN, CLIPS = "plan.parquet", "clips.parquet"
-CLIPS_SCHEMA = pa.schema(
-    {
-        "id": pa.string(),
-        "path": pa.string(),
-        "sha256": pa.string(),
-        "duration_s": pa.float64(),
-        "sampling_rate": pa.int32(),
-        "outcome": pa.string(),
-        "reason": pa.string(),
-        "attempts": pa.int32(),
-        "engine": pa.string(),
-        "engine_voice": pa.string(),
-        "voice": pa.string(),
-        "language": pa.string(),
-        "accent": pa.string(),
-        "sex": pa.string(),
-        "topic": pa.string(),
-        "challenge": pa.string(),
-        "text_id": pa.string(),
-        "text": pa.string(),
-        "target_emotion": pa.string(),
-        "target_intensity": pa.float32(),
-        "part": pa.string(),
-        "prompt_id": pa.string(),
-        "seed": pa.int64(),
-        "words_found": pa.float32(),
-    }
-)
-"""Columns of `clips.parquet`. `accent` is what the engine attempted; the plan has what was asked.
-Where there is no clip, `path` and `sha256` are empty, and duration and rate are 0."""
 BATCH = 2_000
 LOCAL, RAY = RUNNERS = ("local", "ray")
 TOGETHER = 8
@@ -157,18 +128,25 @@ def read_rows(plan: Path) -> Iterator[Row]:
 
 
 def _batches(plan: Path) -> Iterator[pa.RecordBatch]:
-    with parquet.ParquetFile(plan) as file:
+    texts = [field.name for field in SCHEMA if field.type == pa.string()]
+    with parquet.ParquetFile(plan, read_dictionary=texts) as file:
         for batch in file.iter_batches(BATCH, columns=SCHEMA.names):
-            yield batch.select(SCHEMA.names).cast(SCHEMA)
+            refuse_bomb(batch)
+            batch = batch.select(SCHEMA.names).cast(SCHEMA)
+            batch.validate(full=True)  # a text that is none
+            yield batch
 
 
 def _check_plan(plan: Path) -> None:
     """Whether a file, which may be a stranger's, is a plan whose ids can name files."""
     try:
         with parquet.ParquetFile(plan) as file:
-            missing = [name for name in SCHEMA.names if name not in file.schema_arrow.names]
+            names = file.schema_arrow.names
+        missing = [name for name in SCHEMA.names if name not in names]
         if missing:
             raise GenerationError(f"plan={plan} has no column {', '.join(missing)}")
+        if twice := [name for name in SCHEMA.names if names.count(name) > 1]:
+            raise GenerationError(f"plan={plan} has the column {twice[0]} twice")
         ids = []
         for batch in _batches(plan):
             _check_cells(batch, f"plan={plan}")
@@ -185,10 +163,14 @@ def _check_plan(plan: Path) -> None:
 def _check_cells(batch: pa.RecordBatch, plan: str) -> None:
     named = pc.fill_null(pc.match_substring_regex(batch["id"], _ID), False)
     known = pc.is_in(batch["target_emotion"], value_set=pa.array(EMOTION_NAMES))
+    intensity = batch["target_intensity"]
+    low, high = EMOTION_SCALE
+    within = pc.and_(pc.greater_equal(intensity, low), pc.less_equal(intensity, high))
     checks = [
         ("id", named, "which cannot name a file"),
         ("target_emotion", known, "which is none of the 40"),
         *((name, pc.is_valid(batch[name]), "an empty cell") for name in SCHEMA.names),
+        ("target_intensity", within, f"which is outside {low:g} to {high:g}"),
     ]
     for name, right, why in checks:
         if (at := right.index(False).as_py()) >= 0:
@@ -233,16 +215,18 @@ def _go_on(out: Path, about: dict[str, Any], n_rows: int) -> Journal | None:
 
 def _journal_of(done: Path, path: Path, about: dict[str, Any], n_rows: int) -> None:
     """The journal that a finished table was made of."""
-    with replacing(path) as temporary:
-        journal = Journal(temporary, about, n_rows)
-        number = 0
-        with parquet.ParquetFile(done) as file:
+    with parquet.ParquetFile(done) as file, replacing(path) as temporary:
+        missing = [name for name in Spoken._fields if name not in file.schema_arrow.names]
+        if missing or file.metadata.num_rows != n_rows:
+            why = f"no column {missing[0]}" if missing else f"other rows than the plan's {n_rows:,}"
+            raise GenerationError(f"{done} has {why}: remove it, and the same run goes on")
+        with closing(Journal(temporary, about, n_rows)) as journal:
+            number = 0
             for batch in file.iter_batches(BATCH):
                 for row in batch.to_pylist():
                     spoken = Spoken(*(row[name] for name in Spoken._fields))
                     journal.add(number, spoken, durable=False)
                     number += 1
-        journal.close()
 
 
 def _same(old: dict[str, Any], about: dict[str, Any], out: Path) -> None:

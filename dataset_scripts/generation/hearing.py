@@ -16,7 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from modeling_empathic.audio import SAMPLE_RATE
-from modeling_empathic.containers_empathic import no_audio
+from modeling_empathic.containers_empathic import AudioError
+from modeling_empathic.decoding_empathic import decode
+from modeling_empathic.mixing_empathic import LOUDEST
 from modeling_empathic.quality_empathic import STEADY_DB, judge
 from modeling_empathic.taxonomy import UserError
 
@@ -33,6 +35,7 @@ FASTEST_CHARS_S = 35.0
 """More than twice as fast as people read aloud: a text that took less was not said to its end."""
 ENDING_S, ENDING_DB = 0.005, 3.0
 """A clip that is no quieter than this below its speech in its last moment was cut off."""
+_NAME = "audio"  # of what has none, in messages that go without it
 WORDS_FOUND = 0.6
 """Of the text's words in the transcript; the rest leaves room for numbers and spellings."""
 
@@ -94,6 +97,8 @@ def hear(speech: Speech, text: str) -> Heard:
     _check_length(seconds)
     if not np.isfinite(samples).all():
         raise UnusableError("samples that are no numbers")
+    if np.abs(samples).max() >= LOUDEST:
+        raise UnusableError("beyond full scale")
     words = judge(soxr.resample(samples, rate, SAMPLE_RATE), _at_the_ends(samples)).split(", ")
     if wrong := [word for word in dict.fromkeys(words) if word in REFUSED]:
         raise UnusableError(", ".join(wrong))
@@ -116,21 +121,27 @@ def words_found(text: str, said: str) -> float:
 
 
 def _decoded(sound: bytes) -> tuple[np.ndarray, int]:
-    import soundfile
-
-    if what := no_audio(sound[:2000]):
-        raise NotAudioError(f"not audio but {what}")
+    """Mono samples at their own rate, no more than are needed to see that they are too many."""
+    blocks: list[np.ndarray] = []
+    n = rate = 0
     try:
-        with soundfile.SoundFile(io.BytesIO(sound)) as file:
+        for block, own_rate in decode(io.BytesIO(sound), _NAME, lambda n, rate: None, []):
+            if blocks and own_rate != rate:
+                raise UnusableError(f"changes from {rate:,} to {own_rate:,} Hz")
+            rate = own_rate
+            blocks.append(block.mean(axis=1))
+            n += len(block)
             # A stream of 16-bit WAV may state a length that nobody knew yet.
-            most = int((LONGEST_S + 1) * file.samplerate)
-            samples = file.read(most, "float32")
-            return samples, int(file.samplerate)
-    except (soundfile.SoundFileError, RuntimeError) as error:
+            if n > (LONGEST_S + 1) * rate:
+                break
+        if not blocks:
+            raise AudioError("no samples")
+    except AudioError as error:
         shown = sound[:16].decode("latin-1").encode("unicode_escape").decode()
         raise NotAudioError(
-            f"not audio that can be read (begins with {shown!r}, {len(sound):,} bytes): {error}"
+            f"{str(error).removeprefix(f'{_NAME}: ')} ({len(sound):,} bytes, the first: {shown!r})"
         ) from None
+    return np.concatenate(blocks), rate
 
 
 def _check_length(seconds: float) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .speaking import TRANSPORT_ERROR, Spoken
+from .speaking import OUTCOMES, TRANSPORT_ERROR, Spoken
 
 
 class Journal:
@@ -39,7 +39,7 @@ class Journal:
         self._lines = path.open("rb")
         first = self._lines.readline()
         header = _value(first)
-        if header is None:
+        if not isinstance(header, dict):
             self._file.truncate(0)
             self._end = 0
             self._write(about)
@@ -78,13 +78,22 @@ class Journal:
         for line in self._lines:
             if not line.endswith(b"\n"):
                 break
-            value = _value(line)
-            if value is not None and value[1][0] != TRANSPORT_ERROR:
-                self._starts[value[0]] = start
+            number = self._number(_value(line))
+            if number is not None:
+                self._starts[number] = start
             start += len(line)
         self._file.truncate(start)
         self._end = start
         self.n_done = int((self._starts >= 0).sum())
+
+    def _number(self, value: Any) -> int | None:
+        """Of the row that a line says the end of; None where it says something else."""
+        match value:
+            case [int(number), [str(outcome), *rest]] if (
+                0 <= number < len(self._starts) and len(rest) == len(Spoken._fields) - 1
+            ):
+                return number if outcome in OUTCOMES and outcome != TRANSPORT_ERROR else None
+        return None
 
     def _write(self, value: Any) -> None:
         text = json.dumps(value, ensure_ascii=False).encode()
@@ -103,4 +112,7 @@ def _value(line: bytes) -> Any:
     """What a line holds, None where it was cut off or damaged."""
     if not line.endswith(b"\n") or line[:9] != b"%08x " % zlib.crc32(line[9:-1]):
         return None
-    return json.loads(line[9:-1])
+    try:
+        return json.loads(line[9:-1])
+    except (ValueError, RecursionError):
+        return None

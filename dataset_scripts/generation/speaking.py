@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from modeling_empathic.report.files import replacing
+from modeling_empathic.report.tables import printable
 
 from .engines import Engine, NoAnswerError, RefusedError
-from .hearing import RATE, NotAudioError, UnusableError, hear
+from .hearing import FASTEST_CHARS_S, LONGEST_S, RATE, NotAudioError, UnusableError, hear
 
 SPOKEN, REJECTED, REFUSED = "spoken", "rejected", "refused"
 DECODE_ERROR, TRANSPORT_ERROR = "decode_error", "transport_error"
@@ -22,6 +24,36 @@ OUTCOMES = {
     REFUSED: "the engine will not speak this",
     TRANSPORT_ERROR: "the engine gave nothing; the next run asks again",
 }
+CLIPS_SCHEMA = pa.schema(
+    {
+        "id": pa.string(),
+        "path": pa.string(),
+        "sha256": pa.string(),
+        "duration_s": pa.float64(),
+        "sampling_rate": pa.int32(),
+        "outcome": pa.string(),
+        "reason": pa.string(),
+        "attempts": pa.int32(),
+        "engine": pa.string(),
+        "engine_voice": pa.string(),
+        "voice": pa.string(),
+        "language": pa.string(),
+        "accent": pa.string(),
+        "sex": pa.string(),
+        "topic": pa.string(),
+        "challenge": pa.string(),
+        "text_id": pa.string(),
+        "text": pa.string(),
+        "target_emotion": pa.string(),
+        "target_intensity": pa.float32(),
+        "part": pa.string(),
+        "prompt_id": pa.string(),
+        "seed": pa.int64(),
+        "words_found": pa.float32(),
+    }
+)
+"""Columns of `clips.parquet`. `accent` is what the engine attempted; the plan has what was asked.
+Where there is no clip, `path` and `sha256` are empty, and duration and rate are 0."""
 _KINDS = {
     UnusableError: REJECTED,
     NotAudioError: DECODE_ERROR,
@@ -85,11 +117,13 @@ def speak_row(row: Mapping[str, Any], engine: Engine, out: Path, attempts: int) 
     for attempt in range(attempts):
         seed = (row["seed"] + attempt) % 2**31
         try:
+            _check_text(row["text"])
             speech = engine({**row, "seed": seed})
             heard = hear(speech, row["text"])
         except tuple(_KINDS) as error:
             outcome = next(name for kind, name in _KINDS.items() if isinstance(error, kind))
-            reasons.append(" ".join(str(error).split()))
+            # A program and a service may say anything; a table of ours commands no terminal.
+            reasons.append(printable(" ".join(str(error).split())))
             if outcome == REFUSED:
                 break
             continue
@@ -105,6 +139,13 @@ def speak_row(row: Mapping[str, Any], engine: Engine, out: Path, attempts: int) 
         )  # fmt: skip
     path.unlink(missing_ok=True)  # of an earlier run that was killed, or that had more luck
     return Spoken(outcome, _told(reasons), len(reasons), "", 0.0, "", "", seed, None)
+
+
+def _check_text(text: str) -> None:
+    """Before anybody is asked, and paid: an engine may take hours, and all memory, to speak it."""
+    most = int(FASTEST_CHARS_S * LONGEST_S)
+    if len(text) > most:
+        raise RefusedError(f"{len(text):,} characters; {LONGEST_S:g} s hold {most:,}")
 
 
 def to_flac(samples: np.ndarray) -> bytes:

@@ -94,7 +94,7 @@ def by_model(
             with ScoreFile(out / FILE, provenance, overwrite=overwrite) as scores:
                 (score_here if on_ray is None else score_there)(safe, scores)
             ran = True
-        yield from _judgements(out / FILE, order)
+        yield from _judgements(out / FILE, order, clips["sha256"].to_pylist())
 
     return judge
 
@@ -106,14 +106,19 @@ def _file(out: Path, path: str) -> Path | None:
         return None
 
 
-def _judgements(file: Path, order: list[str]) -> Iterator[Judgement]:
+def _judgements(file: Path, order: list[str], made: list[str]) -> Iterator[Judgement]:
     """One for each clip; of one in several windows, the first."""
-    table = parquet.read_table(file, columns=["path", *EMOTION_NAMES, "outcome", "error"])
+    columns = ["path", "clip_id", *EMOTION_NAMES, "outcome", "error"]
+    table = parquet.read_table(file, columns=columns)
     first: dict[str, int] = {}
     for number, path in enumerate(table["path"].to_pylist()):
         first.setdefault(path, number)
-    for row in rows_of(table.take(pa.array([first.get(path) for path in order], pa.int64()))):
-        if row["outcome"] == SCORED:
+    rows = rows_of(table.take(pa.array([first.get(path) for path in order], pa.int64())))
+    for row, sha256 in zip(rows, made, strict=True):
+        if row["outcome"] == SCORED and row["clip_id"] != sha256:
+            # Replaced since it was made: scores of it would stand beside the other's name.
+            yield Judgement(None, "decode_error", "audio is not what was made")
+        elif row["outcome"] == SCORED:
             yield Judgement(within_scale(row[name] for name in EMOTION_NAMES))
         else:  # without a row: a path that leads out of the folder was not read
             yield Judgement(None, row["outcome"] or "decode_error", row["error"] or "unsafe path")

@@ -7,7 +7,8 @@
 after reads both alike.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -102,6 +103,29 @@ def rows_of(table: pa.Table) -> Iterator[Row]:
     """Rows as dictionaries, a few thousand at a time."""
     for batch in table.to_batches(max_chunksize=4_096):
         yield from batch.to_pylist()
+
+
+def refuse_twice(names: Iterable[str]) -> None:
+    """Of two columns or keys of one name nobody knows which is meant.
+
+    Raises:
+        ValueError: A name stands there twice.
+    """
+    for name, n in Counter(names).items():
+        if n > 1:
+            raise ValueError(f"{name!r:.60} stands in it {n} times")
+
+
+def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, for `json.loads(..., object_pairs_hook=as_object)`: no key is there twice.
+
+    Example:
+        >>> as_object([("Awe", 1), ("Awe", 4)])
+        Traceback (most recent call last):
+        ValueError: 'Awe' stands in it 2 times
+    """
+    refuse_twice(name for name, _ in pairs)
+    return dict(pairs)
 
 
 def write_table(rows: list[Row], schema: pa.Schema, file: Path) -> None:

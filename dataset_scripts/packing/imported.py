@@ -12,8 +12,8 @@ from modeling_empathic.report.packed import read_table
 from modeling_empathic.scoring.file import stored_provenance
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
-from .clips import PackingError, rows_of
-from .scores import SCORED, Judge, Judgement, head_name, judgement, within_scale
+from .clips import PackingError, as_object, refuse_twice, rows_of
+from .scores import OUTCOMES, SCORED, Judge, Judgement, head_name, judgement, within_scale
 
 KEYS = ("id", "clip_id", "path")
 
@@ -55,8 +55,11 @@ def imported(file: str | Path) -> Judge:
 
 
 def _of_row(row: Mapping[str, Any], is_model: bool) -> Judgement:
-    if is_model and row.get("outcome") != SCORED:
-        return Judgement(None, str(row.get("outcome")), str(row.get("error") or ""))
+    outcome = row.get("outcome")
+    if is_model and outcome != SCORED:
+        if outcome not in OUTCOMES:
+            return Judgement(None, "parse_error", f"outcome={outcome!r:.60} is none")
+        return Judgement(None, str(outcome), str(row.get("error") or ""))
     scores = row.get("emotion_scores")
     pairs = list((scores if isinstance(scores, dict) else row).items())
     if isinstance(scores, list):
@@ -72,16 +75,29 @@ def _of_row(row: Mapping[str, Any], is_model: bool) -> Judgement:
 def _imported_rows(file: Path) -> list[dict[str, Any]]:
     try:
         if file.suffix == ".parquet":
-            return list(rows_of(read_table(file)))
+            table = read_table(file)
+            refuse_twice(table.column_names)
+            return list(rows_of(table))
         with file.open(newline="", encoding="utf-8-sig") as stream:
             if file.suffix == ".csv":
-                return [_cells(row) for row in csv.DictReader(stream)]
+                lines = csv.DictReader(stream)
+                refuse_twice(lines.fieldnames or [])
+                return [_cells(row) for row in lines]
             if file.suffix == ".jsonl":
-                rows = [json.loads(line) for line in stream if line.strip()]
+                rows = [
+                    json.loads(line, object_pairs_hook=as_object) for line in stream if line.strip()
+                ]
                 if all(isinstance(row, dict) for row in rows):
                     return rows
                 raise PackingError(f"{file}: a line is no JSON object")
-    except (OSError, ValueError, csv.Error, RecursionError, pa.ArrowException) as error:
+    except (
+        OSError,
+        ValueError,
+        OverflowError,
+        csv.Error,
+        RecursionError,
+        pa.ArrowException,
+    ) as error:  # OverflowError: a date beyond all years
         raise PackingError(f"{file} cannot be read: {str(error).splitlines()[0]}") from None
     raise PackingError(f"{file}: choose a file that ends in .parquet, .jsonl or .csv")
 
@@ -96,6 +112,6 @@ def _cells(row: dict[Any, Any]) -> dict[str, Any]:
 def _value(text: str | None) -> Any:
     """A cell of a CSV: a number where it is one."""
     try:
-        return float(text or "")
+        return text if "_" in (text or "") else float(text or "")  # to Python 1_0 is a number
     except ValueError:
         return text

@@ -237,10 +237,30 @@ def _before(packed: Path) -> dict[str, Any]:
         manifest = verify(packed)
         if manifest.get("corpus") != CORPUS:
             raise PackingError(f"{packed} holds {manifest.get('corpus')!r}; name another folder")
+        if not _is_countable(manifest):
+            raise PackingError(f"{packed / MANIFEST} has counts that are none; name another folder")
         return manifest
     if packed.exists() and (not packed.is_dir() or any(packed.iterdir())):
         raise PackingError(f"{packed} exists and has no {MANIFEST}; name another folder")
     return {}
+
+
+def _is_countable(manifest: dict[str, Any]) -> bool:
+    """Whether what a manifest, which may be a stranger's, says of clips can be added to."""
+    try:
+        if not isinstance(manifest["sources"], list):
+            return False
+        numbers = [manifest["counts"]["clips"]]
+        for source in manifest["sources"]:
+            numbers += [source["clips"], *(out["clips"] for out in source["left_out"].values())]
+            if not (isinstance(source["name"], str) and isinstance(source["fingerprint"], str)):
+                return False
+        for sums in manifest["statistics"].values():
+            for clips, milliseconds in sums.values():
+                numbers += [clips, milliseconds]
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return False
+    return all(type(number) is int and number >= 0 for number in numbers)
 
 
 def _packed_ids(packed: Path, before: dict[str, Any]) -> Iterator[bytes]:
@@ -261,8 +281,8 @@ def _versions() -> dict[str, str]:
 def _take_over(work: Path, manifest: dict[str, Any]) -> None:
     """Adds the shards of a killed run to the manifest, and removes what is not one of them."""
     try:
-        journal = json.loads((work / JOURNAL).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        journal = dict(json.loads((work / JOURNAL).read_text("utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
         journal = {}
     same = all(journal.get(key) == manifest[key] for key in SAME)
     for path, file in journal["files"].items() if same else ():

@@ -30,11 +30,16 @@ from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTIONS, UnknownNameError
 from modeling_empathic.training.captions import make_caption
 
 from .big import FEATURES
-from .clips import CLIPS, PackingError, Row, audio_file, read_clips, rows_of
+from .clips import CLIPS, PackingError, Row, as_object, audio_file, read_clips, rows_of
 from .scores import SCORED, SCORES, head_name, judgement, read_scores, within_scale
 
 AUDIO = (".flac", ".mp3", ".wav", ".ogg", ".opus", ".m4a")
 MOST_AUDIO, MOST_JSON = 64 * 2**20, 2**20  # bytes; 30 s of 24 kHz are 1.4 MB, 59 scores 4 kB
+MOST_HEADER = 2**20  # bytes of a long name, or of what else is said of a member
+_OF_NAMES = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
 _TAR_NAME = re.compile(rf"({'|'.join(LANGUAGES)})_({'|'.join(VOICES)})_")
 _SPOKEN_TEXT = re.compile(r"<transcription_start>(.*?)<transcription_end>", re.DOTALL)
 _NUMBER = {emotion.name: number for number, emotion in enumerate(EMOTIONS)}
@@ -199,7 +204,8 @@ def _tar(file: Path) -> Iterator[Found]:
     held: dict[str, bytes] = {}
     key_held = ""
     try:
-        with tarfile.open(file, "r|") as archive:  # as a stream, and none that is compressed
+        # As a stream, and none that is compressed.
+        with tarfile.open(file, "r|", tarinfo=_Header) as archive:
             for member in archive:
                 archive.members.clear()  # type: ignore[attr-defined]  # it would keep every header
                 if member.isdir():
@@ -219,11 +225,40 @@ def _tar(file: Path) -> Iterator[Found]:
                     yield Found(name, None, "a second member of this name")
                 elif stream := archive.extractfile(member):
                     held[suffix] = stream.read()
+    except _NoEndError:  # its members are whole; how many there should be, nobody knows
+        yield from _of_members(key_held, held, file.stem)
+        yield Found(file.name, None, "the archive stops without the mark of its end")
+        return
     except (tarfile.TarError, OSError, ValueError, EOFError, RecursionError):
         # What came before is whole; the members that were held may be the ones that are cut off.
         yield Found(path_text(key_held or file.name), None, "the archive is damaged from here on")
         return
     yield from _of_members(key_held, held, file.stem)
+
+
+class _NoEndError(tarfile.ReadError):
+    """The file is over where a header should be."""
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a stranger's archive.
+
+    What stands behind one of a long name, `tarfile` reads whole, be it gigabytes; and one that is
+    damaged it takes for the end of the archive.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) if buf else _NoEndError() from None
+        most = MOST_HEADER if header.type in _OF_NAMES else math.inf
+        if not 0 <= header.size <= most:
+            raise tarfile.ReadError("a header of an impossible size")
+        return header
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -261,7 +296,7 @@ def _public(name: str, audio: bytes, said: bytes, source: str) -> Found:
     if not said:
         return Found(name, row, "no scores")
     try:
-        document = json.loads(said)
+        document = json.loads(said, object_pairs_hook=as_object)
         if not isinstance(document, dict):
             raise ValueError("no object")
     except (ValueError, RecursionError):

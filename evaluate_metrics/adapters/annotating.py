@@ -4,7 +4,8 @@ Answers are kept as those of `collect` are, one file a clip: a run that was kill
 for what is missing only.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def asked(
     def judge(clips: Any) -> Iterator[Judgement]:
         if not failures:
             asking = Asking(adapter, prompt, cache, sleep=sleep, **limits)
-            audio = ((row["id"], _read(out, row["path"])) for row in rows_of(clips))
+            audio = ((row["id"], _read(out, row)) for row in rows_of(clips))
             asking.all(audio, workers, progress)
             failures.update(asking.failures)
         for clip_id in clips["id"].to_pylist():
@@ -137,11 +138,14 @@ class _InWords:
         return reply
 
 
-def _read(out: Path, path: str) -> bytes:
+def _read(out: Path, clip: Mapping[str, Any]) -> bytes:
+    """A clip as it was made; otherwise nothing, which becomes a decode_error."""
     try:
-        return audio_file(out, path).read_bytes()
+        file = audio_file(out, clip["path"])
+        sound = file.read_bytes() if file.is_file() else b""  # a pipe would never end
     except (OSError, PackingError):
-        return b""  # becomes a decode_error
+        return b""
+    return sound if hashlib.sha256(sound).hexdigest() == clip["sha256"] else b""
 
 
 def _judgement(reply: Reply) -> Judgement:

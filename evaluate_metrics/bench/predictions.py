@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import parquet
 
 from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.emonet_voice import OUTCOMES, SCALES
@@ -101,6 +102,9 @@ def read_predictions(file: str | Path, scale: str | None = None) -> Predictions:
         raise EvaluationError(f"{path}: choose a file that ends in {', '.join(FORMATS)}")
     table = _read(path)
     given = scale
+    for name in table.column_names:
+        if table.column_names.count(name) > 1:
+            raise EvaluationError(f"{path.name} has the column {name} more than once")
     if "emotion" in table.column_names:
         provenance = _provenance(table, path)
         scale = _scale(table, provenance, scale, path)
@@ -130,7 +134,11 @@ def _read(path: Path) -> pa.Table:
     try:
         check_whole(path)  # where `collect` or `score` wrote it; others say nothing of themselves
         if suffix == ".parquet":
-            return read_table(path)
+            table = read_table(path)
+            for name in parquet.read_schema(path).names:
+                if name in _TYPES and name not in table.column_names:
+                    raise EvaluationError(f"{path.name}: the column {name} holds lists")
+            return table
         if suffix == ".csv":
             from pyarrow import csv
 
@@ -161,22 +169,18 @@ def _valid(table: pa.Table) -> pa.Table:
 
 def _checked(table: pa.Table, path: Path) -> pa.Table:
     """The rows of a prediction file, every one of them sound."""
-    for name in table.column_names:
-        if table.column_names.count(name) > 1:
-            raise EvaluationError(f"{path.name} has the column {name} more than once")
     for name in NEEDED:
         if name not in table.column_names:
             raise EvaluationError(
                 f"{path.name} has no column {name}; a prediction file has {', '.join(NEEDED)} and "
                 f"outcome, and this one has {', '.join(table.column_names)}"
             )
-    try:
-        columns = {name: table[name].combine_chunks().cast(_TYPES[name]) for name in NEEDED}
-    except pa.ArrowException as error:
-        raise EvaluationError(f"{path.name}: {error}") from error
+    if pa.types.is_boolean(table["score"].type):  # which Arrow makes 0 and 1 of
+        raise EvaluationError(f"{path.name}: the column score holds true and false, no numbers")
+    columns = {name: _as_text_or_number(table, name, path) for name in NEEDED}
     outcome = pa.nulls(len(table), pa.string())
     if "outcome" in table.column_names:
-        outcome = table["outcome"].combine_chunks().cast(pa.string())
+        outcome = _as_text_or_number(table, "outcome", path)
     scores = columns["score"]
     has_score = pc.fill_null(pc.is_finite(scores), False)
     outcome = pc.if_else(pc.and_(pc.is_null(outcome), has_score), "scored", outcome)
@@ -198,6 +202,13 @@ def _checked(table: pa.Table, path: Path) -> pa.Table:
     )
     refuse_repeated(rows, path.name)
     return rows
+
+
+def _as_text_or_number(table: pa.Table, name: str, path: Path) -> pa.Array:
+    try:
+        return table[name].combine_chunks().cast(_TYPES.get(name, pa.string()))
+    except pa.ArrowException as error:
+        raise EvaluationError(f"{path.name}, column {name}: {error}") from error
 
 
 def _refuse(bad: Any, path: Path, what: str, values: Any = None) -> None:
@@ -253,7 +264,7 @@ def _scale(table: pa.Table, provenance: dict[str, Any], given: str | None, path:
         (table.schema.metadata or {}).get(b"scale", b"").decode(errors="replace"),
     }
     if "scale" in table.column_names:
-        said |= set(pc.unique(table["scale"].cast(pa.string())).to_pylist())
+        said |= set(pc.unique(_as_text_or_number(table, "scale", path)).to_pylist())
     named = sorted(str(scale) for scale in said if scale)
     if len(named) > 1:
         raise EvaluationError(f"{path.name}: its scale is said to be {' and '.join(named)}")

@@ -1,5 +1,6 @@
 """The HTTP client of all services: it follows no redirect, and reads no answer without end."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from traceback import walk_tb
@@ -14,6 +15,9 @@ MAX_HUB_REPLY_BYTES = 64 * 2**20
 """What the Hub says of a repository of 100,000 files takes 30 MB; files themselves are not capped:
 their sizes are known before."""
 HUB_TIMEOUT_S = 60
+MAX_REPLY_S = 600
+"""From an answer's first byte to its last: the timeouts of the client hold for each part of it, and
+a byte a second would keep a run for months."""
 UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError, ArithmeticError)
 """What reading an answer raises that is not what the service is said to answer: a proxy's page,
 half a body, a list for an object, brackets a hundred thousand deep."""
@@ -118,8 +122,12 @@ class _CappedStream(httpx2.SyncByteStream):
         self._stream, self._request, self._most = stream, request, most
 
     def __iter__(self) -> Iterator[bytes]:
-        left = self._most
+        left, until = self._most, time.monotonic() + MAX_REPLY_S
         for part in self._stream:
+            if time.monotonic() > until:
+                raise httpx2.ReadTimeout(
+                    f"an answer that took more than {MAX_REPLY_S} s", request=self._request
+                )
             left -= len(part)
             if left < 0:
                 raise httpx2.ReadError(

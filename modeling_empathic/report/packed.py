@@ -68,6 +68,15 @@ def read_table(path: Path) -> "pa.Table":
     return table
 
 
+def refuse_bomb(batch: "pa.RecordBatch") -> None:
+    """Refuses rows whose texts, read as dictionaries, would unpack to more than any few rows have.
+
+    Raises:
+        pyarrow.ArrowInvalid: They would.
+    """
+    _refuse_over(FREE_BYTES, sum(map(_unpacked, batch.columns)))
+
+
 def _is_packed(kind: Any) -> bool:
     import pyarrow as pa
 

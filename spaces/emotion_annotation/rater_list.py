@@ -20,6 +20,7 @@ import hmac
 import io
 import secrets
 import sys
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -68,7 +69,9 @@ def read_people(text: str) -> list[Person]:
         where = f"raters, line {rows.line_num}"
         if None in row or None in row.values():
             raise RaterListError(f"{where}: not {len(Person._fields)} values")
-        person = Person(**{key: value.strip() for key, value in row.items()})
+        # One name has one spelling, whether its accents are letters of their own or not.
+        spelt = {key: unicodedata.normalize("NFC", value.strip()) for key, value in row.items()}
+        person = Person(**spelt)
         if problem := _problem(person, people):
             raise RaterListError(f"{where}: {problem}")
         people.append(person)

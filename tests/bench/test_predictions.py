@@ -118,6 +118,33 @@ def test_a_row_that_makes_no_sense_is_named(tmp_path, change, message):
         read_predictions(written(tmp_path / "mine.parquet", rows))
 
 
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"outcome": [["refused"]]}, "column outcome holds lists"),
+        ({"outcome": [[1]]}, "column outcome"),
+        ({"scale": [["0-4"]]}, "column scale holds lists"),
+        ({"score": [True]}, "true and false, no numbers"),
+        ({"score": [[1.0]]}, "column score"),
+        ({"clip_id": [{"a": 1}]}, "column clip_id"),
+    ],
+)
+def test_a_column_of_another_type_is_named(tmp_path, columns, message):
+    table = {"clip_id": ["a"], "emotion": ["Awe"], "score": [1.0]} | columns
+    parquet.write_table(pa.table(table), tmp_path / "mine.parquet")
+    with pytest.raises(EvaluationError, match=message):
+        read_predictions(tmp_path / "mine.parquet")
+
+
+@pytest.mark.parametrize("name", ["clip_id", "score", "outcome", "scale", "note"])
+def test_a_column_that_is_there_twice_is_named(tmp_path, name):
+    table = {"clip_id": ["a"], "emotion": ["Awe"], "score": [1.0]}
+    table = pa.table(table | {key: ["0-10"] for key in ("outcome", "scale", "note")})
+    parquet.write_table(table.append_column(name, table[name]), tmp_path / "mine.parquet")
+    with pytest.raises(EvaluationError, match=f"the column {name} more than once"):
+        read_predictions(tmp_path / "mine.parquet")
+
+
 def test_two_spellings_of_one_emotion_are_the_same_row_twice(tmp_path):
     rows = [ROWS[0] | {"emotion": name} for name in ("Surprise", "Astonishment", "Awe")]
     with pytest.raises(EvaluationError, match="more than once: a Astonishment/Surprise"):

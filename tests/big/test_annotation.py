@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
@@ -15,6 +16,7 @@ from evaluate_metrics.emonet_voice import OUTCOMES
 from modeling_empathic import NANO
 from modeling_empathic.norms import norm
 from modeling_empathic.scoring import loading
+from modeling_empathic.scoring.file import METADATA_KEY
 from modeling_empathic.taxonomy import EMOTION_NAMES
 from modeling_empathic.training.captions import levels_of, parse_caption
 from tests.support.big_maker import clip_rows, judge, make_clips, write_clips
@@ -53,6 +55,43 @@ def test_forty_numbers_from_0_to_4_are_scores_and_nothing_else_is(answer, outcom
     assert (read.outcome, bool(read.scores)) == (outcome, outcome == "scored")
     assert reason in read.reason
     assert outcome in OUTCOMES
+
+
+TWICE = ",".join(["id", *EMOTION_NAMES, "Awe"]) + "\n" + ",".join(["0"] + ["1"] * 41)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", TWICE),
+        ("a.jsonl", json.dumps({"id": "0"} | WHOLE)[:-1] + ', "Awe": 4}'),
+        ("a.jsonl", json.dumps({"id": "0"} | WHOLE)[:-1] + ', "id": "1"}'),
+        ("a.parquet", TWICE),
+    ],
+)
+def test_of_two_columns_of_a_name_none_is_chosen(name, text, tmp_path):
+    if name.endswith(".parquet"):
+        names, cells = (line.split(",") for line in text.split("\n"))
+        columns = [pa.array([float(cell)]) for cell in cells]
+        parquet.write_table(pa.Table.from_arrays(columns, names), tmp_path / name)
+    else:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(PackingError, match=r"'\w+' stands in it 2 times"):
+        imported(tmp_path / name)
+
+
+def test_what_python_alone_takes_for_a_number_or_an_outcome_is_none(tmp_path):
+    out = make_clips(tmp_path / "out", 1)
+    name = clip_rows(out)[0]["id"]
+    cells = [name, "0_1", *["1"] * 39]
+    (tmp_path / "a.csv").write_text(f"{','.join(['id', *EMOTION_NAMES])}\n{','.join(cells)}")
+    assert annotate(out, imported(tmp_path / "a.csv"), ABOUT) == {"parse_error": 1}
+    assert rows_of(out)[0]["reason"] == "Amusement: '0_1' is not a number"
+    about = {METADATA_KEY: json.dumps({"scales": {}})}
+    row = {"id": [name], "outcome": ["done"], **{key: [1.0] for key in WHOLE}}
+    parquet.write_table(pa.table(row).replace_schema_metadata(about), tmp_path / "a.parquet")
+    assert annotate(out, imported(tmp_path / "a.parquet"), ABOUT) == {"parse_error": 1}
+    assert rows_of(out)[0]["reason"] == "outcome='done' is none"
 
 
 def test_each_spoken_clip_has_its_row_and_its_caption_says_its_scores(tmp_path):
@@ -121,6 +160,23 @@ def test_a_models_run_goes_on_where_it_was_and_says_what_it_cannot_hear(tmp_path
     make_clips(out, 4)
     assert "4 of 4 clips scored" in run_command("big", "annotate", out)[1]
     assert rows_of(out)[0] == first
+
+
+def test_a_clip_that_was_replaced_since_it_was_made_is_not_scored_as_that(
+    tmp_path, monkeypatch, key
+):
+    monkeypatch.setattr(loading, "load_model", fake_loader(heads=EMOTION_NAMES))
+    out = make_clips(tmp_path / "out", 2)
+    first, second = (out / row["path"] for row in clip_rows(out))
+    first.write_bytes(second.read_bytes())
+    assert run_command("big", "annotate", out)[0] == 1
+    assert [row["outcome"] for row in rows_of(out)] == ["decode_error", "scored"]
+    assert rows_of(out)[0]["reason"] == "audio is not what was made"
+    with fake_api(gemini("I'm sorry, I can't.")) as api:
+        adapter = make_adapter("gemini-2.0-flash", base_url=api.url)
+        gem = asked(adapter, "Score it.", out, out / "answers", workers=1)
+        assert annotate(out, gem, ABOUT, overwrite=True) == {"decode_error": 1, "refused": 1}
+        assert len(api.requests) == 1
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])

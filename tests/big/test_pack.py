@@ -1,6 +1,7 @@
 """What is packed loads as a data set, grows without being rewritten, and is told in hours."""
 
 import json
+import shutil
 
 import pytest
 from pyarrow import parquet
@@ -11,7 +12,14 @@ from dataset_scripts.packing.pack import pack
 from dataset_scripts.packing.scores import annotate
 from modeling_empathic.report.files import locked, sha256
 from modeling_empathic.taxonomy import EMOTION_NAMES, UserError
-from tests.support.big_maker import clip_rows, judge, make_clips, make_scored, write_clips
+from tests.support.big_maker import (
+    clip_rows,
+    judge,
+    make_clips,
+    make_packed,
+    make_scored,
+    write_clips,
+)
 from tests.support.command import run_command
 
 REPO = "laion/emonet-voice-big-packed"
@@ -20,6 +28,11 @@ REPO = "laion/emonet-voice-big-packed"
 @pytest.fixture
 def out(tmp_path):
     return make_scored(tmp_path / "out", 12)
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    return make_packed(tmp_path_factory.mktemp("packed"), 2)
 
 
 def rows_of(packed, pattern="*"):
@@ -121,6 +134,29 @@ def test_what_is_in_the_way_or_was_changed_is_left_as_it_is(out, tmp_path):
         pack([out], packed)
     with pytest.raises(PackingError, match="max_shard_mb=0 is not a size"):
         pack([out], packed, max_shard_mb=0)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("sources", None), ("sources", {}), ("sources", ["x"]), ("sources", [{"name": "x"}]),
+        ("counts", []), ("counts", {"clips": "9"}), ("counts", {"clips": True}),
+        ("statistics", None), ("statistics", {"voice": 5}), ("statistics", {"voice": {"x": [1]}}),
+    ],
+)  # fmt: skip
+def test_a_strangers_manifest_is_not_added_to(key, value, packed, tmp_path):
+    manifest = json.loads((packed / "manifest.json").read_text()) | {key: value}
+    folder = shutil.copytree(packed, tmp_path / "packed")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(PackingError, match="counts that are none"):
+        pack([tmp_path], folder)
+
+
+@pytest.mark.parametrize("journal", ["[", "[]", "5", '{"files": []}', '{"files": 5}'])
+def test_a_journal_of_packing_that_says_nothing_is_left_alone(journal, out, tmp_path):
+    (tmp_path / ".packed.building").mkdir()
+    (tmp_path / ".packed.building/journal.json").write_text(journal)
+    assert pack([out], tmp_path / "packed").n_new == 12
 
 
 def test_a_full_disk_is_an_error_of_its_own_and_the_next_run_ends_in_the_same_bytes(out, tmp_path):

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import tracemalloc
 
 import pyarrow as pa
 import pytest
@@ -85,6 +86,7 @@ def test_unpacked_clips_with_a_json_of_59_raw_scores_each(tmp_path):
         (json.dumps(RAW | {"Awe": 1}).encode(), "Awe: several scores"),
         (json.dumps(RAW | {"Awe_best": 10**300 * 10**100}).encode(), "is outside 0 to 4"),
         (b'{"emotions": null}', "no scores"),
+        (json.dumps(RAW).encode()[:-1] + b', "Awe_best": 4}', "JSON that cannot be read"),
     ],
 )
 def test_scores_that_are_none_are_the_clips_own_reason(tmp_path, said, reason):
@@ -149,6 +151,48 @@ def test_a_tar_of_nothing_but_nested_headers_is_damaged(tmp_path):
         file = tmp_path / "a.tar"
         file.write_bytes((header.tobuf() + b"9 path=a\n".ljust(512, b"\0")) * 2_000)
         assert list(found_in(file)[1].values()) == ["the archive is damaged from here on"]
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK]
+)
+def test_what_stands_behind_a_header_is_not_read_where_it_is_gigabytes(kind, tmp_path):
+    header = tarfile.TarInfo("x")
+    header.type, header.size = kind, 2**31
+    file = tmp_path / "a.tar"
+    file.write_bytes(header.tobuf(tarfile.GNU_FORMAT))
+    with file.open("rb+") as stream:
+        stream.truncate(2**31 + 2**20)  # a hole, which takes no room on the disk
+    tracemalloc.start()
+    try:
+        assert list(found_in(file)[1].values()) == ["the archive is damaged from here on"]
+        assert tracemalloc.get_traced_memory()[1] < 2**23
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("change", "n", "reason"),
+    [
+        (lambda tar, at: tar[: at + 100] + b"?" + tar[at + 101 :], 1, "damaged from here on"),
+        (lambda tar, at: tar[: at + 300], 1, "damaged from here on"),
+        (lambda tar, at: tar[:at], 2, "stops without the mark of its end"),
+    ],
+    ids=["a header is damaged", "cut off in a header", "cut off between members"],
+)
+def test_an_archive_that_is_not_whole_is_never_taken_for_one_that_is(change, n, reason, tmp_path):
+    file = tmp_path / "a.tar"
+    with tarfile.open(file, "w") as archive:
+        for number in range(3):
+            member(archive, f"{number}.mp3", flac(number))
+            member(archive, f"{number}.json", json.dumps(RAW).encode())
+    with tarfile.open(file) as archive:
+        place = archive.getmember("2.mp3").offset
+    file.write_bytes(change(file.read_bytes(), place))
+    kept, left_out = found_in(file)
+    assert len(kept) == n and [why.partition("archive ")[2] for why in left_out.values()] == [
+        reason if n == 2 else f"is {reason}"
+    ]
 
 
 def test_members_of_one_name_are_counted_and_the_first_is_kept(tmp_path):

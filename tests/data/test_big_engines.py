@@ -139,6 +139,28 @@ def test_a_command_that_fails_gives_no_answer_and_says_why(command, message):
         make_engine(command)(ROW)
 
 
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ('ln -s /etc/passwd "$2"', "wrote a link and no file"),
+        ('ln -s /dev/zero "$2"', "wrote a link and no file"),
+        ('mkfifo "$2"', "wrote no file to"),
+        ('mkdir "$2"', "cannot be read: Is a directory"),
+        ('rm -r "${2%/*}"', "wrote no file to"),
+        ('rm -r "${2%/*}"; ln -s / "${2%/*}"', "wrote no file to"),
+        ('rm -r "${2%/*}"; echo > "${2%/*}"', "cannot be read: Not a directory"),
+        ('mkfifo "${2%/*}/clip.log"; exit 3', "exit code 3$"),
+        ('echo "no ${2%/*}/voice" >&2; exit 3', "exit code 3: no …/voice$"),
+    ],
+)
+def test_whatever_a_command_does_to_its_folder_is_the_clips_reason(tmp_path, script, message):
+    program = tmp_path / "odd.sh"
+    program.write_text(f"#!/bin/bash\n{script}\n")
+    program.chmod(0o755)
+    with pytest.raises(NoAnswerError, match=message):
+        make_engine(f"{program} {{text}} {{output}}")(ROW)
+
+
 def test_a_command_that_does_not_end_is_stopped_with_all_that_it_started(tmp_path, monkeypatch):
     monkeypatch.setattr("dataset_scripts.generation.command_engine.TIMEOUT_S", 0.3)
     script = tmp_path / "slow.sh"

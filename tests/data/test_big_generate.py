@@ -5,14 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 
+import pyarrow as pa
 import pytest
 import soundfile
 from pyarrow import parquet
 
 from dataset_scripts.generation import speaking
 from dataset_scripts.generation.engines import EngineError
-from dataset_scripts.generation.generate import CLIPS_SCHEMA, GenerationError, generate
+from dataset_scripts.generation.generate import GenerationError, generate
+from dataset_scripts.generation.journal import Journal
+from dataset_scripts.generation.speaking import CLIPS_SCHEMA, Spoken
 from modeling_empathic.report.files import sha256
 from tests.support.command import run_command
 from tests.support.killing import tree
@@ -114,19 +118,102 @@ def test_another_plan_engine_or_limit_is_not_mixed_into_a_folder(files, tmp_path
         ("id", None, "cannot name a file"),
         ("target_emotion", "Joy", "none of the 40"),
         ("text", None, "an empty cell"),
+        ("target_intensity", float("nan"), "nan, which is outside 0 to 4"),
+        ("target_intensity", -1.0, "outside 0 to 4"),
+        *((cell, b"\xff", "cannot be read as a plan") for cell in ("id", "text", "voice")),
     ],
 )
 def test_a_strangers_plan_is_checked_before_anything_is_spoken(cell, value, message, tmp_path):
-    import pyarrow as pa
-
     plan = write_texts(tmp_path / "plan.parquet", ["x", "y"])
     table = parquet.read_table(plan)
-    cells = [*table[cell].to_pylist()[:1], value]
     place = table.column_names.index(cell)
-    parquet.write_table(table.set_column(place, cell, pa.array(cells, pa.string())), plan)
+    if isinstance(value, bytes):  # stands as text in the file, and is none
+        cells = pa.array([value] * 2, pa.binary()).view(pa.string())
+    else:
+        cells = pa.array([table[cell][0].as_py(), value], table[cell].type)
+    parquet.write_table(table.set_column(place, cell, cells), plan)
     with pytest.raises(GenerationError, match=message):
         generate(plan, tmp_path / "out", COPY)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_plan_with_two_columns_of_a_name_is_refused(tmp_path):
+    plan = write_texts(tmp_path / "plan.parquet", ["x"])
+    table = parquet.read_table(plan)
+    parquet.write_table(table.append_column("text", table["voice"]), plan)
+    with pytest.raises(GenerationError, match="has the column text twice"):
+        generate(plan, tmp_path / "out", COPY)
+
+
+def test_a_plan_of_some_kilobytes_does_not_unpack_to_gigabytes(tmp_path):
+    plan = write_texts(tmp_path / "plan.parquet", ["x"] * 1000)
+    table = parquet.read_table(plan)
+    bomb = pa.DictionaryArray.from_arrays([0] * 1000, ["x" * 10**6])
+    place = table.column_names.index("prompt")
+    parquet.write_table(table.set_column(place, "prompt", bomb), plan, compression="zstd")
+    with pytest.raises(GenerationError, match="would unpack to more than 268 MB"):
+        generate(plan, tmp_path / "out", COPY)
+
+
+def test_a_text_that_no_clip_can_hold_is_no_engines_business(tmp_path):
+    plan = write_texts(tmp_path / "plan.parquet", ["word " * 211])
+    assert generate(plan, tmp_path / "out", COPY) == {"refused": 1}
+    assert rows_of(tmp_path / "out")[0]["reason"] == "1,055 characters; 30 s hold 1,050"
+
+
+def test_what_a_program_says_commands_no_terminal_by_way_of_the_table(tmp_path):
+    (tmp_path / "odd.sh").write_text("#!/bin/sh\nprintf '\\033[2J\\033]0;x\\007bad' >&2; exit 3\n")
+    (tmp_path / "odd.sh").chmod(0o755)
+    plan = write_texts(tmp_path / "plan.parquet", ["x"])
+    generate(plan, tmp_path / "out", f"{tmp_path}/odd.sh {{text}} {{output}}", attempts=1)
+    assert rows_of(tmp_path / "out")[0]["reason"] == "exit code 3: �[2J�]0;x�bad"
+
+
+SPOKEN = ["spoken", "", 1, "0" * 64, 5.0, "", "", 1, None]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        [99, SPOKEN], [-1, SPOKEN], ["0", SPOKEN], [0.5, SPOKEN], [0, ["spoken"]], [0, [1] * 9],
+        [0], {"a": 1}, None, [0, ["no such", *SPOKEN[1:]]],
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("plan_sha256", ["this", "another"])
+def test_a_journal_of_whatever_lines_is_gone_on_with_or_refused(line, plan_sha256, tmp_path):
+    about = {"plan": plan_sha256}
+    path = tmp_path / "clips.parquet.partial"
+    with closing(Journal(path, about, 2)) as journal:
+        journal._write(line)
+        journal.add(1, Spoken(*SPOKEN))
+    with closing(Journal(path, {"plan": "this"}, 2)) as again:
+        assert (again.about, again.n_done) == (about, 1)
+        assert again[1] == Spoken(*SPOKEN) and 0 not in again
+
+
+@pytest.mark.parametrize("header", [[1], 3, "x", None])
+def test_a_journal_whose_first_line_says_nothing_is_begun_anew(header, tmp_path):
+    path = tmp_path / "clips.parquet.partial"
+    with closing(Journal(path, header, 1)) as journal:
+        journal.add(0, Spoken(*SPOKEN))
+    with closing(Journal(path, {"plan": "this"}, 1)) as again:
+        assert (again.about, again.n_done) == ({"plan": "this"}, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.drop_columns(["attempts"]), "no column attempts"),
+        (lambda table: pa.concat_tables([table] * 2), "other rows than the plan's 1"),
+    ],
+)
+def test_a_table_of_clips_that_was_edited_is_not_gone_on_with(change, message, tmp_path):
+    plan = write_texts(tmp_path / "plan.parquet", [str(tmp_path / "late.wav")])
+    out = tmp_path / "out"
+    generate(plan, out, COPY, attempts=1)
+    parquet.write_table(change(parquet.read_table(out / "clips.parquet")), out / "clips.parquet")
+    with pytest.raises(GenerationError, match=message):
+        generate(plan, out, COPY, attempts=1)
 
 
 def test_a_plan_that_is_no_plan_is_said_in_one_line(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from dataset_scripts.generation.engines import Speech
 from dataset_scripts.generation.hearing import RATE, NotAudioError, UnusableError, hear
-from tests.support.speech_maker import sounds, speech_like
+from tests.support.speech_maker import sounds, speech_like, wav
 
 TEXT = "The bus stops in front of the town hall, they say."
 SOUNDS = sounds()
@@ -68,6 +68,31 @@ def test_a_transcript_tells_another_language_or_other_words_and_allows_a_laugh()
     for other in ("Der Bus hält vor dem Rathaus, sagen sie.", "I cannot help with that.", ""):
         with pytest.raises(UnusableError, match="other words than asked for"):
             hear(Speech(speech_like(), RATE, said=other), TEXT)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scale", [1e3, 1e30, 1e38])
+def test_samples_far_beyond_full_scale_are_refused_without_a_warning(scale):
+    with pytest.raises(UnusableError, match="beyond full scale"):
+        hear(Speech(wav(speech_like() * scale, subtype="FLOAT")), TEXT)
+
+
+@pytest.mark.parametrize("rate", [0, 1, 2**31 - 1])
+def test_a_file_that_is_none_gives_the_same_reason_each_time(rate):
+    sound = bytearray(wav(speech_like()))
+    sound[24:28] = rate.to_bytes(4, "little")
+    with pytest.raises((NotAudioError, UnusableError)) as first:
+        hear(Speech(bytes(sound)), TEXT)
+    with pytest.raises(type(first.value)) as again:
+        hear(Speech(bytes(sound)), TEXT)
+    assert str(first.value) == str(again.value) and " at 0x" not in str(first.value)
+
+
+@pytest.mark.parametrize("subtype", ["IMA_ADPCM", "MS_ADPCM", "GSM610"])
+def test_libsndfile_is_given_no_codec_that_it_should_not_have(subtype, monkeypatch):
+    sound = wav(speech_like(), subtype=subtype)
+    monkeypatch.setattr("soundfile.SoundFile", None)
+    hear(Speech(sound), "Here it stops.")
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

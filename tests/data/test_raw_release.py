@@ -95,6 +95,7 @@ def test_two_spellings_of_one_category_are_one_category():
         ("[{'a': {'Shame': None}}]", "score None of 'a'"),
         ("[{'a': {'Shame': '1'}}]", "is not a list of"),
         ("[{'a': {'Shame': 1}}, {'a': {'Shame': 1}}]", "'a' rated twice"),
+        ("[{'\u00e4': {'Shame': 1}}, {'a\u0308 ': {'Shame': 1}}]", "rated twice"),
         ("[]", "no ratings"),
         ("", "no label"),
         (None, "no label"),

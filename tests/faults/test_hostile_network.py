@@ -9,10 +9,12 @@ import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from dataset_scripts.generation.engines import make_engine
 from evaluate_metrics.adapters import attempts
+from evaluate_metrics.adapters.errors import TransientError, from_status, retry_after
 from evaluate_metrics.adapters.runner import run
 from evaluate_metrics.adapters.systems import make_adapter
 from modeling_empathic.report import client
@@ -78,6 +80,30 @@ def test_no_service_ends_a_run_but_by_one_line_nor_writes_the_key(system, server
                 assert "scored" not in outcomes_of(output), mode
         assert not server.elsewhere, mode
         assert PLANTED not in said_by(tmp_path, line, screen.getvalue()), mode
+
+
+def test_an_answer_that_trickles_in_is_given_up(server, monkeypatch):
+    parts = iter(range(10**6))
+    monkeypatch.setattr(client.time, "monotonic", lambda: next(parts))
+    request = httpx2.Request("GET", server.url)
+    stream = client._CappedStream([b" "] * 10**6, request, 2**20)
+    with pytest.raises(httpx2.ReadTimeout, match="more than 600 s"):
+        list(stream)
+    assert next(parts) < 700
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("-5", 0), ("-1e308", 0), ("1e999", None), ("nan", None), ("", None), ("soon", None),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0), ("Mon, 99 Foo 2026 99:99:99 +9999", None),
+        ("31536000", 31_536_000),
+    ],
+)  # fmt: skip
+def test_a_wait_that_a_service_asks_for_is_a_number_or_none(value, seconds):
+    assert retry_after({"retry-after": value}) == seconds
+    error = from_status(429, "busy", key_name="KEY", retry_after_s=seconds)
+    assert isinstance(error, TransientError) == (seconds is None or seconds < 600)
 
 
 def test_nor_does_a_service_that_speaks(server):

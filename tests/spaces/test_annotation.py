@@ -83,6 +83,7 @@ def test_a_batch_is_refused_with_the_line_that_is_wrong(tmp_path, row, message):
         ('"a\nb",f,ada,', "printable"),
         ("o'neill,f,ada,", "has one of"),
         ("human-1,f,ada,", "there twice"),
+        ("Zoe\u0308,f,ada,\nZo\u00eb,f,eve,", "'Zo\u00eb' is there twice"),
         ("x,f,GRACE,", "as 'human-1' does"),
         ("x,f,,abc", "not a SHA-256"),
         ("x,f", "not 4 values"),

@@ -25,9 +25,9 @@ def speech_like(seconds: float = 6.0, rate: int = 24_000, pitch_hz: float = 150.
     return (0.12 * buzz * syllables * fade).astype(np.float32)
 
 
-def wav(samples: np.ndarray, rate: int = 24_000) -> bytes:
+def wav(samples: np.ndarray, rate: int = 24_000, subtype: str | None = None) -> bytes:
     file = io.BytesIO()
-    soundfile.write(file, samples, rate, format="WAV")
+    soundfile.write(file, samples, rate, format="WAV", subtype=subtype)
     return file.getvalue()
 
 
