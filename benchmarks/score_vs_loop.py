@@ -98,8 +98,13 @@ def orchestrate(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
         if not holds(work / dtype, {emotion.name for emotion in EMOTIONS[: arguments.heads]}):
             say(f"converting to {dtype}")
             shutil.rmtree(work / dtype, ignore_errors=True)  # of an earlier run with fewer heads
-            how = {"dtype": "bfloat16", "quantize": dtype} if dtype == "int8" else {"dtype": dtype}
-            convert(work / "release", work / dtype, work / "whisper", heads=stems, **how)
+            stored, quantize = ("bfloat16", dtype) if dtype == "int8" else (dtype, None)
+            convert(
+                *(work / "release", work / dtype, work / "whisper"),
+                dtype=stored,
+                quantize=quantize,
+                heads=stems,
+            )
     np.save(work / "clips.npy", drift_clips(arguments.clips))
 
     results: dict[str, Any] = {

@@ -14,6 +14,8 @@ from modeling_empathic.scoring.openvino import OpenVINOEncoder
 from tests.support.places import REPOSITORY
 from tests.support.tiny import tiny_model
 
+pytest.importorskip("openvino")
+
 
 @torch.inference_mode()
 def test_scores_are_those_of_torch(features):

@@ -19,33 +19,11 @@ from modeling_empathic.scoring.overview import Overview
 from modeling_empathic.scoring.recordings import recordings
 from tests.support.browser_fixture import chromium, new_page, screenshot
 from tests.support.command import run_command
+from tests.support.page_checks import too_pale
 from tests.support.scoring_fakes import fake_loader, write_clip
 
 HOSTILE = "<img src=x onerror=alert(1)> & 'a' \"b\" ${c} <!--.wav"
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-# Contrast of every text that is seen against what is behind it, as WCAG 2 computes it.
-FAINT = """() => {
-  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = (node) => {
-    for (; node; node = node.parentElement) {
-      const colour = parse(getComputedStyle(node).backgroundColor);
-      if (colour.length === 3 || colour[3] === 1) return colour;
-    }
-    return matchMedia("(prefers-color-scheme: dark)").matches ? [0, 0, 0] : [255, 255, 255];
-  };
-  const found = [];
-  for (const node of document.querySelectorAll("body *")) {
-    const own = [...node.childNodes].some((c) => c.nodeType === 3 && c.textContent.trim());
-    if (!own || !node.getClientRects().length) continue;
-    const [a, b] = [parse(getComputedStyle(node).color), behind(node)].map(light);
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) found.push([node.tagName, node.textContent.slice(0, 30), ratio]);
-  }
-  return found;
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -255,9 +233,9 @@ def test_everything_can_be_read_and_nothing_sticks_out(visit, scheme, width):
     page.get_by_label("Sort by").select_option(label="Anger")
     page.locator("#clips .score").first.click()
     assert page.evaluate(WIDER) == 0
-    assert page.evaluate(FAINT) == []
+    assert too_pale(page, least=300) == []
     page.locator("#show").select_option("failed")
-    assert page.evaluate(FAINT) == []
+    assert too_pale(page, least=30) == []
     page.locator("#show").select_option("")
     screenshot(page, f"score_report_{scheme}_{width}")
 

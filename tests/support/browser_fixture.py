@@ -115,7 +115,7 @@ def chromium(*flags: str) -> Iterator[Any]:
         message = "chromium is not installed (apt-get install chromium)"
         assert "CI" not in os.environ, message
         pytest.skip(message)
-    from playwright.sync_api import sync_playwright
+    sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
 
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", *flags])
