@@ -13,15 +13,16 @@ word a million times shrink by less."""
 BATCH_ROWS = 2**16
 
 
-def read_table(path: Path) -> "pa.Table":
+def read_table(path: Path, lists: tuple[str, ...] = ()) -> "pa.Table":
     """Reads a Parquet file, unless it unpacks to more than a table of its size has.
 
     A text that stands in many rows is stored once, and so is a number that does; none is copied
     before it is known how large that gets. Text inside lists and structures, which none of our
-    tables has, is not read.
+    tables has, is not read, nor are lists, one of which can be any number of rows long.
 
     Args:
         path: A file.
+        lists: Columns whose lists of numbers are read all the same, of a file made here.
 
     Raises:
         pyarrow.ArrowException: It unpacks to too much, or is no Parquet file.
@@ -52,6 +53,8 @@ def read_table(path: Path) -> "pa.Table":
     with parquet.ParquetFile(path, read_dictionary=texts) as opened:
         schema = opened.schema_arrow
         inner = {text.partition(".")[0] for text in texts if text not in schema.names}
+        repeats = (leaf.path for leaf in leaves if leaf.max_repetition_level)
+        inner |= {path.partition(".")[0] for path in repeats} - {*lists}
         kept = [name for name in schema.names if name not in inner] if inner else None
         batches, size = [], 0
         # What a file says of its sizes need not be so: page after page, they are added up.

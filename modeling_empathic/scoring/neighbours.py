@@ -172,7 +172,7 @@ def read_index(path: Path, provenance: dict[str, Any]) -> dict[str, Embedded]:
     if not path.exists():
         return {}
     try:
-        table = read_table(path)
+        table = read_table(path, lists=("embedding",))
         stored = json.loads((table.schema.metadata or {})[METADATA_KEY])
         table = table.select(_SCHEMA.names).cast(_SCHEMA)
         columns = [table[name].to_pylist() for name in _SCHEMA.names]
