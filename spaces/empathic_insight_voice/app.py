@@ -169,6 +169,8 @@ def _below(
         }
     finally:
         shutil.rmtree(folder)
+        with suppress(AttributeError, OSError):  # else the pool keeps what lies between two users'
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _free() -> Page:
