@@ -294,11 +294,13 @@ def hours_table(results: dict[str, Any]) -> str:
     from benchmarks.report import describe
     from modeling_empathic.scoring.recordings import time_of
 
+    n_runs = len(results["rows"][0]["runs"])
+    runs = f"median [range] of {n_runs} runs" if n_runs > 1 else "one run"
     lines = [
         f"{describe(results['machine'])} Load before: {results['load_before']}.",
         "",
         f"Nano, all heads, windows of {results['window_s']:g} s every {results['hop_s']:g} s, "
-        f"{FILE_RATE / 1000:g} kHz; median [range] of {len(results['rows'][0]['runs'])} runs, "
+        f"{FILE_RATE / 1000:g} kHz; {runs}, "
         "imports and loading included.",
         "",
         "| recording | file | time | times faster than it plays | peak memory |",
@@ -308,7 +310,8 @@ def hours_table(results: dict[str, Any]) -> str:
         cells = []
         for key, unit in (("seconds", "s"), ("peak_mb", "MB")):
             values = [run[key] for run in row["runs"]]
-            cells.append(f"{median(values):.0f} {unit} [{min(values):.0f}–{max(values):.0f}]")
+            spread = f" [{min(values):.0f}–{max(values):.0f}]" if n_runs > 1 else ""
+            cells.append(f"{median(values):.0f} {unit}{spread}")
         minutes = 10 if row["name"].startswith("10 min") else results["minutes"]
         faster = 60 * minutes / median(run["seconds"] for run in row["runs"])
         size = f"{row['megabytes']:.0f} MB"

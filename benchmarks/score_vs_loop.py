@@ -92,14 +92,14 @@ def orchestrate(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
     say(f"making a Whisper small and {len(stems)} Small heads in {work}")
     write_whisper(work / "whisper")
     write_release(work / "release", stems)
-    dtypes = (
-        ["float32", "bfloat16", "mixed"] if arguments.device == "cpu" else ["float16", "bfloat16"]
-    )
+    on_cpu = arguments.device == "cpu"
+    dtypes = ["float32", "bfloat16", "mixed", "int8"] if on_cpu else ["float16", "bfloat16"]
     for dtype in dtypes:
         if not holds(work / dtype, {emotion.name for emotion in EMOTIONS[: arguments.heads]}):
             say(f"converting to {dtype}")
             shutil.rmtree(work / dtype, ignore_errors=True)  # of an earlier run with fewer heads
-            convert(work / "release", work / dtype, work / "whisper", dtype=dtype, heads=stems)
+            how = {"dtype": "bfloat16", "quantize": dtype} if dtype == "int8" else {"dtype": dtype}
+            convert(work / "release", work / dtype, work / "whisper", heads=stems, **how)
     np.save(work / "clips.npy", drift_clips(arguments.clips))
 
     results: dict[str, Any] = {
@@ -110,10 +110,10 @@ def orchestrate(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
     }
     # The loop in the type that its users run comes first: everything is compared with it. Drift
     # is measured against the loop in float32 on either device.
-    loops = ["float32"] if arguments.device == "cpu" else ["float16", "float32"]
+    loops = ["float32"] if on_cpu else ["float16", "float32"]
     candidates = [*(("loop", dtype) for dtype in loops), *(("ours", dtype) for dtype in dtypes)]
-    if arguments.device == "cpu":
-        candidates += [("openvino", "bfloat16"), ("openvino", "mixed")]
+    if on_cpu:
+        candidates += [("openvino", dtype) for dtype in ("bfloat16", "mixed", "int8")]
     for kind, dtype in candidates:
         files = release_files(work, stems) if kind == "loop" else shards(work / dtype)
         command = [sys.executable, __file__, "--worker", f"{kind}:{dtype}", "--work", str(work)]
@@ -355,7 +355,8 @@ def load_ours(
     from modeling_empathic.scoring.loading import load_model
 
     chosen = [emotion.name for emotion in emotions]
-    options: dict[str, Any] = {"revision": None, "heads": chosen, "device": device, "dtype": dtype}
+    options: dict[str, Any] = {"revision": None, "heads": chosen, "device": device}
+    options["dtype"] = "auto" if dtype == "int8" else dtype  # as stored: its encoder is bfloat16
     model, extractor, _ = load_model(str(work / dtype), **options)
     where = str(model.device)
 
