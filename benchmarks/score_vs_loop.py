@@ -312,10 +312,12 @@ def timed(function: Step, batch: Any, device: str) -> float:
 
 def mel(extractor: Any, clips: Any, device: str) -> "torch.Tensor":
     """Features, made on the GPU where there is one: for the loop as for us."""
+    import torch
+
     on = {"device": device} if device == "cuda" else {}
-    made = extractor(list(clips), sampling_rate=16_000, return_tensors="pt", **on)
-    features: torch.Tensor = made.input_features.to(device)
-    return features
+    # One after the other, as `score` does it: its own front end takes one clip.
+    made = [extractor(clip, sampling_rate=16_000, return_tensors="pt", **on) for clip in clips]
+    return torch.cat([torch.as_tensor(one["input_features"]) for one in made]).to(device)
 
 
 def load_loop(
