@@ -75,7 +75,7 @@ def _of_row(row: Mapping[str, Any], is_model: bool) -> Judgement:
 def _imported_rows(file: Path) -> list[dict[str, Any]]:
     try:
         if file.suffix == ".parquet":
-            table = read_table(file)
+            table = read_table(file, lists=("emotion_scores",))
             refuse_twice(table.column_names)
             return list(rows_of(table))
         with file.open(newline="", encoding="utf-8-sig") as stream:

@@ -186,7 +186,7 @@ def read_scores(out: Path) -> tuple[pa.Table, dict[str, Any]]:
     if provenance.get("kind") != "annotations":
         raise PackingError(f"{file} is not what `big annotate` writes")
     try:
-        table = read_table(file)
+        table = read_table(file, lists=("emotion_scores",))
     except (pa.ArrowException, OSError) as error:
         raise PackingError(f"{file} cannot be read: {str(error).splitlines()[0]}") from None
     missing = [name for name in _schema({}).names if name not in table.column_names]
