@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from modeling_empathic.decoding_empathic import FFMPEG_FORMATS
+from modeling_empathic.scoring.turns import MAX_DURATION_S
 
-LONGEST_S = 24 * 3600.0
 Row = dict[str, Any]
 
 
@@ -79,7 +79,7 @@ def duration_s(audio: bytes) -> float | None:
             seconds = float(sum(ticks) * (stream.time_base or 0))
     except (av.FFmpegError, ValueError):  # ValueError: no audio stream
         return None
-    return seconds if 0 < seconds <= LONGEST_S else None
+    return seconds if 0 < seconds <= MAX_DURATION_S else None
 
 
 def acoustic_columns(names: Sequence[str]) -> dict[str, Any]:

@@ -91,13 +91,9 @@ def _imported_rows(file: Path) -> list[dict[str, Any]]:
                     return rows
                 raise PackingError(f"{file}: a line is no JSON object")
     except (
-        OSError,
-        ValueError,
-        OverflowError,
-        csv.Error,
-        RecursionError,
-        pa.ArrowException,
-    ) as error:  # OverflowError: a date beyond all years
+        *(OSError, ValueError, csv.Error, pa.ArrowException, RecursionError),
+        OverflowError,  # a date beyond all years
+    ) as error:
         raise PackingError(f"{file} cannot be read: {str(error).splitlines()[0]}") from None
     raise PackingError(f"{file}: choose a file that ends in .parquet, .jsonl or .csv")
 

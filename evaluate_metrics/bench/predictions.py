@@ -177,10 +177,10 @@ def _checked(table: pa.Table, path: Path) -> pa.Table:
             )
     if pa.types.is_boolean(table["score"].type):  # which Arrow makes 0 and 1 of
         raise EvaluationError(f"{path.name}: the column score holds true and false, no numbers")
-    columns = {name: _as_text_or_number(table, name, path) for name in NEEDED}
+    columns = {name: _typed(table, name, path) for name in NEEDED}
     outcome = pa.nulls(len(table), pa.string())
     if "outcome" in table.column_names:
-        outcome = _as_text_or_number(table, "outcome", path)
+        outcome = _typed(table, "outcome", path)
     scores = columns["score"]
     has_score = pc.fill_null(pc.is_finite(scores), False)
     outcome = pc.if_else(pc.and_(pc.is_null(outcome), has_score), "scored", outcome)
@@ -204,7 +204,7 @@ def _checked(table: pa.Table, path: Path) -> pa.Table:
     return rows
 
 
-def _as_text_or_number(table: pa.Table, name: str, path: Path) -> pa.Array:
+def _typed(table: pa.Table, name: str, path: Path) -> pa.Array:
     try:
         return table[name].combine_chunks().cast(_TYPES.get(name, pa.string()))
     except pa.ArrowException as error:
@@ -264,7 +264,7 @@ def _scale(table: pa.Table, provenance: dict[str, Any], given: str | None, path:
         (table.schema.metadata or {}).get(b"scale", b"").decode(errors="replace"),
     }
     if "scale" in table.column_names:
-        said |= set(pc.unique(_as_text_or_number(table, "scale", path)).to_pylist())
+        said |= set(pc.unique(_typed(table, "scale", path)).to_pylist())
     named = sorted(str(scale) for scale in said if scale)
     if len(named) > 1:
         raise EvaluationError(f"{path.name}: its scale is said to be {' and '.join(named)}")

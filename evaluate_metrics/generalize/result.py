@@ -16,7 +16,6 @@ import numpy as np
 from dataset_scripts.corpora.corpus import ActedCorpus
 from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.generalize.clips import (
-    ACTED,
     Scored,
     corpus_kind,
     mapped_heads,
@@ -24,7 +23,8 @@ from evaluate_metrics.generalize.clips import (
     open_corpus,
     score_clips,
 )
-from evaluate_metrics.generalize.schema import OF_CLASSES, OVERALL, PublishedRow, Result, Row
+from evaluate_metrics.generalize.published_rows import published_rows
+from evaluate_metrics.generalize.schema import OF_CLASSES, OVERALL, Result, Row
 from evaluate_metrics.generalize.supervised import (
     N_RANDOM,
     Splits,
@@ -35,7 +35,6 @@ from evaluate_metrics.generalize.supervised import (
     state_features,
 )
 from evaluate_metrics.generalize.zero_shot import NOT_TAUGHT, THRESHOLD, Calls, call_classes, rates
-from evaluate_metrics.published import published_table7
 from modeling_empathic.reference_scores import Reference, read_reference, z_scores
 
 Progress = Callable[[str, int], Callable[[], None]]
@@ -238,33 +237,6 @@ def _result(
     }
 
 
-def published_rows(corpus: str) -> list[PublishedRow]:
-    """Table 7 on a corpus: hit rates of the paper's model, accuracies of supervised ones.
-
-    Example:
-        >>> [row["overall"] or row["top1"] for row in published_rows("emodb")]
-        [0.706, 0.849, 0.982, 0.99]
-    """
-    rows: list[PublishedRow] = []
-    for row in published_table7():
-        if row["data"].lower() != corpus:
-            continue
-        cells = [v for k, v in row.items() if k not in ("model", "data", "overall") and v == v]
-        # The corpora spell a class differently, but both are in alphabetical order.
-        names = list(ACTED[corpus].CLASSES) if cells else []
-        per_class = {n: round(v / 100, 4) for n, v in zip(names, cells, strict=True)}
-        figure = round(row["overall"] / 100, 4)
-        rows.append(
-            {
-                "system": row["model"],
-                "overall": figure if cells else None,
-                "top1": None if cells else figure,
-                "per_class": per_class,
-            }
-        )
-    return rows
-
-
 def _reference(source: str, revision: str | None) -> Reference:
     reference = read_reference(source, revision)
     if reference is None:
@@ -283,9 +255,8 @@ def protocols_of(scored: Scored, truth: Truth) -> Iterator[tuple[str, np.ndarray
     parts = {NOT_TAUGHT: everyone}
     if n_heard:
         new = ~np.isin(truth.speaker, truth.heard)
-        n_new = n - n_heard
-        s = "s" * (n_new != 1)
-        unheard = {f"{n_new} speaker{s} not in its training": new} if n_new else {}
+        speakers = "1 speaker" if n - n_heard == 1 else f"{n - n_heard} speakers"
+        unheard = {f"{speakers} not in its training": new} if new.any() else {}
         parts = unheard | {f"all {n} speakers, {n_heard} of them from its training": everyone}
     for protocol, part in parts.items():
         yield protocol, part, np.flatnonzero(part & (scored.outcomes == "scored"))

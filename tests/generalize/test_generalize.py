@@ -22,7 +22,8 @@ from evaluate_metrics.generalize.clips import (
     open_corpus,
     score_clips,
 )
-from evaluate_metrics.generalize.result import generalize, published_rows
+from evaluate_metrics.generalize.published_rows import published_rows
+from evaluate_metrics.generalize.result import generalize
 from evaluate_metrics.generalize.tables import as_markdown, as_text
 from evaluate_metrics.generalize.zero_shot import Calls, call_classes, rates
 from modeling_empathic import NANO
