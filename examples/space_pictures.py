@@ -100,7 +100,7 @@ def annotation(browser: Any, folder: Path, shoot: Shoot) -> None:
     import soundfile
 
     from modeling_empathic import load_audio
-    from tests.support.browser_fixture import new_page, running_space
+    from tests.support.browser_fixture import intercept_next, new_page, running_space
 
     folder.mkdir(exist_ok=True)
     clip = load_audio(HERE / "clips" / "en_elation.flac")
@@ -142,7 +142,7 @@ def annotation(browser: Any, folder: Path, shoot: Shoot) -> None:
         start = page.get_by_role("button", name="Start")
         start.wait_for()
         shoot(page, "instructions")
-        page.route("**/clip/*", lambda route: None, times=1)
+        intercept_next(page, "**/clip/*", lambda route: None)
         start.click()
         page.wait_for_selector("#view-rate:visible")
         shoot(page, "loading")
@@ -152,7 +152,7 @@ def annotation(browser: Any, folder: Path, shoot: Shoot) -> None:
         enter_again.click()
         heard()
         shoot(page, "rate")
-        page.route("**/api/answer", lambda route: route.fulfill(**refusal), times=1)
+        intercept_next(page, "**/api/answer", lambda route: route.fulfill(**refusal))
         page.keyboard.press("1")
         page.get_by_text("Not saved:").wait_for()
         heard()

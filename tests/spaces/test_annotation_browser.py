@@ -26,7 +26,13 @@ from annotation_batch import read_batch
 from rater_list import Person, sha256
 from rating_store import Store
 
-from tests.support.browser_fixture import chromium, killable_space, new_page, screenshot
+from tests.support.browser_fixture import (
+    chromium,
+    intercept_next,
+    killable_space,
+    new_page,
+    screenshot,
+)
 from tests.support.page_checks import axe_findings, dark, too_pale
 from tests.support.servers import patience_s, wait_until
 
@@ -168,7 +174,7 @@ def test_a_batch_by_three_raters_with_three_kills_is_built_with_all_that_was_hea
             assert re.fullmatch(f"Recording {turn + 1} of (up to )?6", said)
             key = str(score[item])
             if (turn, name) == (1, "human-1"):
-                page.route("**/api/answer", answered_then_killed(server), times=1)
+                intercept_next(page, "**/api/answer", answered_then_killed(server))
                 page.keyboard.press("m")
                 page.get_by_text("Add a comment").click()
                 page.get_by_label("For the organisers").press_sequentially("012 r u: a radio?")
@@ -322,10 +328,10 @@ def test_nothing_can_be_answered_before_all_of_the_clip_has_been_heard(open_page
 def test_why_an_answer_was_refused_stays_until_the_next_one(open_page, server):
     page = open_page("human-2")
     assert shown_item(page, server)
-    refusal = {"status": 409, "body": '{"detail": "the clip went to somebody else"}'}
-    page.route("**/api/answer", lambda route: route.fulfill(**refusal), times=1)
+    with closing(sqlite3.connect(server.database)) as db, db:
+        db.execute("DELETE FROM seats")  # as if nobody had asked for it
     page.keyboard.press("1")
-    said = page.get_by_text("Not saved: the clip went to somebody else.")
+    said = page.get_by_text("Not saved: this clip was not given to you.")
     said.wait_for()
     assert shown_item(page, server)  # loaded, and heard
     assert said.is_visible() and page.locator("#status").inner_text() == ""

@@ -103,6 +103,21 @@ def new_page(browser: Any, **settings: Any) -> Any:
     return context.new_page()
 
 
+def intercept_next(page: Any, address: str, handle: Any) -> None:
+    """Handles the next request to an address; those after it pass.
+
+    Interception stays on. With Playwright's `times=1`, which gives it up at once, one request of 250
+    on a busy machine reached the server all the same. So ask for it well before the request.
+
+    Args:
+        page: Of Playwright.
+        address: Pattern of it.
+        handle: Called with the route.
+    """
+    waiting = [handle]
+    page.route(address, lambda route: waiting.pop()(route) if waiting else route.continue_())
+
+
 @contextmanager
 def chromium(*flags: str) -> Iterator[Any]:
     """Playwright's browser.
