@@ -106,8 +106,8 @@ def new_page(browser: Any, **settings: Any) -> Any:
 def intercept_next(page: Any, address: str, handle: Any) -> None:
     """Handles the next request to an address; those after it pass.
 
-    Interception stays on. With Playwright's `times=1`, which gives it up at once, one request of 250
-    on a busy machine reached the server all the same. So ask for it well before the request.
+    Interception stays on: with Playwright's `times=1`, which gives it up, one request of 250 on a
+    busy machine reached the server all the same. So ask for it well before the request.
 
     Args:
         page: Of Playwright.
