@@ -222,7 +222,7 @@ def write_scores(table: "pa.Table", path: Path) -> None:
                 file.writelines(json_line(row) + "\n" for row in rows_of(table))
         # Before the file itself, so that there never is one without its provenance. A kill between
         # the two leaves the file that was there before: whole, too.
-        whole = [_digest(temporary), *([_digest(path)] if path.exists() else [])]
+        whole = list(dict.fromkeys(map(_digest, [temporary, *([path] if path.exists() else [])])))
         provenance = json.loads(table.schema.metadata[METADATA_KEY])
         write_json(meta_path(path), {**provenance, WHOLE: whole})
 

@@ -176,8 +176,7 @@ def collect(inputs: Path) -> Command:
 
     (inputs / "imported").mkdir()
     collected(inputs / "imported")
-    # Over a file that is there, the sidecar names that one too.
-    return Command(collected, changing=("one.jsonl.meta.json",))
+    return Command(collected)
 
 
 def generalize(inputs: Path) -> Command:
