@@ -63,8 +63,8 @@ def export(
         and by how much the type of the weights has `moved_by_rounding` the most.
 
     Raises:
-        ConversionError: No such type, something is at `output`, a package is missing, or the
-            scores are others.
+        ConversionError: No such type, something is at `output`, a package is missing, a model in
+            int8, or the scores are others.
         ScoringError: The model cannot be read.
 
     Example:
@@ -86,6 +86,11 @@ def export(
         dtype="float32",
         lean=False,
     )
+    if model.config.head_quantization != "none":
+        raise ConversionError(
+            f"{source} has {model.config.head_quantization} heads: export the model that it was "
+            "made of, to halve it with dtype float16"
+        )
     graph, example, dynamic = _graph(model, extractor)
     about = _about(model, extractor, provenance, dtype)
     exact = _torch_scores(graph, example)
