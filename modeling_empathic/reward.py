@@ -20,6 +20,7 @@ from .configuration_empathic import HeadError, canonical
 from .frontend_empathic import HOP, N_FFT, front_end
 from .mixing_empathic import LOUDEST, MIN_DURATION_S, check_rate
 from .speech_empathic import log_mel_of
+from .stacks_empathic import probabilities
 from .taxonomy import UserError
 
 BEYOND = 0.25
@@ -100,7 +101,10 @@ class Reward:
         sampling_rate: int,
         lengths: Sequence[int] | torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Scores `(batch, heads)` of takes, with gradients; arguments as of the reward."""
+        """Scores `(batch, heads)` of takes, with gradients; arguments as of the reward.
+
+        Of a classifier they are probabilities.
+        """
         if not isinstance(audio, torch.Tensor):
             raise UserError(f"audio is a {type(audio).__name__}: give a torch tensor")
         audio = audio[None] if audio.ndim == 1 else audio
@@ -126,7 +130,7 @@ class Reward:
             features = self._features(resampled(take[:n].float(), sampling_rate))
             inputs = features[None].to(self.model.device)
             rows.append(self.model(input_features=inputs).logits[0])
-        return torch.stack(rows).float()
+        return probabilities(torch.stack(rows).float(), self.model.config.problem_type)
 
     def _target(self, target: Mapping[str, float]) -> tuple[list[int], torch.Tensor]:
         names = self.model.config.head_names
@@ -236,10 +240,11 @@ def best_of(
         >>> best_of([-0.30, -0.11, -0.10, -0.02], tolerance=0.05, doubtful=[0, 0, 0, 1])
         1
     """
-    values = [torch.as_tensor(each, dtype=torch.float64).detach().tolist() for each in rewards]
+    given = [torch.as_tensor(each, dtype=torch.float64).detach() for each in rewards]
     _check_tolerance(tolerance)
-    if any(isinstance(value, list) for value in values):
+    if any(reward.ndim for reward in given):
         raise UserError("rewards: give one number for each take")
+    values = [float(reward) for reward in given]
     doubtful = None if doubtful is None else [bool(each) for each in doubtful]
     if doubtful is not None and len(doubtful) != len(values):
         raise UserError(f"doubtful has {len(doubtful)} takes, rewards {len(values)}")

@@ -150,7 +150,7 @@ def nearest(vectors: np.ndarray, query: np.ndarray, top: int) -> tuple[np.ndarra
 
 def _unit(vectors: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Directions from the mean, `(clips, dimensions)`; 0 where only rounding is between them."""
-    unit = (vectors - mean).astype(np.float32, copy=False)
+    unit: np.ndarray = (vectors - mean).astype(np.float32, copy=False)
     length = np.linalg.norm(unit, axis=1, keepdims=True)
     no_way = length <= ROUNDING * np.linalg.norm(vectors, axis=1, keepdims=True)
     unit /= np.where(no_way, np.inf, length)  # in place: gigabytes of a large collection

@@ -11,6 +11,7 @@ from modeling_empathic.frontend_empathic import front_end
 from modeling_empathic.reward import Reward, best_of, resampled
 from modeling_empathic.taxonomy import UserError
 from tests.support.places import REPOSITORY
+from tests.support.tiny import tiny_model
 
 HEADS = ["Anger", "Sadness", "Awe"]
 SPEECH = load_audio(REPOSITORY / "examples" / "clips" / "en_elation.flac")[:30_000]
@@ -144,6 +145,14 @@ def test_the_take_that_is_kept_is_the_first_that_noise_cannot_tell_from_the_best
 
 def test_a_score_of_another_clip_may_be_wanted_though_it_is_below_zero(reward):
     assert reward(NOISE, 16_000, {"anger": -0.2}).isfinite().all()
+
+
+def test_of_a_classifier_the_scores_are_probabilities():
+    model = tiny_model(
+        [{"name": name, "kind": "pooled", "scale": [0, 1]} for name in ("calm", "upset")],
+        problem_type="single_label_classification",
+    )
+    torch.testing.assert_close(Reward(model).scores(NOISE, 16_000).sum(1), torch.ones(2))
 
 
 def test_rewards_come_as_they_are_with_gradients_or_one_by_one():
