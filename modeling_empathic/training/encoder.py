@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..report.files import is_hub_id, locked_folder, sha256, write_json
+from ..scoring.devices import is_out_of_memory
 from .caption_data import Collator, readable, streaming, with_captions
 from .encoder_settings import EncoderSettings, Progress
 from .record import TrainingError, origin, surroundings
@@ -210,17 +211,13 @@ def _keep_record(path: Path, record: dict[str, Any], last: Path | None) -> None:
 
 def _run(trainer: Any, last: Path | None, settings: EncoderSettings) -> dict[str, Any]:
     """Trains and evaluates; what a user can put right becomes one line."""
-    import torch
-
     try:
         trainer.train(resume_from_checkpoint=str(last) if last else None)
         return dict(trainer.result())
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise _out_of_memory(settings) from error
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error):  # what the CPU's allocator says
-            raise _out_of_memory(settings) from error
-        raise
 
 
 def _out_of_memory(settings: EncoderSettings) -> TrainingError:
