@@ -190,7 +190,7 @@ def test_the_command_shows_table_2_of_what_it_packed(out, tmp_path):
 def test_errors_of_the_command_are_one_line(tmp_path):
     (tmp_path / "empty").mkdir()
     for arguments, message in (
-        ([tmp_path / "no", tmp_path / "packed"], "is no folder of clips and no .tar"),
+        ([tmp_path / "no", tmp_path / "packed"], "is not there"),
         ([tmp_path / "empty", tmp_path / "packed"], "no clip to pack in"),
     ):
         code, _, said = run_command("big", "build", *arguments)
