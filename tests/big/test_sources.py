@@ -321,6 +321,18 @@ def test_a_folder_whose_missing_clip_has_come_is_another_source_and_otherwise_th
     assert pack([out], packed).n_new == 0
 
 
+def test_a_clip_that_goes_while_its_folder_is_packed_is_packed_once_it_is_back(tmp_path):
+    from dataset_scripts.packing.pack import pack
+
+    out, packed = make_scored(tmp_path / "out", 4), tmp_path / "packed"
+    last = out / clip_rows(out)[3]["path"]
+    content = last.read_bytes()
+    pack([out], packed, progress=lambda done: last.unlink(missing_ok=True))
+    last.write_bytes(content)
+    assert pack([out], packed).n_new == 1
+    assert pack([out], packed).n_new == 0
+
+
 def test_a_table_cannot_lead_out_of_its_folder(tmp_path):
     (tmp_path / "secret.flac").write_bytes(flac(0))
     for path in (
