@@ -107,6 +107,8 @@ def pack(
                     packing.add(found)
                     n_read += 1
                     progress(n_read)
+                if source.is_dir() and fingerprint(source) + kind != entry[1]:
+                    packing.changed()
             packing.finish()
         finally:
             packing.abandon()
@@ -148,6 +150,10 @@ class _Packing:
     def begin(self, name: str, mark: str) -> None:
         """The clips that follow are of this source."""
         self._sources.append({"name": name, "fingerprint": mark, "clips": 0, "left_out": {}})
+
+    def changed(self) -> None:
+        """The source is not what it was when it was begun: the next run reads it once more."""
+        self._sources[-1]["fingerprint"] += ", changed while it was read"
 
     def add(self, found: Found) -> None:
         """Packs a clip, or counts why not."""

@@ -1,5 +1,6 @@
 """Writing so that a reader, or the next run, has a whole file or none; one lock for all."""
 
+import errno
 import hashlib
 import json
 import math
@@ -54,12 +55,23 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.tmp{path.suffix}")
-    with _held(temporary, path, on_wait=lambda: None):
+    with _held(temporary, path, on_wait=lambda: None), naming(path):
         os.truncate(temporary, 0)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Says of a full disk what could not be written: the system itself does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 def as_json(value: Any, indent: int = 2) -> str:

@@ -249,7 +249,7 @@ def big_facts(manifest: dict[str, Any]) -> dict[str, Any]:
     from modeling_empathic.report.tables import as_markdown
 
     sums = manifest["statistics"]
-    titled = as_markdown(sections(sums)).split("### ")[1:]
+    titled = f"\n{as_markdown(sections(sums))}".split("\n### ")[1:]  # a name may hold ### too
     names = {by: [name for name in values if name] for by, values in sums.items()}
     spoken = [name for name in names["language"] if name in LANGUAGES]
     return {
