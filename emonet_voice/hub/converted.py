@@ -115,10 +115,17 @@ def look_up(source: str, revision: str | None) -> LooseHeads | None:
 def find(loose: LooseHeads, heads: Sequence[str], dtype: str) -> Path | None:
     """The folder of a model with these heads, and maybe more, that was converted before."""
     for config in sorted(_version(loose).glob(f"{stored_dtype(dtype)}*/*/config.json")):
-        there = {spec["name"] for spec in json.loads(config.read_text("utf-8"))["heads"]}
-        if there.issuperset(heads):
+        if heads_of(config).issuperset(heads):
             return config.parent
     return None
+
+
+def heads_of(config: Path) -> set[str]:
+    """Names of the heads of a `config.json`; none of one that is damaged."""
+    try:
+        return {spec["name"] for spec in read_json(config)["heads"]}
+    except (UserError, KeyError, TypeError):
+        return set()
 
 
 def chosen_heads(loose: LooseHeads, heads: Sequence[str]) -> list[str]:

@@ -103,7 +103,7 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
         if path.stat().st_size > LARGEST_JSON:
             raise ValueError(f"more than {LARGEST_JSON >> 20} MiB")
         text = path.read_text("utf-8-sig")
-        content = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        content = json.loads(text, object_pairs_hook=as_object, parse_constant=_no_number)
         if not isinstance(content, dict):
             raise ValueError("it is no object")
     except (OSError, ValueError, RecursionError) as error:
@@ -112,7 +112,17 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     return content
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, for `json.loads(..., object_pairs_hook=as_object)`: no key is there twice.
+
+    Raises:
+        ValueError: One is: nobody knows which of the two is meant.
+
+    Example:
+        >>> as_object([("Awe", 1), ("Awe", 4)])
+        Traceback (most recent call last):
+        ValueError: 'Awe' is there twice
+    """
     content: dict[str, Any] = {}
     for key, value in pairs:
         if key in content:
