@@ -239,7 +239,7 @@ class EmpathicInsightConfig(PreTrainedConfig, HeadLayout):
 
     def _take_unknown(self, key: str, kwargs: dict[str, Any]) -> None:
         """A key that is not ours: kept and warned about, refused if it is one of ours misspelt."""
-        if near := difflib.get_close_matches(key, _OWN_KEYS, n=1, cutoff=0.8):
+        if near := difflib.get_close_matches(key, (*_OWN_KEYS, "problem_type"), 1, 0.8):
             raise ValueError(
                 f"unknown configuration key {key!r}, did you mean {near[0]}? this model knows "
                 f"{', '.join(_OWN_KEYS)}"

@@ -152,7 +152,9 @@ def test_a_key_cannot_take_the_place_of_a_method(key):
     assert config.encoder.d_model == 8
 
 
-@pytest.mark.parametrize("key", ["projection_dims", "hidden_dim", "droputs", "head", "poolings"])
+@pytest.mark.parametrize(
+    "key", ["projection_dims", "hidden_dim", "droputs", "head", "poolings", "problem_typ"]
+)
 def test_our_keys_misspelt_are_errors(key):
     with pytest.raises(ValueError, match="did you mean"):
         EmpathicInsightConfig(**{key: 3})
