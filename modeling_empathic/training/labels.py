@@ -282,7 +282,7 @@ def _read_folder(path: Path) -> tuple[list[dict[str, Any]], list[Any], str]:
 
 def _table(folder: Path) -> Path:
     named = [folder / name for name in TABLES if (folder / name).is_file()]
-    tables = named or sorted(folder.glob("*.csv"))
+    tables = named or sorted(path for path in folder.glob("*.csv") if path.is_file())
     if len(tables) != 1 and not named:
         raise TrainingError(f"{folder}: {len(tables)} CSV tables; call one {TABLES[0]}")
     return tables[0]
