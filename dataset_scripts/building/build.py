@@ -11,7 +11,6 @@ finished shard is noted in a journal there with its checksum; after a kill the s
 those that still match, makes the rest again, and ends with the same bytes. Bad data leaves nothing.
 """
 
-import json
 import math
 import shutil
 from collections import Counter
@@ -34,7 +33,8 @@ from dataset_scripts.corpora.corpus import Corpus
 from dataset_scripts.corpora.folder import FolderCorpus, folder_corpus
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from modeling_empathic import __version__
-from modeling_empathic.report.files import locked, sha256, write_json
+from modeling_empathic.report.files import locked, read_json, sha256, write_json
+from modeling_empathic.taxonomy import UserError
 
 JOURNAL = "journal.json"
 RATINGS = "ratings/test-00000-of-00001.parquet"
@@ -222,8 +222,8 @@ def _plan(corpus: type[Corpus], files: list[Path], max_shard_mb: float) -> Plan:
 def _take_over(work: Path, manifest: dict[str, Any]) -> None:
     """Adds the shards of a killed build to the manifest, and removes what is not one of them."""
     try:
-        journal = json.loads((work / JOURNAL).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        journal = read_json(work / JOURNAL)
+    except UserError:
         journal = {}
     same = all(journal.get(key) == manifest[key] for key in SAME_BUILD)
     built = work / "built"

@@ -25,13 +25,13 @@ import pyarrow as pa
 
 from dataset_scripts.generation.factors import LANGUAGES, VOICES
 from modeling_empathic.report.archives import NoEndError, members
-from modeling_empathic.report.files import sha256
+from modeling_empathic.report.files import as_object, sha256
 from modeling_empathic.scoring.names import path_text
 from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTIONS, UnknownNameError, resolve
 from modeling_empathic.training.captions import make_caption
 
 from .big import FEATURES
-from .clips import CLIPS, PackingError, Row, as_object, audio_file, read_clips, rows_of
+from .clips import CLIPS, PackingError, Row, audio_file, read_clips, rows_of
 from .scores import SCORED, SCORES, head_name, judgement, read_scores, within_scale
 
 AUDIO = (".flac", ".mp3", ".wav", ".ogg", ".opus", ".m4a")

@@ -211,7 +211,7 @@ def heard_speakers(model: str, corpus: str, revision: str | None = None) -> list
     try:
         training = json.loads(path.read_text("utf-8"))["training"] if path else {}
         return [str(speaker) for speaker in training.get(f"{corpus}_speakers", [])]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []  # another program's training.json
 
 

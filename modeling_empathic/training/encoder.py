@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..report.files import is_hub_id, locked_folder, sha256, write_json
+from ..report.files import is_hub_id, locked_folder, read_json, sha256, write_json
 from ..scoring.devices import is_out_of_memory
 from .caption_data import Collator, readable, streaming, with_captions
 from .encoder_settings import EncoderSettings, Progress
@@ -193,8 +193,12 @@ def _keep_record(path: Path, record: dict[str, Any], last: Path | None) -> None:
     """Writes what shapes the run, or compares it with what shaped the run that goes on."""
     record = json.loads(json.dumps(record))
     if path.is_file() and last is not None:
-        begun = json.loads(path.read_text("utf-8"))
-        for part in ("arguments", "model", "data"):
+        begun, parts = read_json(path), ("arguments", "model", "data")
+        if not all(isinstance(begun.get(part), dict) for part in parts) or "starts" not in begun:
+            raise TrainingError(
+                f"{path.name} is no record of a run; remove {path.parent.name} beside the output"
+            )
+        for part in parts:
             old, new = begun[part], record[part]
             changed = [k for k in new if old.get(k) != new[k] and k not in NO_EFFECT]
             if changed:

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..report.files import is_hub_id
-from ..taxonomy import EMOTION_SCALE, HEAD_NAMES, UnknownNameError, head, resolve
+from ..report.files import is_hub_id, read_json
+from ..taxonomy import EMOTION_SCALE, HEAD_NAMES, UnknownNameError, UserError, head, resolve
 from .settings import TrainingError
 
 TABLES = ("metadata.csv", "labels.csv")
@@ -200,7 +199,7 @@ def read_label_map(path: Path) -> dict[str, dict[str, float]]:
         TrainingError: No such file, no JSON, or of another shape.
     """
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = read_json(path)
         for word, meant in content.items():
             if not isinstance(meant, dict | list):
                 raise ValueError(f"{word!r} means {meant!r}")
@@ -213,7 +212,7 @@ def read_label_map(path: Path) -> dict[str, dict[str, float]]:
         }
         if not all(math.isfinite(value) for meant in found.values() for value in meant.values()):
             raise ValueError("a target that is no number")
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (UserError, ValueError, TypeError, OverflowError) as error:
         raise TrainingError(
             f'label map {path}: {error}; it looks like {{"happy": {{"Elation": 3}}}}'
         ) from None
@@ -283,7 +282,7 @@ def _read_folder(path: Path) -> tuple[list[dict[str, Any]], list[Any], str]:
 
 def _table(folder: Path) -> Path:
     named = [folder / name for name in TABLES if (folder / name).is_file()]
-    tables = named or sorted(folder.glob("*.csv"))
+    tables = named or sorted(path for path in folder.glob("*.csv") if path.is_file())
     if len(tables) != 1 and not named:
         raise TrainingError(f"{folder}: {len(tables)} CSV tables; call one {TABLES[0]}")
     return tables[0]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..report.files import locked_folder, write_json
+from ..report.files import locked_folder, read_json, write_json
 from ..scoring.devices import is_out_of_memory
 from ..scoring.short_names import UNFINISHED
 from .base import Base, specs, stored_head, write_model
@@ -212,7 +212,7 @@ def _check_run(work: Path, arguments: dict[str, Any], output: Path) -> None:
     file = work / "run.json"
     if not file.exists():
         write_json(file, shaping)
-    elif (other := json.loads(file.read_text("utf-8"))) != shaping:
+    elif (other := read_json(file)) != shaping:
         differing = [name for name in shaping if other.get(name) != shaping[name]]
         raise TrainingError(
             f"output {output} holds an unfinished run with other {', '.join(differing)}: give the "
