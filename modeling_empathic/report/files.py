@@ -124,6 +124,24 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     return content
 
 
+def check_lines(path: str | os.PathLike[str]) -> None:
+    """Refuses a JSON Lines file with a line that is no object: of a `null` Arrow's reader crashes.
+
+    Raises:
+        UserError: Names the line.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                try:
+                    content = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise UserError(f"{path.name}, line {number} is no JSON: {error}") from None
+                if not isinstance(content, dict):
+                    raise UserError(f"{path.name}, line {number} is no object: {content!r:.60}")
+
+
 def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object, for `json.loads(..., object_pairs_hook=as_object)`: no key is there twice.
 

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from modeling_empathic.report.files import replacing, write_json
+from modeling_empathic.report.files import check_lines, replacing, write_json
 from modeling_empathic.report.packed import read_table
 
 from .aggregates import Row
@@ -90,6 +90,7 @@ def read_scores(path: Path) -> "pa.Table":
         else:
             from pyarrow import json as arrow_json
 
+            check_lines(path)
             table = arrow_json.read_json(
                 path, parse_options=arrow_json.ParseOptions(explicit_schema=schema)
             )
