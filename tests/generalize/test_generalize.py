@@ -176,15 +176,15 @@ def test_the_order_of_the_clips_does_not_matter(made, random):
 
 def test_of_three_speakers_the_interval_covers_the_unweighted_average_recall():
     rng = np.random.default_rng(0)
-    truth, speaker = np.tile([0, 1], 24), np.repeat(list("abc"), 16)
+    truth, speaker = np.tile([0, 1], 300), np.repeat(list("abc"), 200)
     covered = []
-    for seed in range(100):
-        skill = rng.uniform(0.2, 0.8, 3)[np.repeat(range(3), 16)]
-        said = np.where(rng.random(48) < skill, truth, 1 - truth)
+    for seed in range(120):
+        skill = rng.normal(0.5, 0.15, 3).clip(0, 1)[np.repeat(range(3), 200)]
+        said = np.where(rng.random(600) < skill, truth, 1 - truth)
         of = rates(Calls(None, said), truth, speaker, 2, n_resamples=100, seed=seed)["intervals"]
         covered.append(of["uar"]["low"] <= 0.5 <= of["uar"]["high"])
         assert 0 <= of["uar"]["low"] <= of["uar"]["high"] <= 1
-    assert np.mean(covered) > 0.9  # 0.8 where none is beyond the best and the worst speaker
+    assert np.mean(covered) > 0.9  # 0.7 where none is beyond the best and the worst speaker
 
 
 def test_one_speaker_gives_no_interval_and_the_reason():
