@@ -23,7 +23,15 @@ from dataset_scripts.corpora.coarse import common_class, emotions_of
 from dataset_scripts.corpora.corpus import ActedCorpus
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from modeling_empathic.heads_empathic import CLASS_SPELLINGS
-from modeling_empathic.report.labels_csv import AUDIO, Files, LabelsError, column, plain, read_csv
+from modeling_empathic.report.labels_csv import (
+    AUDIO,
+    COLUMNS,
+    Files,
+    LabelsError,
+    column,
+    plain,
+    read_csv,
+)
 
 TABLES = ("labels.csv", "metadata.csv")
 """Where the CSV is looked for; the second is what `train heads` and `datasets` read."""
@@ -184,7 +192,10 @@ def _by_table(root: Path, table: Path, counts: Counter[str]) -> Iterator[Said]:
     absent = [what for what in ("file", "label") if of[what] is None]
     if absent:
         had = ", ".join(names)
-        raise RawReleaseError(f"{table} has no column {', '.join(absent)}; it has {had:.300}")
+        other = "; ".join(f"{what} may be called {', '.join(COLUMNS[what])}" for what in absent)
+        raise RawReleaseError(
+            f"{table} has no column {', '.join(absent)}; it has {had:.300} ({other})"
+        )
     files, first_absent = Files(root), ""
     for number, cells in lines:
         name, label, speaker, text, start = (cells[c] if c else "" for c in of.values())

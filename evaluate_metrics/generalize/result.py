@@ -154,6 +154,12 @@ def hear(
     from modeling_empathic.scoring.loading import load_model
     from modeling_empathic.scoring.short_names import locate
 
+    for name, (kind, _) in corpora.items() if supervised is not None or acoustic else ():
+        if issubclass(kind, FolderCorpus) and len({r["speaker"] for r in kind.ROWS.values()}) < 2:
+            raise EvaluationError(
+                f"{name} has one speaker, or none is known: what is taught (supervised, acoustic) "
+                "is tested on speakers that it did not hear; say who speaks, or leave it out"
+            )
     source = locate(model)
     heads = mapped_heads(kind for kind, _ in corpora.values())
     reference = _reference(source, revision) if baseline else None

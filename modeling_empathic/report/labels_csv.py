@@ -15,7 +15,7 @@ from ..taxonomy import UserError
 COLUMNS = {
     "file": ("filename", "filepath", "path", "audio", "audiopath", "audiofile", "wav", "wavfile",
              "clip"),
-    "label": ("emotion", "class", "emoclass", "emotionlabel", "labels"),
+    "label": ("emotion", "class", "emoclass", "emotionlabel", "emovote", "labels"),
     "speaker": ("speakerid", "spkrid", "spkr", "spk", "spkid", "actor", "actorid"),
     "text": ("transcript", "transcription", "sentence", "utterance"),
     "start": ("starttime", "starts", "begin", "onset", "from"),
@@ -146,7 +146,7 @@ class Files:
                     if path.suffix.lower() in AUDIO:
                         stem = _key([path.stem])[0]
                         self._by_name[stem].append(((*key[:-1], stem), path))
-        found = {}
+        found: dict[int, list[Path]] = {}
         for key, path in self._by_name.get(parts[-1], ()):
             n = min(len(key), len(parts))
             if key[-n:] == parts[-n:]:  # one ends in the other

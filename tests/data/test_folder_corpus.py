@@ -196,6 +196,16 @@ def test_a_pattern_reads_the_paths_of_public_corpora(tmp_path, files, pattern, c
     assert sorted(clips.values()) == sorted(expected)
 
 
+def test_a_pattern_and_its_classes_are_part_of_what_is_built(tmp_path):
+    root = labelled_folder(tmp_path / "mine")
+    how = {"labels": "{speaker}/{label}", "classes": {"1": "anger", "2": "sad"}}
+    manifest, _ = build(root, tmp_path / "built", **how)
+    assert manifest["settings"]["labels"] == how["labels"]
+    assert manifest["counts"]["left out: not in {speaker}/{label}"] == 1
+    with pytest.raises(UserError, match="built with other settings"):
+        build(root, tmp_path / "built", **{**how, "classes": {"1": "anger", "2": "fear"}})
+
+
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
