@@ -288,7 +288,7 @@ def outer_quantiles(n: int, strata: int = 1) -> tuple[float, float]:
 
     Example:
         >>> [round(100 * outer_quantiles(n)[0], 2) for n in (11, 30, 10_000)]
-        [0.97, 1.88, 2.5]
+        [0.98, 1.88, 2.5]
     """
     df, z = max(n - strata, 1), NormalDist().inv_cdf(0.975)
     t = z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2)

@@ -84,7 +84,7 @@ def percentile_interval(
         middle = float(defined.mean())
         low = min(low, max(middle - half, within[0]))
         high = max(high, min(middle + half, within[1]))
-    return Interval(low, high, n_undefined)
+    return Interval(float(low), float(high), n_undefined)
 
 
 class Tested(NamedTuple):
