@@ -11,7 +11,16 @@ import pytest
 from evaluate_metrics.published import LARGE, SMALL
 from tests.support.board_maker import HOSTILE, SPACE
 from tests.support.browser_fixture import PHONE, chromium, new_page, running_space, screenshot
-from tests.support.page_checks import WIDER, axe_findings, dark, too_pale
+from tests.support.page_checks import (
+    WIDER,
+    axe_findings,
+    dark,
+    off_the_scale,
+    systems_colours,
+    told_apart,
+    too_pale,
+    too_small,
+)
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +193,13 @@ def test_everything_written_has_the_contrast_that_wcag_asks_and_nothing_is_too_w
     page.locator("strong.paired").wait_for()
     page.wait_for_function(f"{WIDER} <= 0")
     assert too_pale(page, least=300) == []
+    if scheme == "light":  # neither is of the colours
+        assert too_small(page) == [] and off_the_scale(page) == []
+        page.get_by_role("button", name="Open weights").click()
+        with systems_colours(page):
+            chips = (f'.chips [aria-pressed="{on}"]' for on in ("true", "false"))
+            assert told_apart(page, *chips) and told_apart(page, ".axis .pooled", "body")
+        page.get_by_role("button", name="Open weights").click()
     screenshot(page, f"leaderboard_phone_{scheme}")
     page.locator("section:visible a[data-system]").first.click()
     page.wait_for_function(f"{WIDER} <= 0")
