@@ -34,6 +34,7 @@ from tests.support.page_checks import (
     axe_findings,
     off_the_scale,
     systems_colours,
+    tab_to,
     told_apart,
     too_pale,
     too_small,
@@ -171,6 +172,33 @@ def test_the_line_follows_the_only_player_by_mouse_and_by_keyboard(page, sounds)
     seek.press(" ")
     page.wait_for_function("!document.querySelector('.voice-player').paused")
     page.wait_for_function(f"{NOW} > 0.15")
+
+
+def test_the_keyboard_alone_uploads_reads_plays_seeks_explains_and_downloads(page, sounds):
+    with page.expect_file_chooser() as chooser:
+        tab_to(page, "#recording button:not(.icon)")
+        page.keyboard.press("Enter")
+    chooser.value.set_files(sounds / "voice.wav")
+    _finished(page)
+    tab_to(page, ".voice-player")
+    page.keyboard.press(" ")
+    page.wait_for_function("!document.querySelector('.voice-player').paused")
+    page.keyboard.press(" ")
+    tab_to(page, "#bars .why summary")
+    page.keyboard.press("Enter")
+    assert page.get_by_text("The tick on a bar is what is usual").is_visible()
+    tab_to(page, ".seek")
+    page.keyboard.press("End")
+    page.wait_for_function(f"{NOW} === 1")
+    tab_to(page, "[role=combobox][aria-label=Emotion]")
+    page.keyboard.type("Awe")
+    page.keyboard.press("Enter")
+    page.locator("[aria-label^='What each moment adds to Awe']").wait_for()
+    with page.expect_download() as download:
+        while "Download CSV" not in page.evaluate("document.activeElement.innerText"):
+            tab_to(page, "button, a")
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == "voice_emotions.csv"
 
 
 def test_there_is_a_sign_of_work_at_once_and_who_stops_has_the_bars(page, minutes):

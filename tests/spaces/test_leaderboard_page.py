@@ -17,6 +17,7 @@ from tests.support.page_checks import (
     dark,
     off_the_scale,
     systems_colours,
+    tab_to,
     told_apart,
     too_pale,
     too_small,
@@ -135,6 +136,24 @@ def test_a_system_has_a_page_that_a_link_and_the_back_button_lead_to(visit, url)
     page.locator("strong.paired").wait_for()
     chosen = [page.get_by_label(side, exact=True).input_value() for side in "AB"]
     assert chosen == ["made/good", HOSTILE]
+
+
+def test_the_keyboard_alone_filters_opens_a_system_goes_back_and_downloads(visit, url):
+    page = visit(url)
+    tab_to(page, ".filters input")
+    page.keyboard.type("made/good")
+    page.get_by_text("1 of 3 systems").wait_for()
+    tab_to(page, ".systems a[data-system]")
+    page.keyboard.press("Enter")
+    page.locator("article:visible").wait_for()
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.innerText") == "← All systems"
+    page.keyboard.press("Enter")
+    page.locator(".list").wait_for()
+    with page.expect_download() as download:
+        tab_to(page, "a[download]")
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename.endswith(".csv")
 
 
 def test_two_systems_are_compared_paired_where_somebody_did_and_else_not(visit, url):

@@ -165,3 +165,34 @@ def told_apart(page: Any, one: str, two: str) -> bool:
         one: Selector of the first; of the second, `two`.
     """
     return bool(page.evaluate(TOLD, [one, two]))
+
+
+# Whether a selector has the focus, and whether one sees where that is: a ring around it, or around
+# the label that stands for it.
+FOCUS = """(selector) => {
+  const one = document.activeElement, label = one.nextElementSibling;
+  const ring = (node) => node && getComputedStyle(node).outlineStyle !== "none"
+    && parseFloat(getComputedStyle(node).outlineWidth) >= 2;
+  const seen = one === document.body || one.matches("h2") || ring(one)
+    || label?.matches("label") && ring(label);
+  return [one.matches(selector), Boolean(seen), one.outerHTML.slice(0, 120)];
+}"""
+
+
+def tab_to(page: Any, selector: str, most: int = 150) -> None:
+    """Presses Tab until an element has the focus; on the way there is always a ring to be seen.
+
+    Args:
+        page: Of Playwright.
+        selector: Of the element, for CSS.
+        most: How often Tab is pressed before that is called too far.
+    """
+    passed = []
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        there, seen, markup = page.evaluate(FOCUS, selector)
+        assert seen, f"no ring around {markup}"
+        if there:
+            return
+        passed.append(markup)
+    raise AssertionError(f"Tab does not reach {selector}, but {passed}")
