@@ -218,7 +218,9 @@ def test_the_picture_of_alpha_prints_the_rank_correlation_and_names_every_point(
     text = words(tmp_path / "alpha.svg")
     rhos = [result.metric.per_emotion[n].spearman for n in EMOTION_NAMES if n != "Awe"]
     expected = spearmanr([alphas[n] for n in EMOTION_NAMES if n != "Awe"], rhos).statistic
-    assert any(f"of α and ρ {two_digits(expected)} [" in word and "39 emotions" in word for word in text)
+    assert any(
+        f"of α and ρ {two_digits(expected)} [" in word and "39 emotions" in word for word in text
+    )
     assert sorted(word for word in text if word in LABELS) == sorted({*LABELS} - {"Awe"})
 
 
