@@ -125,11 +125,6 @@ def _number(value: float | None) -> str:
     return "–" if value is None or value != value else f"{value:.3f}".replace("-", "−")
 
 
-def _scales(*names: str) -> list[tuple[str, str]]:
-    """What is shown of a range, and what the metric calls it."""
-    return [(name.replace("-", " to "), name) for name in names]
-
-
 with gr.Blocks(title="EmoNet-Voice metric") as demo:
     gr.HTML(
         masthead(
@@ -146,10 +141,14 @@ with gr.Blocks(title="EmoNet-Voice metric") as demo:
         label="Rows: emotion, prediction, rating; a prediction may be empty",
     )
     with gr.Row():
-        scale = gr.Radio(
-            _scales("0-10", "0-4", "0-1", "0-2"), value="0-4", label="Scale of predictions"
-        )
-        rating_scale = gr.Radio(_scales("0-10", "0-2"), value="0-2", label="Scale of ratings")
+        scale, rating_scale = (
+            gr.Radio([(name.replace("-", " to "), name) for name in names], value=usual,
+                     label=label, min_width=320)
+            for names, usual, label in (
+                (("0-10", "0-4", "0-1", "0-2"), "0-4", "Scale of predictions"),
+                (("0-10", "0-2"), "0-2", "Scale of ratings"),
+            )
+        )  # fmt: skip
     button = gr.Button("Compute", variant="primary")
     figures = gr.HTML()
     with gr.Row(visible=False):  # for the API
