@@ -73,8 +73,9 @@ def begin(audio: str | None, before: threading.Event | None) -> Page:
         rest: gr.Column(visible=False),
         progress: "",
         scored: None,
-        run: gr.Button(interactive=False),
-        stop: gr.Button(visible=there),
+        # A second time Gradio keeps no label that is not said again.
+        run: gr.Button("Analyse", interactive=False),
+        stop: gr.Button("Stop", visible=there),
     }
 
 
@@ -175,7 +176,7 @@ def _below(
 
 def _free() -> Page:
     """Nothing is at work: the page can be used."""
-    buttons = {run: gr.Button("Analyse", interactive=True), stop: gr.Button(visible=False)}
+    buttons = {run: gr.Button("Analyse", interactive=True), stop: gr.Button("Stop", visible=False)}
     return {progress: "", **buttons}
 
 

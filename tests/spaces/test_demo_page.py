@@ -322,6 +322,12 @@ def test_what_is_no_sound_is_refused_with_a_message(page, sounds):
     toast.wait_for()
     screenshot(page, "demo_refused")
     assert "recording: not audio" in toast.inner_text()
+    page.locator(".gallery-item").first.click()
+    page.locator("#overview .skeleton").wait_for()
+    assert page.get_by_role("button", name="Analyse").is_disabled()  # it keeps its name
+    assert page.get_by_role("button", name="Stop").is_visible()
+    _upload_another(page, sounds / "text.wav")
+    page.locator("#overview").wait_for(state="hidden")
     assert too_pale(page, least=20) == []
     if find_spec("axe_playwright_python"):
         assert axe_findings(page) == []

@@ -168,12 +168,12 @@ def told_apart(page: Any, one: str, two: str) -> bool:
 
 
 # Whether a selector has the focus, and whether one sees where that is: a ring around it, or around
-# the label that stands for it.
+# the label that stands for it. The parts of a player have the browser's.
 FOCUS = """(selector) => {
   const one = document.activeElement, label = one.nextElementSibling;
   const ring = (node) => node && getComputedStyle(node).outlineStyle !== "none"
     && parseFloat(getComputedStyle(node).outlineWidth) >= 2;
-  const seen = one === document.body || one.matches("h2") || ring(one)
+  const seen = one === document.body || one.matches("h2, audio") || ring(one)
     || label?.matches("label") && ring(label);
   return [one.matches(selector), Boolean(seen), one.outerHTML.slice(0, 120)];
 }"""
