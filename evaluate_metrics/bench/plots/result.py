@@ -18,7 +18,16 @@ from evaluate_metrics.bench.plots.pairs import Pairs, plot_calibration, plot_sca
 from evaluate_metrics.bench.result import Result
 from evaluate_metrics.emonet_voice.aggregate import mean_defined
 from evaluate_metrics.published import published_table6
-from modeling_empathic.report.figures import DARK, GREY, ORANGE, PURPLE, bare, picture, two_digits
+from modeling_empathic.report.figures import (
+    DARK,
+    GREY,
+    ORANGE,
+    PURPLE,
+    bare,
+    ink,
+    picture,
+    two_digits,
+)
 from modeling_empathic.report.tables import Footnotes
 from modeling_empathic.taxonomy import UserError, short_name
 
@@ -208,7 +217,7 @@ def plot_heat(
             if not math.isnan(value):
                 style = _style(values[row, :-1], value) if column < len(columns) else {}
                 axes.text(column, row, two_digits(value), ha="center", va="center", fontsize=8,
-                          color="white" if abs(value) > 0.65 else "black", **style)  # fmt: skip
+                          color=ink(colours((value + 1) / 2)), **style)  # fmt: skip
         heads = [*(name for name, _ in columns), "mean of systems"]
         axes.set_xticks(range(len(heads)), heads, rotation=40, ha="left", rotation_mode="anchor",
                         parse_math=False)  # fmt: skip
