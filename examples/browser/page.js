@@ -214,7 +214,7 @@ function show(heads) {
     bar.firstChild.style.width = `${100 * share}%`;
     name.scope = "row";
     name.textContent = head.name;
-    number.textContent = head.score.toFixed(2).replace(/^-0\.00$/, "0.00");
+    number.textContent = head.score.toFixed(2).replace(/^-0\.00$/, "0.00").replace("-", "−");
     row.dataset.score = head.score;
     track.append(bar);
     row.append(name, track, number);

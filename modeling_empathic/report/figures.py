@@ -58,7 +58,7 @@ def two_digits(value: float) -> str:
     """A statistic as the pictures print it; a minus is as wide as a plus, NaN is NaN.
 
     Example:
-        >>> two_digits(0.4567), two_digits(-0.001), two_digits(float("nan"))
-        ('0.46', '0.00', 'NaN')
+        >>> two_digits(0.4567), two_digits(-0.001), two_digits(-0.21), two_digits(float("nan"))
+        ('0.46', '0.00', '−0.21', 'NaN')
     """
-    return "NaN" if value != value else f"{round(value, 2) + 0.0:.2f}"
+    return "NaN" if value != value else f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
