@@ -157,12 +157,12 @@ def _ceiling_section(stats: Stats) -> Section:
     undefined = one["undefined"]["per_emotion"]
     chance = sum(math.isnan(of["pearson"]) for of in perfect["per_emotion"].values())
     chance -= len(undefined)
-    why = " NaN: " + ", ".join(
-        filter(None, [
-            chance > 0 and f"raters agree no more than by chance (Perfect, {chance} emotions)",
-            undefined and f"ratings do not vary ({len(undefined)} emotions)",
-        ])
-    ) + "." if chance > 0 or undefined else ""  # fmt: skip
+    reasons = []
+    if chance > 0:
+        reasons.append(f"raters agree no more than by chance (Perfect, {chance} emotions)")
+    if undefined:
+        reasons.append(f"ratings do not vary ({len(undefined)} emotions)")
+    why = f" NaN: {', '.join(reasons)}." if reasons else ""
     left_out = (
         f" {one['left_out']:,} clips with one rating are left out." if one["left_out"] else ""
     )

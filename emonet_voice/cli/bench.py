@@ -20,6 +20,7 @@ from .options import (
     careful_with,
     check_one_format,
     make_group,
+    quiet_libraries,
 )
 from .terminal import Terminal, echo
 
@@ -95,6 +96,8 @@ def build(
 
     careful_with(source)
     stderr = Terminal(stderr=True)
+    if not stderr.is_terminal:
+        quiet_libraries()  # the Hub's bars would fill a log
     failures: list[str] = []
     try:
         with ExitStack() as stack:

@@ -104,9 +104,11 @@ class _PlainHelp:
                 pieces.append(name if param.required else f"[{name}]")
         return pieces + (["COMMAND ..."] if isinstance(self, TyperGroup) else [])
 
+    help: Any
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Examples come last, a line each however long: cut in two, none could be pasted."""
-        whole: str = self.help or ""  # type: ignore[has-type]
+        whole = self.help or ""
         parts = [" ".join(part.split()) for part in whole.split("\n\n")]
         examples = [part for part in parts if part.startswith("Example: ")]
         self.help = "\n\n".join(part for part in parts if part not in examples)
