@@ -91,7 +91,8 @@ def test_bars_stand_in_order_with_the_mean_the_floor_and_the_counts(tmp_path, re
     shown = [word for word in text if word in LABELS]
     assert shown == [LABELS[EMOTION_NAMES.index(name)] for name in names]
     mean = result.metric.macro_spearman
-    assert any(word.startswith(f"mean of emotions {mean:.2f} [") for word in text)
+    said = f"mean of emotions {mean:.2f} [".replace("-", "−")
+    assert any(word.startswith(said) for word in text)
     assert text.count("30") == 40 and any("floor: 0" in word for word in text)
 
 
@@ -179,7 +180,7 @@ def test_panels_name_their_emotion_rank_correlation_and_clips(tmp_path):
         shown = [LABELS[EMOTION_NAMES.index(of)] for of in ordered]
         assert [word for word in text if word in LABELS] == shown
         for rho in rhos.values():
-            assert f"ρ {rho:.2f}, 30 clips" in text
+            assert f"ρ {rho:.2f}, 30 clips".replace("-", "−") in text  # a true minus
         assert text.count("nano") == 1  # whose picture it is
 
 
@@ -207,7 +208,8 @@ def test_the_picture_of_alpha_prints_the_rank_correlation_and_names_every_point(
     text = words(tmp_path / "alpha.svg")
     rhos = [result.metric.per_emotion[n].spearman for n in EMOTION_NAMES if n != "Awe"]
     expected = spearmanr([alphas[n] for n in EMOTION_NAMES if n != "Awe"], rhos).statistic
-    assert any(f"of α and ρ {expected:.2f} [" in word and "39 emotions" in word for word in text)
+    said = f"of α and ρ {expected:.2f} [".replace("-", "−")
+    assert any(said in word and "39 emotions" in word for word in text)
     assert sorted(word for word in text if word in LABELS) == sorted({*LABELS} - {"Awe"})
 
 
