@@ -132,7 +132,7 @@ def test_the_heat_map_has_table_6_beside_the_system(tmp_path, result):
     for word in (*published, "nano", *LABELS, "mean of emotions", "mean of systems"):
         assert word in text
     undefined = sum(math.isnan(rho) for column in published.values() for rho in column.values())
-    figures = [word for word in text if re.fullmatch(r"-?\d\.\d\d", word)]
+    figures = [word for word in text if re.fullmatch(r"−?\d\.\d\d", word)]
     assert undefined == 22 and len(figures) == 41 * 9 - undefined
     # Teasing is best in the paper: Large 0.66.
     assert figures.count("0.66") >= 1
