@@ -44,7 +44,8 @@ def sections(result: Result) -> list[Section]:
         # Stored results of version 0.2 lack it, and a floor's hits are all by chance.
         if "hit_rate_shuffled" in of[classes[0]] and row in rows:
             chance = (percent(of[c]["hit_rate_shuffled"]) for c in classes)
-            by_class.append(["   by chance", *chance, percent(row["overall_shuffled"])])
+            mark = label(row).removeprefix(row["system"])  # the line above may be of several rows
+            by_class.append([f"   by chance{mark}", *chance, percent(row["overall_shuffled"])])
     by_class += [
         [f"paper: {row['system']}", *(percent(row["per_class"].get(c)) for c in classes),
          percent(row["overall"])]

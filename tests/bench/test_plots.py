@@ -15,7 +15,7 @@ from evaluate_metrics.bench.discrimination import discrimination
 from evaluate_metrics.bench.plots import result as plots
 from evaluate_metrics.bench.plots.alpha import plot_alpha, rank_correlation
 from evaluate_metrics.bench.plots.pairs import calibration, plot_calibration, plot_scatter
-from evaluate_metrics.bench.plots.result import plot_all, plot_emotions, plot_heat
+from evaluate_metrics.bench.plots.result import _clear_of, plot_all, plot_emotions, plot_heat
 from evaluate_metrics.emonet_voice import compute
 from evaluate_metrics.published import LARGE, published_table6
 from modeling_empathic.report.figures import GREY, ORANGE, PURPLE, ink, two_digits
@@ -263,3 +263,10 @@ def test_where_nothing_was_scored_there_is_nothing_to_draw(tmp_path, result):
     with pytest.raises(UserError, match="scored no clip"):
         plot_all(result, {"Awe": (np.array([]), np.array([]))}, {}, tmp_path / "pictures")
     assert not (tmp_path / "pictures").exists()
+
+
+@pytest.mark.parametrize("diamond", [-0.4, 0.0, 0.1, 0.35, 0.6, 0.69, math.nan])
+def test_no_value_is_written_where_no_diamond_lies(diamond):
+    left, x = _clear_of(diamond, 0.7)
+    assert not (x <= diamond if left else diamond <= x)
+    assert 0 < x < 0.7

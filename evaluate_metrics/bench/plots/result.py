@@ -113,7 +113,10 @@ def plot_emotions(result: Result, path: str | Path) -> None:
         for height, name, value in zip(heights, names, values, strict=True):
             if math.isnan(value):
                 why = notes.mark(metric.undefined.of_emotion(name, "spearman"))
-                axes.text(0.02, height, f"no value {why}", va="center", color=DARK)
+                diamond = raters[height] if raters else math.nan
+                left, x = _clear_of(diamond, high)
+                axes.text(x, height, f"no value {why}", va="center", color=DARK,
+                          ha="left" if left else "right")  # fmt: skip
         axes.set_yticks(heights, [short_name(name) for name in names], parse_math=False)
         axes.set_ylim(len(names) - 0.4, -0.6)
         _numbers(axes, names, of)
@@ -129,6 +132,14 @@ def plot_emotions(result: Result, path: str | Path) -> None:
             f"{result.system}\nHow well it orders the clips of each emotion", fontsize=11,
             x=0.02, ha="left", parse_math=False,
         )  # fmt: skip
+
+
+def _clear_of(diamond: float, high: float) -> tuple[bool, float]:
+    """Where words begin, or else end, that no diamond of the raters may lie on."""
+    if math.isnan(diamond) or diamond < -0.02:
+        return True, 0.02
+    gap = 0.03 * (1 + high)
+    return (True, max(0.02, diamond + gap)) if diamond < high / 2 else (False, diamond - gap)
 
 
 def _raters(axes: Any, result: Result, names: Sequence[str]) -> list[float]:
