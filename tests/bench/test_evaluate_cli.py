@@ -122,7 +122,7 @@ def test_a_machine_without_shared_memory_is_one_line(bench, monkeypatch):
         raise RuntimeError("unable to resize file </torch_1> to the right size: No space left")
 
     monkeypatch.setattr(datasets, "load_dataset", full)
-    with pytest.raises(EvaluationError, match="cannot read the Bench .*No space left"):
+    with pytest.raises(EvaluationError, match=r"cannot read the Bench .*No space left"):
         read_bench(bench)
 
 
