@@ -199,7 +199,9 @@ def read_provenance(path: Path) -> dict[str, Any]:
         ScoringError: The file has no provenance, so it is not one of ours.
     """
     provenance = stored_provenance(path)
-    if not isinstance(provenance.get("heads"), list):
+    heads = provenance.get("heads")
+    texts = isinstance(heads, list) and all(isinstance(head, str) for head in heads)
+    if not texts or len(set(heads)) < len(heads):
         raise ScoringError(
             f"{path} exists and is not a score file with its provenance; choose another "
             "file, or overwrite (delete) it"
