@@ -200,8 +200,8 @@ def read_provenance(path: Path) -> dict[str, Any]:
     """
     provenance = stored_provenance(path)
     heads = provenance.get("heads")
-    texts = isinstance(heads, list) and all(isinstance(head, str) for head in heads)
-    if not texts or len(set(heads)) < len(heads):
+    texts = heads if isinstance(heads, list) and all(isinstance(of, str) for of in heads) else None
+    if texts is None or len(set(texts)) < len(texts):
         raise ScoringError(
             f"{path} exists and is not a score file with its provenance; choose another "
             "file, or overwrite (delete) it"
