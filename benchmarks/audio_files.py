@@ -4,7 +4,8 @@ Every file is decoded from its path and from its bytes, and by the program `ffmp
 if lengths and samples agree, *longer* if more came out than FFmpeg gives (the second part of a
 joined file), *refused* if it is an error, and *wrong* if it is shorter than FFmpeg's, has other
 samples, or differs between path and bytes; *told* if it would be wrong, but the clip is said to be
-damaged, as where the two go on differently after packets that are lost. Errors other than `AudioError` are *raised*.
+damaged, as where the two go on differently after packets that are lost. Errors other than
+`AudioError` are *raised*.
 
 Example: `python -m benchmarks.audio_files FOLDER ...`; without a folder, files made by
 `audio_fixtures`, those of installed Python packages, EmoDB and nEMO where they lie beside the
