@@ -257,7 +257,7 @@ def arithmetic(results: dict[str, Any]) -> str:
     for workers in WORKERS:
         offline = n * per_clip_s / workers / 86_400
         service = n * 20 / workers / 86_400
-        lines.append(f"| {workers} | {offline:,.1f} days | {service:,.1f} days | {3 * workers:,} |")
+        lines.append(f"| {workers} | {_long(offline)} | {_long(service)} | {3 * workers:,} |")
     lines += [
         "",
         f"OpenAI: {dollars:,.0f} USD whatever the number of workers, at {plan_tables.AUDIO_USD:g} "
@@ -266,6 +266,10 @@ def arithmetic(results: dict[str, Any]) -> str:
         f"requests a minute it is {n:,} / R minutes: {n / 500 / 1440:,.1f} days at 500.",
     ]
     return "\n".join(lines)
+
+
+def _long(days: float) -> str:
+    return f"{days:,.1f} days" if days >= 1 else f"{24 * days:.1f} hours"
 
 
 def big_table(results: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
-"""Kills commands at each step that touches the disk, breaks their disks, and counts what was lost.
+"""Kills commands, breaks their disks, runs them twice at once, and counts what was lost.
 
-    python benchmarks/reliability.py [--most N] [--faults N] [--command NAME ...]
+    python benchmarks/reliability.py [--most N] [--faults N] [--writers N] [--command NAME ...]
 
 Writes `benchmarks/results/reliability.json` and `benchmarks/reliability.md`. Some minutes on two
 cores. Every trial is a fork that dies by SIGKILL just before a rename, fsync, unlink or rmdir; the
@@ -8,6 +8,7 @@ same command then runs again, and its files are compared with those of a run tha
 """
 
 import argparse
+import csv
 import json
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from modeling_empathic.report.files import replacing, write_json  # noqa: E402
 from tests.support.killing import COMMANDS  # noqa: E402
 
 RESULT = ROOT / "benchmarks/results/reliability.json"
+BUGS = ROOT / "benchmarks/bugs.csv"
+WRITERS = 6
 ABOUT = {
     "score": "six clips into a CSV and a Parquet score file",
     "build": "Bench out of a raw release",
@@ -43,6 +46,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--most", type=int, help="Kills of each command, evenly spread.")
     parser.add_argument("--faults", type=int, help="Of each kind and command, evenly spread.")
+    parser.add_argument(
+        "--writers", type=int, default=WRITERS, help="Offsets at which a second run begins."
+    )
     parser.add_argument("--command", action="append", choices=COMMANDS, help="May be repeated.")
     given = parser.parse_args()
     before = json.loads(RESULT.read_text())["kills"] if RESULT.exists() else []
@@ -50,6 +56,8 @@ def main() -> None:
     for command in given.command or COMMANDS:
         with tempfile.TemporaryDirectory() as folder:
             program = [sys.executable, "-m", "tests.support.killing", command, f"{folder}/place"]
+            if command != "annotation":  # a Space has one server
+                program += ["--writers", str(given.writers)]
             for name in ("most", "faults"):
                 if (value := getattr(given, name)) is not None:
                     program += [f"--{name}", str(value)]
@@ -69,29 +77,50 @@ def write_page() -> None:
 
 def page(found: list[dict[str, Any]]) -> str:
     """The report as Markdown."""
-    broken = [sum(of.get("faults", {}).values()) for of in found]
+    broken = [sum(of["faults"].values()) for of in found]
     rows = [
         f"| `{of['command']}` | {ABOUT[of['command']]} | {of['steps']} | {of['kills']} | {n} | "
-        f"{len(of['wrong'])} |"
+        f"{of['writers']} | {len(of['wrong'])} |"
         for of, n in zip(found, broken, strict=True)
     ]
-    kinds = sorted({kind for of in found for kind in of.get("faults", {})})
-    kills, lost = sum(of["kills"] for of in found), sum(len(of["wrong"]) for of in found)
+    kinds = sorted({kind for of in found for kind in of["faults"]})
+    tried = sum(broken) + sum(of["kills"] + of["writers"] for of in found)
+    lost = sum(len(of["wrong"]) for of in found)
     wrong = "".join(f"- `{of['command']}`, {line}\n" for of in found for line in of["wrong"])
     return f"""# Nothing lost
 
 Written by `python benchmarks/reliability.py`. Each command was killed (SIGKILL) just before a
-rename, fsync, unlink, rmdir or SQL statement and run again; and run on a broken disk
-({", ".join(kinds)}), and again on a whole one. **Lost: {lost}** of {kills + sum(broken)} times the
-files were not those of a run that came to no harm, others lay beside them, half a file stood under
-a final name, or the reason was not one line.
+rename, fsync, unlink, rmdir or SQL statement and run again; run on a broken disk
+({", ".join(kinds)}), and again on a whole one; and run a second time while it stood before such a
+step. **Lost: {lost}** of {tried:,} times the files were not those of a run that came to no harm,
+others lay beside them, half a file stood under a final name, or the reason was not one line.
 
-| command | what it did | steps | kills | faults | lost |
-| :-- | :-- | --: | --: | --: | --: |
+| command | what it did | steps | kills | faults | two writers | lost |
+| :-- | :-- | --: | --: | --: | --: | --: |
 {chr(10).join(rows)}
 {wrong}
 {fuzzed()}
-{loaded()}"""
+{loaded()}
+{mended()}"""
+
+
+def mended() -> str:
+    """What was found broken, as Markdown."""
+    with BUGS.open(encoding="utf-8", newline="") as table:
+        bugs = list(csv.DictReader(table))
+    rows = []
+    for bug in bugs:
+        file, _, test = bug["test"].partition("::")
+        said = test.removeprefix("test_").replace("_", " ")
+        rows.append(f"| {bug['kind']} | {bug['what broke']} | [{said}](../tests/{file}) |")
+    return f"""## Each bug, and its test
+
+{len(bugs)} that were found by trying, of the kinds that were asked for first and then as they came.
+
+| kind | what broke | now a test |
+| :-- | :-- | :-- |
+{chr(10).join(rows)}
+"""
 
 
 def fuzzed() -> str:

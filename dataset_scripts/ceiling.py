@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from dataset_scripts.agreement import RatedItems
+from dataset_scripts.agreement import RatedItems, outer_quantiles
 
 STATISTICS = ("mae", "rmse", "pearson", "spearman")
 HOW = ("one_rater", "split_half", "perfect")
@@ -114,6 +114,7 @@ def _figures(
     why = {"": _why(how, ratings, sum(n.values()))}
     why |= {name: _why(how, ratings, n[name]) for name in draws}
     parts = {"": pooled, "macro_": macro}
+    units = bootstrap["n_units"], max(1, sum(of > 1 for of in n.values()))
     out = {
         name: [emotion for emotion, of in by_emotion.items() if np.isnan(of[i, 0])]
         for i, name in enumerate(STATISTICS)
@@ -132,10 +133,10 @@ def _figures(
             for emotion, of in by_emotion.items()
         },
         "intervals": {
-            **{prefix + name: _interval(of[i]) for prefix, of in parts.items()
+            **{prefix + name: _interval(of[i], *units) for prefix, of in parts.items()
                for i, name in enumerate(STATISTICS)},
             "per_emotion": {
-                emotion: {name: _interval(of[i]) for i, name in enumerate(STATISTICS)}
+                emotion: {name: _interval(of[i], n[emotion]) for i, name in enumerate(STATISTICS)}
                 for emotion, of in by_emotion.items()
             },
             "bootstrap": bootstrap,
@@ -217,15 +218,16 @@ def _why(how: str, ratings: list[np.ndarray], n: int) -> dict[str, str]:
     return unknown | {"pearson": "clips differ no more than raters do"}
 
 
-def _interval(values: np.ndarray) -> dict[str, Any]:
-    """The middle 95 % of what is defined; the first value is the figure itself."""
+def _interval(values: np.ndarray, n: int, strata: int = 1) -> dict[str, Any]:
+    """The middle 95 % of what is defined, of so many clips; the first value is the figure."""
     drawn = values[1:]
     defined = drawn[~np.isnan(drawn)]
     n_undefined = len(drawn) - len(defined)
-    if np.isnan(values[0]) or not defined.size:
+    if np.isnan(values[0]) or not defined.size or n <= strata:
+        few = "fewer than two clips to draw from"
         return {"low": np.nan, "high": np.nan, "n_undefined": n_undefined,
-                "reason": "no resample has a value"}  # fmt: skip
-    low, high = np.quantile(defined, [0.025, 0.975])
+                "reason": few if n <= strata else "no resample has a value"}  # fmt: skip
+    low, high = np.quantile(defined, outer_quantiles(n, strata))
     return {"low": float(low), "high": float(high), "n_undefined": n_undefined, "reason": ""}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from emonet_voice.hub.converted import cache as converted_cache
+from emonet_voice.hub.converted import heads_of
 from evaluate_metrics.published import LARGE, SMALL, published_macro, published_table5
 from modeling_empathic.report.tables import Section, number, plain
 from modeling_empathic.scoring.short_names import NANO, SHORT_NAMES
@@ -113,8 +114,7 @@ def here(repository: str) -> str:
 
     folder = repository.replace("/", "--")
     converted = [
-        len(json.loads(config.read_text("utf-8"))["heads"])
-        for config in converted_cache().glob(f"{folder}/*/*/*/config.json")
+        len(heads_of(config)) for config in converted_cache().glob(f"{folder}/*/*/*/config.json")
     ]
     if converted:
         return f"{max(converted)} heads"

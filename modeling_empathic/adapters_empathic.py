@@ -51,7 +51,7 @@ def adapter_of(path_or_id: str | os.PathLike[str], kwargs: dict[str, Any]) -> Ad
         return None
     try:
         base = json.loads(Path(file).read_text(encoding="utf-8"))["base_model_name_or_path"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         base = None
     if not isinstance(base, str) or not base:
         raise OSError(f"{file} does not say base_model_name_or_path, the model it belongs to")

@@ -12,6 +12,7 @@ import struct
 from typing import BinaryIO, NamedTuple
 
 from .containers_empathic import STREAMED_BYTES, AudioError, Piece, find, read_at
+from .mixing_empathic import check_rate
 
 _W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 WAV = re.compile(rb"(?s)(RIFF|RF64|BW64|RIFX)....WAVE")
@@ -176,7 +177,10 @@ def _wav(
         stated = _fact_s(stream, chunks, rate, order) if len(data) == 1 else 0.0
         kind = f"WAV, format {tag:#x}, {bits} bits"
         return [Piece(kind, "FFmpeg", (head, *places), least_s=stated)]
-    fmt = struct.pack(order + "HHIIHH", tag, channels, rate, rate * align, align, depth)
+    check_rate(rate, name)
+    fmt = struct.pack(
+        order + "HHIIHH", tag, channels, rate, min(rate * align, 0xFFFFFFFF), align, depth
+    )
     pieces = []
     for part in data:
         for start, stop, frames in _shares(part, align, rate):

@@ -239,7 +239,7 @@ class EmpathicInsightConfig(PreTrainedConfig, HeadLayout):
 
     def _take_unknown(self, key: str, kwargs: dict[str, Any]) -> None:
         """A key that is not ours: kept and warned about, refused if it is one of ours misspelt."""
-        if near := difflib.get_close_matches(key, _OWN_KEYS, n=1, cutoff=0.8):
+        if near := difflib.get_close_matches(key, (*_OWN_KEYS, "problem_type"), 1, 0.8):
             raise ValueError(
                 f"unknown configuration key {key!r}, did you mean {near[0]}? this model knows "
                 f"{', '.join(_OWN_KEYS)}"
@@ -335,6 +335,11 @@ class EmpathicInsightConfig(PreTrainedConfig, HeadLayout):
 
 def _encoder_config(settings: dict[str, Any]) -> WhisperConfig:
     """The encoder's configuration, of a size that can be built."""
+    known = {field.name for field in dataclasses.fields(WhisperConfig)}
+    known |= set(WhisperConfig.attribute_map)
+    for key in sorted(set(settings) - known):  # for which the default would count, unseen
+        if near := difflib.get_close_matches(key, [*_MOST, "activation_function"], 1, cutoff=0.85):
+            raise ValueError(f"encoder_config: unknown key {key!r}, did you mean {near[0]}?")
     encoder = WhisperConfig(**{k: settings[k] for k in settings if k not in CHOOSES_CODE})
     for key, most in _MOST.items():
         if not 1 <= (size := getattr(encoder, key)) <= most:

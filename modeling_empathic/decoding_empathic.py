@@ -31,7 +31,7 @@ from .containers_empathic import (
     read_at,
     size_of,
 )
-from .frames_empathic import FLAC, WAVPACK, flac_piece, wavpack_pieces
+from .frames_empathic import FLAC, WAVPACK, flac_piece, mp3_parts, wavpack_pieces
 from .ogg_empathic import OGG, ogg_pieces
 
 Block = tuple[np.ndarray, int]
@@ -99,7 +99,7 @@ def pieces(stream: BinaryIO, name: str) -> list[Piece]:
         if beginning.match(head):
             parts = _split(stream, beginning, at, end)
             return [Piece("as its header says", "FFmpeg", (part,)) for part in parts]
-    return [Piece(NO_HEADER, "FFmpeg", ((0, end),))]
+    return [Piece(NO_HEADER, "FFmpeg", mp3_parts(stream, at, end))]
 
 
 def _split(

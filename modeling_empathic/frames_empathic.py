@@ -1,4 +1,4 @@
-"""FLAC and WavPack by their frames, which know better than the header how much sound there is.
+"""FLAC, WavPack and MP3 by their frames, which know better than the header how long they are.
 
 This file ships to the Hub as remote code: it is flat, and heavy imports are inside functions.
 """
@@ -24,6 +24,15 @@ _CRC8 = list(range(256))
 for _ in range(8):
     _CRC8 = [crc << 1 ^ (0x107 if crc & 0x80 else 0) for crc in _CRC8]
 _WAVPACK_FIRST = 0x800  # flag of the block that begins a frame of all channels
+
+
+_MP3 = re.compile(rb"(?s)\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xef].")  # MPEG 1, 2 or 2.5, layer III
+_MP3_KBPS = (
+    (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+)
+_MP3_HZ = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
+_COUNTS_FRAMES = 1  # flag of the tag in an MP3's first frame
 
 
 class _Frame(NamedTuple):
@@ -133,3 +142,44 @@ def _joined(places: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
         else:
             parts.append((start, stop))
     return tuple(parts)
+
+
+def mp3_parts(stream: BinaryIO, at: int, end: int) -> tuple[bytes | tuple[int, int], ...]:
+    """An MP3 without the count of its frames, where more follow than that says.
+
+    FFmpeg takes the padding away where the counted frames end, which is in the midst of the sound
+    then.
+    """
+    whole = ((0, end),)
+    size = _mp3_bytes(read_at(stream, at, 4))
+    tag, head = _mp3_tag(read_at(stream, at, 64))
+    if not size or not head or not head[7] & _COUNTS_FRAMES:
+        return whole
+    place, left = at + size, int.from_bytes(head[8:12], "big")
+    while left and place < end and (size := _mp3_bytes(read_at(stream, place, 4))):
+        place, left = place + size, left - 1
+    follows = read_at(stream, place, 64)
+    if left or not _mp3_bytes(follows[:4]) or _mp3_tag(follows)[1]:  # the next of joined files
+        return whole
+    return (0, at + tag + 8), bytes(4), (at + tag + 12, end)
+
+
+def _mp3_bytes(head: bytes) -> int:
+    """How long a frame is; 0 where none begins, or one that does not say it."""
+    if len(head) < 4 or not _MP3.match(head):
+        return 0
+    version, rate = head[1] >> 3 & 3, head[2] >> 2 & 3
+    if rate == 3:
+        return 0
+    kbps, samples = _MP3_KBPS[version == 3][head[2] >> 4], 1152 if version == 3 else 576
+    return samples * 125 * kbps // _MP3_HZ[version][rate] + (head[2] >> 1 & 1)
+
+
+def _mp3_tag(frame: bytes) -> tuple[int, bytes]:
+    """Where in a frame its tag stands, and the tag; nothing where it has none."""
+    if len(frame) < 64:
+        return 0, b""
+    mono = frame[3] >> 6 == 3
+    at = 4 + ((17 if mono else 32) if frame[1] >> 3 & 3 == 3 else (9 if mono else 17))
+    at += 0 if frame[1] & 1 else 2  # behind the checksum
+    return at, frame[at:] if frame[at : at + 4] in (b"Xing", b"Info") else b""

@@ -142,6 +142,8 @@ def checked_head(spec: Any, kind: str) -> dict[str, Any]:
         raise HeadError(f"head {name!r}: group {head['group']!r:.80} is not one of {HEAD_GROUPS}")
     try:
         low, high = (float(bound) for bound in head["scale"])
+        if any(isinstance(bound, bool | str) for bound in head["scale"]):
+            raise TypeError
     except (TypeError, ValueError):
         raise HeadError(f"head {name!r}: scale {head['scale']!r:.80} is not [low, high]") from None
     if not (low < high and math.isfinite(high - low)):

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from transformers import AutoModel, PreTrainedModel
 from transformers import initialization as init
+from transformers.integrations.accelerate import load_offloaded_parameter
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from transformers.utils import logging
 from transformers.utils.generic import ModelOutput
@@ -258,6 +259,11 @@ class EmpathicInsightModel(PreTrainedModel):
                     f"the weights of {pretrained_model_name_or_path} and its config.json differ in "
                     f"{', '.join(sorted(keys)[:3])}"
                 )
+        if encoder and any(parameter.is_meta for parameter in model.encoder.parameters()):
+            raise ValueError(
+                "dtype='mixed' with an encoder that is offloaded: take another dtype, or a "
+                "device_map that leaves the encoder in memory"
+            )
         if encoder and getattr(model, "hf_quantizer", None) is None:
             # Of the library a model has one type; it has rounded the encoder to that of the heads.
             model.encoder.float().load_state_dict(encoder)
@@ -328,6 +334,10 @@ class EmpathicInsightModel(PreTrainedModel):
         differing = set(state_dict) ^ set(self.state_dict())
         if differing:
             raise HeadError(f"these weights are not the model's: {sorted(differing)[:3]}")
+        state_dict = {  # from where a map of devices has left them
+            name: load_offloaded_parameter(self, name) if tensor.is_meta else tensor
+            for name, tensor in state_dict.items()
+        }
         encoder = {
             key.removeprefix("encoder."): value
             for key, value in state_dict.items()

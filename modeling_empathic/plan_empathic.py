@@ -152,8 +152,6 @@ def dtypes_of(asked: Any, config: Any) -> tuple[torch.dtype, torch.dtype]:
     if asked == "mixed":
         return torch.bfloat16, torch.float32
     dtype = getattr(torch, asked.removeprefix("torch."), None) if isinstance(asked, str) else asked
-    if not isinstance(dtype, torch.dtype):
-        raise ValueError(
-            f"dtype {asked!r} is not auto, mixed, float32, bfloat16, float16 or a torch type"
-        )
+    if dtype not in (torch.float32, torch.bfloat16, torch.float16, torch.float64):
+        raise ValueError(f"dtype {asked!r} is not auto, mixed, float32, bfloat16 or float16")
     return dtype, dtype

@@ -21,6 +21,10 @@ from .taxonomy import UserError
 FILE_NAME = "reference_scores.json"
 N_QUANTILES = 101
 MAX_BYTES = 10 * 2**20
+_NO_REFERENCE = (
+    *(ValueError, KeyError, TypeError, AttributeError),  # of JSON of another shape
+    *(OverflowError, RecursionError),  # of numbers beyond float, and endless brackets
+)
 _ID_DIGITS = 16  # of a clip's SHA-256: enough to know a clip again
 
 
@@ -205,7 +209,7 @@ def read_reference(model: str | os.PathLike[str], revision: str | None = None) -
             revision=str(data["revision"]),
             clip_ids=tuple(map(str, data["clip_ids"])),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, *_NO_REFERENCE) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else error
         raise ReferenceScoresError(f"{path} is not a reference: {reason}") from None
 

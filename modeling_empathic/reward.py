@@ -20,7 +20,11 @@ from .configuration_empathic import HeadError, canonical
 from .frontend_empathic import HOP, N_FFT, front_end
 from .mixing_empathic import LOUDEST, MIN_DURATION_S, check_rate
 from .speech_empathic import log_mel_of
+from .stacks_empathic import probabilities
 from .taxonomy import UserError
+
+BEYOND = 0.25
+"""How far beyond its head's scale a target may be, as a share of it."""
 
 
 class Reward:
@@ -76,15 +80,14 @@ class Reward:
             `audio`.
 
         Raises:
-            UserError: No target, a target that is not finite, a negative tolerance, audio of
-                another shape, or a take that is no sound: not finite, far beyond [-1, 1], shorter
-                than 25 ms or longer than the model reads.
+            UserError: No target, one far beyond its head's scale, a negative tolerance, audio of
+                another shape, or a take that is no sound: digital silence, not finite, far beyond
+                [-1, 1], shorter than 25 ms or longer than the model reads.
             AudioError: A sampling rate that there is not.
             HeadError: A head that the model does not have.
         """
         positions, wanted = self._target(target)
-        if not tolerance >= 0:
-            raise UserError(f"tolerance {tolerance}: choose 0 or more")
+        _check_tolerance(tolerance)
         scores = self.scores(audio, sampling_rate, lengths)[:, positions]
         scales = torch.tensor([self.model.config.heads[i]["scale"] for i in positions])
         spans = (scales[:, 1] - scales[:, 0]).to(scores)
@@ -98,7 +101,10 @@ class Reward:
         sampling_rate: int,
         lengths: Sequence[int] | torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Scores `(batch, heads)` of takes, with gradients; arguments as of the reward."""
+        """Scores `(batch, heads)` of takes, with gradients; arguments as of the reward.
+
+        Of a classifier they are probabilities.
+        """
         if not isinstance(audio, torch.Tensor):
             raise UserError(f"audio is a {type(audio).__name__}: give a torch tensor")
         audio = audio[None] if audio.ndim == 1 else audio
@@ -108,8 +114,13 @@ class Reward:
                 "(batch, samples)"
             )
         sampling_rate = check_rate(sampling_rate, "audio")
-        n_all = [audio.shape[1]] * len(audio) if lengths is None else [int(n) for n in lengths]
-        if len(n_all) != len(audio) or not all(0 < n <= audio.shape[1] for n in n_all):
+        whole = torch.full((len(audio),), audio.shape[1])
+        n_all = torch.as_tensor(whole if lengths is None else lengths).tolist()
+        if (
+            not isinstance(n_all, list)
+            or len(n_all) != len(audio)
+            or not all(type(n) is int and 0 < n <= audio.shape[1] for n in n_all)
+        ):
             raise UserError(
                 f"lengths {n_all}: give one of 1 to {audio.shape[1]} for each of {len(audio)} takes"
             )
@@ -119,15 +130,15 @@ class Reward:
             features = self._features(resampled(take[:n].float(), sampling_rate))
             inputs = features[None].to(self.model.device)
             rows.append(self.model(input_features=inputs).logits[0])
-        return torch.stack(rows).float()
+        return probabilities(torch.stack(rows).float(), self.model.config.problem_type)
 
     def _target(self, target: Mapping[str, float]) -> tuple[list[int], torch.Tensor]:
         names = self.model.config.head_names
-        if not target:
-            raise UserError(f"target: name at least one head of {', '.join(names)}")
+        if not target or not isinstance(target, Mapping):
+            raise UserError(f"target: name at least one head of {', '.join(names)}, and its score")
         wanted: dict[int, float] = {}
         for name, value in target.items():
-            if canonical(name) not in names:
+            if not isinstance(name, str) or canonical(name) not in names:
                 raise HeadError(f"target: no head {name!r}; there are {', '.join(names)}")
             position = names.index(canonical(name))
             if position in wanted:
@@ -136,8 +147,13 @@ class Reward:
                 wanted[position] = float(value)
             except (TypeError, ValueError):
                 wanted[position] = float("nan")
-            if not abs(wanted[position]) < float("inf"):
-                raise UserError(f"target: {name} is to be {value!r}, which is no score")
+            low, high = self.model.config.heads[position]["scale"]
+            # Scores are not clamped, and another clip's may be wanted; 8 is of 0 to 10, not 0 to 4.
+            beyond = BEYOND * (high - low)
+            if not low - beyond <= wanted[position] <= high + beyond:
+                raise UserError(
+                    f"target: {name} is to be {value!r}, which is no score from {low:g} to {high:g}"
+                )
         return list(wanted), torch.tensor(list(wanted.values()))
 
     def _features(self, samples: torch.Tensor) -> torch.Tensor:
@@ -155,11 +171,18 @@ class Reward:
         return log_mel_of((self._mel.to(power).T @ power)[None])[0]
 
 
+def _check_tolerance(tolerance: Any) -> None:
+    if not isinstance(tolerance, int | float) or not tolerance >= 0:  # nor is NaN
+        raise UserError(f"tolerance {tolerance!r}: choose 0 or more")
+
+
 def _check_sound(take: torch.Tensor, sampling_rate: int, number: int) -> None:
     """Refuses a take whose score would say nothing, as `load_audio` does."""
     if len(take) < MIN_DURATION_S * sampling_rate:
         raise UserError(f"take {number}: shorter than {MIN_DURATION_S} s")
     peak = float(take.abs().max())
+    if not peak and not take.isnan().any():
+        raise UserError(f"take {number}: digital silence, which has no score")
     if not peak < LOUDEST:  # nor is NaN
         advice = "; divide 16-bit integers by 32768" if 100 < peak <= 32768 else ""
         raise UserError(f"take {number}: samples reach {peak:g}, but sound lies in [-1, 1]{advice}")
@@ -217,9 +240,11 @@ def best_of(
         >>> best_of([-0.30, -0.11, -0.10, -0.02], tolerance=0.05, doubtful=[0, 0, 0, 1])
         1
     """
-    values = [float(value) for value in rewards]
-    if not tolerance >= 0:
-        raise UserError(f"tolerance {tolerance}: choose 0 or more")
+    given = [torch.as_tensor(each, dtype=torch.float64).detach() for each in rewards]
+    _check_tolerance(tolerance)
+    if any(reward.ndim for reward in given):
+        raise UserError("rewards: give one number for each take")
+    values = [float(reward) for reward in given]
     doubtful = None if doubtful is None else [bool(each) for each in doubtful]
     if doubtful is not None and len(doubtful) != len(values):
         raise UserError(f"doubtful has {len(doubtful)} takes, rewards {len(values)}")

@@ -133,7 +133,7 @@ def _read_index(index: str) -> dict[str, str]:
         files = dict(content["weight_map"])
     except HeadError:
         raise
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise OSError(f"{index} is not a safetensors index ({error!r})") from error
     for file in files.values():
         # The index comes from a repository: its names are never used as paths elsewhere.

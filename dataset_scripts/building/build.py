@@ -11,11 +11,10 @@ finished shard is noted in a journal there with its checksum; after a kill the s
 those that still match, makes the rest again, and ends with the same bytes. Bad data leaves nothing.
 """
 
-import json
 import math
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,7 +33,8 @@ from dataset_scripts.corpora.corpus import Corpus
 from dataset_scripts.corpora.folder import FolderCorpus, folder_corpus
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from modeling_empathic import __version__
-from modeling_empathic.report.files import locked, sha256, write_json
+from modeling_empathic.report.files import locked, read_json, sha256, write_json
+from modeling_empathic.taxonomy import UserError
 
 JOURNAL = "journal.json"
 RATINGS = "ratings/test-00000-of-00001.parquet"
@@ -73,6 +73,7 @@ def build(
     acoustics: Acoustics | None = None,
     progress: Callable[[int, int], None] | None = None,
     labels: str | Path | None = None,
+    classes: Mapping[str, str] | None = None,
 ) -> Built:
     """Builds a corpus from its source, goes on with a build that was killed, or checks a whole one.
 
@@ -87,8 +88,9 @@ def build(
         max_shard_mb: About the size of the largest data shard, in millions of bytes.
         acoustics: Acoustic features to add as columns.
         progress: Called with `(clips written, clips)`, at first with those of a build before.
-        labels: CSV of a folder of anybody's (`corpora.folder`); then `corpus` and `assert_counts`
-            mean nothing.
+        labels: CSV of a folder of anybody's, or a pattern of its paths (`corpora.folder`); then
+            `corpus` and `assert_counts` mean nothing.
+        classes: What its labels mean, where they are no words for a class.
 
     Raises:
         RawReleaseError: What is wrong with the source, with file and row.
@@ -98,7 +100,7 @@ def build(
     """
     kind: type[Corpus]
     if labels is not None:
-        kind, corpus, assert_counts = folder_corpus(source, labels), "folder", False
+        kind, corpus, assert_counts = folder_corpus(source, labels, classes), "folder", False
     elif corpus in CORPORA:
         kind = corpus_class(corpus)
     else:
@@ -107,6 +109,8 @@ def build(
         raise BuildError(f"max_shard_mb={max_shard_mb:g} is not a size")
     out = Path(out).resolve()
     files, commit = kind.files(source, revision)
+    tables = [Path(labels)] if labels is not None and "{" not in str(labels) else []
+    said = {} if labels is None or tables else {"labels": str(labels)}
     wanted: dict[str, Any] = {
         "corpus": corpus,
         "source": {
@@ -115,11 +119,13 @@ def build(
         },
         "source_files": {
             _key(file, source, kind): {"bytes": file.stat().st_size, "sha256": sha256(file)}
-            for file in (*files, *([Path(labels)] if labels is not None else []))
+            for file in (*files, *tables)
         },
         "settings": {
             "max_shard_mb": float(max_shard_mb),
             "acoustics": list(acoustics.names) if acoustics else [],
+            **said,
+            **({"classes": dict(classes)} if classes else {}),
         },
     }
     work = out.with_name(f".{out.name}.building")
@@ -222,8 +228,8 @@ def _plan(corpus: type[Corpus], files: list[Path], max_shard_mb: float) -> Plan:
 def _take_over(work: Path, manifest: dict[str, Any]) -> None:
     """Adds the shards of a killed build to the manifest, and removes what is not one of them."""
     try:
-        journal = json.loads((work / JOURNAL).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        journal = read_json(work / JOURNAL)
+    except UserError:
         journal = {}
     same = all(journal.get(key) == manifest[key] for key in SAME_BUILD)
     built = work / "built"

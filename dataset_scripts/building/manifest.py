@@ -1,13 +1,12 @@
 """The manifest of a built corpus: what every file must be, and whether it still is."""
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dataset_scripts.corpora import corpus_class
-from modeling_empathic.report.files import sha256
+from modeling_empathic.report.files import read_json, sha256
 from modeling_empathic.taxonomy import UserError
 
 MANIFEST = "manifest.json"
@@ -53,10 +52,10 @@ def verify(folder: str | Path) -> dict[str, Any]:
     """
     folder = Path(folder)
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
+        manifest = read_json(folder / MANIFEST)
         files = dict(manifest["files"])
         counted = {path: (file["bytes"], file["sha256"]) for path, file in files.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (UserError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BuildError(f"{folder} has no {MANIFEST} that can be read: {error}") from None
     for path, (size, digest) in counted.items():
         if not _BUILT_FILE.fullmatch(path):  # a stranger's manifest must not lead out of the folder

@@ -74,14 +74,18 @@ class ShardWriter:
 
     def finish(self) -> dict[str, Any]:
         """Gives the shard its name; returns its rows, bytes, size in Arrow and SHA-256."""
-        if self._waiting:
-            self._flush()
-        self._writer.close()
-        self._sink.close()
-        self._sink.check()
-        with self._temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        self._temporary.replace(self.path)
+        try:
+            if self._waiting:
+                self._flush()
+            self._writer.close()
+            self._sink.close()
+            self._sink.check()
+            with self._temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
+            self._temporary.replace(self.path)
+        except OSError:
+            self.abandon()  # what lies on a full disk is in the way of whoever frees it
+            raise
         return {
             "rows": self.n_rows,
             "bytes": self.path.stat().st_size,

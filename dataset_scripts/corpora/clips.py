@@ -126,6 +126,8 @@ def _files_and_copies(folder: str | Path, suffixes: Sequence[str]) -> tuple[list
         raise RawReleaseError(f"{folder} has no {' or '.join(suffixes)} files")
     by_name: dict[str, Path] = {}
     for path in sorted(paths):
+        if not path.is_file():  # to open a pipe would wait for ever
+            raise RawReleaseError(f"{path} is no regular file")
         other = by_name.setdefault(path.name, path)
         if other is not path and not filecmp.cmp(other, path, shallow=False):
             raise RawReleaseError(

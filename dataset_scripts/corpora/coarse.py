@@ -8,8 +8,10 @@ one that is one of the 40 emotions takes that one; either takes them away from t
 
 from collections.abc import Iterable
 
+from dataset_scripts.corpora.class_words import CLASS_OF_WORD
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from modeling_empathic.heads_empathic import CLASS_SPELLINGS
+from modeling_empathic.report.labels_csv import plain
 from modeling_empathic.taxonomy import (
     EMODB_CLASSES,
     EMOTION_NAMES,
@@ -17,8 +19,6 @@ from modeling_empathic.taxonomy import (
     UnknownNameError,
     resolve,
 )
-
-_CLASS = {word: name for name, words in CLASS_SPELLINGS.items() for word in (name, *words)}
 
 
 def common_class(label: str) -> str:
@@ -30,8 +30,10 @@ def common_class(label: str) -> str:
     Example:
         >>> common_class("Angry"), common_class("surprised"), common_class("Awe")
         ('anger', 'surprise', 'Awe')
+        >>> common_class("Wut"), common_class("tristesse")
+        ('anger', 'sadness')
     """
-    if name := _CLASS.get(label.strip().lower()):
+    if name := CLASS_OF_WORD.get(plain(label)):
         return name
     try:
         name = resolve(label)

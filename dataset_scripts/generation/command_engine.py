@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any
+from uuid import uuid4
 
 from .engines import EngineError, NoAnswerError, Speech
 
@@ -31,6 +32,8 @@ FIELDS = {
 TIMEOUT_S = 300
 MAX_BYTES = 50 * 2**20
 LOOK_S = 0.5  # between looks at what a program that is not done has written
+LOOKS = 5  # for what it left running
+MARK = "EMONET_VOICE_CLIP"  # in the environment of all that it starts
 SHOWN_BYTES = 2_000  # at the end of what it says of errors, the last line is looked for
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -87,6 +90,7 @@ class Command:
 
 def _run(words: list[str], output: Path) -> tuple[int, str]:
     """Exit code, and the last line of what the program said of errors."""
+    mark = uuid4().hex
     with TemporaryFile() as log:  # without a name that the program could put something else under
         try:
             # A session of its own: Ctrl-C does not reach it, and what it started can be ended too.
@@ -96,6 +100,7 @@ def _run(words: list[str], output: Path) -> tuple[int, str]:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 start_new_session=True,
+                env={**os.environ, MARK: mark},
             )
         except (OSError, ValueError) as error:  # a NUL in the text is the latter
             raise NoAnswerError(f"cannot be run: {error}") from None
@@ -105,10 +110,34 @@ def _run(words: list[str], output: Path) -> tuple[int, str]:
             # Also of a program that is done: what it left running has nothing more to say.
             with suppress(ProcessLookupError):
                 os.killpg(program.pid, signal.SIGKILL)
+            _end_all(f"{MARK}={mark}".encode())
             program.wait()
         log.seek(max(0, os.fstat(log.fileno()).st_size - SHOWN_BYTES))
         lines = log.read(SHOWN_BYTES).decode("utf-8", "replace").strip().splitlines()
         return code, lines[-1][:200] if lines else ""
+
+
+def _end_all(mark: bytes) -> None:
+    """Ends what went into a session of its own (`setsid`, a daemon), where `/proc` tells it."""
+    for _ in range(LOOKS):  # a process may start another while it is looked for
+        found = [pid for pid in _processes() if mark in _environment(pid)]
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if not found:
+            break
+
+
+def _processes() -> list[int]:
+    with suppress(OSError):
+        return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    return []
+
+
+def _environment(pid: int) -> bytes:
+    with suppress(OSError):  # somebody else's, or gone
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    return b""
 
 
 def _read(output: Path) -> bytes:

@@ -26,7 +26,7 @@ from pyarrow import parquet
 
 from modeling_empathic.report.files import locked_folder, replacing, sha256
 from modeling_empathic.report.machines import mapped
-from modeling_empathic.report.packed import refuse_bomb
+from modeling_empathic.report.packed import most_bytes, refuse_bomb
 from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTION_SCALE, UserError
 
 from .engines import ESPEAK, Engine, EngineError, make_engine
@@ -140,6 +140,7 @@ def _batches(plan: Path) -> Iterator[pa.RecordBatch]:
 def _check_plan(plan: Path) -> None:
     """Whether a file, which may be a stranger's, is a plan whose ids can name files."""
     try:
+        most_bytes(plan)  # before one huge cell is unpacked
         with parquet.ParquetFile(plan) as file:
             names = file.schema_arrow.names
         missing = [name for name in SCHEMA.names if name not in names]

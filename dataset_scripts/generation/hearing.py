@@ -15,10 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from modeling_empathic.audio import SAMPLE_RATE
 from modeling_empathic.containers_empathic import AudioError
 from modeling_empathic.decoding_empathic import decode
-from modeling_empathic.mixing_empathic import LOUDEST
+from modeling_empathic.mixing_empathic import LOUDEST, Mix
 from modeling_empathic.quality_empathic import STEADY_DB, judge
 from modeling_empathic.taxonomy import UserError
 
@@ -99,7 +98,11 @@ def hear(speech: Speech, text: str) -> Heard:
         raise UnusableError("samples that are no numbers")
     if np.abs(samples).max() >= LOUDEST:
         raise UnusableError("beyond full scale")
-    words = judge(soxr.resample(samples, rate, SAMPLE_RATE), _at_the_ends(samples)).split(", ")
+    if not samples.any():
+        raise UnusableError("too quiet")
+    mix = Mix(_NAME, None)  # clipping shows at the rate in which it happened
+    mix.add(samples.reshape(-1, 1), rate)
+    words = judge(*mix.sound()).split(", ")
     if wrong := [word for word in dict.fromkeys(words) if word in REFUSED]:
         raise UnusableError(", ".join(wrong))
     _check_whole(samples, rate, text)
@@ -149,13 +152,6 @@ def _check_length(seconds: float) -> None:
         raise UnusableError(f"{seconds:.2f} s, at least {SHORTEST_S:g} are needed")
     if seconds > LONGEST_S:
         raise UnusableError(f"more than {LONGEST_S:g} s")
-
-
-def _at_the_ends(samples: np.ndarray) -> list[str]:
-    """Clipping at the rate in which it happened: resampling smears it."""
-    peak = float(np.abs(samples).max(initial=0.0))
-    clipped = peak > 0.9 and float(np.mean(np.abs(samples) > 0.999 * peak)) > 0.001
-    return ["clipped"] if clipped else []
 
 
 def _check_whole(samples: np.ndarray, rate: int, text: str) -> None:

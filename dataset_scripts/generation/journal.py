@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from modeling_empathic.report.files import naming
+
 from .speaking import OUTCOMES, TRANSPORT_ERROR, Spoken
 
 
@@ -100,8 +102,9 @@ class Journal:
         line = b"%08x %s\n" % (zlib.crc32(text), text)
         try:
             left = line
-            while left:
-                left = left[self._file.write(left) or 0 :]
+            with naming(self.path):
+                while left:
+                    left = left[self._file.write(left) or 0 :]
         except OSError:
             self._file.truncate(self._end)  # half a line on a full disk would spoil the next
             raise

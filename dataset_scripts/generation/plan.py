@@ -158,7 +158,9 @@ def _check_replaceable(path: Path, about: dict[str, Any]) -> None:
         return
     try:
         there = json.loads((parquet.read_schema(path).metadata or {})[_ABOUT.encode()])
-    except (OSError, ValueError, KeyError):
+        if not isinstance(there, dict) or not isinstance(there.get("clips"), int):
+            raise ValueError("no plan")
+    except (OSError, ValueError, KeyError, RecursionError):
         raise PlanError(f"output={path} is there and is no plan; choose another name") from None
     if there != about:
         raise PlanError(

@@ -97,7 +97,7 @@ def tables(summary: Summary) -> list[Section]:
             ["", "clips", "expected hours", "paper's hours"],
             rows,
             f"Expected: {speech} of speech, at {CLIP_S} s a clip. "
-            f"The paper has {TOTAL_HOURS:,} hours.",
+            f"The paper has {TOTAL_HOURS:,.0f} hours.",
         ),
         plain("Balance", ["", "values", "clips of each"], balance),
         plain(

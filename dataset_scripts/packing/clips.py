@@ -116,18 +116,6 @@ def refuse_twice(names: Iterable[str]) -> None:
             raise ValueError(f"{name!r:.60} stands in it {n} times")
 
 
-def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, for `json.loads(..., object_pairs_hook=as_object)`: no key is there twice.
-
-    Example:
-        >>> as_object([("Awe", 1), ("Awe", 4)])
-        Traceback (most recent call last):
-        ValueError: 'Awe' stands in it 2 times
-    """
-    refuse_twice(name for name, _ in pairs)
-    return dict(pairs)
-
-
 def write_table(rows: list[Row], schema: pa.Schema, file: Path) -> None:
     """Rows as Parquet, in one step."""
     with replacing(file) as temporary:

@@ -8,11 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from modeling_empathic.report.files import as_object
 from modeling_empathic.report.packed import read_table
 from modeling_empathic.scoring.file import stored_provenance
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
-from .clips import PackingError, as_object, refuse_twice, rows_of
+from .clips import PackingError, refuse_twice, rows_of
 from .scores import OUTCOMES, SCORED, Judge, Judgement, head_name, judgement, within_scale
 
 KEYS = ("id", "clip_id", "path")

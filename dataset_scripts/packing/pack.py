@@ -9,7 +9,6 @@ same command reads the sources again, keeps the finished shards whose checksum h
 the same bytes.
 """
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +25,8 @@ from dataset_scripts.building.manifest import MANIFEST, verify
 from dataset_scripts.building.shards import ShardWriter
 from dataset_scripts.corpora.clips import duration_s
 from modeling_empathic import __version__
-from modeling_empathic.report.files import locked, sha256, write_json
+from modeling_empathic.report.files import locked, read_json, sha256, write_json
+from modeling_empathic.taxonomy import UserError
 
 from .big import FEATURES, Big, group_of
 from .clips import PackingError, Row
@@ -107,6 +107,8 @@ def pack(
                     packing.add(found)
                     n_read += 1
                     progress(n_read)
+                if source.is_dir() and fingerprint(source) + kind != entry[1]:
+                    packing.changed()
             packing.finish()
         finally:
             packing.abandon()
@@ -148,6 +150,10 @@ class _Packing:
     def begin(self, name: str, mark: str) -> None:
         """The clips that follow are of this source."""
         self._sources.append({"name": name, "fingerprint": mark, "clips": 0, "left_out": {}})
+
+    def changed(self) -> None:
+        """The source is not what it was when it was begun: the next run reads it once more."""
+        self._sources[-1]["fingerprint"] += ", changed while it was read"
 
     def add(self, found: Found) -> None:
         """Packs a clip, or counts why not."""
@@ -281,8 +287,8 @@ def _versions() -> dict[str, str]:
 def _take_over(work: Path, manifest: dict[str, Any]) -> None:
     """Adds the shards of a killed run to the manifest, and removes what is not one of them."""
     try:
-        journal = dict(json.loads((work / JOURNAL).read_text("utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError):
+        journal = read_json(work / JOURNAL)
+    except UserError:
         journal = {}
     same = all(journal.get(key) == manifest[key] for key in SAME)
     for path, file in journal["files"].items() if same else ():

@@ -8,6 +8,7 @@ there is none: an answer of 39 scores teaches a model a zero that nobody gave.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -21,8 +22,14 @@ from modeling_empathic.norms import Norm
 from modeling_empathic.report.files import locked, replacing
 from modeling_empathic.report.packed import read_table
 from modeling_empathic.scoring.file import METADATA_KEY, stored_provenance
-from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTION_SCALE, UnknownNameError, resolve
-from modeling_empathic.training.captions import CaptionError, make_caption, parse_caption
+from modeling_empathic.taxonomy import (
+    EMOTION_NAMES,
+    EMOTION_SCALE,
+    EMOTIONS,
+    UnknownNameError,
+    resolve,
+)
+from modeling_empathic.training.captions import NOTHING, CaptionError, make_caption, parse_caption
 
 from .clips import PackingError, read_clips, rows_of, spoken
 
@@ -31,6 +38,10 @@ SCORED = "scored"
 OUTCOMES = (SCORED, "refused", "unmapped", "parse_error", "transport_error", "decode_error")
 """Those of the metric: a clip that nobody scored has no scores, and the reason."""
 BATCH = 1_000
+_DENIAL = re.compile(
+    r"\b(?:no|not|nor|none|never|neither|without|hardly|barely|scarcely|cannot|lack\w*|absen\w+|"
+    r"instead of|rather than)\b|n['’]t\b"
+)
 
 
 class Judgement(NamedTuple):
@@ -88,7 +99,7 @@ def judgement(answer: Iterable[tuple[str, Any]]) -> Judgement:
         n = len(EMOTION_NAMES)
         reason = f"{n - len(missing)} of {n} scores: none for {', '.join(missing[:3])}"
         return Judgement(None, "unmapped", reason)
-    return Judgement([float(found[name]) for name in EMOTION_NAMES])
+    return Judgement(within_scale(found[name] for name in EMOTION_NAMES))
 
 
 def within_scale(scores: Iterable[float]) -> list[float]:
@@ -99,7 +110,7 @@ def within_scale(scores: Iterable[float]) -> list[float]:
         [0.0, 4.0, 1.5]
     """
     low, high = EMOTION_SCALE
-    return [min(max(float(score), low), high) for score in scores]
+    return [min(max(float(score), low), high) + 0.0 for score in scores]  # -0.0 is 0.0
 
 
 def annotate(
@@ -199,12 +210,16 @@ def survives(caption: str, paraphrase: str) -> str:
     """Why a paraphrase does not say what the caption says; empty if it does.
 
     Names and levels are read back from both: each emotion stands behind a word for its intensity.
+    A paraphrase that denies something, or has a term of the paper's (A.1) for an emotion that the
+    caption does not name, is not taken.
 
     Example:
         >>> survives("The voice conveys faint awe.", "One hears a hint of awe here.")
         ''
         >>> survives("The voice conveys faint awe.", "One hears extreme awe here.")
         'Awe: level 4 for 1'
+        >>> survives("The voice conveys faint awe.", "There is faint awe, and there is rage.")
+        "it adds Anger: 'rage'"
     """
     try:
         said, meant = parse_caption(paraphrase), parse_caption(caption)
@@ -213,6 +228,15 @@ def survives(caption: str, paraphrase: str) -> str:
     for name, new, old in zip(EMOTION_NAMES, said.tolist(), meant.tolist(), strict=True):
         if new != old:
             return f"{name}: level {new} for {old}"
+    text = " ".join(paraphrase.casefold().split()).replace(NOTHING, "")
+    if denied := _DENIAL.search(text):
+        return f"it denies: {denied[0]!r}"
+    named = [emotion for emotion, level in zip(EMOTIONS, meant.tolist(), strict=True) if level]
+    known = {term.casefold() for emotion in named for term in emotion.descriptors}
+    for emotion in EMOTIONS:
+        for term in {one.casefold() for one in emotion.descriptors} - known:
+            if re.search(rf"\b{re.escape(term)}\b", text):
+                return f"it adds {emotion.name}: {term!r}"
     return ""
 
 

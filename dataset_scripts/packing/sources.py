@@ -24,22 +24,18 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from dataset_scripts.generation.factors import LANGUAGES, VOICES
-from modeling_empathic.report.files import sha256
+from modeling_empathic.report.archives import NoEndError, members
+from modeling_empathic.report.files import as_object, sha256
 from modeling_empathic.scoring.names import path_text
 from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTIONS, UnknownNameError, resolve
 from modeling_empathic.training.captions import make_caption
 
 from .big import FEATURES
-from .clips import CLIPS, PackingError, Row, as_object, audio_file, read_clips, rows_of
+from .clips import CLIPS, PackingError, Row, audio_file, read_clips, rows_of
 from .scores import SCORED, SCORES, head_name, judgement, read_scores, within_scale
 
 AUDIO = (".flac", ".mp3", ".wav", ".ogg", ".opus", ".m4a")
 MOST_AUDIO, MOST_JSON = 64 * 2**20, 2**20  # bytes; 30 s of 24 kHz are 1.4 MB, 59 scores 4 kB
-MOST_HEADER = 2**20  # bytes of a long name, or of what else is said of a member
-_OF_NAMES = (
-    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
-    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
-)
 _TAR_NAME = re.compile(rf"({'|'.join(LANGUAGES)})_({'|'.join(VOICES)})_")
 _SPOKEN_TEXT = re.compile(r"<transcription_start>(.*?)<transcription_end>", re.DOTALL)
 _NUMBER = {emotion.name: number for number, emotion in enumerate(EMOTIONS)}
@@ -66,8 +62,13 @@ def fingerprint(source: Path) -> str:
         PackingError: It is none of the layouts.
     """
     if (source / CLIPS).is_file():
-        parts = [sha256(source / name) for name in (CLIPS, SCORES) if (source / name).is_file()]
-        return f"sha256:{hashlib.sha256(' '.join(parts).encode()).hexdigest()}"
+        total = hashlib.sha256()
+        for name in (CLIPS, SCORES):
+            total.update((sha256(source / name) if (source / name).is_file() else "").encode())
+        # A clip that is missing, or only half there, today may be whole the next time.
+        for path in read_clips(source)["path"].to_pylist():
+            total.update(f"{_size(source, path)}\n".encode())
+        return f"sha256:{total.hexdigest()}"
     if source.is_dir():
         total = hashlib.sha256()
         for file in _files(source):
@@ -75,6 +76,8 @@ def fingerprint(source: Path) -> str:
         return f"sha256:{total.hexdigest()}"
     if source.suffix == ".tar" and source.is_file():
         return f"sha256:{sha256(source)}"
+    if not source.exists():
+        raise PackingError(f"{source} is not there")
     raise PackingError(
         f"{source} is no folder of clips and no .tar (one that is compressed has to be unpacked)"
     )
@@ -158,6 +161,14 @@ def _aligned(scores: pa.Table | None, ids: Any) -> Iterator[Row]:
     yield from rows_of(scores.take(places))
 
 
+def _size(folder: Path, path: str | None) -> int:
+    """In bytes, of a clip; -1 of one that is not there."""
+    try:
+        return audio_file(folder, path).stat().st_size if path else -1
+    except (OSError, PackingError):
+        return -1
+
+
 def _bytes(file: Path) -> bytes:
     try:
         if not file.is_file():
@@ -204,11 +215,10 @@ def _tar(file: Path) -> Iterator[Found]:
     held: dict[str, bytes] = {}
     key_held = ""
     try:
-        # As a stream, and none that is compressed.
-        with tarfile.open(file, "r|", tarinfo=_Header) as archive:
-            for member in archive:
-                archive.members.clear()  # type: ignore[attr-defined]  # it would keep every header
-                if member.isdir():
+        with file.open("rb") as opened:
+            for archive, member in members(opened):
+                # macOS puts a `._NAME` before every NAME.
+                if member.isdir() or PurePosixPath(member.name).name.startswith("."):
                     continue
                 reason = _unsafe(member)
                 name = path_text(member.name)
@@ -225,40 +235,15 @@ def _tar(file: Path) -> Iterator[Found]:
                     yield Found(name, None, "a second member of this name")
                 elif stream := archive.extractfile(member):
                     held[suffix] = stream.read()
-    except _NoEndError:  # its members are whole; how many there should be, nobody knows
+    except NoEndError:  # its members are whole; how many there should be, nobody knows
         yield from _of_members(key_held, held, file.stem)
         yield Found(file.name, None, "the archive stops without the mark of its end")
         return
-    except (tarfile.TarError, OSError, ValueError, EOFError, RecursionError):
+    except (tarfile.TarError, ValueError, EOFError, RecursionError):
         # What came before is whole; the members that were held may be the ones that are cut off.
         yield Found(path_text(key_held or file.name), None, "the archive is damaged from here on")
         return
     yield from _of_members(key_held, held, file.stem)
-
-
-class _NoEndError(tarfile.ReadError):
-    """The file is over where a header should be."""
-
-
-class _Header(tarfile.TarInfo):
-    """A header of a stranger's archive.
-
-    What stands behind one of a long name, `tarfile` reads whole, be it gigabytes; and one that is
-    damaged it takes for the end of the archive.
-    """
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
-        try:
-            header = super().frombuf(buf, encoding, errors)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(str(error)) if buf else _NoEndError() from None
-        most = MOST_HEADER if header.type in _OF_NAMES else math.inf
-        if not 0 <= header.size <= most:
-            raise tarfile.ReadError("a header of an impossible size")
-        return header
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -287,7 +287,7 @@ def _class_names(table: pa.Table, where: str) -> pa.Array:
     try:
         features = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]
         return pa.array(features["emotion"]["names"], pa.string())
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise StatsError(f"{where}: emotion is a number, and the file has no names") from error
 
 

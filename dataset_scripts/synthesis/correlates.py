@@ -8,14 +8,18 @@ published does not agree.
 Sources:
 
 - Juslin & Laukka (2003), "Communication of emotions in vocal expression and music performance:
-  different channels, same code?", Psychological Bulletin 129(5), 770-814: the summary of cue
-  patterns for anger, fear, happiness, sadness and tenderness.
+  different channels, same code?", Psychological Bulletin 129(5), 770-814: the cue patterns for
+  anger, fear, happiness, sadness and tenderness (Table 7; summed up in Table 11).
 - Scherer (2003), "Vocal communication of emotion: a review of research paradigms", Speech
-  Communication 40, 227-256: the synthetic review of acoustic patterns of basic emotions.
+  Communication 40, 227-256: the synthetic review of acoustic patterns of basic emotions (Table 2).
 - Banse & Scherer (1996), "Acoustic profiles in vocal emotion expression", Journal of Personality
   and Social Psychology 70(3), 614-636: profiles of fourteen emotions.
 - Hollien, DeJong, Martin, Schwartz & Liljegren (2001), "Effects of ethanol intoxication on speech
   suprasegmentals", Journal of the Acoustical Society of America 110(6), 3198-3206.
+
+Where a rule goes another way than its source, which Nano has learned and which therefore stays:
+intoxication is spoken lower (Hollien et al.: a higher F0), fear neither more softly nor with less
+high-frequency energy (Juslin & Laukka; Scherer reports more of both), tenderness at no lower F0.
 """
 
 from typing import NamedTuple

@@ -15,10 +15,12 @@ from dataset_scripts.corpora import CORPORA
 from .options import (
     FLAG,
     AsJson,
+    Classes,
     Markdown,
     UsageError,
     careful_with,
     check_one_format,
+    class_meanings,
     make_group,
 )
 from .terminal import Terminal, echo
@@ -50,9 +52,12 @@ def build(
     labels: Annotated[
         Path | None,
         typer.Option(
-            metavar="CSV", help="SRC is a folder of yours: columns file, label, speaker[, text]."
+            metavar="CSV|PATTERN",
+            help="SRC is a folder of yours: columns file, label, speaker[, text]; or how its paths "
+            "are made, such as {speaker}_{}_{label}_{}.",
         ),
     ] = None,
+    classes: Classes = None,
     revision: Annotated[
         str | None, typer.Option(metavar="REV", help="Branch, tag or commit of SRC on the Hub.")
     ] = None,
@@ -87,6 +92,8 @@ def build(
     Example: `emonet-voice bench build path/to/emodb emodb/ --corpus emodb --acoustics`
 
     Example: `emonet-voice bench build recordings/ mine/ --labels recordings/labels.csv`
+
+    Example: `emonet-voice bench build CREMA-D/AudioWAV cremad/ --labels "{speaker}_{}_{label}_{}"`
     """
     from dataset_scripts.building.build import build as build_corpus
     from dataset_scripts.building.manifest import OtherCountsError
@@ -110,6 +117,7 @@ def build(
                 max_shard_mb=max_shard_mb,
                 acoustics=measure,
                 labels=labels,
+                classes=class_meanings(classes),
                 progress=lambda done, total: progress.update(task, completed=done, total=total),
             )
     except OtherCountsError as error:

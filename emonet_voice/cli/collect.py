@@ -188,6 +188,9 @@ def _clips(
 
     if folder is not None and bench is None:
         paths = find_audio([folder])[:limit]
+        for path in paths:
+            if not Path(path).is_file():  # to open a pipe would wait for ever
+                raise UsageError(f"{path} is no regular file")
         return _Clips(_files(paths), len(paths), {"clips": folder.resolve().name})
     if bench is not None and folder is None:
         options.careful_with(bench)

@@ -37,13 +37,14 @@ def convert(
         ),
     ] = None,
     dtype: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME",
             help="Type to store: float32, bfloat16, float16 or mixed (bfloat16 heads, float32 "
             "encoder); of ONNX float32 or float16.",
+            show_default="float32",
         ),
-    ] = "float32",
+    ] = None,
     quantize: Annotated[
         str | None,
         typer.Option(
@@ -88,7 +89,7 @@ def convert(
 
     Example: `emonet-voice convert nano nano-onnx/ --to onnx --dtype float16`
     """
-    names = split_names(heads)
+    names, stored_as = split_names(heads), dtype or "float32"
     if to not in ("safetensors", "onnx"):
         raise UsageError(f"--to {to}: choose safetensors or onnx")
     if quantize not in (None, "int8"):
@@ -100,9 +101,14 @@ def convert(
             )
         from .convert_onnx import convert_onnx
 
-        convert_onnx(source, output, dtype, names, revision)
+        convert_onnx(source, output, stored_as, names, revision)
         return
     if quantize and Path(source, "config.json").is_file():
+        if dtype or encoder or encoder_revision or allow_unknown or revision:
+            raise UsageError(
+                "--dtype, --encoder, --encoder-revision, --allow-unknown and --revision are for "
+                f"the public heads; {source} is a model, whose encoder stays as it is"
+            )
         _quantize(Path(source), output, names)
         return
 
@@ -132,7 +138,7 @@ def convert(
             source,
             output,
             encoder or ENCODER,
-            dtype=dtype,
+            dtype=stored_as,
             heads=names or None,
             allow_unknown=allow_unknown,
             revision=revision,
@@ -141,7 +147,7 @@ def convert(
             quantize=quantize,
             readme=card if quantize else None,
         )
-    _say(config, dtype, output)
+    _say(config, stored_as, output)
 
 
 def _quantize(source: Path, output: Path, heads: list[str]) -> None:

@@ -1,7 +1,9 @@
 """The command `emonet-voice demo`: a Space on this machine."""
 
+import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -77,9 +79,17 @@ def demo(
 def _folder(model: str | None, revision: str | None, *, yes: bool) -> str:
     """The folder of a model; of one that the Hub has in safetensors, as it is downloaded."""
     source, revision = ready(model, revision, yes=yes)
-    if Path(source).is_dir():
-        return str(Path(source).absolute())  # the Space runs in its own folder
-    from huggingface_hub import snapshot_download
+    folder = str(Path(source).absolute())  # the Space runs in its own folder
+    if not Path(source).is_dir():
+        from huggingface_hub import snapshot_download
 
-    wanted = ["*.json", "*.safetensors", "*.py"]
-    return snapshot_download(source, revision=revision, allow_patterns=wanted)
+        wanted = ["*.json", "*.safetensors", "*.py"]
+        folder = snapshot_download(source, revision=revision, allow_patterns=wanted)
+    with suppress(OSError, ValueError):  # of which the Space says what is wrong
+        config = json.loads(Path(folder, "config.json").read_text("utf-8"))
+        if config.get("problem_type") not in (None, "regression"):
+            raise UsageError(
+                f"--model {model} was taught classes, and the Space shows strengths: "
+                "emonet-voice score says its probabilities"
+            )
+    return folder

@@ -30,9 +30,12 @@ def generalize(
     labels: Annotated[
         Path | None,
         typer.Option(
-            metavar="CSV", help="What the clips of --root are: columns file, label, speaker."
+            metavar="CSV|PATTERN",
+            help="What the clips of --root are: columns file, label, speaker; or how their paths "
+            "are made, such as {speaker}_{}_{label}_{}.",
         ),
     ] = None,
+    classes: options.Classes = None,
     model: options.Model = None,
     revision: options.Revision = None,
     baseline: Annotated[
@@ -82,7 +85,8 @@ def generalize(
     all but one and tested on that one, in one table over the classes that all of them have.
 
     A folder of yours needs labels.csv or metadata.csv, or --labels, with the columns file, label
-    (anger, happy, ..., or one of the 40 emotions) and speaker.
+    (anger, happy, Wut, ..., or one of the 40 emotions) and speaker. In a pattern {} is anything and
+    {label:1} one character. Clips whose label is no class are left out and counted.
 
     Exit code: 0 all scored, 1 some clips failed, 2 could not run.
 
@@ -95,6 +99,9 @@ def generalize(
     --supervised path/to/whisper-base --acoustic --plots pictures/`
 
     Example: `emonet-voice generalize --root recordings/ --labels recordings/labels.csv`
+
+    Example: `emonet-voice generalize --root SAVEE/ --labels "{speaker}_{label}{:2}" --classes
+    a=anger,d=disgust,f=fear,h=happiness,n=neutral,sa=sadness,su=surprise`
     """
     from evaluate_metrics.generalize import across, across_tables, tables
     from evaluate_metrics.generalize import result as measuring
@@ -107,10 +114,13 @@ def generalize(
     if states_cache and (states_cache.suffix != ".npz" or not states_cache.parent.is_dir()):
         raise UsageError(f"--states-cache {states_cache}: choose an .npz file in a folder")
     corpora = _corpora(corpus or [], root, labels)
+    meanings = options.class_meanings(classes)
     csvs = dict.fromkeys(corpora, labels) if labels else {}
     options.quiet_libraries()
     # Before a model is converted:
-    kinds = [corpus_kind(name, folder, csvs.get(name)) for name, folder in corpora.items()]
+    kinds = [
+        corpus_kind(name, folder, csvs.get(name), meanings) for name, folder in corpora.items()
+    ]
     if len(kinds) > 1:
         across.shared_classes(
             {name: list(kind.CLASSES) for name, kind in zip(corpora, kinds, strict=True)}
@@ -133,6 +143,7 @@ def generalize(
                 or (output.with_suffix(".states.npz") if output else None),
                 "acoustic": acoustic,
                 "progress": progress,
+                "classes": meanings,
             }
             result: Any
             shown: Any

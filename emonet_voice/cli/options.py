@@ -65,6 +65,14 @@ ResultFile = Annotated[
 ]
 Plots = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for pictures.")]
 AsJson = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON.")]
+Classes = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WORD=CLASS",
+        help="What a label means that is no word for a class, such as A=anger,01=neutral; "
+        "nothing after = leaves its clips out.",
+    ),
+]
 Markdown = Annotated[
     bool, typer.Option("--markdown", metavar=FLAG, help="Print Markdown, as for a card.")
 ]
@@ -139,6 +147,23 @@ def split_names(given: list[str] | None) -> list[str]:
         ['anger', 'awe', 'pain']
     """
     return [name.strip() for part in given or [] for name in part.split(",") if name.strip()]
+
+
+def class_meanings(given: list[str] | None) -> dict[str, str]:
+    """What `--classes` says that labels mean.
+
+    Example:
+        >>> class_meanings(["A=anger,01=neutral", "xxx="])
+        {'A': 'anger', '01': 'neutral', 'xxx': ''}
+    """
+    meanings: dict[str, str] = {}
+    for text in split_names(given):
+        word, equals, name = (part.strip() for part in text.rpartition("="))
+        if not equals or not word:
+            raise UsageError(f"--classes {text}: WORD=CLASS, such as A=anger")
+        if meanings.setdefault(word, name) != name:
+            raise UsageError(f"--classes: {word} is there twice")
+    return meanings
 
 
 def check_one_format(as_json: bool, markdown: bool) -> None:

@@ -119,7 +119,8 @@ def stage(
         else:
             done = ", ".join(row.name for row in staged.repositories)
             n = len(staged.repositories)
-            echo(f"{n} repositories checked: {done}. Written to {out}")
+            checked = "1 repository" if n == 1 else f"{n} repositories"
+            echo(f"{checked} checked: {done}. Written to {out}")
 
 
 @publish.command()

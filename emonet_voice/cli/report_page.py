@@ -14,6 +14,7 @@ import numpy as np
 
 from modeling_empathic.reference_scores import percentiles
 from modeling_empathic.report.files import replacing
+from modeling_empathic.report.tables import printable
 from modeling_empathic.scoring.aggregates import in_words
 from modeling_empathic.scoring.overview import Moment, Overview, usual
 from modeling_empathic.scoring.recordings import Recording, emotions_of
@@ -73,9 +74,11 @@ class ReportPage:
     def add(self, recording: Recording) -> None:
         """Takes one recording, scored or not."""
         self._numbers[recording.name] = len(self._clips)
-        clip: dict[str, Any] = {"name": recording.name, "path": recording.path}
+        clip: dict[str, Any] = {"name": printable(recording.name), "path": recording.path}
         if recording.error is not None:
-            self._clips.append(clip | {"error": recording.error, "duration": 0, "quality": []})
+            self._clips.append(
+                clip | {"error": printable(recording.error), "duration": 0, "quality": []}
+            )
             return
         clip |= {
             "duration": round(recording.duration_s, 3),

@@ -25,8 +25,9 @@ from modeling_empathic.configuration_empathic import (
     HeadError,
     canonical,
 )
-from modeling_empathic.report.files import locked, sha256, write_json
+from modeling_empathic.report.files import locked, sha256
 from modeling_empathic.saving_empathic import write_checkpoint, write_code, write_config
+from modeling_empathic.scoring.conversion import seal
 from modeling_empathic.source_empathic import Source
 from modeling_empathic.taxonomy import (
     ATTRIBUTES,
@@ -139,8 +140,8 @@ def convert(
             },
             "sha256": digests,
         }
-        write_json(partial / "conversion.json", provenance)
         write_config(partial, config, head_type, encoder_type)
+        seal(partial, provenance)
         if readme is not None:
             (partial / "README.md").write_text(readme(output.name, config), "utf-8")
     return config

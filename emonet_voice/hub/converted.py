@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from modeling_empathic.heads_empathic import canonical, no_head
-from modeling_empathic.report.files import as_json, locked, replacing
+from modeling_empathic.report.files import as_json, locked, read_json, replacing
 from modeling_empathic.taxonomy import UserError
 
 from .loose_heads import LooseHeads, list_heads
@@ -103,7 +103,7 @@ def look_up(source: str, revision: str | None) -> LooseHeads | None:
     except OSError:
         if not told.is_file():  # the loader has it, or says that the Hub is away
             return None
-        loose = LooseHeads(**json.loads(told.read_text("utf-8")))
+        loose = LooseHeads(**read_json(told))
     if loose.is_model or not loose.heads:
         return None
     told.parent.mkdir(parents=True, exist_ok=True)
@@ -115,10 +115,17 @@ def look_up(source: str, revision: str | None) -> LooseHeads | None:
 def find(loose: LooseHeads, heads: Sequence[str], dtype: str) -> Path | None:
     """The folder of a model with these heads, and maybe more, that was converted before."""
     for config in sorted(_version(loose).glob(f"{stored_dtype(dtype)}*/*/config.json")):
-        there = {spec["name"] for spec in json.loads(config.read_text("utf-8"))["heads"]}
-        if there.issuperset(heads):
+        if heads_of(config).issuperset(heads):
             return config.parent
     return None
+
+
+def heads_of(config: Path) -> set[str]:
+    """Names of the heads of a `config.json`; none of one that is damaged."""
+    try:
+        return {spec["name"] for spec in read_json(config)["heads"]}
+    except (UserError, KeyError, TypeError):
+        return set()
 
 
 def chosen_heads(loose: LooseHeads, heads: Sequence[str]) -> list[str]:

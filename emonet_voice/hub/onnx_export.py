@@ -23,6 +23,7 @@ from modeling_empathic.mixing_empathic import MIN_DURATION_S, SAMPLE_RATE
 from modeling_empathic.report.files import write_json
 from modeling_empathic.scoring.loading import load_model
 from modeling_empathic.scoring.short_names import NANO, locate
+from modeling_empathic.stacks_empathic import probabilities
 
 from .new_folder import new_folder, refuse_taken
 from .onnx_speech import SpeechGraph
@@ -63,8 +64,8 @@ def export(
         and by how much the type of the weights has `moved_by_rounding` the most.
 
     Raises:
-        ConversionError: No such type, something is at `output`, a package is missing, or the
-            scores are others.
+        ConversionError: No such type, something is at `output`, a package is missing, a model in
+            int8, or the scores are others.
         ScoringError: The model cannot be read.
 
     Example:
@@ -86,6 +87,11 @@ def export(
         dtype="float32",
         lean=False,
     )
+    if model.config.head_quantization != "none":
+        raise ConversionError(
+            f"{source} has {model.config.head_quantization} heads: export the model that it was "
+            "made of, to halve it with dtype float16"
+        )
     graph, example, dynamic = _graph(model, extractor)
     about = _about(model, extractor, provenance, dtype)
     exact = _torch_scores(graph, example)
@@ -143,15 +149,14 @@ def _graph(model: Any, extractor: Any) -> tuple[nn.Module, torch.Tensor, dict[st
 
 
 class _Windows(nn.Module):
-    """A model that returns a tensor."""
+    """A model that returns a tensor: what `score` says of windows."""
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: Any):
         super().__init__()
         self.model = model
 
     def forward(self, input_features: torch.Tensor) -> torch.Tensor:
-        scores: torch.Tensor = self.model(input_features).logits
-        return scores
+        return probabilities(self.model(input_features).logits, self.model.config.problem_type)
 
 
 def _sounds() -> torch.Tensor:
@@ -243,4 +248,6 @@ def _about(model: Any, extractor: Any, provenance: dict[str, Any], dtype: str) -
         "input": taken,
         "output": {"name": "scores", "shape": ["batch", "heads"]},
         "heads": model.config.heads,
+        # Of a classifier the scores are probabilities.
+        **{key: provenance[key] for key in ("problem_type",) if key in provenance},
     }

@@ -20,6 +20,7 @@ from modeling_empathic.speech_empathic import (
     frame_energy,
     log_mel_of,
 )
+from modeling_empathic.stacks_empathic import probabilities
 
 
 class SpeechGraph(nn.Module):
@@ -35,6 +36,7 @@ class SpeechGraph(nn.Module):
     def __init__(self, model: Any):
         super().__init__()
         self.encoder, self.heads = model.encoder, model.heads
+        self.problem_type = model.config.problem_type
         extractor = front_end(model.config)
         self.n_samples = extractor.n_samples
         bins = torch.arange(N_FFT // 2 + 1, dtype=torch.float64)
@@ -47,8 +49,7 @@ class SpeechGraph(nn.Module):
     def forward(self, waveform: torch.Tensor) -> torch.Tensor:
         """`(batch, samples)` at 16 kHz to scores `(batch, heads)`; shorter clips end in zeros."""
         states = self.encode(*self.cut(self.log_mel(waveform)))
-        scores: torch.Tensor = self.heads(states)[0]
-        return scores
+        return probabilities(self.heads(states)[0], self.problem_type)
 
     def log_mel(self, waveform: torch.Tensor) -> torch.Tensor:
         """Features `(batch, mel_bins, frames)`, as the `WhisperFeatureExtractor` computes them."""

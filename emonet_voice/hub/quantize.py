@@ -14,9 +14,11 @@ from modeling_empathic.checkpoint_empathic import unstacked
 from modeling_empathic.configuration_empathic import EmpathicInsightConfig
 from modeling_empathic.int8_empathic import quantized
 from modeling_empathic.modeling_empathic import EmpathicInsightModel
+from modeling_empathic.report.files import read_json
 from modeling_empathic.saving_empathic import write_checkpoint, write_code, write_config
+from modeling_empathic.scoring.conversion import CONVERSION, seal
 
-KEPT = ("preprocessor_config.json", "conversion.json", "reference_scores.json", "trained.json")
+KEPT = ("preprocessor_config.json", "reference_scores.json", "trained.json")
 """Files of a model's folder that say nothing of how weights are stored."""
 
 
@@ -74,6 +76,8 @@ def quantize(
             if (source / name).is_file():
                 shutil.copyfile(source / name, partial / name)
         write_config(partial, config, of_heads, model.encoder.dtype)
+        if (source / CONVERSION).is_file():
+            seal(partial, read_json(source / CONVERSION))
         if readme is not None:
             (partial / "README.md").write_text(readme(output.name, config), "utf-8")
     return config

@@ -15,12 +15,20 @@ from modeling_empathic.taxonomy import UnknownNameError, resolve
 
 from .errors import one_line
 
-# The beginnings of what language models say in place of an answer, apostrophes of both kinds.
+# The beginnings of what language models say in place of an answer, apostrophes of both kinds; also
+# in the languages of the clips, in which some answer.
 _REFUSAL = re.compile(
     r"\W*(?:"
     r"(?:i['’]?m|i am|we['’]?re|we are) (?:very |really |so )?(?:sorry|unable|not able|afraid)"
     r"|i (?:apologi[sz]e|can['’]?t|cannot|can not|won['’]?t|will not|must decline|decline)"
-    r"|sorry\b|unfortunately\b|as an ai\b|my apologies)",
+    r"|sorry\b|unfortunately\b|as an ai\b|my apologies"
+    r"|(?:es )?tut mir .{0,12}leid\b|leider\b|(?:bitte )?entschuldig|als (?:ki\b|sprachmodell)"
+    r"|(?:ich|das|dabei|dazu) (?:kann|darf|bin|werde)\b.{0,60}?\b(?:nicht|kein)"
+    r"|lo (?:siento|lamento)\b|lament|desafortunad|disculp|perd[oó]n"
+    r"|no (?:me )?(?:puedo|podr[ée]|es posible|estoy)\b|como (?:una? )?(?:ia\b|modelo)"
+    r"|(?:je suis |nous sommes )?(?:vraiment )?(?:d[ée]sol|navr)[ée]|je regrette|malheureusement"
+    r"|je ne (?:peux|pourrai|suis|saurais)\b|il m['’]est impossible|en tant qu['’](?:ia\b|un mod)"
+    r")",
     re.IGNORECASE,
 )
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n?\s*```", re.DOTALL | re.IGNORECASE)

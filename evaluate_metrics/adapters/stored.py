@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from evaluate_metrics.emonet_voice import OUTCOMES
-from modeling_empathic.report.files import locked
+from modeling_empathic.report.files import as_object, locked
 from modeling_empathic.taxonomy import EMOTION_NAMES
 
 from .errors import AdapterError
@@ -178,10 +178,14 @@ def _records(file: Path) -> Iterator[Record]:
         raise AdapterError(f"{file}: choose a file that ends in .csv, .jsonl or .json (Hume's)")
     try:
         if suffix == ".json":
-            yield from _hume_records(json.loads(file.read_bytes()), file.name)
+            yield from _hume_records(
+                json.loads(file.read_bytes(), object_pairs_hook=as_object), file.name
+            )
             return
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            rows: Iterable[Any] = (json.loads(line) for line in lines if line.strip())
+            rows: Iterable[Any] = (
+                json.loads(line, object_pairs_hook=as_object) for line in lines if line.strip()
+            )
             if suffix == ".csv":
                 rows = csv.DictReader(lines)
                 names = list(rows.fieldnames or ())

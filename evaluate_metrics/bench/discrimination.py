@@ -244,7 +244,7 @@ def _summary(drawn: Floats, n_units: int, n_strata: int) -> dict[str, Any]:
     """The sample's own values, in the first column, and intervals from the others."""
     values = {name: float(drawn[i, 0]) for i, name in enumerate(STATISTICS)}
     intervals = {
-        name: Interval(**percentile_interval(resampled, n_units, n_strata)._asdict())
+        name: Interval(**percentile_interval(resampled, n_units, n_strata, (0, 1))._asdict())
         for name, resampled in zip(STATISTICS, drawn[:, 1:], strict=True)
     }
     return values | {"intervals": intervals}

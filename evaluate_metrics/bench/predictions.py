@@ -25,7 +25,7 @@ from pyarrow import parquet
 
 from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.emonet_voice import OUTCOMES, SCALES
-from modeling_empathic.report.files import sha256
+from modeling_empathic.report.files import check_lines, sha256
 from modeling_empathic.report.packed import read_table
 from modeling_empathic.scoring.clips import ScoringError
 from modeling_empathic.scoring.file import (
@@ -151,6 +151,7 @@ def _read(path: Path) -> pa.Table:
             raise EvaluationError(f"{path.name} is empty")
         from pyarrow import json as arrow_json
 
+        check_lines(path)
         options = arrow_json.ParseOptions(explicit_schema=pa.schema(list(_TYPES.items())))
         table = _valid(arrow_json.read_json(path, parse_options=options))
     except (pa.ArrowException, OSError, UnicodeDecodeError, ScoringError) as error:

@@ -6,8 +6,11 @@ distribution is not Student's t. Eleven voices: 88 % where 95 % is written. So t
 moved outwards, to those of a normal distribution at t √(n / (n - 1)), t being Student's with n - 1
 degrees of freedom: with eleven units the 1st and the 99th, with 300 the 2.4th and the 97.6th
 (Hesterberg 2015, "What teachers should know about the bootstrap", The American Statistician 69,
-371-386, section 4.1.2). For a difference of two systems [`studentised`] does the same with standard
-errors. The project's `benchmarks/metric.py` measures what all of them cover.
+371-386, section 4.1.2). No percentile of resamples is beyond the units' own range, though, and of
+four speakers 82 % were covered where 95 % is written: of fewer than `FEW_UNITS` the interval also
+holds the mean of the resamples ± t standard errors, which of a normal distribution is the same. For
+a difference of two systems [`studentised`] does the same with standard errors. The project's
+`benchmarks/metric.py` measures what all of them cover.
 """
 
 from collections.abc import Hashable, Sequence
@@ -24,6 +27,8 @@ from .student import quantile, two_sided_p
 LEVEL = 0.95
 FEW_UNITS = 20
 """With fewer, what an interval covers was seen to depend on the data; tables say so."""
+RANGES = {"mae": (0.0, np.inf), "rmse": (0.0, np.inf), "pearson": (-1.0, 1.0)}
+RANGES["spearman"] = RANGES["pearson"]
 _ROUNDING = 1e-9
 
 
@@ -43,19 +48,27 @@ class Interval(NamedTuple):
     reason: str = ""
 
 
-def percentile_interval(resampled: np.ndarray, n_units: int, n_strata: int = 1) -> Interval:
+def percentile_interval(
+    resampled: np.ndarray,
+    n_units: int,
+    n_strata: int = 1,
+    within: tuple[float, float] = (-np.inf, np.inf),
+) -> Interval:
     """The 95 % interval of a statistic from its values in resamples, NaN where undefined.
 
     Args:
         resampled: `(resamples,)`.
         n_units: How many units were drawn: rows, groups, speakers.
         n_strata: In how many parts that keep their size; each takes a degree of freedom.
+        within: The least and the greatest value that the statistic can have.
 
     Example:
         >>> values = np.append(np.arange(1001.0), np.nan)
-        >>> few, many = (percentile_interval(values, n_units=n) for n in (11, 100_000))
-        >>> round(few.low), round(few.high), round(many.low), round(many.high), many.n_undefined
-        (10, 990, 25, 975, 1)
+        >>> some, many = (percentile_interval(values, n_units=n) for n in (20, 100_000))
+        >>> round(some.low), round(some.high), round(many.low), round(many.high), many.n_undefined
+        (16, 984, 25, 975, 1)
+        >>> percentile_interval(np.array([0.4, 0.5, 0.6]), n_units=2, within=(0, 1))[:2]
+        (0.0, 1.0)
     """
     defined = resampled[~np.isnan(resampled)]
     n_undefined = len(resampled) - len(defined)
@@ -65,7 +78,12 @@ def percentile_interval(resampled: np.ndarray, n_units: int, n_strata: int = 1) 
         return Interval(np.nan, np.nan, n_undefined, "no resample has a value")
     df = n_units - n_strata
     tail = NormalDist().cdf(-quantile(df, LEVEL) * np.sqrt(n_units / df))
-    low, high = np.quantile(defined, [tail, 1 - tail])
+    low, high = map(float, np.quantile(defined, [tail, 1 - tail]))
+    if n_units < FEW_UNITS:
+        half = float(defined.std() * np.sqrt(n_units / df)) * quantile(df, LEVEL)
+        middle = float(defined.mean())
+        low = min(low, max(middle - half, within[0]))
+        high = max(high, min(middle + half, within[1]))
     return Interval(float(low), float(high), n_undefined)
 
 
@@ -180,6 +198,6 @@ def _of_part(values: np.ndarray | None, part: str, drawn: Resampled) -> dict[str
         undefined = Interval(np.nan, np.nan, 0, reason)._asdict()
         return {name: dict(undefined) for name in STATISTICS}
     return {
-        name: percentile_interval(values[0, i], *drawn.units(part))._asdict()
+        name: percentile_interval(values[0, i], *drawn.units(part), RANGES[name])._asdict()
         for i, name in enumerate(STATISTICS)
     }

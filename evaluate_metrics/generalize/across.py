@@ -60,6 +60,7 @@ def generalize_across(
     model: str | None = None,
     *,
     labels: Mapping[str, str | Path] | None = None,
+    classes: Mapping[str, str] | None = None,
     progress: Progress = lambda verb, total: lambda: None,
     **how: Any,
 ) -> AcrossResult:
@@ -68,7 +69,8 @@ def generalize_across(
     Args:
         corpora: Name -> folder, two or more; see `generalize`.
         model: Short name, folder or Hub id; None for Nano.
-        labels: Name -> CSV of those that are folders of anybody's.
+        labels: Name -> CSV or pattern of those that are folders of anybody's.
+        classes: What labels of these mean, where they are no words for a class.
         progress: Called with what begins and of how many steps it is.
         **how: As `result.hear` takes it.
 
@@ -76,21 +78,21 @@ def generalize_across(
         EvaluationError: One corpus, or fewer than two classes that all have; as `generalize`.
     """
     kinds = {
-        name: (corpus_kind(name, root, (labels or {}).get(name)), root)
+        name: (corpus_kind(name, root, (labels or {}).get(name), classes), root)
         for name, root in corpora.items()
     }
-    classes = shared_classes({name: list(kind.CLASSES) for name, (kind, _) in kinds.items()})
+    shared_names = shared_classes({name: list(kind.CLASSES) for name, (kind, _) in kinds.items()})
     heard = hear(kinds, model, progress=progress, **how)
-    shared = {name: _share(of, classes) for name, of in heard.items()}
+    shared = {name: _share(of, shared_names) for name, of in heard.items()}
     empty = [name for name, of in shared.items() if not len(of.rows)]
     if empty:
-        raise EvaluationError(f"{empty[0]} has no clip of the classes {', '.join(classes)}")
+        raise EvaluationError(f"{empty[0]} has no clip of the classes {', '.join(shared_names)}")
     systems = list(next(iter(heard.values())).features)
     advance = progress("Learning", len(systems) * len(shared))
     rows: dict[str, list[Row]] = {}
     comparisons: dict[str, list[ComparedRows]] = {}
     for name, of in shared.items():
-        truth = of.heard.truth._replace(classes=classes, label=_labels(of))
+        truth = of.heard.truth._replace(classes=shared_names, label=_labels(of))
         said = {}
         rows[name] = []
         system = str(of.heard.result["model"]["model"])
@@ -111,8 +113,8 @@ def generalize_across(
         "kind": "generalization-across",
         "made": made_now(),
         "model": first["model"],
-        "classes": classes,
-        "chance": 1 / len(classes),
+        "classes": shared_names,
+        "chance": 1 / len(shared_names),
         "rows": rows,
         "comparisons": comparisons,
         "corpora": {name: of.result for name, of in heard.items()},

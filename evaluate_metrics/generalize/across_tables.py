@@ -115,6 +115,8 @@ def _notes(result: AcrossResult) -> str:
         if (n := sum(k for outcome, k in row["outcomes"].items() if outcome != "scored"))
     }  # fmt: skip
     notes += [f"{system}: {n} clips failed and are left out." for system, n in failed.items()]
+    of_corpora = {name: one.not_as_said(r["corpus"]) for name, r in result["corpora"].items()}
+    notes += [f"{name}: {said}" for name, said in of_corpora.items() if said]
     return " ".join(notes)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from dataset_scripts.corpora import acted_corpora
 from dataset_scripts.corpora.corpus import ActedCorpus
-from dataset_scripts.corpora.folder import TABLES, FolderCorpus, folder_corpus, table_of
+from dataset_scripts.corpora.folder import NO_LABELS, FolderCorpus, folder_corpus, table_of
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from evaluate_metrics.bench.result import EvaluationError
 from modeling_empathic.report.statistics import window_mean
@@ -25,25 +25,29 @@ ACTED = acted_corpora()
 
 
 def corpus_kind(
-    corpus: str, root: str | Path | None = None, labels: str | Path | None = None
+    corpus: str,
+    root: str | Path | None = None,
+    labels: str | Path | None = None,
+    classes: Mapping[str, str] | None = None,
 ) -> type[ActedCorpus]:
-    """The class of a corpus: one of `ACTED`, or a folder of anybody's with its CSV.
+    """The class of a corpus: one of `ACTED`, or a folder of anybody's with its labels.
 
     Args:
         corpus: One of `ACTED`, or any name for a folder that has a CSV.
         root: Where it is; needed for such a folder.
-        labels: The CSV; by default `labels.csv` or `metadata.csv` in the folder.
+        labels: The CSV, by default `labels.csv` or `metadata.csv` in the folder, or a pattern.
+        classes: What labels mean that are no words for a class. See `folder_corpus`.
 
     Raises:
-        EvaluationError: A name that is none of `ACTED`, and no CSV.
-        RawReleaseError: What is wrong with the CSV.
+        EvaluationError: A name that is none of `ACTED`, and no labels.
+        RawReleaseError: What is wrong with the labels.
     """
     if labels is not None or (corpus not in ACTED and root and table_of(root)):
-        return folder_corpus(root or "", labels)
+        return folder_corpus(root or "", labels, classes)
     if corpus not in ACTED:
         raise EvaluationError(
-            f"unknown corpus {corpus!r}; choose from {', '.join(ACTED)}, or a name of yours for "
-            f"a folder with {' or '.join(TABLES)} (columns file, label, speaker)"
+            f"unknown corpus {corpus!r}; choose from {', '.join(ACTED)}, or a name of yours: "
+            f"{root or 'the folder'} {NO_LABELS}"
         )
     return ACTED[corpus]
 
@@ -211,7 +215,7 @@ def heard_speakers(model: str, corpus: str, revision: str | None = None) -> list
     try:
         training = json.loads(path.read_text("utf-8"))["training"] if path else {}
         return [str(speaker) for speaker in training.get(f"{corpus}_speakers", [])]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []  # another program's training.json
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from dataset_scripts.corpora.corpus import ActedCorpus
+from dataset_scripts.corpora.folder import FolderCorpus
 from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.generalize.clips import (
     Scored,
@@ -90,6 +91,7 @@ def generalize(
     model: str | None = None,
     *,
     labels: str | Path | None = None,
+    classes: Mapping[str, str] | None = None,
     **how: Any,
 ) -> Result:
     """Measures how well a model's emotions tell a corpus's classes apart.
@@ -101,7 +103,8 @@ def generalize(
         root: The corpus in its own files, or what `emonet-voice bench build` made of it.
         corpus: `"emodb"`, `"nemo"`, `"ravdess"`, or any name for a folder with a CSV.
         model: Short name, folder or Hub id; None for Nano.
-        labels: The folder's CSV (see `dataset_scripts.corpora.folder`).
+        labels: The folder's CSV or a pattern (see `dataset_scripts.corpora.folder`).
+        classes: What its labels mean, where they are no words for a class.
         **how: As [`hear`] takes it.
 
     Returns:
@@ -112,7 +115,7 @@ def generalize(
         RawReleaseError: A folder that is not the corpus.
         ScoringError: A model that cannot be loaded.
     """
-    kind = corpus_kind(corpus, root, labels)
+    kind = corpus_kind(corpus, root, labels, classes)
     return hear({corpus: (kind, root)}, model, **how)[corpus].result
 
 
@@ -151,6 +154,12 @@ def hear(
     from modeling_empathic.scoring.loading import load_model
     from modeling_empathic.scoring.short_names import locate
 
+    for name, (kind, _) in corpora.items() if supervised is not None or acoustic else ():
+        if issubclass(kind, FolderCorpus) and len({r["speaker"] for r in kind.ROWS.values()}) < 2:
+            raise EvaluationError(
+                f"{name} has one speaker, or none is known: what is taught (supervised, acoustic) "
+                "is tested on speakers that it did not hear; say who speaks, or leave it out"
+            )
     source = locate(model)
     heads = mapped_heads(kind for kind, _ in corpora.values())
     reference = _reference(source, revision) if baseline else None
@@ -225,6 +234,7 @@ def _result(
                 for number, name in enumerate(truth.classes)
             },
             "median_duration_s": float(np.nanmedian(scored.duration_s)),
+            "not_as_said": kind.ignored(root) if issubclass(kind, FolderCorpus) else {},
         },
         "model": provenance,
         "rule": (

@@ -117,7 +117,10 @@ class PublishedRow(TypedDict):
 
 
 class CorpusFacts(TypedDict):
-    """What was judged; `classes` are clips by class, `title` is its name for people."""
+    """What was judged; `classes` are clips by class, `title` is its name for people.
+
+    `not_as_said` counts what of a folder's labels was left out, or is not known.
+    """
 
     name: str
     title: NotRequired[str]
@@ -127,6 +130,7 @@ class CorpusFacts(TypedDict):
     speakers: list[str]
     classes: dict[str, int]
     median_duration_s: float
+    not_as_said: NotRequired[dict[str, int]]
 
 
 class Result(TypedDict):

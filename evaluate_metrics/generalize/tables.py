@@ -141,7 +141,17 @@ def _notes(result: Result) -> str:
             "them in its own training is known only where its training.json says so."
         )
     notes.append(f"Median length of the clips: {corpus['median_duration_s']:.1f} s.")
-    return " ".join(notes)
+    notes.append(not_as_said(corpus))
+    return " ".join(filter(None, notes))
+
+
+def not_as_said(corpus: CorpusFacts) -> str:
+    """What of a folder's labels was left out, or is not known; nothing where all was read."""
+    counts = corpus.get("not_as_said") or {}
+    said = "; ".join(f"{what}: {n:,}" for what, n in counts.items())
+    if "speaker not known" in counts:
+        said += " (they are one group here)"
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
 def human(corpus: str) -> str:

@@ -85,7 +85,7 @@ def rates(
 
     Whole speakers are drawn with replacement, since clips of one speaker are not independent
     (cluster bootstrap: Davison & Hinkley 1997, "Bootstrap methods and their application", section
-    3.8). The percentiles are moved outwards for few speakers, see `percentile_interval`. Rates of
+    3.8). The intervals are wider for few speakers, see `percentile_interval`. Rates of
     classes are over the classes that occur.
 
     Args:
@@ -115,8 +115,8 @@ def rates(
     again = _statistics(*(np.tensordot(drawn, part, 1) for part in counts))
     reason = "" if n > 1 else "fewer than two speakers to draw from"
 
-    def interval(values: np.ndarray) -> dict[str, Any]:
-        ends = percentile_interval(values, n)._asdict()
+    def interval(values: np.ndarray, most: float = 1.0) -> dict[str, Any]:
+        ends = percentile_interval(values, n, within=(0.0, most))._asdict()
         return {**ends, "reason": reason} if reason else ends
 
     measured = {
@@ -127,7 +127,10 @@ def rates(
         ],
         "confusion": None if calls.top is None else answers.astype(int).tolist(),
         "intervals": {
-            **{name: interval(again[name]) for name in OVERALL},
+            **{
+                name: interval(again[name], n_classes if name == "classes_a_clip" else 1)
+                for name in OVERALL
+            },
             "per_class": [
                 {name: interval(again[name][:, c]) for name in OF_CLASSES} for c in range(n_classes)
             ],

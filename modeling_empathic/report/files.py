@@ -1,5 +1,6 @@
 """Writing so that a reader, or the next run, has a whole file or none; one lock for all."""
 
+import errno
 import hashlib
 import json
 import math
@@ -17,6 +18,8 @@ try:
 except ImportError:  # Windows: two runs at one output are not kept apart
     fcntl = None  # type: ignore[assignment]
 
+LARGEST_JSON = 16 * 2**20
+"""Bytes of a JSON file that is read: unpacked it takes twenty times as much."""
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
@@ -54,12 +57,23 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.tmp{path.suffix}")
-    with _held(temporary, path, on_wait=lambda: None):
+    with _held(temporary, path, on_wait=lambda: None), naming(path):
         os.truncate(temporary, 0)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Says of a full disk what could not be written: the system itself does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 def as_json(value: Any, indent: int = 2) -> str:
@@ -77,6 +91,78 @@ def write_json(path: str | os.PathLike[str], value: Any, indent: int = 2) -> Non
     with replacing(path) as temporary:
         # Half a character, of a file's name, say, becomes JSON's own escape of it.
         temporary.write_text(as_json(value, indent) + "\n", "utf-8", "backslashreplace")
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    r"""The object that a JSON file holds, whoever wrote it; a byte order mark is no part of it.
+
+    Raises:
+        UserError: There is no such file, or it is no object in UTF-8, has a key twice, a number
+            that JSON has not (NaN, Infinity), or more than `LARGEST_JSON` bytes.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> file = Path(mkdtemp(), "a.json")
+        >>> _ = file.write_text('{"seed": 1, "seed": 2}')
+        >>> read_json(file)
+        Traceback (most recent call last):
+        modeling_empathic.taxonomy.UserError: a.json cannot be read as JSON: 'seed' is there twice
+    """
+    path = Path(path)
+    try:
+        if not path.is_file() and path.exists():
+            raise ValueError("it is no regular file")  # opening a pipe would wait for ever
+        if path.stat().st_size > LARGEST_JSON:
+            raise ValueError(f"more than {LARGEST_JSON >> 20} MiB")
+        text = path.read_text("utf-8-sig")
+        content = json.loads(text, object_pairs_hook=as_object, parse_constant=_no_number)
+        if not isinstance(content, dict):
+            raise ValueError("it is no object")
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path.name} cannot be read as JSON: {reason!s:.200}") from None
+    return content
+
+
+def check_lines(path: str | os.PathLike[str]) -> None:
+    """Refuses a JSON Lines file with a line that is no object: of a `null` Arrow's reader crashes.
+
+    Raises:
+        UserError: Names the line.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                try:
+                    content = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise UserError(f"{path.name}, line {number} is no JSON: {error}") from None
+                if not isinstance(content, dict):
+                    raise UserError(f"{path.name}, line {number} is no object: {content!r:.60}")
+
+
+def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, for `json.loads(..., object_pairs_hook=as_object)`: no key is there twice.
+
+    Raises:
+        ValueError: One is: nobody knows which of the two is meant.
+
+    Example:
+        >>> as_object([("Awe", 1), ("Awe", 4)])
+        Traceback (most recent call last):
+        ValueError: 'Awe' is there twice
+    """
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"{key!r:.60} is there twice")
+        content[key] = value
+    return content
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is no number of JSON")
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

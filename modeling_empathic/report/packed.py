@@ -43,13 +43,10 @@ def read_table(path: Path, lists: tuple[str, ...] = ()) -> "pa.Table":
     import pyarrow as pa
     from pyarrow import parquet
 
-    most = FREE_BYTES + RATIO * path.stat().st_size
+    most = most_bytes(path)
     about = parquet.read_metadata(path)
     leaves = [about.schema.column(i) for i in range(len(about.schema.names))]
     texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
-    # What describes single columns is not asked for: where it is damaged, Arrow ends the process.
-    groups = [about.row_group(i).total_byte_size for i in range(about.num_row_groups)]
-    _refuse_over(most, max(sum(groups), 8 * about.num_rows))
     with parquet.ParquetFile(path, read_dictionary=texts) as opened:
         schema = opened.schema_arrow
         inner = {text.partition(".")[0] for text in texts if text not in schema.names}
@@ -69,6 +66,23 @@ def read_table(path: Path, lists: tuple[str, ...] = ()) -> "pa.Table":
             values = table.column(number).cast(field.type.value_type)
             table = table.set_column(number, field.name, values)
     return table
+
+
+def most_bytes(path: Path) -> int:
+    """What a Parquet file may unpack to, asked before anything of it is.
+
+    Raises:
+        pyarrow.ArrowException: It says itself that it is more, or is no Parquet file.
+        OSError: It cannot be opened.
+    """
+    from pyarrow import parquet
+
+    most = FREE_BYTES + RATIO * path.stat().st_size
+    about = parquet.read_metadata(path)
+    # What describes single columns is not asked for: where it is damaged, Arrow ends the process.
+    groups = [about.row_group(i).total_byte_size for i in range(about.num_row_groups)]
+    _refuse_over(most, max(sum(groups), 8 * about.num_rows))
+    return most
 
 
 def refuse_bomb(batch: "pa.RecordBatch") -> None:

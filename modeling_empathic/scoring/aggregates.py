@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -71,21 +70,24 @@ def aggregated(rows: Sequence[Row], heads: Sequence[str], how: str) -> list[Row]
     It reaches from the first window's start to the last one's end and has the doubts of all.
     Windows without speech do not count; where there are no others, the row has no score either.
     """
-
-    def who(row: Row) -> tuple[Any, ...]:
-        return row.get("channel") or 0, row.get("speaker") or ""
-
+    parts: dict[tuple[Any, Any], list[Row]] = {}  # in the order in which they are first heard
+    for row in rows:
+        parts.setdefault((row.get("channel"), row.get("speaker")), []).append(row)
     found = []
-    for _, group in groupby(sorted(rows, key=who), key=who):
-        part = list(group)
-        kept = [row for row in part if row["outcome"] == "scored"]
-        if not kept:
+    for part in parts.values():
+        if part[0]["error"] is not None:  # one row, of no time
             found.append(part[0])
             continue
-        scores = np.array([[row[name] for name in heads] for row in kept], dtype=float)
-        lengths_s = np.array([row["end_s"] - row["start_s"] for row in kept])
-        doubts = (word for row in kept for word in row["quality"].split(", ") if word)
-        row = kept[0] | dict(zip(heads, aggregate(scores, lengths_s, how).tolist(), strict=True))
-        row |= {"start_s": part[0]["start_s"], "end_s": max(each["end_s"] for each in part)}
-        found.append(row | {"quality": ", ".join(dict.fromkeys(doubts))})
+        scored = [row for row in part if row["outcome"] == "scored"]
+        doubts = (word for row in scored or part for word in row["quality"].split(", ") if word)
+        row = (scored or part)[0] | {
+            "start_s": part[0]["start_s"],
+            "end_s": max(each["end_s"] for each in part),
+            "quality": ", ".join(dict.fromkeys(doubts)),
+        }
+        if scored:
+            scores = np.array([[each[name] for name in heads] for each in scored], dtype=float)
+            lengths_s = np.array([each["end_s"] - each["start_s"] for each in scored])
+            row |= dict(zip(heads, aggregate(scores, lengths_s, how).tolist(), strict=True))
+        found.append(row)
     return found

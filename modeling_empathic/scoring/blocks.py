@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from modeling_empathic.audio import AudioError
+from modeling_empathic.report.archives import members
 
 from .listing import AUDIO_SUFFIXES, AnyPath, ScoringError
 from .names import path_text
@@ -187,9 +188,8 @@ def _rows(block: Block) -> Iterator[tuple[str, bytes | Callable[[], bytes]]]:
 
 def _members(block: Block) -> Iterator[tuple[str, bytes | Callable[[], bytes]]]:
     seen: dict[str, int] = {}
-    with _open(block.paths[0]) as file, tarfile.open(fileobj=file, mode="r|*") as archive:
-        for member in archive:
-            archive.members.clear()  # type: ignore[attr-defined]  # it would keep every header
+    with _open(block.paths[0]) as file:
+        for archive, member in members(file, "r|*"):
             inner = PurePosixPath(member.name)
             if inner.suffix.lower() not in AUDIO_SUFFIXES or inner.name.startswith("."):
                 continue

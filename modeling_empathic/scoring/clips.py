@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from .aggregates import Row, aggregated
 from .cuts import Cuts
+from .devices import enough_memory
 from .forward import score_windows
 from .listing import AnyPath, ScoringError, find_audio
 from .names import path_text
@@ -244,14 +245,11 @@ def score_batch(
     import torch
 
     features = torch.from_numpy(_stacked([features for _, features in batch]))
-    if model.device.type == "cuda":
-        features = features.pin_memory()
-    try:
+    less = f"a batch size below {len(batch)}" if len(batch) > 1 else "fewer heads or the device cpu"
+    with enough_memory(model.device, less):
+        if model.device.type == "cuda":
+            features = features.pin_memory()
         scores = score_windows(model, features.to(model.device, non_blocking=True))
-    except torch.OutOfMemoryError:
-        raise ScoringError(
-            f"out of memory on {model.device}: try a batch size below {len(batch)}"
-        ) from None
     if not np.isfinite(scores).all():
         # Not the clip's fault (decoded samples are finite): no row may pretend that it is.
         raise ScoringError(f"the model gives scores that are not finite in {model.dtype}")

@@ -2,10 +2,13 @@
 
 import importlib.util
 import platform
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .clips import ScoringError
+from .listing import ScoringError
 
 _FLAGS = {  # of /proc/cpuinfo, best first, and what people call them
     "amx_bf16": "AMX",
@@ -17,6 +20,8 @@ _FLAGS = {  # of /proc/cpuinfo, best first, and what people call them
     "i8mm": "ARM I8MM",
     "asimd": "ARM NEON",
 }
+# As CUDA, cuBLAS, MPS and the allocator of a CPU put it, not all of them in an error of its own.
+_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|ALLOC_FAILED", re.I)
 COMPILED_FROM = 3_072
 """Layers times width of an encoder that is worth compiling: Whisper base has as much."""
 
@@ -110,6 +115,38 @@ def auto_dtype(device: str, stored: Any) -> str:
     if str(stored.dtype).removeprefix("torch.") == "bfloat16":
         return "mixed" if stored.is_mixed and device != "cuda" else "bfloat16"
     return "float16" if device == "cuda" else "float32"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device has not enough memory.
+
+    Example:
+        >>> is_out_of_memory(RuntimeError("MPS backend out of memory")), is_out_of_memory(OSError())
+        (True, False)
+    """
+    import torch
+
+    said = isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))
+    return bool(said) or isinstance(error, torch.OutOfMemoryError | MemoryError)
+
+
+@contextmanager
+def enough_memory(device: Any, advice: str) -> Iterator[None]:
+    """Says what to do where a device has not enough memory for what is done within.
+
+    Args:
+        device: That computes.
+        advice: What takes less.
+
+    Raises:
+        ScoringError: It has not.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ScoringError(f"out of memory on {device}: try {advice}") from None
 
 
 def has_openvino() -> bool:

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from modeling_empathic.report.files import replacing, write_json
+from modeling_empathic.report.files import check_lines, replacing, write_json
 from modeling_empathic.report.packed import read_table
 
 from .aggregates import Row
@@ -90,6 +90,7 @@ def read_scores(path: Path) -> "pa.Table":
         else:
             from pyarrow import json as arrow_json
 
+            check_lines(path)
             table = arrow_json.read_json(
                 path, parse_options=arrow_json.ParseOptions(explicit_schema=schema)
             )
@@ -222,7 +223,7 @@ def write_scores(table: "pa.Table", path: Path) -> None:
                 file.writelines(json_line(row) + "\n" for row in rows_of(table))
         # Before the file itself, so that there never is one without its provenance. A kill between
         # the two leaves the file that was there before: whole, too.
-        whole = [_digest(temporary), *([_digest(path)] if path.exists() else [])]
+        whole = list(dict.fromkeys(map(_digest, [temporary, *([path] if path.exists() else [])])))
         provenance = json.loads(table.schema.metadata[METADATA_KEY])
         write_json(meta_path(path), {**provenance, WHOLE: whole})
 

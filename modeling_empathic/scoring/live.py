@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from modeling_empathic.audio import MAX_CHANNELS
 from modeling_empathic.containers_empathic import AudioError
 from modeling_empathic.decoding_empathic import NO_HEADER, pieces
-from modeling_empathic.mixing_empathic import SAMPLE_RATE, Mix
+from modeling_empathic.mixing_empathic import SAMPLE_RATE, Mix, check_rate
 from modeling_empathic.taxonomy import UserError
 
 from .aggregates import Row
@@ -29,6 +30,8 @@ from .stream import Cutter, Window
 WINDOW_S, HOP_S = 3.0, 1.0
 HEAD_BYTES = 4_096
 """What must be there before samples are: headers of files lie in it, and frames of MP3 repeat."""
+LEAST_FLOATS = 100
+"""Floats that must be there before bytes are called floats."""
 # MP3 and AAC (ADTS) have no header, but frames that begin alike, but for one bit of padding.
 _FRAME = re.compile(rb"\xff[\xe2\xe3\xf0-\xf3\xf8-\xfb]")
 
@@ -45,8 +48,8 @@ def live(
     """Scores sound as it comes.
 
     Args:
-        blocks: Samples `(samples,)` or `(samples, channels)`, float32 in [-1, 1], of any length, as
-            they come.
+        blocks: Samples `(samples,)` or `(samples, channels)`, floats in [-1, 1], of any length, as
+            they come: arrays, tensors on the CPU or lists.
         sampling_rate: Of them, in Hz.
         model: An `EmpathicInsightModel`, on its device, in evaluation mode.
         feature_extractor: The `WhisperFeatureExtractor` that belongs to it.
@@ -62,8 +65,8 @@ def live(
 
     Raises:
         UserError: Windows that cannot be.
-        AudioError: Sound that is none: not finite, far beyond [-1, 1], or at the end nothing but
-            zeros.
+        AudioError: A rate that there is not, or sound that is none: of another shape, not finite,
+            far beyond [-1, 1], or at the end nothing but zeros.
         ScoringError: The model gives scores that are not finite.
 
     Example:
@@ -76,6 +79,7 @@ def live(
     """
     longest_s = feature_extractor.n_samples / SAMPLE_RATE
     cuts.check(longest_s)
+    sampling_rate = check_rate(sampling_rate, "sound")
     heads = list(model.config.head_names)
     cut = getattr(model.config, "cut_to_speech", False)
 
@@ -93,11 +97,23 @@ def live(
     mix, cutter = Mix("sound", None), Cutter(cuts, longest_s)
     for block in blocks:
         arrived = time.monotonic()
-        mix.add(block[:, None] if block.ndim == 1 else block, sampling_rate)
+        mix.add(_samples(block), sampling_rate)
         yield from rows(list(cutter.add(mix.take())), arrived)
     arrived = time.monotonic()
     mix.sound()
     yield from rows([*cutter.add(mix.take()), *cutter.end()], arrived)
+
+
+def _samples(block: Any) -> np.ndarray:
+    """A block as `(samples, channels)`."""
+    samples = np.asarray(block)
+    samples = samples[:, None] if samples.ndim == 1 else samples
+    if samples.dtype.kind not in "fiu" or samples.ndim != 2 or samples.shape[1] > MAX_CHANNELS:
+        raise AudioError(
+            f"sound: a block of shape {samples.shape} and type {samples.dtype}: give floats of "
+            f"shape (samples,) or (samples, channels), of which there are {MAX_CHANNELS} at most"
+        )
+    return samples
 
 
 def pcm_blocks(stream: Any, n_channels: int, block_bytes: int = 1 << 16) -> Iterator[np.ndarray]:
@@ -112,7 +128,8 @@ def pcm_blocks(stream: Any, n_channels: int, block_bytes: int = 1 << 16) -> Iter
         `(samples, channels)` float32 in [-1, 1).
 
     Raises:
-        UserError: It begins as a file of another kind does, whose header is no sound.
+        UserError: It begins as a file of another kind does, whose header is no sound, or with
+            samples of 32-bit floats.
 
     Example:
         >>> import io
@@ -128,8 +145,14 @@ def pcm_blocks(stream: Any, n_channels: int, block_bytes: int = 1 << 16) -> Iter
             "this is a file, not raw PCM: score it with `emonet-voice score`, or decode it first: "
             "ffmpeg -i FILE -f s16le -ac 1 -ar 16000 -"
         )
-    more = b""
+    more, silent = b"", True
     while data := rest + more:
+        if silent and are_floats(data):
+            raise UserError(
+                "these are samples of 32-bit floats, not of 16-bit integers: convert them first: "
+                "ffmpeg -f f32le -ar RATE -ac CHANNELS -i - -f s16le -ac 1 -ar 16000 -"
+            )
+        silent = silent and not any(data)
         whole = len(data) - len(data) % frame
         rest = data[whole:]
         if whole:
@@ -137,6 +160,23 @@ def pcm_blocks(stream: Any, n_channels: int, block_bytes: int = 1 << 16) -> Iter
             yield samples.reshape(-1, n_channels)
         if not (more := read(block_bytes)):
             return
+
+
+def are_floats(data: bytes) -> bool:
+    """Whether bytes are samples of 32-bit floats, and so no sound of 16-bit integers.
+
+    Of sound in [-1, 1] nearly all are; two integers side by side make a float of that size only if
+    the second is from 13,270 to 16,256, or as far below zero.
+
+    Example:
+        >>> tone = np.sin(np.arange(1_000)).astype("<f4")
+        >>> are_floats(tone.tobytes()), are_floats((9_999 * tone).astype("<i2").tobytes())
+        (True, False)
+    """
+    values = np.abs(np.frombuffer(data[: len(data) - len(data) % 4], "<f4"))
+    values = values[values != 0]
+    fitting = np.count_nonzero((values > 1e-7) & (values <= 1))
+    return len(values) >= LEAST_FLOATS and bool(fitting > 0.99 * len(values))
 
 
 def is_file(head: bytes) -> bool:

@@ -1,21 +1,21 @@
 """Loads the model for a scoring run, and says exactly which one it was."""
 
 import hashlib
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from modeling_empathic.heads_empathic import DTYPES, HeadError, canonical
 from modeling_empathic.reference_scores import FILE_NAME as REFERENCE_SCORES
+from modeling_empathic.report.files import LARGEST_JSON, read_json
+from modeling_empathic.taxonomy import UserError
 
 from .clips import ScoringError
+from .conversion import CONVERSION, changed
 from .devices import Choice, choose, choose_device
 from .short_names import NANO, locate
 
 NANO_NAME = "nano (embedded)"
-CONVERSION = "conversion.json"
-"""What a conversion writes about where its heads and its encoder came from."""
 WHOLE_FILE_BYTES = 64 * 2**20
 SAMPLE_BYTES, SAMPLE_STRIDE = 4096, 256 * 1024
 
@@ -59,6 +59,14 @@ def load_model(
     for file in ("config.json", "preprocessor_config.json") if is_folder else ():
         if not Path(source, file).is_file():
             raise ScoringError(f"model {model}: the folder has no {file}")
+    for path in Path(source).glob("*.json") if is_folder else ():
+        if path.is_file() and path.stat().st_size > LARGEST_JSON:
+            raise ScoringError(f"model {model}: {path.name} is larger than {LARGEST_JSON:,} bytes")
+    if is_folder and (other := changed(Path(source), weights=False)):
+        raise ScoringError(
+            f"model {model}: {other[0]} is not as it was converted; convert again or, if you "
+            f"changed it, take 'files' out of {CONVERSION}"
+        )
     if dtype not in ("auto", *DTYPES):
         raise ScoringError(f"dtype {dtype}: choose auto, {', '.join(DTYPES)}")
     called = NANO_NAME if is_nano else source
@@ -173,9 +181,9 @@ def origin(folder: Path) -> tuple[str, str]:
     [`fingerprint`].
     """
     try:
-        source = json.loads((folder / CONVERSION).read_text("utf-8"))["source"]
+        source = read_json(folder / CONVERSION)["source"]
         name, commit = source["name"], source["commit"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UserError, KeyError, TypeError):
         commit = None
     return (str(name), str(commit)) if commit else (folder.resolve().name, fingerprint(folder))
 
@@ -191,6 +199,7 @@ def fingerprint(folder: Path) -> str:
     total = hashlib.sha256()
     files = {*folder.glob("*.json"), *folder.glob("*.safetensors")}
     files.discard(folder / REFERENCE_SCORES)
+    files = {file for file in files if file.is_file()}  # to open a pipe would wait for ever
     for file in sorted(files, key=lambda file: file.name):
         size = file.stat().st_size
         total.update(f"{file.name}\0{size}\0".encode())

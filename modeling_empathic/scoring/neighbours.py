@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import parquet
 
 from modeling_empathic.report.files import replacing
@@ -22,6 +23,7 @@ from modeling_empathic.report.packed import read_table
 from modeling_empathic.report.statistics import window_mean
 
 from .clips import AHEAD_FEATURES, prefetch
+from .devices import enough_memory
 from .forward import project_windows
 from .listing import AnyPath, ScoringError
 from .names import path_text
@@ -95,8 +97,9 @@ def embed(
                 continue
             vectors, lengths_s = [], []
             for row, features in clip.windows:
-                inputs = torch.from_numpy(features)[None].to(model.device)
-                vectors.append(project_windows(model, inputs)[0].ravel())
+                with enough_memory(model.device, "fewer heads or the device cpu"):
+                    inputs = torch.from_numpy(features)[None].to(model.device)
+                    vectors.append(project_windows(model, inputs)[0].ravel())
                 lengths_s.append(row["end_s"] - row["start_s"])
             row = clip.rows[0]
             if row["error"] is not None:
@@ -126,8 +129,7 @@ def nearest(vectors: np.ndarray, query: np.ndarray, top: int) -> tuple[np.ndarra
         >>> nearest(vectors, np.array([1.0, 0.0], np.float32), top=2)[0].tolist()
         [0, 1]
     """
-    vectors, query = vectors.astype(float), query.astype(float)
-    mean = vectors.mean(axis=0) if len(vectors) > 1 else np.zeros_like(query)
+    mean = vectors.mean(axis=0, dtype=float).astype(np.float32) if len(vectors) > 1 else 0 * query
     unit, wanted = _unit(vectors, mean), _unit(query[None], mean)[0]
     top = min(top, len(vectors))
     if not wanted.any():  # it is what they have in common, and so are its copies
@@ -148,10 +150,11 @@ def nearest(vectors: np.ndarray, query: np.ndarray, top: int) -> tuple[np.ndarra
 
 def _unit(vectors: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Directions from the mean, `(clips, dimensions)`; 0 where only rounding is between them."""
-    length = np.linalg.norm(vectors - mean, axis=1, keepdims=True)
+    unit: np.ndarray = (vectors - mean).astype(np.float32, copy=False)
+    length = np.linalg.norm(unit, axis=1, keepdims=True)
     no_way = length <= ROUNDING * np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled = np.where(no_way, 0, (vectors - mean) / np.where(no_way, 1, length))
-    return scaled.astype(np.float32)
+    unit /= np.where(no_way, np.inf, length)  # in place: gigabytes of a large collection
+    return unit
 
 
 def write_index(path: Path, clips: Iterable[Embedded], provenance: dict[str, Any]) -> None:
@@ -175,11 +178,10 @@ def read_index(path: Path, provenance: dict[str, Any]) -> dict[str, Embedded]:
         table = read_table(path, lists=("embedding",))
         stored = json.loads((table.schema.metadata or {})[METADATA_KEY])
         table = table.select(_SCHEMA.names).cast(_SCHEMA)
-        columns = [table[name].to_pylist() for name in _SCHEMA.names]
-        if not isinstance(stored, dict) or len({len(vector) for vector in columns[2]}) > 1:
+        names, clip_ids = (table[name].to_pylist() for name in _SCHEMA.names[:2])
+        vectors = _vectors(table["embedding"])
+        if not isinstance(stored, dict):
             raise ValueError("its rows are of different models")
-        if any(not np.isfinite(np.array(vector, float)).all() for vector in columns[2]):
-            raise ValueError("an embedding is not finite")
     except (pa.ArrowException, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
         raise ScoringError(f"index {path} is no index of clips: {error}") from None
     other = [key for key in provenance if stored.get(key) != provenance[key]]
@@ -189,6 +191,20 @@ def read_index(path: Path, provenance: dict[str, Any]) -> dict[str, Embedded]:
             "file or delete it"
         )
     return {
-        name: Embedded(name, clip_id, np.array(vector, np.float32))
-        for name, clip_id, vector in zip(*columns, strict=True)
+        name: Embedded(name, clip_id, vector)
+        for name, clip_id, vector in zip(names, clip_ids, vectors, strict=True)
     }
+
+
+def _vectors(column: pa.ChunkedArray) -> list[np.ndarray]:
+    """Rows of the column as they lie in memory: as Python's numbers they take ten times as much.
+
+    Raises:
+        ValueError: One is missing, of another length, or not finite.
+    """
+    if column.null_count or len(pc.unique(pc.list_value_length(column))) > 1:
+        raise ValueError("its rows are of different models")
+    parts = [(len(part), part.flatten().to_numpy(zero_copy_only=False)) for part in column.chunks]
+    if not all(np.isfinite(values).all() for _, values in parts):
+        raise ValueError("an embedding is not finite")
+    return [row for n_rows, values in parts if n_rows for row in values.reshape(n_rows, -1)]

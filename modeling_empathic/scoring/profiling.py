@@ -73,7 +73,7 @@ class Profile:
                 "thread": thread,
                 "seconds": seconds,
                 "share": seconds / whole if whole else 0.0,
-                "clips_per_s": n_clips * n / seconds if seconds else None,
+                "clips_per_s": n_clips * n / seconds if seconds and n_clips else None,
             }
             for thread, parts, whole, n in (
                 ("main", main, self.wall_s, 1),
@@ -103,8 +103,8 @@ class Profile:
         ]
         rate = n_clips / self.wall_s if self.wall_s else 0.0
         notes = (
-            f"{n_clips:,} clips in {self.wall_s:.2f} s: {rate:.3g} a second. Before that, loading "
-            f"the model: {load_s:.2f} s.",
+            f"{n_clips:,} {'clip' if n_clips == 1 else 'clips'} in {self.wall_s:.2f} s: "
+            f"{rate:.3g} a second. Before that, loading the model: {load_s:.2f} s.",
             "Shares: of the clock, for the main thread; of the clock times the threads, for those "
             "beside it. The last column: how fast it would be if a stage were all.",
         )

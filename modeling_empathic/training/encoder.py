@@ -13,7 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..report.files import is_hub_id, locked_folder, sha256, write_json
+from ..report.files import is_hub_id, locked_folder, read_json, sha256, write_json
+from ..scoring.devices import is_out_of_memory
 from .caption_data import Collator, readable, streaming, with_captions
 from .encoder_settings import EncoderSettings, Progress
 from .record import TrainingError, origin, surroundings
@@ -192,8 +193,12 @@ def _keep_record(path: Path, record: dict[str, Any], last: Path | None) -> None:
     """Writes what shapes the run, or compares it with what shaped the run that goes on."""
     record = json.loads(json.dumps(record))
     if path.is_file() and last is not None:
-        begun = json.loads(path.read_text("utf-8"))
-        for part in ("arguments", "model", "data"):
+        begun, parts = read_json(path), ("arguments", "model", "data")
+        if not all(isinstance(begun.get(part), dict) for part in parts) or "starts" not in begun:
+            raise TrainingError(
+                f"{path.name} is no record of a run; remove {path.parent.name} beside the output"
+            )
+        for part in parts:
             old, new = begun[part], record[part]
             changed = [k for k in new if old.get(k) != new[k] and k not in NO_EFFECT]
             if changed:
@@ -210,17 +215,13 @@ def _keep_record(path: Path, record: dict[str, Any], last: Path | None) -> None:
 
 def _run(trainer: Any, last: Path | None, settings: EncoderSettings) -> dict[str, Any]:
     """Trains and evaluates; what a user can put right becomes one line."""
-    import torch
-
     try:
         trainer.train(resume_from_checkpoint=str(last) if last else None)
         return dict(trainer.result())
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise _out_of_memory(settings) from error
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error):  # what the CPU's allocator says
-            raise _out_of_memory(settings) from error
-        raise
 
 
 def _out_of_memory(settings: EncoderSettings) -> TrainingError:

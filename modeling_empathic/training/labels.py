@@ -1,24 +1,25 @@
 """Labelled clips: a folder with a table, a data set of the Hub, or classes that mean heads."""
 
-import csv
 import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
 
-from ..report.files import is_hub_id
-from ..taxonomy import EMOTION_SCALE, HEAD_NAMES, UnknownNameError, head, resolve
+from ..report.files import is_hub_id, read_json
+from ..report.labels_csv import Files, LabelsError, read_csv
+from ..report.labels_csv import column as column_for
+from ..taxonomy import EMOTION_SCALE, HEAD_NAMES, UnknownNameError, UserError, head, resolve
 from .settings import TrainingError
 
 TABLES = ("metadata.csv", "labels.csv")
 SPEAKER, PART, FILE = "speaker", "split", "file_name"
 CLASS_COLUMNS = ("label", "emotion", "class")
 PARTS = ("train", "validation", "test")
+_CALLED = (("file", FILE), ("speaker", SPEAKER))
 LabelMap = Mapping[str, Mapping[str, float]]
 """Class -> head -> its target; a head that a class does not name has the low end of its scale."""
 
@@ -200,7 +201,7 @@ def read_label_map(path: Path) -> dict[str, dict[str, float]]:
         TrainingError: No such file, no JSON, or of another shape.
     """
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = read_json(path)
         for word, meant in content.items():
             if not isinstance(meant, dict | list):
                 raise ValueError(f"{word!r} means {meant!r}")
@@ -213,7 +214,7 @@ def read_label_map(path: Path) -> dict[str, dict[str, float]]:
         }
         if not all(math.isfinite(value) for meant in found.values() for value in meant.values()):
             raise ValueError("a target that is no number")
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (UserError, ValueError, TypeError, OverflowError) as error:
         raise TrainingError(
             f'label map {path}: {error}; it looks like {{"happy": {{"Elation": 3}}}}'
         ) from None
@@ -259,31 +260,32 @@ def _checked_parts(parts: list[str] | None, data: object) -> list[str] | None:
 def _read_folder(path: Path) -> tuple[list[dict[str, Any]], list[Any], str]:
     table = path if path.is_file() else _table(path)
     try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            rows: list[dict[str, Any]] = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TrainingError(f"{table}: cannot be read as CSV in UTF-8: {error}") from None
-    if rows and FILE not in rows[0]:
-        raise TrainingError(f"{table}: no column {FILE}; there are {', '.join(rows[0])}")
-    names = list(reader.fieldnames or ())
-    if len(set(names)) < len(names):
-        raise TrainingError(f"{table}: two columns of one name; there are {', '.join(names)}")
-    for number, row in enumerate(rows, 2):
-        if None in row or None in row.values():
-            raise TrainingError(f"{table}: row {number} has not as many cells as the first row")
-    clips = [table.parent / row[FILE] for row in rows]
-    for row, clip in zip(rows, clips, strict=True):
-        if Path(row[FILE]).is_absolute() or ".." in Path(row[FILE]).parts:
-            raise TrainingError(f"{table}: {row[FILE]!r} leads out of the folder")
-        if not clip.is_file():
-            raise TrainingError(f"{table}: there is no {row[FILE]!r} beside it")
+        names, lines = read_csv(table)
+        files = Files(table.parent)
+        called = {column_for(names, what): name for what, name in _CALLED if name not in names}
+        names = [called.get(name, name) for name in names]
+        if FILE not in names:
+            raise TrainingError(f"{table}: no column {FILE}; there are {', '.join(names)}")
+        rows = [dict(zip(names, cells.values(), strict=True)) for _, cells in lines]
+        clips = []
+        for row in rows:
+            given = PureWindowsPath(row[FILE])  # takes both slashes for one
+            if given.anchor or ".." in given.parts:
+                raise TrainingError(f"{table}: {row[FILE]!r} leads out of the folder")
+            # As it is written, even where a link leads elsewhere.
+            clip = table.parent / row[FILE]
+            found = clip if clip.is_file() else files.find(row[FILE])
+            if found is None:
+                raise TrainingError(f"{table}: there is no {row[FILE]!r} beside it")
+            clips.append(found)
+    except LabelsError as error:
+        raise TrainingError(str(error)) from None
     return rows, [str(clip) for clip in clips], fingerprint_files([table, *clips])
 
 
 def _table(folder: Path) -> Path:
     named = [folder / name for name in TABLES if (folder / name).is_file()]
-    tables = named or sorted(folder.glob("*.csv"))
+    tables = named or sorted(path for path in folder.glob("*.csv") if path.is_file())
     if len(tables) != 1 and not named:
         raise TrainingError(f"{folder}: {len(tables)} CSV tables; call one {TABLES[0]}")
     return tables[0]

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..report.files import locked_folder, write_json
+from ..report.files import locked_folder, read_json, write_json
+from ..scoring.devices import is_out_of_memory
 from ..scoring.short_names import UNFINISHED
 from .base import Base, specs, stored_head, write_model
 from .folds import TEST, TRAIN, VALIDATION, make_folds
@@ -128,10 +129,8 @@ def train_heads(
             scalings = learning.scalings({task.kind for task in tasks})
             _learn(base, tasks, learning, scalings, work, labelled, from_scratch, progress, log)
             predictions = _predict(tasks, learning, scalings, work, folds, progress)
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise _out_of_memory(settings, target) from error
-        except RuntimeError as error:
-            if "can't allocate memory" not in str(error):
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
                 raise
             raise _out_of_memory(settings, target) from error
         args = arguments | surroundings() | {"processes": ranks.world, "ran_on": target.type}
@@ -213,7 +212,7 @@ def _check_run(work: Path, arguments: dict[str, Any], output: Path) -> None:
     file = work / "run.json"
     if not file.exists():
         write_json(file, shaping)
-    elif (other := json.loads(file.read_text("utf-8"))) != shaping:
+    elif (other := read_json(file)) != shaping:
         differing = [name for name in shaping if other.get(name) != shaping[name]]
         raise TrainingError(
             f"output {output} holds an unfinished run with other {', '.join(differing)}: give the "

@@ -18,7 +18,7 @@ from safetensors import safe_open
 
 from ..audio import AudioError, load_audio
 from ..modeling_empathic import pool
-from ..report.files import write_json
+from ..report.files import read_json, write_json
 from .heads import read_tensors, write_tensors
 from .ranks import Ranks
 from .settings import TrainingError
@@ -195,7 +195,7 @@ def _check_key(folder: Path, key: dict[str, Any]) -> None:
         if any(folder.iterdir()):
             raise TrainingError(f"cache {folder}: a folder with other files; choose an empty one")
         write_json(file, key)
-    elif (other := json.loads(file.read_text("utf-8"))) != json.loads(json.dumps(key)):
+    elif (other := read_json(file)) != json.loads(json.dumps(key)):
         differing = [name for name in key if other.get(name) != key[name]]
         raise TrainingError(
             f"cache {folder} holds states of another {' and '.join(differing)}: choose another "

@@ -6,6 +6,7 @@ longer comes behind them in steps, and between two steps it can be stopped.
 """
 
 import ctypes
+import gc
 import importlib.util
 import shutil
 import tempfile
@@ -169,6 +170,7 @@ def _below(
         }
     finally:
         shutil.rmtree(folder)
+        gc.collect()  # a picture is a ring of objects that waits for this, with megabytes of pixels
         with suppress(AttributeError, OSError):  # else the pool keeps what lies between two users'
             ctypes.CDLL(None).malloc_trim(0)
 
@@ -242,6 +244,8 @@ def warm_up() -> None:
     import numpy as np
 
     analysis.acoustics(np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE).astype(np.float32))
+    gc.collect()
+    gc.freeze()  # what is there by now stays, and no later collection has to look at it
 
 
 with gr.Blocks(title="EmpathicInsight-Voice", delete_cache=(600, 3600)) as demo:

@@ -71,6 +71,12 @@ def test_an_empty_answer_says_so_and_why_the_system_stopped():
     "text",
     ["I'm sorry, but I can't help with identifying emotions.", "I’m unable to do that.",
      "Sorry, I cannot listen to audio.", "As an AI, I do not hear.", "I can’t assist with that.",
+     "Es tut mir leid, dabei kann ich nicht helfen.", "Leider darf ich das nicht bewerten.",
+     "Ich kann diese Aufnahme nicht beurteilen.", "Als KI höre ich keine Gefühle.",
+     "Lo siento, no puedo ayudar con eso.", "No me es posible analizar este audio.",
+     "Lamentablemente no estoy autorizado.", "Como modelo de lenguaje, no oigo nada.",
+     "Je suis désolée, je ne peux pas vous aider.", "Je ne suis pas en mesure d’écouter ce son.",
+     "Malheureusement, c'est impossible.", "En tant qu’IA, je n'entends rien.",
      '{"error": "I\'m sorry, I can\'t rate this."}', "Unfortunately, I cannot process audio."],
 )  # fmt: skip
 def test_a_refusal_in_words_is_a_refusal(text):

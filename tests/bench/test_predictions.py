@@ -81,6 +81,13 @@ def test_the_scale_comes_from_the_file_or_from_the_caller(tmp_path):
         read_predictions(plain, scale="0-5")
 
 
+@pytest.mark.parametrize("score", [37.0, -0.5])
+def test_scores_that_the_scale_nobody_named_cannot_hold_are_refused(tmp_path, score):
+    percent = written(tmp_path / "percent.csv", [{**ROWS[0], "score": score}])
+    with pytest.raises(EvaluationError, match=f"a score of {score:g} and does not say its scale"):
+        read_predictions(percent)
+
+
 @pytest.mark.filterwarnings("ignore:.*is of an older version")  # without a checksum
 def test_scale_and_provenance_come_from_the_metadata(tmp_path):
     metadata = {METADATA_KEY: json.dumps({"scale": "0-2", "model": "gpt"}), b"scale": b"0-2"}

@@ -9,7 +9,7 @@ from pyarrow import parquet
 
 from dataset_scripts.packing.clips import PackingError
 from dataset_scripts.packing.imported import imported
-from dataset_scripts.packing.scores import Judgement, annotate, judgement
+from dataset_scripts.packing.scores import Judgement, annotate, judgement, survives, within_scale
 from evaluate_metrics.adapters.annotating import asked, rewriting
 from evaluate_metrics.adapters.systems import make_adapter
 from evaluate_metrics.emonet_voice import OUTCOMES
@@ -18,7 +18,7 @@ from modeling_empathic.norms import norm
 from modeling_empathic.scoring import loading
 from modeling_empathic.scoring.file import METADATA_KEY
 from modeling_empathic.taxonomy import EMOTION_NAMES
-from modeling_empathic.training.captions import levels_of, parse_caption
+from modeling_empathic.training.captions import levels_of, make_caption, parse_caption
 from tests.support.big_maker import clip_rows, judge, make_clips, write_clips
 from tests.support.command import run_command
 from tests.support.fake_api import fake_api, gemini, gemini_error
@@ -286,6 +286,37 @@ def test_gemini_is_asked_once_a_clip_and_each_answer_has_its_outcome(tmp_path, k
     assert reasons[2].startswith("Awe: not a number")
     assert reasons[3] == "Awe: not in the answer; 39 of 40 scores"
     assert reasons[4].startswith("I'm sorry")
+
+
+@pytest.mark.parametrize(
+    ("paraphrase", "reason"),
+    [
+        ("Intense anger and, faintly heard, a hint of pain.", ""),
+        ("No intense anger, but a hint of pain.", "it denies: 'no'"),
+        ("It isn't intense anger, it is faint pain.", 'it denies: "n\'t"'),
+        ("Intense anger, a hint of pain, and joy besides.", "it adds Elation: 'joy'"),
+        ("Intense anger with rage, a hint of pain with suffering.", ""),  # terms of what is there
+        ("Intense anger.", "Pain: level 0 for 1"),
+        ("Intense anger, a hint of pain and of awe.", "no intensity before 'awe'"),
+        ("Intense anger, strong pain.", "Pain: level 3 for 1"),
+        ("Intense anger, strong anger, faint pain.", "two intensities for 'anger'"),
+    ],
+)
+def test_a_paraphrase_that_loses_denies_or_adds_something_is_none(paraphrase, reason):
+    said = survives("The voice conveys extreme anger and slight pain.", paraphrase)
+    assert said.startswith(reason) and bool(said) == bool(reason)
+
+
+def test_every_caption_of_ours_survives_itself_as_a_paraphrase():
+    for seed in range(200):
+        scores = np.random.default_rng(seed).uniform(-3, 4, 40).clip(0)
+        caption = make_caption(scores, seed=seed)
+        assert survives(caption, caption) == ""
+
+
+def test_a_zero_below_zero_is_zero():
+    scores = judgement((name, -0.0) for name in EMOTION_NAMES).scores
+    assert str(scores[0]) == str(within_scale([-0.0])[0]) == "0.0"
 
 
 def test_a_paraphrase_is_taken_only_if_names_and_levels_survive(tmp_path, key):

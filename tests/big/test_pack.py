@@ -7,9 +7,12 @@ import pytest
 from pyarrow import parquet
 
 from dataset_scripts.building.manifest import BuildError, verify
+from dataset_scripts.building.shards import ShardWriter
+from dataset_scripts.packing.big import FEATURES
 from dataset_scripts.packing.clips import PackingError
 from dataset_scripts.packing.pack import pack
 from dataset_scripts.packing.scores import annotate
+from dataset_scripts.packing.sources import read
 from modeling_empathic.report.files import locked, sha256
 from modeling_empathic.taxonomy import EMOTION_NAMES, UserError
 from tests.support.big_maker import (
@@ -167,8 +170,14 @@ def test_a_full_disk_is_an_error_of_its_own_and_the_next_run_ends_in_the_same_by
     try:
         with pytest.raises(OSError, match=r"File too large: .*parquet\.tmp"):
             pack([out], tmp_path / "packed")
+        writer = ShardWriter(tmp_path / "alone/a.parquet", FEATURES)
+        for found in read(out):
+            writer.add(dict.fromkeys(FEATURES) | found.row | {"duration_s": 0.5})
+        with pytest.raises(OSError, match="File too large"):
+            writer.finish()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not any((tmp_path / "alone").iterdir())
     assert not (tmp_path / "packed").exists()
     assert pack([out], tmp_path / "packed").manifest == whole
 
@@ -190,7 +199,7 @@ def test_the_command_shows_table_2_of_what_it_packed(out, tmp_path):
 def test_errors_of_the_command_are_one_line(tmp_path):
     (tmp_path / "empty").mkdir()
     for arguments, message in (
-        ([tmp_path / "no", tmp_path / "packed"], "is no folder of clips and no .tar"),
+        ([tmp_path / "no", tmp_path / "packed"], "is not there"),
         ([tmp_path / "empty", tmp_path / "packed"], "no clip to pack in"),
     ):
         code, _, said = run_command("big", "build", *arguments)

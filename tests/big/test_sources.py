@@ -195,6 +195,48 @@ def test_an_archive_that_is_not_whole_is_never_taken_for_one_that_is(change, n, 
     ]
 
 
+@pytest.mark.parametrize("size", [10**12, 2**63 - 1])
+@pytest.mark.parametrize("kind", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_a_member_of_more_bytes_than_any_disk_is_the_end_and_is_not_waited_for(
+    kind, size, tmp_path
+):
+    file = tmp_path / "a.tar"
+    with tarfile.open(file, "w") as archive:
+        for number in range(2):
+            member(archive, f"{number}.mp3", flac(number))
+        place = archive.offset
+    endless = tarfile.TarInfo("b.mp3")
+    endless.size = size
+    file.write_bytes(file.read_bytes()[:place] + endless.tobuf(kind) + bytes(10_240))
+    [kept], left_out = found_in(file, unscored=True)
+    assert kept.name == "0.mp3"
+    assert left_out == {"b.mp3": "too large", "1": "the archive is damaged from here on"}
+
+
+def test_what_stands_behind_the_end_of_an_archive_is_said_and_padding_is_not(tmp_path):
+    one, two = tmp_path / "1.tar", tmp_path / "2.tar"
+    for number, file in enumerate((one, two)):
+        with tarfile.open(file, "w") as archive:
+            member(archive, f"{number}.mp3", flac(number))
+    both = tmp_path / "both.tar"
+    both.write_bytes(one.read_bytes() + bytes(10**6))
+    assert found_in(both, unscored=True)[1] == {}
+    both.write_bytes(one.read_bytes() + two.read_bytes())
+    assert list(found_in(both, unscored=True)[1].values()) == [
+        "the archive is damaged from here on"
+    ]
+
+
+def test_what_macos_puts_between_the_members_of_a_clip_is_passed_over(tmp_path):
+    file = tmp_path / "a.tar"
+    with tarfile.open(file, "w") as archive:
+        for name, content in (("a.mp3", flac(0)), ("a.json", json.dumps(RAW).encode())):
+            member(archive, f"x/._{name}", b"Mac OS X")
+            member(archive, f"x/{name}", content)
+    [clip], left_out = found_in(file)
+    assert clip.name == "x/a.mp3" and left_out == {}
+
+
 def test_members_of_one_name_are_counted_and_the_first_is_kept(tmp_path):
     file = tmp_path / "a.tar"
     with tarfile.open(file, "w") as archive:
@@ -244,8 +286,8 @@ def test_a_compressed_tar_and_what_is_no_source_are_refused(tmp_path):
     from dataset_scripts.packing.sources import fingerprint
 
     (tmp_path / "a.tar.gz").write_bytes(b"x")
-    for name in ("a.tar.gz", "nothing.tar"):
-        with pytest.raises(PackingError, match="compressed has to be unpacked"):
+    for name, message in (("a.tar.gz", "has to be unpacked"), ("nothing.tar", "is not there")):
+        with pytest.raises(PackingError, match=message):
             fingerprint(tmp_path / name)
 
 
@@ -262,6 +304,33 @@ def test_audio_of_a_folder_that_is_not_what_was_made_is_left_out(tmp_path, chang
     kept, left_out = found_in(out)
     assert len(kept) == 1
     assert left_out == {clip_rows(out)[0]["id"]: reason}
+
+
+def test_a_folder_whose_missing_clip_has_come_is_another_source_and_otherwise_the_same(tmp_path):
+    from dataset_scripts.packing.pack import pack
+
+    out, packed = make_scored(tmp_path / "out", 3), tmp_path / "packed"
+    late = out / clip_rows(out)[1]["path"]
+    content = late.read_bytes()
+    for then in (None, content[:9]):  # not there yet, or half of it
+        late.unlink() if then is None else late.write_bytes(then)
+        assert pack([out], packed).manifest["counts"]["clips"] == 2
+    assert pack([out], packed).n_new == 0
+    late.write_bytes(content)
+    assert pack([out], packed).n_new == 1
+    assert pack([out], packed).n_new == 0
+
+
+def test_a_clip_that_goes_while_its_folder_is_packed_is_packed_once_it_is_back(tmp_path):
+    from dataset_scripts.packing.pack import pack
+
+    out, packed = make_scored(tmp_path / "out", 4), tmp_path / "packed"
+    last = out / clip_rows(out)[3]["path"]
+    content = last.read_bytes()
+    pack([out], packed, progress=lambda done: last.unlink(missing_ok=True))
+    last.write_bytes(content)
+    assert pack([out], packed).n_new == 1
+    assert pack([out], packed).n_new == 0
 
 
 def test_a_table_cannot_lead_out_of_its_folder(tmp_path):

@@ -23,6 +23,7 @@ from dataset_scripts.agreement import (
     alpha_by_emotion,
     cronbach_alpha,
     krippendorff_alpha,
+    outer_quantiles,
     pairwise_kappa,
     rating_matrix,
     weighted_kappa,
@@ -121,6 +122,23 @@ def test_neither_alpha_nor_its_interval_depends_on_the_order_of_the_items(matrix
     np.testing.assert_equal(left, right)
 
 
+@pytest.mark.parametrize("n", [4, 11, 30, 300])
+def test_few_items_have_their_ends_where_students_t_has_them(n):
+    expected = scipy_stats.norm.cdf(scipy_stats.t.ppf([0.025, 0.975], n - 1) * (n / (n - 1)) ** 0.5)
+    assert outer_quantiles(n) == pytest.approx(expected, abs=1e-4)
+
+
+def test_of_six_items_the_interval_of_alpha_covers_what_is_true():
+    rng = np.random.default_rng(0)
+    covered = []
+    for seed in range(300):
+        # Of a variance of 1.5 two ratings share 1: r is 2/3 and α 4/5.
+        scores = rng.normal(size=6)[:, None] + rng.normal(0, 0.5**0.5, (6, 2))
+        estimate = cronbach_alpha(scores, n_resamples=200, seed=seed)
+        covered.append(estimate.low <= 0.8 <= estimate.high)
+    assert np.mean(covered) > 0.94  # 0.91 between the plain percentiles
+
+
 @pytest.mark.parametrize("n_columns", [2, 3])
 def test_the_interval_is_that_of_a_loop_that_resamples_items(n_columns):
     scores = rating_matrix(rated(120), "seats")[:, :n_columns]
@@ -131,7 +149,8 @@ def test_the_interval_is_that_of_a_loop_that_resamples_items(n_columns):
     loop = [
         pingouin.cronbach_alpha(pd.DataFrame(np.repeat(rows, draw, axis=0)))[0] for draw in draws
     ]
-    assert estimate[2:4] == pytest.approx(np.percentile(loop, [2.5, 97.5]), abs=1e-9)
+    outer = scipy_stats.norm.cdf(scipy_stats.t.ppf([0.025, 0.975], 119) * np.sqrt(120 / 119))
+    assert estimate[2:4] == pytest.approx(np.quantile(loop, outer), abs=1e-5)
 
 
 def test_the_interval_agrees_with_scipys_bootstrap_over_items():

@@ -172,9 +172,13 @@ def test_a_command_that_does_not_end_is_stopped_with_all_that_it_started(tmp_pat
     assert _ends(pid)
 
 
-def test_what_a_command_leaves_running_neither_holds_it_up_nor_stays(tmp_path):
+@pytest.mark.parametrize("left", ["sleep 600", "setsid sleep 600", "setsid -f setsid sleep 600"])
+def test_what_a_command_leaves_running_neither_holds_it_up_nor_stays(tmp_path, left):
     script = tmp_path / "leaving.sh"
-    script.write_text(f'#!/bin/sh\nsleep 600 & echo $! > {tmp_path}/pid\necho made > "$2"\n')
+    sleeping = f"sh -c 'echo $$ > {tmp_path}/pid; exec sleep 600'"
+    started = left.replace("sleep 600", sleeping)
+    wait = f"while [ ! -s {tmp_path}/pid ]; do sleep 0.01; done"
+    script.write_text(f'#!/bin/sh\n{started} &\n{wait}\necho made > "$2"\n')
     script.chmod(0o755)
     assert make_engine(f"{script} {{text}} {{output}}")(ROW).audio == b"made\n"
     pid = int((tmp_path / "pid").read_text())

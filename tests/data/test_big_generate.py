@@ -155,6 +155,17 @@ def test_a_plan_of_some_kilobytes_does_not_unpack_to_gigabytes(tmp_path):
         generate(plan, tmp_path / "out", COPY)
 
 
+def test_a_plan_with_one_huge_cell_is_refused_before_anything_of_it_is_unpacked(
+    tmp_path, monkeypatch
+):
+    plan = write_texts(tmp_path / "plan.parquet", ["x", "x" * 2**24])
+    parquet.write_table(parquet.read_table(plan), plan, compression="zstd", write_statistics=False)
+    monkeypatch.setattr("modeling_empathic.report.packed.FREE_BYTES", 2**20)
+    monkeypatch.setattr("dataset_scripts.generation.generate._batches", lambda plan: 1 / 0)
+    with pytest.raises(GenerationError, match="would unpack to more than"):
+        generate(plan, tmp_path / "out", COPY)
+
+
 def test_a_text_that_no_clip_can_hold_is_no_engines_business(tmp_path):
     plan = write_texts(tmp_path / "plan.parquet", ["word " * 211])
     assert generate(plan, tmp_path / "out", COPY) == {"refused": 1}
@@ -254,7 +265,7 @@ def test_on_a_disk_that_is_really_full_it_is_the_same(files, tmp_path):
     if subprocess.run(mount, capture_output=True).returncode != 0:
         pytest.skip("may not mount")
     try:
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match=rf"No space left .*{disk}/out/"):
             generate(plan, disk / "out", COPY)
         done = len(list((disk / "out").rglob("*.flac")))
         assert 1 <= done < 12

@@ -95,6 +95,13 @@ def test_libsndfile_is_given_no_codec_that_it_should_not_have(subtype, monkeypat
     hear(Speech(sound), "Here it stops.")
 
 
+def test_what_was_clipped_and_made_quieter_afterwards_is_clipped():
+    loud = 0.4 * (20 * speech_like(6.0)).clip(-1, 1)
+    for rate in (RATE, 44_100):
+        with pytest.raises(UnusableError, match="clipped"):
+            hear(Speech(loud, rate), "Here it stops.")
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_samples_that_are_no_numbers_are_refused(bad):
     samples = speech_like()

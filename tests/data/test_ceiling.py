@@ -161,3 +161,10 @@ def test_clips_that_differ_no_more_than_raters_do_have_no_perfect_system():
     result = ceiling(rated([[0, 2], [2, 0], [1, 1]]), n_resamples=20)["perfect"]
     assert math.isnan(result["pearson"])
     assert result["undefined"]["pearson"] == "clips differ no more than raters do"
+
+
+def test_a_single_clip_has_no_interval_of_its_error():
+    of = ceiling(rated([[0, 2]]), n_resamples=50)["one_rater"]
+    assert of["mae"] == 10
+    assert math.isnan(of["intervals"]["mae"]["low"])
+    assert of["intervals"]["mae"]["reason"] == "fewer than two clips to draw from"

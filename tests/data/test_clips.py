@@ -1,5 +1,6 @@
 """What every corpus knows of a clip without decoding it."""
 
+import os
 from io import BytesIO
 from types import SimpleNamespace
 from unittest.mock import MagicMock
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from dataset_scripts.corpora.clips import duration_s
+from dataset_scripts.corpora.clips import clip_files, duration_s
+from modeling_empathic.taxonomy import UserError
+from modeling_empathic.training.labels import _read_folder
 
 
 def encoded(audio_format: str, seconds: float) -> bytes:
@@ -48,3 +51,13 @@ def test_a_length_that_no_clip_has_is_none(seconds, monkeypatch):
 @pytest.mark.parametrize("content", [b"", b"text", b"\0" * 5000])
 def test_what_is_no_audio_has_no_duration(content):
     assert duration_s(content) is None
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_no_clip_and_no_table(make, tmp_path):
+    make(tmp_path / "03a01Fa.wav")
+    with pytest.raises(UserError, match=r"03a01Fa\.wav is no regular file"):
+        clip_files(tmp_path, (".wav",))
+    make(tmp_path / "labels.csv")
+    with pytest.raises(UserError, match="0 CSV tables"):
+        _read_folder(tmp_path)

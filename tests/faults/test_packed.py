@@ -165,3 +165,14 @@ def test_names_that_are_no_text_are_refused(tmp_path, suffix):
     )
     with pytest.raises(UserError, match=r"a\.\w+ "):
         read_predictions(file)
+
+
+@pytest.mark.filterwarnings("ignore:.*is of an older version")  # without a checksum
+@pytest.mark.parametrize("line", ["null", '{"clip_id": "a"} null', "[1]", "nul", "[" * 2_000])
+def test_a_line_that_is_no_object_is_named_before_arrow_reads_it(tmp_path, line):
+    file = tmp_path / "said.jsonl"
+    file.write_text(f'{{"clip_id": "a"}}\n\n{line}\n')
+    (tmp_path / "said.jsonl.meta.json").write_text(json.dumps({"heads": HEADS}))
+    for read in (read_predictions, read_scores):
+        with pytest.raises(UserError, match=r"said.jsonl, line 3 is no "):
+            read(file)

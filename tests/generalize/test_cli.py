@@ -74,6 +74,20 @@ def test_a_failed_clip_gives_code_1(model, tmp_path):
         (["--corpus=emodb=EMODB", "--baseline"], "tiny has no reference_scores.json"),
         (["--corpus=emodb=EMODB", "--supervised", "no"], "no: a Whisper checkpoint is needed"),
         (["--corpus", "emodb=LABELLED"], "has labels.csv: to use what it says, name the corpus"),
+        (["--root", "EMODB", "--labels", "{speaker}"], "is no pattern: it has {label}"),
+        (["--root", "EMODB", "--labels", "{label}", "--classes", "A"], "A: WORD=CLASS, such as"),
+        (
+            [
+                "--root",
+                "EMODB",
+                "--labels",
+                "{}{label:1}{:1}",
+                "--classes",
+                "W=anger,F=joy",
+                "--acoustic",
+            ],
+            "has one speaker, or none is known: what is taught",
+        ),
         (["--json", "--markdown"], "choose --json or --markdown"),
         (["--output", "result.csv"], "choose a .json file in a folder that exists"),
         (["--states-cache", "a.json"], "choose an .npz file in a folder"),
@@ -93,6 +107,15 @@ def test_what_a_user_gets_wrong_is_said_and_the_code_is_2(
     assert said.count("\n") == 1
     assert message in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pattern_of_paths_is_a_corpus_and_what_it_leaves_out_is_on_the_screen(corpus, model):
+    code, printed, _ = run(
+        "--root", corpus, "--labels", "{speaker:2}{:3}{label:1}{}", "--classes", "W=anger,F=joy",
+        "--model", model,
+    )  # fmt: skip
+    assert code == 0
+    assert "Left out: label 'T': 2" in " ".join(printed.split())
 
 
 def test_several_corpora_and_a_folder_with_a_csv_are_one_table_and_one_picture(

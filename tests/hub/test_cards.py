@@ -10,7 +10,7 @@ import pytest
 from dataset_scripts.building.manifest import BuildError
 from emonet_voice.hub.cards import card_of, python_blocks, write_card
 from emonet_voice.hub.local.server import LocalHub
-from emonet_voice.hub.publish.facts import repository_facts
+from emonet_voice.hub.publish.facts import big_facts, repository_facts
 from emonet_voice.hub.publish.rehearse import _environment, _run, _write_tone
 from emonet_voice.hub.publish.stage import stage
 from emonet_voice.hub.repositories import ROOT, PublishError, chosen, folder_of
@@ -218,6 +218,14 @@ def test_the_card_of_big_has_the_hours_and_the_columns_of_this_very_data(read, s
     assert [name for name in columns if f"`{name}`" not in text] == []
     assert metadata["language"] == ["de", "en", "es", "fr"]
     assert "| German (de) | 3 |" in text and "Spoken by espeak-ng" in text
+
+
+def test_a_name_like_a_heading_is_no_table_of_bigs_card(sources):
+    sums = json.loads((sources.big / "manifest.json").read_text())["statistics"]
+    named = sums | {"annotator": {"imported from a ### b.csv": [1, 1000]}}
+    titles = [title for title, _ in big_facts({"statistics": named})["statistics"]]
+    assert titles == [title for title, _ in big_facts({"statistics": sums})["statistics"]]
+    assert titles[-1] == "Annotators"
 
 
 def test_there_is_one_citation():

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from transformers import WhisperFeatureExtractor
 
 pytest.importorskip("onnxscript")
 
@@ -87,15 +88,41 @@ def test_a_model_of_windows_takes_features_in_any_batch_and_may_lie_in_two_files
 
 
 def test_a_cut_model_of_other_layers_and_statistics_is_exported_too(tmp_path):
-    from transformers import WhisperFeatureExtractor
-
     heads = [{"name": "Anger"}, {"name": "Awe"}]
-    model = tiny_model(heads, cut_to_speech=True, read_layers=2, pooling="mean_min_max_std")
+    several = "multi_label_classification"  # each a probability
+    model = tiny_model(
+        heads, cut_to_speech=True, read_layers=2, pooling="mean_min_max_std", problem_type=several
+    )
     model.save_pretrained(tmp_path / "model")
     WhisperFeatureExtractor().save_pretrained(tmp_path / "model")
     about = export(tmp_path / "model", tmp_path / "onnx", dtype="float16", heads=["awe"])
     assert [head["name"] for head in about["heads"]] == ["Awe"]
-    assert about["largest_difference"] < 1e-4 < about["moved_by_rounding"] < 0.1
+    assert about["largest_difference"] < 1e-4 and 0 < about["moved_by_rounding"] < 0.1
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_of_a_classifier_the_scores_are_probabilities_as_everywhere(cut, tmp_path, monkeypatch):
+    heads = [{"name": name, "kind": "pooled", "scale": [0, 1]} for name in ("calm", "upset")]
+    problem = "single_label_classification"
+    tiny_model(heads, cut_to_speech=cut, problem_type=problem).save_pretrained(tmp_path / "model")
+    WhisperFeatureExtractor().save_pretrained(tmp_path / "model")
+    exported = []
+    program = SimpleNamespace(
+        model=SimpleNamespace(metadata_props={}), save=lambda *_, **__: None
+    )  # that of torch takes a while
+    monkeypatch.setattr(onnx_export, "_program", lambda *args: exported.append(args) or program)
+    monkeypatch.setattr(onnx_export, "run", lambda *_: onnx_export._torch_scores(*exported[0][:2]))
+    about = export(tmp_path / "model", tmp_path / "onnx")
+    assert about["problem_type"] == problem
+    graph = exported[0][0]
+    clip = load_audio(CLIPS[0])
+    features = WhisperFeatureExtractor()(clip, sampling_rate=16_000, return_tensors="pt")
+    with torch.no_grad():
+        (scores,) = graph(torch.from_numpy(clip)[None] if cut else features.input_features)
+    code, out, _ = run_command("score", CLIPS[0], "--model", tmp_path / "model", "--json")
+    row = json.loads(out)
+    assert code == 0 and scores.sum() == pytest.approx(1)
+    assert scores.tolist() == pytest.approx([row["calm"], row["upset"]], abs=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_a_folder_that_was_not_staged_is_left_alone(tmp_path):
 def test_staging_again_replaces_what_was_staged(tmp_path):
     for _ in range(2):
         code, out, _ = run_publish("stage", tmp_path / "out", "--only", f"laion/{METRIC}")
-        assert code == 0 and "1 repositories checked: emonet_voice" in out
+        assert code == 0 and "1 repository checked: emonet_voice" in out
         (tmp_path / "out/spaces" / METRIC / "app.py").unlink()  # as a killed replacement would
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -206,7 +206,7 @@ def test_the_old_spelling_goes_on_working_with_a_line_that_says_the_new_one(old,
 
 def test_a_command_in_the_old_spelling_does_the_same(tmp_path):
     code, out, err = run_publish("--only", METRIC, "--stage", tmp_path / "out")
-    assert code == 0 and "1 repositories checked: emonet_voice" in out
+    assert code == 0 and "1 repository checked: emonet_voice" in out
     assert "emonet-voice publish stage" in err
 
 

@@ -191,6 +191,11 @@ def test_a_wav_header_with_an_impossible_rate_is_refused(rate):
     assert reason(with_header(rate=rate))
 
 
+@pytest.mark.parametrize("rate", [2, 999, 768_001, 2**31 - 1])
+def test_a_rate_that_no_sound_has_is_named(rate):
+    assert reason(with_header(rate=rate)).startswith(f"sampling rate {rate} is not a whole number")
+
+
 @pytest.mark.parametrize(
     "playlist",
     [

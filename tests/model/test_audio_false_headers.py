@@ -213,3 +213,37 @@ def test_a_wavpack_that_is_cut_short_is_an_error():
     for cut in (0.3, 0.6, 0.95):
         with pytest.raises(AudioError, match=r"damaged|truncated"):
             read_audio(sound[: int(cut * len(sound))])
+
+
+# MP3 and AAC
+
+
+def mp3_that_counts(frames: int | None) -> bytes:
+    """Two seconds of MP3 whose first frame states how many follow; `None` for no statement."""
+    whole = with_ffmpeg(tone(*HIGH), "mp3", "libmp3lame", RATE)
+    place = max(whole.find(b"Info"), whole.find(b"Xing")) + 8
+    true = int.from_bytes(whole[place : place + 4], "big")
+    stated = 0 if frames is None else true + frames
+    return whole[:place] + stated.to_bytes(4, "big") + whole[place + 4 :]
+
+
+@pytest.mark.parametrize("fewer", [1, 2, 11, 30])
+def test_an_mp3_that_counts_too_few_frames_loses_none_of_its_sound(fewer):
+    all_of_it = read_audio(mp3_that_counts(None)).samples
+    np.testing.assert_array_equal(read_audio(mp3_that_counts(-fewer)).samples, all_of_it)
+
+
+@pytest.mark.parametrize("more", [0, 1, 500])
+def test_an_mp3_whose_count_is_true_or_too_high_is_trimmed_as_ever(more):
+    n = len(read_audio(mp3_that_counts(more)).samples)
+    assert n == round(HIGH[1] * RATE) if not more else n >= round(HIGH[1] * RATE)
+
+
+@pytest.mark.parametrize("rate", [24_000, 44_100])
+def test_aac_that_is_said_to_be_he_aac_and_is_not_keeps_its_pitch_and_length(rate):
+    plain = with_ffmpeg(tone(*HIGH, rate), "ipod", "aac", rate)
+    config = plain.index(b"\x56\xe5\x00")  # "no spectral band replication"
+    doubled = {24_000: 3, 44_100: 0}[rate]  # 48,000 and 96,000 Hz
+    says_so = bytes([0x80 | doubled << 3])
+    claimed = plain[: config + 2] + says_so + plain[config + 3 :]
+    assert_tones(read_audio(claimed).samples, HIGH)

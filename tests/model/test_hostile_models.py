@@ -1,6 +1,8 @@
 """A model folder from anywhere loads as it says it is, or ends in one line that names the fault."""
 
 import json
+import os
+import random
 import shutil
 from pathlib import Path
 
@@ -150,10 +152,24 @@ def test_a_key_cannot_take_the_place_of_a_method(key):
     assert config.encoder.d_model == 8
 
 
-@pytest.mark.parametrize("key", ["projection_dims", "hidden_dim", "droputs", "head", "poolings"])
+@pytest.mark.parametrize(
+    "key", ["projection_dims", "hidden_dim", "droputs", "head", "poolings", "problem_typ"]
+)
 def test_our_keys_misspelt_are_errors(key):
     with pytest.raises(ValueError, match="did you mean"):
         EmpathicInsightConfig(**{key: 3})
+
+
+@pytest.mark.parametrize(
+    "key", ["encoder_attention_head", "Encoder_attention_heads", "encoder_attentiom_heads"]
+)
+def test_a_key_of_the_encoder_misspelt_is_no_default(folder, key):
+    def misspell(content):
+        encoder = content["encoder_config"]
+        encoder[key] = encoder.pop("encoder_attention_heads")
+
+    edit(folder, "config.json", misspell)
+    assert_one_line(folder, f"{key}.*did you mean encoder_attention_heads")
 
 
 def test_no_head_takes_a_column_of_the_score_file():
@@ -169,6 +185,7 @@ def test_no_head_takes_a_column_of_the_score_file():
     [
         {"name": "Anger\x1b[2J"}, {"name": "x" * 1_000}, {"name": "Awe\n"},
         {"name": "Awe", "scale": [0, float("inf")]}, {"name": "Awe", "scale": [-1e308, 1e308]},
+        {"name": "Awe", "scale": ["0", "4"]}, {"name": "Awe", "scale": [False, 4]},
         {"name": "Awe", "polarity": ["x"]}, {"name": "Awe", "polarity": "\x1b[31m"},
     ],
 )  # fmt: skip
@@ -198,3 +215,64 @@ def test_weights_that_are_no_finite_floats_of_their_shape_are_named(folder, key,
     tensors[key] = change(tensors[key])
     save_file(tensors, folder / index[key], metadata={"format": "pt"})
     assert_one_line(folder, match)
+
+
+def scores_of(folder, features):
+    model, _, _ = load(folder)
+    with torch.inference_mode():
+        return model(input_features=features[:1]).logits
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["config.json", "preprocessor_config.json", "model.safetensors.index.json", "weights"],
+)
+def test_flipped_bytes_are_one_line_or_change_no_score(folder, features, kind):
+    """In a file of settings, or in the header of one of weights."""
+    rng, expected, whole = random.Random(kind), scores_of(folder, features), {}
+    files = sorted(folder.glob("*.safetensors")) if kind == "weights" else [folder / kind]
+    for path in files:
+        whole[path] = path.read_bytes()
+    for _ in range(20):
+        path = rng.choice(files)
+        broken = bytearray(whole[path])
+        n = 8 + int.from_bytes(broken[:8], "little") if kind == "weights" else len(broken)
+        at = rng.randrange(n)
+        broken[at] = rng.choice([broken[at] ^ 1 << rng.randrange(8), rng.randrange(32, 127)])
+        path.write_bytes(broken)
+        try:
+            heard = scores_of(folder, features)
+        except UserError as error:
+            assert "\n" not in str(error) and len(str(error)) < 700
+        else:
+            torch.testing.assert_close(heard, expected, atol=1e-5, rtol=1e-5)
+        path.write_bytes(whole[path])
+
+
+@pytest.mark.parametrize("name", ["notes.json", "more.safetensors"])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "endless device", "nowhere"])
+def test_what_is_no_file_beside_a_model_holds_nobody_up(folder, name, kind):
+    _, _, plain = load(folder)
+    made = {
+        "pipe": os.mkfifo,
+        "folder": os.mkdir,
+        "endless device": lambda path: path.symlink_to("/dev/zero"),
+        "nowhere": lambda path: path.symlink_to("nowhere"),
+    }
+    made[kind](folder / name)
+    assert load(folder)[2] == plain
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "preprocessor_config.json", "model.safetensors.index.json"]
+)
+def test_a_pipe_in_the_place_of_a_models_file_is_one_line(folder, name):
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    assert_one_line(folder, "no config|no preprocessor|holds no model")
+
+
+def test_settings_beyond_all_sizes_are_not_unpacked(folder):
+    with (folder / "config.json").open("ab") as file:
+        file.truncate(1 << 34)
+    assert_one_line(folder, "config.json is larger than")

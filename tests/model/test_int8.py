@@ -147,6 +147,16 @@ def test_the_command_quantises_a_folder_and_the_public_pickles(
     [
         (["--quantize", "int4"], "--quantize int4: choose int8"),
         (["--quantize", "int8"], "is int8 already"),
+        (["--to", "onnx"], "has int8 heads: export the model that it was made of"),
+        *(
+            (["--quantize", "int8", *ignored], "for the public heads")
+            for ignored in (
+                ["--dtype", "bfloat16"],
+                ["--encoder", "openai/whisper-small"],
+                ["--revision", "main"],
+                ["--allow-unknown"],
+            )
+        ),
     ],
 )
 def test_what_cannot_be_quantised_is_one_line(arguments, error, int8_folder, tmp_path):

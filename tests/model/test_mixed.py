@@ -61,3 +61,37 @@ def test_saved_and_loaded_it_stays_so_to_the_byte(model_folder, tmp_path):
 def test_another_type_asked_for_holds_for_all_of_it(dtype, model_folder, tmp_path):
     EmpathicInsightModel.from_pretrained(model_folder, dtype="mixed").save_pretrained(tmp_path)
     assert types(AutoModel.from_pretrained(tmp_path, dtype=dtype)) == ({dtype}, {dtype})
+
+
+@torch.no_grad()
+def test_heads_may_be_on_the_disk_and_an_encoder_that_would_be_rounded_there_may_not(
+    model_folder, features, tmp_path
+):
+    pytest.importorskip("accelerate")
+    options = {"dtype": "mixed", "offload_folder": tmp_path / "offloaded"}
+    expected = AutoModel.from_pretrained(model_folder, dtype="mixed")(features).logits
+    heads_there = AutoModel.from_pretrained(
+        model_folder, device_map={"encoder": "cpu", "heads": "disk"}, **options
+    )
+    torch.testing.assert_close(heads_there(features).logits, expected)
+    with pytest.raises(ValueError, match="dtype='mixed' with an encoder that is offloaded"):
+        AutoModel.from_pretrained(
+            model_folder, device_map={"encoder": "disk", "heads": "cpu"}, **options
+        )
+
+
+@torch.no_grad()
+def test_a_model_that_is_partly_on_the_disk_is_saved_whole(model_folder, features, tmp_path):
+    pytest.importorskip("accelerate")
+    model = EmpathicInsightModel.from_pretrained(
+        model_folder, device_map={"encoder": "cpu", "heads": "disk"}, offload_folder=tmp_path / "o"
+    )
+    model.save_pretrained(tmp_path / "again")
+    again = EmpathicInsightModel.from_pretrained(tmp_path / "again")
+    torch.testing.assert_close(again(features).logits, tiny_model()(features).logits)
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.int8, torch.bool, "int8", "big", 3])
+def test_a_type_that_no_encoder_computes_in_is_refused(dtype, model_folder):
+    with pytest.raises(ValueError, match="is not auto, mixed, float32, bfloat16 or float16"):
+        EmpathicInsightModel.from_pretrained(model_folder, dtype=dtype)

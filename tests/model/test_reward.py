@@ -11,6 +11,7 @@ from modeling_empathic.frontend_empathic import front_end
 from modeling_empathic.reward import Reward, best_of, resampled
 from modeling_empathic.taxonomy import UserError
 from tests.support.places import REPOSITORY
+from tests.support.tiny import tiny_model
 
 HEADS = ["Anger", "Sadness", "Awe"]
 SPEECH = load_audio(REPOSITORY / "examples" / "clips" / "en_elation.flac")[:30_000]
@@ -91,8 +92,11 @@ def test_what_cannot_be_rewarded_is_said(reward):
         ((audio, 16_000, {"Awe": float("nan")}), "Awe is to be nan"),
         ((audio.double().long(), 16_000, {"Awe": 1.0}), "give floats of shape"),
         ((audio, 16_000, {"Awe": 1.0}, [50_000]), "give one of 1 to 30000"),
+        ((audio, 16_000, {"Awe": 1.0}, 30_000), "give one of 1 to 30000"),
+        ((audio, 16_000, {"Awe": 1.0}, [0.5]), "give one of 1 to 30000"),
         ((audio, 16_000, {"Awe": 1.0}, None, -1), "tolerance -1: choose 0 or more"),
-        ((torch.zeros(31 * 16_000), 16_000, {"Awe": 1.0}), "at most 30 s"),
+        ((audio, 16_000, {"Awe": 1.0}, None, "0.5"), "tolerance '0.5': choose 0 or more"),
+        ((0.1 * torch.ones(31 * 16_000), 16_000, {"Awe": 1.0}), "at most 30 s"),
         ((audio, 16, {"Awe": 1.0}), "sampling rate 16 is not"),
     ):
         with pytest.raises(UserError, match=words):
@@ -114,6 +118,10 @@ NOISE = 0.1 * torch.randn(2, 16_000, generator=torch.manual_seed(0))
         (NOISE, "16000", {"anger": 1}, "sampling rate"),
         (NOISE, 16_000, {"anger": 1, "Anger": 3}, "Anger is wanted twice"),
         (NOISE, 16_000, {"anger": None}, "no score"),
+        (NOISE, 16_000, {"anger": 8.0}, "no score from 0 to 4"),  # as the screen shows it
+        (NOISE, 16_000, ["anger"], "name at least one head"),
+        (NOISE, 16_000, {3: 1.0}, "no head 3"),
+        (NOISE * 0, 16_000, {"anger": 1}, "take 0: digital silence"),
     ],
 )
 def test_a_take_that_is_no_sound_or_a_wish_that_is_none_is_named(
@@ -133,6 +141,25 @@ def test_the_take_that_is_kept_is_the_first_that_noise_cannot_tell_from_the_best
     assert kept in others
     assert rewards[kept] >= max(rewards[i] for i in others) - tolerance
     assert all(rewards[i] < max(rewards[j] for j in others) - tolerance for i in others if i < kept)
+
+
+def test_a_score_of_another_clip_may_be_wanted_though_it_is_below_zero(reward):
+    assert reward(NOISE, 16_000, {"anger": -0.2}).isfinite().all()
+
+
+def test_of_a_classifier_the_scores_are_probabilities():
+    model = tiny_model(
+        [{"name": name, "kind": "pooled", "scale": [0, 1]} for name in ("calm", "upset")],
+        problem_type="single_label_classification",
+    )
+    torch.testing.assert_close(Reward(model).scores(NOISE, 16_000).sum(1), torch.ones(2))
+
+
+def test_rewards_come_as_they_are_with_gradients_or_one_by_one():
+    rewards = torch.tensor([-0.3, -0.1], requires_grad=True)
+    assert best_of(rewards, 0.05) == best_of(list(rewards), 0.05) == 1
+    with pytest.raises(UserError, match="one number for each take"):
+        best_of(rewards[None], 0.05)
 
 
 def test_takes_without_a_reward_are_never_kept():

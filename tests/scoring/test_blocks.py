@@ -67,6 +67,20 @@ def test_what_is_damaged_becomes_a_row_and_the_clips_before_it_stay(clips):
 NOTHING = ("none.parquet", "none.tar")
 
 
+def test_a_member_that_says_it_has_more_than_any_disk_is_where_the_tar_ends(clips):
+    write_tar(Path("endless.tar"), clips[:2])
+    endless = tarfile.TarInfo("last.wav")
+    endless.size = 2**62
+    with Path("endless.tar").open("rb+") as file, tarfile.open(fileobj=file) as archive:
+        archive.getmembers()
+        file.seek(archive.offset)
+        file.truncate()
+        file.write(endless.tobuf(tarfile.GNU_FORMAT))
+    rows = rows_of(["endless.tar"])
+    assert [row["outcome"] for row in rows] == ["scored"] * 2 + ["decode_error"] * 2
+    assert "more than 1 GB" in rows[2]["error"] and "unexpected end" in rows[3]["error"]
+
+
 def test_a_network_that_fails_in_a_tar_stops_the_run_and_loses_no_clip(clips, monkeypatch):
     def broken(path):
         raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")

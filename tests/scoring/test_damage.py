@@ -90,6 +90,20 @@ def test_a_kill_between_a_text_and_what_lies_beside_it_is_gone_on_from(clips, su
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_a_kill_once_all_is_in_place_leaves_what_lies_beside_a_text_as_it_is(clips, suffix):
+    path = Path("x" + suffix)
+    with ScoreFile(path, PROVENANCE) as file:
+        for group in score_groups(clips, FakeModel(), FakeExtractor(), batch_size=2, workers=1):
+            file.append(group)
+        journal = journal_path(path).read_bytes()
+        file.finish(clips)
+    beside = meta_path(path).read_bytes()
+    journal_path(path).write_bytes(journal)
+    score(str(path), clips)
+    assert meta_path(path).read_bytes() == beside
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
 def test_a_file_of_an_older_version_is_read_with_a_warning(clips, suffix):
     path = Path("x" + suffix)
     score(str(path), clips)

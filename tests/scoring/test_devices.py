@@ -3,11 +3,13 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from modeling_empathic.scoring import devices
-from modeling_empathic.scoring.devices import auto_dtype, choose, processor
+from modeling_empathic.scoring.devices import auto_dtype, choose, enough_memory, processor
 from modeling_empathic.scoring.measuring import Way, small_config, verdict
 from tests.support.command import run_command
+from tests.support.scoring_fakes import write_clip
 
 AMX = ["AMX", "AVX-512 BF16", "AVX-512 VNNI", "AVX2"]
 BF16 = ["AVX-512 BF16", "AVX-512 VNNI", "AVX2"]
@@ -107,3 +109,38 @@ def test_the_command_measures_and_names_what_auto_takes(monkeypatch):
     assert code == 0 and "--device cpu --dtype float32" in out and "auto takes cpu" in out
     code, out, _ = run_command("models", "--measure", "--json")
     assert code == 0 and '"chosen": true' in out
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB)"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("CUDA error: out of memory"),
+        MemoryError(),
+    ],
+)
+@pytest.mark.parametrize(("clips", "advice"), [(2, "batch size below 2"), (1, "fewer heads")])
+def test_a_device_without_enough_memory_is_one_line(
+    error, clips, advice, tmp_path, faked, monkeypatch
+):
+    def no_memory(*_):
+        raise error
+
+    monkeypatch.setattr("modeling_empathic.scoring.clips.score_windows", no_memory)
+    for number in range(clips):
+        write_clip(tmp_path / f"{number}.wav", seconds=1)
+    code, out, said = run_command("score", tmp_path)
+    assert (
+        code == 2
+        and out == ""
+        and f"out of memory on cpu: try a {advice}".replace("a fewer", "fewer")
+        in said.replace("\n", " ")
+    )
+
+
+def test_another_error_of_a_device_keeps_its_traceback():
+    with pytest.raises(RuntimeError, match="no kernel image"), enough_memory("cuda", "less"):
+        raise RuntimeError("no kernel image is available for execution on the device")

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from modeling_empathic.audio import AudioError
 from modeling_empathic.scoring.clips import score_files
@@ -94,6 +95,60 @@ def test_a_file_is_no_raw_sound_however_slowly_it_comes(head, refused):
             next(blocks)
     else:
         assert sum(len(block) for block in blocks) == len(head + bytes(600)) // 2
+
+
+@pytest.mark.parametrize("silence", [0, 20_000])
+def test_samples_of_floats_are_no_integers(silence):
+    floats = np.pad(SOUND, (silence, 0)).astype("<f4").tobytes()
+    with pytest.raises(UserError, match="32-bit floats, not of 16-bit integers"):
+        list(pcm_blocks(io.BytesIO(floats), 1, block_bytes=4_096))
+
+
+@pytest.mark.parametrize("loudness", [0.0001, 0.01, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("kind", ["noise", "tone", "square", "offset"])
+def test_integers_are_no_floats_whatever_they_sound_like(kind, loudness):
+    tone = np.sin(np.arange(32_000) / 8)
+    sound = {"noise": SOUND / 0.3, "tone": tone, "square": np.sign(tone), "offset": 1 + tone / 9}
+    content = (loudness * sound[kind] * 32_767 / 1.2).astype("<i2").tobytes()
+    assert sum(len(block) for block in pcm_blocks(io.BytesIO(content), 1)) == len(content) // 2
+
+
+def test_blocks_are_whatever_holds_samples():
+    def rows(*blocks):
+        found = live(blocks, 16_000, FakeModel(), FakeExtractor(), cuts=Cuts(4, 4))
+        return [row | {"delay_s": 0} for row in found]
+
+    expected = rows(SOUND)
+    for block in (SOUND.astype(float), SOUND.tolist(), torch.from_numpy(SOUND), SOUND[:, None]):
+        assert rows(SOUND[:0], block) == expected
+
+
+@pytest.mark.parametrize(
+    ("block", "rate", "words"),
+    [
+        (SOUND[None], 16_000, "32 at most"),  # channels first
+        (SOUND[0], 16_000, "shape"),
+        (SOUND[None, None], 16_000, "shape"),
+        (b"abcd", 16_000, "type"),
+        (SOUND > 0, 16_000, "type bool"),
+        (SOUND, 0, "sampling rate 0 is not"),
+        (SOUND, "16000", "sampling rate '16000' is not"),
+    ],
+)
+def test_a_block_that_holds_none_says_what_it_is(block, rate, words):
+    with pytest.raises(AudioError, match=words):
+        list(live([block], rate, FakeModel(), FakeExtractor()))
+
+
+def test_what_the_source_raises_is_the_caller_s():
+    def blocks():
+        yield SOUND
+        raise RuntimeError("unplugged")
+
+    rows = live(blocks(), 16_000, FakeModel(), FakeExtractor(), cuts=Cuts(4, 4))
+    assert next(rows)["end_s"] == 4
+    with pytest.raises(RuntimeError, match="unplugged"):
+        list(rows)
 
 
 def test_a_closed_stdin_is_no_sound_and_no_paths(faked, monkeypatch):

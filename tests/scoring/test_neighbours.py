@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tracemalloc
 
 import numpy as np
 import pyarrow as pa
@@ -80,6 +81,8 @@ def test_a_copy_is_as_alike_as_can_be_whatever_else_there_is(n_others):
     [
         ("[]", [[1.0]]),
         ("{}", [[1.0], [1.0, 2.0]]),
+        ("{}", [[1.0], [1.0, 2.0, 3.0]]),
+        ("{}", [[1.0, None]]),
         ("{}", [[1.0], None]),
         ("{}", [[float("nan")]]),
         ("{}", ["a"]),
@@ -92,3 +95,22 @@ def test_an_index_that_is_damaged_is_one_line(about, vectors, tmp_path):
     parquet.write_table(table, tmp_path / "x.parquet")
     with pytest.raises(UserError, match="is no index of clips"):
         library.read_index(tmp_path / "x.parquet", {})
+
+
+def test_a_large_index_is_read_as_it_lies_and_not_as_python_s_numbers(tmp_path):
+    vectors = np.random.default_rng(0).standard_normal((1_000, 500)).astype(np.float32)
+    clips = [library.Embedded(f"{i}.wav", str(i), vector) for i, vector in enumerate(vectors)]
+    clips.append(library.Embedded("bad.wav", None, None, "not audio"))
+    library.write_index(tmp_path / "x.parquet", clips, {"model": "m"})
+    tracemalloc.start()
+    known = library.read_index(tmp_path / "x.parquet", {"model": "m"})
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert kept < vectors.nbytes  # which Arrow holds; a list of floats takes 32 bytes for each
+    assert list(known) == [f"{i}.wav" for i in range(1_000)]
+    np.testing.assert_array_equal(np.stack([clip.vector for clip in known.values()]), vectors)
+
+
+def test_an_index_of_nothing_is_one(tmp_path):
+    library.write_index(tmp_path / "x.parquet", [], {})
+    assert library.read_index(tmp_path / "x.parquet", {}) == {}

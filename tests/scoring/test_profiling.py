@@ -55,6 +55,12 @@ def test_what_runs_beside_is_a_share_of_all_those_threads(clock):
     assert rows["main", "rest"]["seconds"] == 10.0
 
 
+def test_a_run_that_found_all_done_has_no_rates(clock):
+    with Profile() as profile, timed("write"):
+        clock(1.0)
+    assert {row["clips_per_s"] for row in profile.rows(n_clips=0)} == {None}
+
+
 def test_nothing_is_counted_when_nobody_asked():
     with timed("encoder"):
         assert Profile.active is None

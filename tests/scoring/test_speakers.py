@@ -166,6 +166,21 @@ def test_a_clip_without_speech_is_refused_and_never_a_zero(half_silent):
     assert outcomes["refused"] is None and outcomes["scored"] > 0
 
 
+def test_a_row_of_all_windows_reaches_over_them_speech_or_none(half_silent):
+    turns = (("zoe", 0, 4), ("anna", 4, 4))  # in order of time; anna is the silence
+    Path("turns.rttm").write_text(
+        "".join(f"SPEAKER talk 1 {at} {s} <NA> <NA> {who} <NA> <NA>\n" for who, at, s in turns)
+    )
+    command = ("score", "talk.wav", "--speakers", "turns.rttm", "--window", "1", "--vad")
+    code, out, _ = run_command(*command, "--aggregate", "p90", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [(row["speaker"], row["start_s"], row["end_s"], row["outcome"]) for row in rows] == [
+        ("zoe", 0, 4, "scored"),
+        ("anna", 4, 8, "no_speech"),
+    ]
+    assert rows[1]["quality"] == "no speech" and rows[1]["Anger"] is None and code == 1
+
+
 def test_cues_leave_out_what_no_window_covers():
     parts = cues([0, 2, 8], [2, 4, 10], 10.5, ["A"], [[1], [2], [3]])
     assert [(part.start_s, part.end_s) for part in parts] == [(0, 2), (2, 4), (8, 10.5)]

@@ -1,6 +1,8 @@
 """`emonet-voice demo`: the Spaces' own tests start them; here, what is started."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +50,15 @@ def test_the_space_gets_the_folder_of_the_model_that_is_named(started, model_fol
     assert os.environ["EMONET_MODEL_FOLDER"] == str(model_folder)
     assert run(["demo", "--model", "nano"]) == 0
     assert os.environ["EMONET_MODEL_FOLDER"] == str(NANO)
+
+
+def test_a_model_that_was_taught_classes_is_refused(started, model_folder, tmp_path, capsys):
+    folder = shutil.copytree(model_folder, tmp_path / "mine")
+    config = json.loads((folder / "config.json").read_text())
+    config["problem_type"] = "single_label_classification"
+    (folder / "config.json").write_text(json.dumps(config))
+    assert run(["demo", "--model", str(folder)]) == 2
+    assert "was taught classes" in capsys.readouterr().err and not started
 
 
 def test_only_the_space_voice_has_a_model(started, capsys):

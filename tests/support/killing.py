@@ -1,16 +1,18 @@
 """Kills a command at each step that touches the disk, then runs it again and compares.
 
-    python -m tests.support.killing COMMAND FOLDER [--most N] [--faults N]
+    python -m tests.support.killing COMMAND FOLDER [--most N] [--faults N] [--writers N]
 
 What is heavy is imported once; each trial is a fork, which dies by SIGKILL just before its n-th
 rename, fsync, unlink, rmdir or SQL statement; or whose disk is full, read-only or gone from there
-on (`breaking`). Prints a JSON line with what was tried and what was found wrong.
+on (`breaking`); or which has a second writer beside it. Prints a JSON line with what was tried and
+what was found wrong.
 """
 
 import argparse
 import hashlib
 import json
 import os
+import select
 import shutil
 import signal
 import sqlite3
@@ -26,6 +28,8 @@ from tests.support.writers import COMMANDS, Command
 
 STEPS = ("rename", "replace", "fsync", "unlink", "rmdir")
 EVERY = -1
+WAIT_S = 5.0
+"""How long a writer stands still for a second one, which may itself be waiting for the first."""
 
 
 class Ended(NamedTuple):
@@ -161,17 +165,59 @@ def trial(command: Command, folder: Path, at: int, whole: dict[str, str]) -> str
     return wrong and f"step {at}: {wrong}"
 
 
+def two_writers(command: Command, folder: Path, at: int, whole: dict[str, str]) -> str:
+    """Runs it a second time while the first stands before its n-th step; what is wrong, or "".
+
+    One of them at least writes all of it; the other does too, or says in a line why not.
+    """
+    fresh(command, folder)
+    (go, start), (said, say) = os.pipe(), os.pipe()
+    second = os.fork()
+    if second == 0:
+        os.close(start)
+        if os.read(go, 1):
+            os.write(say, json.dumps(in_fork(lambda: command.run(folder))).encode())
+        os._exit(0)
+    os.close(go)
+    os.close(say)
+
+    def happens() -> None:
+        os.write(start, b"!")
+        select.select([said], [], [], WAIT_S)
+
+    first = in_fork(lambda: command.run(folder), at, happens)
+    os.close(start)
+    with os.fdopen(said) as pipe:
+        told = pipe.read()
+    os.waitpid(second, 0)
+    both = [first, Ended(*json.loads(told))] if told else [first]
+    found = tree(folder, command.changing)
+    wrong = "" if len(both) == 2 else f"no second: {first.how}"
+    for which, ended in zip(("first", "second"), both, strict=False):
+        if ended.how not in ("whole", "refused") or "Traceback" in ended.said:
+            wrong = wrong or f"the {which} {ended.how}: {ended.said[-300:]}"
+    if not wrong and all(ended.how != "whole" for ended in both):
+        wrong = f"neither wrote it: {[ended.said[-200:] for ended in both]}"
+    if not wrong and found != whole:
+        names = sorted({name for name, _ in set(found.items()) ^ set(whole.items())})
+        wrong = f"other than that of one: {names}"
+    return wrong and f"two writers, step {at}: {wrong}"
+
+
 def spread(n: int, most: int) -> list[int]:
     """So many of the first `n` numbers, evenly."""
     most = min(n, most)
     return sorted({number * (n - 1) // max(most - 1, 1) for number in range(most)})
 
 
-def try_all(name: str, folder: Path, most: int | None, n_faults: int | None) -> dict[str, Any]:
-    """Kills at every step of a command, or at so many evenly spread ones, and faults.
+def try_all(
+    name: str, folder: Path, most: int | None, n_faults: int | None, n_writers: int
+) -> dict[str, Any]:
+    """Kills at every step of a command, or at so many evenly spread ones; faults; two writers.
 
     Returns:
-        `steps` of an uninterrupted run, `kills`, `faults` by kind, and `wrong`: a line each.
+        `steps` of an uninterrupted run, `kills`, `faults` by kind, `writers` (times that two were
+        at work), and `wrong`: a line each.
     """
     from tests.support.breaking import break_everything
 
@@ -186,9 +232,11 @@ def try_all(name: str, folder: Path, most: int | None, n_faults: int | None) -> 
     points = spread(steps, steps if most is None else most)
     wrong = [line for at in points if (line := trial(command, place, at, whole))]
     faults, more = break_everything(command, place, ended, whole, n_faults)
+    offsets = spread(steps, n_writers) if n_writers else []
+    more += [line for at in offsets if (line := two_writers(command, place, at, whole))]
     return {
         "command": name, "steps": steps, "kills": len(points), "faults": faults,
-        "wrong": wrong + more,
+        "writers": len(offsets), "wrong": wrong + more,
     }  # fmt: skip
 
 
@@ -199,9 +247,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--most", type=int)
     parser.add_argument("--faults", type=int, help="Of each kind.")
+    parser.add_argument("--writers", type=int, default=0, help="Offsets of a second one.")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # threads do not survive a fork
-    found = try_all(arguments.command, arguments.folder, arguments.most, arguments.faults)
+    found = try_all(
+        arguments.command, arguments.folder, arguments.most, arguments.faults, arguments.writers
+    )
     sys.stdout.write(json.dumps(found) + "\n")
 
 

@@ -80,8 +80,8 @@ def test_a_head_without_a_column_is_named_with_the_columns_there_are(folder):
 
 
 def test_a_table_without_file_names_is_named(folder):
-    write_table(folder, [{"path": "a.wav", "anger": 1}])
-    with pytest.raises(TrainingError, match="no column file_name; there are path, anger"):
+    write_table(folder, [{"clip name": "a.wav", "anger": 1}])
+    with pytest.raises(TrainingError, match="no column file_name; there are clip name, anger"):
         read_labels(folder)
 
 
@@ -121,16 +121,27 @@ def test_a_data_set_has_the_same_columns_and_its_own_audio(tmp_path, folder, mon
 def table(folder, text, clips=("0.wav", "1.wav")):
     folder.mkdir(exist_ok=True)
     for name in clips:
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"RIFF")
     (folder / "metadata.csv").write_text(text)
     return folder
 
 
+def test_a_table_of_a_spreadsheet_is_read_with_the_names_that_it_has(tmp_path):
+    folder = table(tmp_path / "clips", "", ("a.wav", "\u00fc/b.wav"))
+    text = "FileName;SpkrID;Anger\r\na;1;2\r\n\u00fc\\b.wav;2;3\r\n"
+    (folder / "metadata.csv").write_bytes(text.encode("latin-1"))
+    found = read_labels(folder)
+    assert [path.rsplit("/", 1)[1] for path in found.clips] == ["a.wav", "b.wav"]
+    assert found.speakers == ["1", "2"]
+    assert found.targets["Anger"].tolist() == [2, 3]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("Anger,file_name\n1,0.wav\n2\n", "row 3 has not as many cells"),
-        ("file_name,Anger\n0.wav,1,\n1.wav,2\n", "row 2 has not as many cells"),
+        ("Anger,file_name\n1,0.wav\n2\n", "line 3 has 1 cells and the header 2"),
+        ("file_name,Anger\n0.wav,1,\n1.wav,2\n", "line 2 has 3 cells and the header 2"),
         ("file_name,Anger,anger\n0.wav,1,2\n", "'Anger' and 'anger' are one head"),
         ("file_name,Anger,Anger\n0.wav,1,2\n", "two columns of one name"),
         ("file_name,Anger\n../0.wav,1\n", "'../0.wav' leads out of the folder"),

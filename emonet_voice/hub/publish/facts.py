@@ -3,7 +3,6 @@
 In the order of use: of every card, of one repository, then what models add and what Bench adds.
 """
 
-import json
 import math
 import shutil
 import tempfile
@@ -12,6 +11,7 @@ from typing import Any
 
 from emonet_voice.hub.repositories import NAMESPACE, PAPER, REPOSITORIES, PublishError, Repository
 from modeling_empathic.reference_scores import FILE_NAME as REFERENCE
+from modeling_empathic.report.files import read_json, sha256
 from modeling_empathic.scoring.loading import NANO, NANO_NAME, fingerprint, origin
 
 METRIC_EXAMPLE: dict[str, Any] = {
@@ -101,12 +101,10 @@ def check_figures(name: str, folder: Path) -> None:
     Raises:
         PublishError: They are not those of this folder.
     """
-    from modeling_empathic.report.files import sha256
-
     weights = folder / "model.safetensors"
     training = folder / "training.json"
     if training.is_file() and weights.is_file():
-        report = json.loads(training.read_text("utf-8"))
+        report = read_json(training)
         measured = (report.get("model_bytes"), report.get("model_sha256"))
         actual = (weights.stat().st_size, sha256(weights) if measured[1] else None)
         if measured != actual:
@@ -115,7 +113,7 @@ def check_figures(name: str, folder: Path) -> None:
                 f"model.safetensors has {actual}; measure again"
             )
     if (folder / REFERENCE).is_file():
-        revision = json.loads((folder / REFERENCE).read_text("utf-8")).get("revision")
+        revision = read_json(folder / REFERENCE).get("revision")
         if revision not in (fingerprint(folder), origin(folder)[1]):
             raise PublishError(
                 f"{name}: {REFERENCE} is of other weights or settings ({revision}); make it again "
@@ -130,7 +128,7 @@ def check_export(name: str, folder: Path) -> None:
         PublishError: It says so.
     """
     about = folder / "model.json"
-    if about.is_file() and json.loads(about.read_text("utf-8"))["revision"] != fingerprint(NANO):
+    if about.is_file() and read_json(about).get("revision") != fingerprint(NANO):
         raise PublishError(f"{name}: {folder.name}/model.onnx is of another Nano; `make browser`")
 
 
@@ -249,7 +247,7 @@ def big_facts(manifest: dict[str, Any]) -> dict[str, Any]:
     from modeling_empathic.report.tables import as_markdown
 
     sums = manifest["statistics"]
-    titled = as_markdown(sections(sums)).split("### ")[1:]
+    titled = f"\n{as_markdown(sections(sums))}".split("\n### ")[1:]  # a name may hold ### too
     names = {by: [name for name in values if name] for by, values in sums.items()}
     spoken = [name for name in names["language"] if name in LANGUAGES]
     return {

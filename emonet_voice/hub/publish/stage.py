@@ -22,7 +22,7 @@ from emonet_voice.hub.repositories import (
     folder_of,
     project_folder,
 )
-from modeling_empathic.report.files import locked, sha256, write_json
+from modeling_empathic.report.files import locked, read_json, sha256, write_json
 
 from .facts import bench_facts, check_export, repository_facts
 
@@ -224,6 +224,8 @@ def _model(repository: Repository, folder: Path, sources: Sources, namespace: st
     assert source is not None
     for pattern in MODEL_FILES:
         for path in sorted(source.glob(pattern)):
+            if not path.is_file():
+                raise PublishError(f"{path} is no regular file")
             _place(path, folder / path.name)
     if not (folder / "config.json").is_file():
         raise PublishError(f"{repository.name}: {source} has no config.json")
@@ -231,8 +233,8 @@ def _model(repository: Repository, folder: Path, sources: Sources, namespace: st
     facts = repository_facts(repository, namespace)
     for name, file in (("report", "training.json"), ("conversion", "conversion.json")):
         if (folder / file).is_file():
-            facts[name] = json.loads((folder / file).read_text("utf-8"))
-    facts["config"] = json.loads((folder / "config.json").read_text("utf-8"))
+            facts[name] = read_json(folder / file)
+    facts["config"] = read_json(folder / "config.json")
     facts["results"], metadata = model_results(repository, folder, sources.results, namespace)
     write_code(folder)
     (folder / "README.md").write_text(write_card(str(repository.card), facts, metadata), "utf-8")

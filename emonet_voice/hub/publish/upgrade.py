@@ -4,11 +4,12 @@ The pull request adds configuration, safetensors, code and card, and removes not
 `model_Anger_best.pth` today goes on working.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 from emonet_voice.hub.repositories import ENCODER, PublishError, Repository, chosen
+from modeling_empathic.report.files import read_json
+from modeling_empathic.taxonomy import UserError
 
 from .push import hub_errors, sign_in
 
@@ -45,8 +46,8 @@ def converted(
         tree = api.list_repo_tree(repo_id)
         remote = {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
     try:
-        heads = json.loads((folder / "conversion.json").read_text("utf-8"))["sha256"]
-    except (OSError, ValueError, KeyError):
+        heads = dict(read_json(folder / "conversion.json")["sha256"])
+    except (UserError, ValueError, KeyError, TypeError):
         raise PublishError(f"{folder} was not made by `emonet-voice convert`") from None
     for name, digest in heads.items():
         entry = remote.get(name)

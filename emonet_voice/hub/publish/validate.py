@@ -1,7 +1,6 @@
 """Is a staged repository what the Hub and the libraries take? The Hub checks little, and late."""
 
 import ast
-import json
 import os
 import re
 from pathlib import Path
@@ -18,6 +17,9 @@ from emonet_voice.hub.repositories import (
     project_folder,
 )
 from modeling_empathic import saving_empathic
+from modeling_empathic.report.files import read_json
+from modeling_empathic.scoring.conversion import changed
+from modeling_empathic.taxonomy import UserError
 
 from .metadata import check_metadata
 from .parquet import check_dataset
@@ -125,12 +127,16 @@ def _check_model(folder: Path) -> list[str]:
     """Weights that are all there, code that is ours, and a feature extractor that fits."""
     problems = []
     try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        return [f"config.json cannot be read: {error}"]
+        config = read_json(folder / "config.json")
+    except UserError as error:
+        return [str(error)]
     problems += _check_weights(folder)
-    entries = [*config.get("auto_map", {}).values()]
-    entries += [task.get("impl", "") for task in config.get("custom_pipelines", {}).values()]
+    problems += [f"{name} is not as it was converted" for name in changed(folder, weights=True)]
+    try:
+        entries = [*map(str, config.get("auto_map", {}).values())]
+        entries += [task["impl"] for task in config.get("custom_pipelines", {}).values()]
+    except (AttributeError, KeyError, TypeError):
+        return [*problems, "config.json: auto_map or custom_pipelines is not as `save` writes it"]
     for key in ("auto_map", "custom_pipelines"):
         if not config.get(key):
             problems.append(f"config.json has no {key}")
@@ -161,7 +167,12 @@ def _check_weights(folder: Path) -> list[str]:
     if not index.is_file():
         only = {"model.safetensors"}
         return problems if files == only else [*problems, f"weights are {files}, not {only}"]
-    listed = json.loads(index.read_text("utf-8"))["weight_map"]
+    try:
+        listed = read_json(index).get("weight_map")
+    except UserError as error:
+        return [*problems, str(error)]
+    if not isinstance(listed, dict) or not all(isinstance(name, str) for name in listed.values()):
+        return [*problems, f"{index.name} has no weight_map of file names"]
     problems += [
         f"{name} is missing: {index.name} lists it" for name in sorted({*listed.values()} - files)
     ]
@@ -183,14 +194,16 @@ def _check_extractor(folder: Path, config: dict[str, Any]) -> list[str]:
     if (folder / "processor_config.json").exists():
         return ["processor_config.json lies beside preprocessor_config.json: one of them is stale"]
     try:
-        extractor = json.loads((folder / "preprocessor_config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        return [f"preprocessor_config.json cannot be read: {error}"]
-    encoder = config.get("encoder_config", {})
+        extractor = read_json(folder / "preprocessor_config.json")
+    except UserError as error:
+        return [str(error)]
+    encoder = config.get("encoder_config")
+    if not isinstance(encoder, dict) or type(encoder.get("max_source_positions")) is not int:
+        return ["config.json has no encoder_config with max_source_positions"]
     wanted = {
         "feature_extractor_type": ("WhisperFeatureExtractor", "the stock one needs no trust"),
         "feature_size": (encoder.get("num_mel_bins"), "the encoder's num_mel_bins"),
-        "nb_max_frames": (2 * encoder.get("max_source_positions", 0), "what the encoder reads"),
+        "nb_max_frames": (2 * encoder["max_source_positions"], "what the encoder reads"),
     }
     return [
         f"preprocessor_config.json is stale: {key} is {extractor.get(key)!r}, not {value!r} ({why})"
