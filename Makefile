@@ -24,7 +24,8 @@ demo: $(VENV)/.installed
 	@echo "demo/scores.parquet has every score, demo/scores.png shows them. Next:"
 	@echo
 	@echo "    source $(VENV)/bin/activate"
-	@echo "    emonet-voice score examples/clips --model small --yes --output small.parquet"
+	@echo "    emonet-voice score path/to/your/clips --output scores.parquet"
+	@echo "    emonet-voice models    # the large ones: what each takes, and what it is for"
 
 test: lint programs
 	$(PYTEST)
@@ -97,19 +98,19 @@ $(BIN)/python:
 
 # pip says either nothing for minutes or every file: a line every ten seconds says that it is alive.
 # What waits does so without the output of `make`, which would stay open after the end.
-INSTALL = @( s=0; while sleep 10 >/dev/null 2>&1; do s=$$((s + 10)); echo "... installing, $$s s"; done ) \
+INSTALL = @( s=0; while sleep 10 >/dev/null 2>&1; do s=$$((s + 10)); echo "... $(1), $$s s"; done ) \
 	  & alive=$$!; trap "kill $$alive" EXIT; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV): a minute or three the first time, most of it PyTorch"
-	$(INSTALL) "$(TORCH)"
-	$(INSTALL) --editable ".[plot]"
+	$(call INSTALL,installing PyTorch) "$(TORCH)"
+	$(call INSTALL,installing the rest) --editable ".[plot]"
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "installing what the tests need into $(VENV)"
-	$(INSTALL) --editable ".[dev]"
+	$(call INSTALL,installing) --editable ".[dev]"
 	@touch $@
 
 clean:

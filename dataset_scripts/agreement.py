@@ -33,12 +33,12 @@ introduction to the bootstrap", chapter 13 (percentile intervals).
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import NormalDist
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from dataset_scripts.annotations import SCORES, Rating, agreement_type
+from modeling_empathic.report.statistics import outer_quantiles
 from modeling_empathic.taxonomy import UserError
 
 MATRICES = ("first_two", "complete", "seats", "raters")
@@ -276,24 +276,6 @@ def with_percentiles(value: float, n: int, resampled: np.ndarray) -> Estimate:
         return Estimate(value, n, n_undefined=len(resampled))
     low, high = np.quantile(defined, outer_quantiles(n))
     return Estimate(value, n, float(low), float(high), len(resampled) - defined.size)
-
-
-def outer_quantiles(n: int, strata: int = 1) -> tuple[float, float]:
-    """Which quantiles of resamples of `n` items are a 95 % interval: farther out where n is small.
-
-    Resamples vary by (n - 1) / n too little, and the normal distribution is not Student's t: with
-    eleven clips 88 % are covered between 2.5 % and 97.5 % (Hesterberg 2015, The American
-    Statistician 69, 371-386). t by Abramowitz & Stegun 26.7.5. Each stratum takes a degree of
-    freedom.
-
-    Example:
-        >>> [round(100 * outer_quantiles(n)[0], 2) for n in (11, 30, 10_000)]
-        [0.98, 1.88, 2.5]
-    """
-    df, z = max(n - strata, 1), NormalDist().inv_cdf(0.975)
-    t = z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2)
-    tail = NormalDist().cdf(-t * (n / df) ** 0.5)
-    return tail, 1 - tail
 
 
 def alpha_by_emotion(

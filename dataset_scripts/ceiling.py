@@ -27,7 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from dataset_scripts.agreement import RatedItems, outer_quantiles
+from dataset_scripts.agreement import RatedItems
+from modeling_empathic.report.statistics import outer_quantiles
 
 STATISTICS = ("mae", "rmse", "pearson", "spearman")
 HOW = ("one_rater", "split_half", "perfect")

@@ -18,6 +18,7 @@ from scipy.stats import mannwhitneyu, spearmanr
 from dataset_scripts.corpora.coarse import common_class
 from modeling_empathic.audio import load_audio
 from modeling_empathic.reference_scores import Reference, z_scores
+from modeling_empathic.report.statistics import resampled_interval
 from modeling_empathic.taxonomy import EMOTION_NAMES, RAVDESS_CLASSES, resolve
 
 _MAPPED = sorted(i for members in MEMBERS for i in members)
@@ -149,8 +150,8 @@ def measure_classes(
 
     Only the classes that `labels` name can be answered.
 
-    Intervals come twice: resampling clips, and resampling whole speakers (few, so take those as a
-    warning and not as a precise width).
+    Intervals come twice: resampling clips, and resampling whole speakers, which are few: see
+    `resampled_interval`.
     """
     classes = [name for name in CLASSES if name in labels]
     columns = [CLASSES.index(name) for name in classes]
@@ -171,7 +172,8 @@ def measure_classes(
     for i, key in enumerate(("top1", "uar", "macro_f1")):
         result[key] = round(_rates(truth, guess)[i], 4)
         for by, rows in draws.items():
-            interval = np.percentile(np.array(rows)[:, i], [2.5, 97.5])
+            n_units = len(names) if by == "speaker" else len(truth)
+            interval = resampled_interval(np.array(rows)[:, i], n_units, (0, 1))
             result[f"{key}_interval_by_{by}"] = [round(float(v), 4) for v in interval]
     by_mean = coarse_probabilities(scores, "mean")[:, columns].argmax(1)
     present = probabilities > 1.5 / len(_MAPPED)  # the paper's threshold: 1.5 times uniform chance

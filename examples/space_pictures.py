@@ -242,6 +242,39 @@ def demo(browser: Any, folder: Path, shoot: Shoot) -> None:
         page.context.close()
 
 
+def browser(browser: Any, folder: Path, shoot: Shoot) -> None:
+    """The page that scores by itself; `make browser` has made its model and its runtime."""
+    from tests.support.browser_fixture import intercept_next, new_page
+    from tests.support.voice_in_browser import put_together, serving
+
+    with serving(put_together(folder / "page", HERE / "browser" / "model")) as url:
+        page = new_page(browser)
+        page.goto(url)
+        shoot(page, "empty")
+        held: list[Any] = []
+        intercept_next(page, "**/model.onnx", held.append)
+        page.get_by_role("button", name="Try an example").click()
+        page.get_by_text("Loading the model").wait_for()
+        shoot(page, "loading")
+        held[0].continue_()
+        page.locator("#result:visible").wait_for()
+        shoot(page, "result")
+        page.get_by_role("button", name="Show all").click()
+        shoot(page, "all")
+        page.get_by_role("button", name="Record").click()
+        page.get_by_text("microphone").wait_for()
+        shoot(page, "no-microphone")
+        page.locator("#file").set_input_files(HERE / "plot_scores.py")
+        page.get_by_text("cannot read that as sound").wait_for()
+        shoot(page, "error")
+        page.reload()
+        page.context.set_offline(True)
+        page.get_by_role("button", name="Try an example").click()
+        page.locator("#status.wrong").wait_for()
+        shoot(page, "offline")
+        page.context.close()
+
+
 def metric(browser: Any, folder: Path, shoot: Shoot) -> None:
     """The metric's page before and after it computes, and with a mistake."""
     from tests.support.browser_fixture import new_page, running_space
@@ -262,7 +295,7 @@ def metric(browser: Any, folder: Path, shoot: Shoot) -> None:
         page.context.close()
 
 
-PAGES = {"leaderboard": leaderboard, "annotation": annotation, "demo": demo, "metric": metric}
+PAGES = {of.__name__: of for of in (leaderboard, annotation, demo, metric, browser)}
 
 
 @contextmanager

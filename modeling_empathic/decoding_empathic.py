@@ -98,7 +98,7 @@ def pieces(stream: BinaryIO, name: str) -> list[Piece]:
     for beginning in _BEGINNINGS:
         if beginning.match(head):
             parts = _split(stream, beginning, at, end)
-            return [Piece("as its header says", "FFmpeg", (part,)) for part in parts]
+            return [Piece("of a known format", "FFmpeg", (part,)) for part in parts]
     return [Piece(NO_HEADER, "FFmpeg", mp3_parts(stream, at, end))]
 
 
@@ -263,7 +263,11 @@ def _decode_ffmpeg(
             begins_s = first_s if container.format.name != _MP4 and first_s < math.inf else 0.0
     except av.FFmpegError as err:
         if not n:
-            raise AudioError(f"{name}: not audio ({reason}; FFmpeg: {err.strerror})") from err
+            if reason != NO_HEADER:
+                reason += ": nothing behind its header can be decoded"
+            if isinstance(err, av.DecoderNotFoundError):  # the others' words only say so again
+                reason += f"; {err.strerror}"
+            raise AudioError(f"{name}: not audio ({reason})") from err
         raise AudioError(f"{name}: damaged after {n / rate:.2f} s: {err.strerror}") from err
     if waiting:
         yield np.concatenate(waiting), rate

@@ -4,6 +4,11 @@ const themed = () => document.querySelector("gradio-app") ? document.body : docu
 document.addEventListener("click", (event) => {
   if (event.target.closest?.(".theme-switch")) themed().classList.toggle("dark");
 });
+// In a message of Gradio the button that closes it lies in another, which only folds the message.
+new MutationObserver(() => {
+  for (const head of document.querySelectorAll(".toast-header[role]"))
+    for (const name of ["role", "tabindex"]) head.removeAttribute(name);
+}).observe(document, { childList: true, subtree: true });
 if (document.currentScript?.dataset.start === "here") {
   const given = new URLSearchParams(location.search).get("__theme");
   const dark = given ? given === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;

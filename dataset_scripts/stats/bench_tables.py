@@ -155,6 +155,14 @@ def _ceiling_section(stats: Stats) -> Section:
         by_emotion.append((figures["spearman"], [short_name(name), *cells, f"{figures['n']:,}"]))
     by_emotion.sort(key=lambda row: (math.isnan(row[0]), -row[0]))
     undefined = one["undefined"]["per_emotion"]
+    chance = sum(math.isnan(of["pearson"]) for of in perfect["per_emotion"].values())
+    chance -= len(undefined)
+    reasons = []
+    if chance > 0:
+        reasons.append(f"raters agree no more than by chance (Perfect, {chance} emotions)")
+    if undefined:
+        reasons.append(f"ratings do not vary ({len(undefined)} emotions)")
+    why = f" NaN: {', '.join(reasons)}." if reasons else ""
     left_out = (
         f" {one['left_out']:,} clips with one rating are left out." if one["left_out"] else ""
     )
@@ -162,9 +170,9 @@ def _ceiling_section(stats: Stats) -> Section:
         "One rater against the mean of the clip's others, and one half of its raters against the "
         "other: Spearman's ρ, and MAE of one rater on 0 to 10, with 95 % intervals by clip. "
         "Perfect: Pearson's r of a system that knows what all possible raters say on average, "
-        f"√reliability. NaN where ratings do not vary ({len(undefined)} emotions).{left_out}"
+        f"√reliability.{why}{left_out}"
     )
-    headers = ("", "One rater ρ", "95 %", "Halves ρ", "MAE", "95 %", "Perfect r", "Clips")
+    headers = ("", "One ρ", "95 %", "Halves ρ", "MAE", "95 %", "Perfect r", "Clips")
     return plain("The ceiling: how well raters predict each other", headers,
                  rows + [row for _, row in by_emotion], note)  # fmt: skip
 

@@ -22,6 +22,7 @@ from .options import (
     check_one_format,
     class_meanings,
     make_group,
+    quiet_libraries,
 )
 from .terminal import Terminal, echo
 
@@ -102,6 +103,8 @@ def build(
 
     careful_with(source)
     stderr = Terminal(stderr=True)
+    if not stderr.is_terminal:
+        quiet_libraries()  # the Hub's bars would fill a log
     failures: list[str] = []
     try:
         with ExitStack() as stack:

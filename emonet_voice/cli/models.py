@@ -23,7 +23,7 @@ def models(
 ) -> None:
     """List the models with short names: what is here, what each takes, and what it is for.
 
-    Asks nothing of the Hub. `here` is what this machine has: heads that were converted, or a
+    Asks nothing of the Hub. The column `here` says what this machine has: converted heads, or a
     repository in safetensors that was downloaded.
 
     Example: `emonet-voice models`

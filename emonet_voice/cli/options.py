@@ -33,7 +33,7 @@ Model = Annotated[
     str | None,
     typer.Option(
         metavar="MODEL",
-        help=f"{MODELS}, folder or Hub id; `models` lists what each takes.",
+        help=f"{MODELS}, folder or Hub id; `emonet-voice models` lists them.",
         show_default="nano, built in",
     ),
 ]
@@ -111,6 +111,23 @@ class _PlainHelp:
                 name = param.metavar + ("..." if param.nargs != 1 else "")
                 pieces.append(name if param.required else f"[{name}]")
         return pieces + (["COMMAND ..."] if isinstance(self, TyperGroup) else [])
+
+    help: Any
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Examples come last, a line each however long: cut in two, none could be pasted."""
+        whole = self.help or ""
+        parts = [" ".join(part.split()) for part in whole.split("\n\n")]
+        examples = [part for part in parts if part.startswith("Example: ")]
+        self.help = "\n\n".join(part for part in parts if part not in examples)
+        try:
+            super().format_help(ctx, formatter)  # type: ignore[misc]
+        finally:
+            self.help = whole
+        if examples:
+            typer.echo(" Examples:\n")
+        for example in examples:
+            typer.echo(f"   {example.removeprefix('Example: ').strip('`')}")
 
 
 class _Command(_PlainHelp, TyperCommand):

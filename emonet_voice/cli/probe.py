@@ -5,22 +5,37 @@ from typing import Any
 
 from rich.console import Console
 
+from modeling_empathic.report.progress import progress_bar
 from modeling_empathic.report.tables import Section, number, plain, show
 from modeling_empathic.scoring.probe import HeadProbe, probe
+
+from .terminal import Terminal
 
 LARGEST_FIRST = 20
 """Heads on the screen; --json has all."""
 
 
 def show_probe(
-    clips: Sequence[str], loaded: Any, extractor: Any, console: Console, *, as_json: bool
+    clips: Sequence[str],
+    loaded: Any,
+    extractor: Any,
+    console: Console,
+    *,
+    as_json: bool,
+    quiet: bool = False,
 ) -> int:
     """Scores the clips in three versions and prints the heads; the number of clips that failed."""
     import json
 
     import typer
 
-    heads, failed = probe(clips, loaded, extractor)
+    with progress_bar(Terminal(stderr=True), shown=not quiet, verb="Probing") as progress:
+        task = progress.add_task("", total=None, rate="")
+
+        def on_step(verb: str, done: int, total: int) -> None:
+            progress.update(task, total=total, completed=done, rate=verb)
+
+        heads, failed = probe(clips, loaded, extractor, on_step=on_step)
     for path, why in failed.items():
         typer.echo(f"{path}: {why.removeprefix(f'{path}: ')}", err=True)
     if as_json:

@@ -206,8 +206,8 @@ def score(
     if passed_over:
         stderr.print(passed_over_line(passed_over), markup=False, soft_wrap=True)
     if model in (None, "nano"):
-        note = f"{nano_line()}\nFor real use: --model small"
-        stderr.print(note, soft_wrap=not stderr.is_terminal)
+        real = "For real use: --model small (emonet-voice models says what it takes)"
+        stderr.print(f"{nano_line()}\n{real}", soft_wrap=not stderr.is_terminal)
     wanted = split_names(heads)
     source, revision = ready(model, revision, heads=wanted, dtype=dtype, yes=yes, quiet=quiet)
     loading = time.perf_counter()

@@ -107,15 +107,15 @@ def show_sorted(
 
 
 def quality_line(overview: Overview) -> str:
-    """How many clips are to be doubted, and why; empty where none is.
+    """How many clips are doubtful, and why; empty where none is.
 
     Example:
         >>> from collections import Counter
         >>> quality_line(Overview([], quality=Counter({"too short": 2, "clipped": 1})))
-        'To doubt: 2 too short, 1 clipped (column quality).'
+        'Doubtful: 2 too short, 1 clipped (column quality).'
     """
     counts = ", ".join(f"{n:,} {word}" for word, n in overview.quality.most_common())
-    return f"To doubt: {counts} (column quality)." if counts else ""
+    return f"Doubtful: {counts} (column quality)." if counts else ""
 
 
 def _places(strongest: Sequence[Moment], room: int) -> str:

@@ -157,7 +157,8 @@ def _open(
         stream = datasets.load_dataset(
             str(source), config, split="test", streaming=True, columns=columns, **on_hub
         )
-    except (OSError, ValueError, HTTPError) as error:
+    except (OSError, ValueError, HTTPError, RuntimeError) as error:
+        # RuntimeError: torch has no shared memory left, of which datasets wants eight bytes.
         raise _cannot_read(source, error) from error
     if stream.features is None:
         raise EvaluationError(f"{source} is no Bench: it has no columns")

@@ -11,7 +11,7 @@ from evaluate_metrics.generalize.schema import CorpusFacts, Result, Row
 from evaluate_metrics.generalize.zero_shot import NOT_TAUGHT
 from evaluate_metrics.published import published_human
 from modeling_empathic.report import tables
-from modeling_empathic.report.figures import bare, picture
+from modeling_empathic.report.figures import bare, ink, picture
 from modeling_empathic.report.tables import SUPERSCRIPTS, Footnotes, Section, plain
 
 NOTHING = "–"
@@ -44,7 +44,8 @@ def sections(result: Result) -> list[Section]:
         # Stored results of version 0.2 lack it, and a floor's hits are all by chance.
         if "hit_rate_shuffled" in of[classes[0]] and row in rows:
             chance = (percent(of[c]["hit_rate_shuffled"]) for c in classes)
-            by_class.append(["   by chance", *chance, percent(row["overall_shuffled"])])
+            mark = label(row).removeprefix(row["system"])  # the line above may be of several rows
+            by_class.append([f"   by chance{mark}", *chance, percent(row["overall_shuffled"])])
     by_class += [
         [f"paper: {row['system']}", *(percent(row["per_class"].get(c)) for c in classes),
          percent(row["overall"])]
@@ -206,10 +207,10 @@ def plot_confusion(row: Row, classes: Sequence[str], path: str | Path, corpus: s
     shares = [[n / max(1, sum(line)) for n in line] for line in counts]
     with picture(path, 1.4 + 0.54 * len(classes), 1.9 + 0.44 * len(classes)) as figure:
         axes = figure.add_subplot()
-        axes.imshow(shares, cmap="Purples", vmin=0, vmax=1, aspect="auto")
+        colours = axes.imshow(shares, cmap="Purples", vmin=0, vmax=1, aspect="auto").get_cmap()
         for i, line in enumerate(counts):
             for j, n in enumerate(line):
-                colour = "white" if shares[i][j] > 0.5 else "#333333" if n else "#8a8a8a"
+                colour = ink(colours(shares[i][j])) if n else "#6b6b6b"
                 axes.text(j, i, str(n), ha="center", va="center", color=colour)
         axes.set_xticks(range(len(classes)), classes, rotation=35, ha="right")
         axes.set_yticks(range(len(classes)), classes)

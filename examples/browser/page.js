@@ -20,6 +20,7 @@ async function load() {
   const show = (name) => (got, total) => {
     parts[name] = [got, total];
     const [all, of] = [0, 1].map((i) => Object.values(parts).reduce((sum, part) => sum + part[i], 0));
+    if (Object.keys(parts).length === 1) return progress(null, "Loading the model");
     progress(all / of, `Loading the model: ${(all / 1e6).toFixed(0)} of ${(of / 1e6).toFixed(0)} MB`);
   };
   const [ort, about, weights, wasm] = await Promise.all([
@@ -37,7 +38,9 @@ async function load() {
 }
 
 async function fetched(path) {
-  const answer = await fetch(path);
+  const answer = await fetch(path).catch(() => {
+    throw new Error("No connection: this page needs one until its model has come. Try again");
+  });
   if (!answer.ok) throw new Error(`${path} is not there (HTTP ${answer.status}): was the page built?`);
   return answer;
 }
@@ -214,7 +217,7 @@ function show(heads) {
     bar.firstChild.style.width = `${100 * share}%`;
     name.scope = "row";
     name.textContent = head.name;
-    number.textContent = head.score.toFixed(2).replace(/^-0\.00$/, "0.00");
+    number.textContent = head.score.toFixed(2).replace(/^-0\.00$/, "0.00").replace("-", "−");
     row.dataset.score = head.score;
     track.append(bar);
     row.append(name, track, number);
@@ -244,8 +247,9 @@ async function record() {
     const asIs = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
     stream = await navigator.mediaDevices.getUserMedia({ audio: asIs });
   } catch (error) {
-    const none = error.name === "NotFoundError" ? "There is no microphone" : "The microphone was refused";
-    return say(`${none}: allow one for this page, or choose a file.`, true);
+    const none = error.name === "NotFoundError"
+      ? "There is no microphone: connect one" : "The microphone was refused: allow it for this page";
+    return say(`${none}, or choose a file.`, true);
   }
   turn += 1; // whatever is being scored is not shown any more
   const parts = [];

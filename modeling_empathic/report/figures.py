@@ -58,7 +58,24 @@ def two_digits(value: float) -> str:
     """A statistic as the pictures print it; a minus is as wide as a plus, NaN is NaN.
 
     Example:
-        >>> two_digits(0.4567), two_digits(-0.001), two_digits(float("nan"))
-        ('0.46', '0.00', 'NaN')
+        >>> two_digits(0.4567), two_digits(-0.001), two_digits(-0.21), two_digits(float("nan"))
+        ('0.46', '0.00', '−0.21', 'NaN')
     """
-    return "NaN" if value != value else f"{round(value, 2) + 0.0:.2f}"
+    return "NaN" if value != value else f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
+
+
+def ink(ground: Any) -> str:
+    """Black or white, whichever is read better on a colour: at least 4.5 : 1 (WCAG 2, AA).
+
+    Args:
+        ground: A colour as matplotlib has them.
+
+    Example:
+        >>> ink("#5e3c91"), ink("#9e9ac8")
+        ('white', 'black')
+    """
+    from matplotlib.colors import to_rgb
+
+    linear = (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in to_rgb(ground))
+    light = sum(weight * v for weight, v in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    return "white" if light < 0.179 else "black"

@@ -6,6 +6,7 @@ from io import StringIO
 from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -92,7 +93,9 @@ def number(value: float, digits: int = 3, missing: str = "n/a") -> str:
 
 
 def show(sections: Iterable[Section], console: Console, *, padding: int = 1) -> None:
-    """Prints tables; the first column gives way where there is little room.
+    """Prints tables; where there is little room the first column gives way, as far as its words go.
+
+    Columns that have no room beside it follow below, with the first column again.
 
     Args:
         sections: The tables.
@@ -100,34 +103,79 @@ def show(sections: Iterable[Section], console: Console, *, padding: int = 1) -> 
         padding: Spaces between columns, beside the one that is always there.
     """
     for section in sections:
-        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, padding, 0, 0))
-        numbers = range(1, len(section.headers) - section.text_last)
-        for i, header in enumerate(section.headers):
-            is_text = i not in numbers
-            table.add_column(
-                Text("\n".join(map(printable, header.split("\n")))),
-                justify="left" if is_text else "right",
-                no_wrap=not is_text,
-                overflow="fold",
-                vertical="top",
-            )
-        kind = THIS
-        for row in section.rows:
-            if row.kind != kind:
-                table.add_section()
-                if section.heading:
-                    table.add_row(Text(_HEADINGS[row.kind], "italic"))
-            kind = row.kind
-            indent = " " if section.heading and kind != THIS else ""
-            first = Text(indent + printable(row.cells[0]))
-            style = "bold" if section.heading and kind == THIS else ""
-            table.add_row(first, *(Text(printable(cell)) for cell in row.cells[1:]), style=style)
         if section.title:
             console.print(Text(printable(section.title), "bold"))
-        console.print(table)
+        parts = _parts(section, console.width, padding)
+        if len(parts) > 1 and padding:
+            parts, padding = _parts(section, console.width, 0), 0
+        for number, part in enumerate(parts):
+            if number:
+                console.print()
+            console.print(_table(section, part, padding))
         for note in section.notes:
             console.print(Text(printable(note), "dim"))
         console.print()
+
+
+def _parts(section: Section, width: int, padding: int) -> list[list[int]]:
+    """The columns behind the first one, in parts that fit beside it."""
+    n = len(section.headers)
+    cells = [[section.headers[i], *(row.cells[i] for row in section.rows if i < len(row.cells))]
+             for i in range(n)]  # fmt: skip
+    room = width - _narrowest(cells[0], width)
+    parts: list[list[int]] = []
+    left = 0
+    for i in range(1, n):
+        is_text = i >= n - section.text_last
+        needed = 1 + padding + (_narrowest(cells[i], width) if is_text else _widest(cells[i]))
+        # An interval stays beside its figure.
+        together = needed
+        if i + 1 < n and section.headers[i + 1].startswith("95 %"):
+            together += 1 + padding + _widest(cells[i + 1])
+        stays = section.headers[i].startswith("95 %") and parts
+        if not parts or (together > left and not stays):
+            parts.append([])
+            left = room
+        parts[-1].append(i)
+        left -= needed
+    return parts or [[]]
+
+
+def _widest(cells: Iterable[str]) -> int:
+    return max(cell_len(line) for cell in cells for line in cell.split("\n"))
+
+
+def _narrowest(cells: Iterable[str], width: int) -> int:
+    """What a column of text takes at least: its longest word, or a third of the screen."""
+    return min(_widest(word for cell in cells for word in (cell.split() or [""])), width // 3)
+
+
+def _table(section: Section, part: Sequence[int], padding: int) -> Table:
+    """The first column and some of the others."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, padding, 0, 0))
+    numbers = range(1, len(section.headers) - section.text_last)
+    for i in (0, *part):
+        is_text = i not in numbers
+        table.add_column(
+            Text("\n".join(map(printable, section.headers[i].split("\n")))),
+            justify="left" if is_text else "right",
+            no_wrap=not is_text,
+            overflow="fold",
+            vertical="top",
+        )
+    kind = THIS
+    for row in section.rows:
+        if row.kind != kind:
+            table.add_section()
+            if section.heading:
+                table.add_row(Text(_HEADINGS[row.kind], "italic"))
+        kind = row.kind
+        indent = " " if section.heading and kind != THIS else ""
+        first = Text(indent + printable(row.cells[0]))
+        style = "bold" if section.heading and kind == THIS else ""
+        others = (Text(printable(row.cells[i])) for i in part if i < len(row.cells))
+        table.add_row(first, *others, style=style)
+    return table
 
 
 def as_text(sections: Iterable[Section], width: int, *, padding: int = 1) -> str:

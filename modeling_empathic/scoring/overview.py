@@ -1,4 +1,4 @@
-"""A folder as a whole: each emotion's mean, its strongest clips, and what to doubt."""
+"""A folder as a whole: each emotion's mean, its strongest clips, and what is doubtful."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -12,7 +12,7 @@ What a head loses under the one or the other says what it hears, on these clips.
 of a single clip: both changes also make a recording that no model was trained on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -88,7 +88,12 @@ def flatten_pitch(samples: np.ndarray) -> np.ndarray:
 
 
 def probe(
-    paths: Sequence[str], model: Any, extractor: Any, *, batch_size: int = 8
+    paths: Sequence[str],
+    model: Any,
+    extractor: Any,
+    *,
+    batch_size: int = 8,
+    on_step: Callable[[str, int, int], None] = lambda verb, done, total: None,
 ) -> tuple[list[HeadProbe], dict[str, str]]:
     """Scores every clip in three versions.
 
@@ -97,6 +102,8 @@ def probe(
         model: As `load_model` gives it.
         extractor: Its feature extractor.
         batch_size: Windows scored at once.
+        on_step: Called with what is done, how far it is and of how much: first the changes of the
+            clips, then the scores of all three versions.
 
     Returns:
         Every head, in the model's order; and path -> why, of clips that cannot be read.
@@ -108,6 +115,7 @@ def probe(
     failed, files = {}, []
     with TemporaryDirectory(prefix="emonet-voice-") as folder:
         for number, path in enumerate(paths):
+            on_step("changing clips", number, len(paths))
             try:
                 samples = load_audio(path)
             except AudioError as error:
@@ -119,7 +127,11 @@ def probe(
                 file = Path(folder, f"{number}-{version.replace(' ', '-')}.wav")
                 soundfile.write(file, heard, SAMPLE_RATE, subtype="FLOAT")
                 files.append(str(file))
-        rows = list(score_files(files, model, extractor, batch_size=batch_size)) if files else []
+        rows, scored = [], {}
+        for row in score_files(files, model, extractor, batch_size=batch_size) if files else ():
+            rows.append(row)
+            scored[row["path"]] = True
+            on_step("scoring", len(scored), len(files))
     return _compared(rows, files, model.config.head_names), failed
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..report.statistics import resampled_interval
 from .folds import TEST, TRAIN
 from .labels import LabelledClips, LabelMap
 
@@ -136,7 +137,7 @@ def recalls(
         len(names), np.full(len(names), 1 / len(names)), N_RESAMPLES
     )
     again = both(np.tensordot(drawn, counts, 1))
-    ends = [[float(end) for end in np.nanpercentile(values, [2.5, 97.5])] for values in again]
+    ends = [list(resampled_interval(values, len(names), (0, 1))) for values in again]
     return {
         "accuracy": float(accuracy), "accuracy_interval": ends[0],
         "uar": float(uar), "uar_interval": ends[1],

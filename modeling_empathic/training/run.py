@@ -160,6 +160,7 @@ def estimate(base: Base, labelled: LabelledClips, settings: Settings, n_folds: i
     times = n_folds + 1 if n_folds > 1 else 1
     n_tasks = len(labelled.targets) * times
     passes = -(-n_tasks // (settings.heads_per_pass or n_tasks))
+    fits = f", {times} fits of each ({n_folds} to measure, the last of all clips)" * (times > 1)
     config = base.config
     a_head = max(
         sum(int(np.prod(shape)) for shape in config.head_shapes(kind).values()) for kind in kinds
@@ -174,8 +175,8 @@ def estimate(base: Base, labelled: LabelledClips, settings: Settings, n_folds: i
             f"{passes * settings.epochs} epochs ({passes} pass{'es' * (passes > 1)})"
         )
     return (
-        f"{n} clips: {encoding}. {at_once} heads at a time, of {len(labelled.targets)} trained "
-        f"{times} times, take {_bytes(a_head * 4 * 5 * at_once)} beside the encoder."
+        f"{n} clips: {encoding}. {len(labelled.targets)} heads{fits}, {at_once} at a time, take "
+        f"{_bytes(a_head * 4 * 5 * at_once)} beside the encoder."
     )
 
 

@@ -192,7 +192,8 @@ def fill_cache(
 def _check_key(folder: Path, key: dict[str, Any]) -> None:
     file = folder / "states.json"
     if not file.exists():
-        if any(folder.iterdir()):
+        # A hidden one is what a run left that was killed while it wrote that file.
+        if any(not path.name.startswith(".") for path in folder.iterdir()):
             raise TrainingError(f"cache {folder}: a folder with other files; choose an empty one")
         write_json(file, key)
     elif (other := read_json(file)) != json.loads(json.dumps(key)):

@@ -89,7 +89,7 @@ def show(rows: str, scale: str, rating_scale: str) -> str:
         interval = result["intervals"][name]
         own = f"{_number(interval['low'])} to {_number(interval['high'])}"
         lines.append([words, _number(result[name]), own, _number(result[f"macro_{name}"])])
-    heads = ["figure", "over all rows", "95 % interval", "mean of emotions"]
+    heads = ["Figure", "Over all rows", "95 % interval", "Mean of emotions"]
     floors = [
         [escape(name.replace("_", " ")), *(_number(of[figure]) for figure in FIGURES)]
         for name, of in result["floors"].items()
@@ -102,9 +102,9 @@ def show(rows: str, scale: str, rating_scale: str) -> str:
     return (
         _table("Figures", heads, lines)
         + "<h2>What is reached without hearing</h2>"
-        + _table("Floors", ["floor, over all rows", *FIGURES.values()], floors)
+        + _table("Floors", ["Floor, over all rows", *FIGURES.values()], floors)
         + "<h2>What became of the rows</h2>"
-        + _table("Outcomes", ["outcome", "rows"], counts)
+        + _table("Outcomes", ["Outcome", "Rows"], counts)
         + (f"<h2>What is undefined</h2><ul>{missing}</ul>" if missing else "")
     )
 
@@ -130,7 +130,7 @@ with gr.Blocks(title="EmoNet-Voice metric") as demo:
         masthead(
             "EmoNet-Voice metric",
             "Predicted emotion intensities against human ratings. Paste rows, choose the scales, "
-            "compute. Intervals are from 200 resamples here.",
+            "compute. MAE and RMSE are on 0 to 10; intervals are from 200 resamples here.",
         )
     )
     rows = gr.Textbox(
@@ -141,8 +141,14 @@ with gr.Blocks(title="EmoNet-Voice metric") as demo:
         label="Rows: emotion, prediction, rating; a prediction may be empty",
     )
     with gr.Row():
-        scale = gr.Radio(["0-10", "0-4", "0-1", "0-2"], value="0-4", label="Scale of predictions")
-        rating_scale = gr.Radio(["0-10", "0-2"], value="0-2", label="Scale of ratings")
+        scale, rating_scale = (
+            gr.Radio([(name.replace("-", " to "), name) for name in names], value=usual,
+                     label=label, min_width=320)
+            for names, usual, label in (
+                (("0-10", "0-4", "0-1", "0-2"), "0-4", "Scale of predictions"),
+                (("0-10", "0-2"), "0-2", "Scale of ratings"),
+            )
+        )  # fmt: skip
     button = gr.Button("Compute", variant="primary")
     figures = gr.HTML()
     with gr.Row(visible=False):  # for the API

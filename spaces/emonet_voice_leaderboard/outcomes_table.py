@@ -20,12 +20,12 @@ def outcomes_table(board: Board, benchmark: str) -> str:
     rows = on(board, benchmark)
     counted = any(row["rows"] is not None for row in rows.values())
     names = ["rows", *OUTCOMES, "never asked"] if counted else ["without a score"]
-    heads = "".join(f'<th scope="col">{name.replace("_", " ")}</th>' for name in names)
+    heads = "".join(f'<th scope="col">{name.replace("_", " ").capitalize()}</th>' for name in names)
     lines = "".join(_account(label, row, counted) for label, row in rows.items())
     table = (
         f'<table class="outcomes{"" if counted else " few"}">'
         '<caption class="unseen">Rows by outcome</caption><thead><tr>'
-        f'<th scope="col">System</th><th scope="col">share of rows</th>{heads}</tr></thead>'
+        f'<th scope="col">System</th><th scope="col">Share of rows</th>{heads}</tr></thead>'
         f"<tbody>{lines}</tbody></table>"
     )
     kinds = OUTCOMES if counted else ("scored", UNKNOWN)

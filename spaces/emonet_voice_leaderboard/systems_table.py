@@ -16,8 +16,8 @@ COLUMNS = {
     "pearson": "Pearson r",
     "mae": "MAE",
     "rmse": "RMSE",
-    "failure_rate": "no score",
-    "seconds_a_clip": "s a clip",
+    "failure_rate": "No score",
+    "seconds_a_clip": "Seconds a clip",
     "usd_a_clip": "USD a clip",
 }
 LOWER = ("mae", "rmse", "failure_rate", "seconds_a_clip", "usd_a_clip")
@@ -129,7 +129,7 @@ def _heads(columns: list[str], axis: Axis) -> str:
         )
         return f'<th scope="col"{state}{kind}>{"" if picture else button}{picture}</th>'
 
-    legend = '<span class="unseen">ρ on an axis</span>'
+    legend = "<small>Spearman's ρ</small>"
     heads = head(0, "Place", "ascending", "ascending") + head(1, "System", "ascending")
     heads += head(2, "", "", picture=legend + axis.numbers())
     for at, name in enumerate(columns, 3):
@@ -163,8 +163,8 @@ def _system(
     picture = axis.row(
         band,
         axis.span("line", row["spearman_low"], row["spearman_high"]),
-        axis.mark("macro", row["macro_spearman"]),
         axis.mark("pooled", row["spearman"]),
+        axis.mark("macro", row["macro_spearman"]),
     )
     cells += f'<td class="drawn">{picture}</td>' + "".join(_cell(row, name) for name in columns)
     words = text(f"{row['system']} {row['model'] or ''}").lower()
@@ -211,7 +211,7 @@ def _yardstick(
 ) -> str:
     words = CEILINGS.get(name, name.replace("_", " "))
     picture = axis.row(
-        band, axis.mark("macro", of.get("macro_spearman")), axis.mark("pooled", of.get("spearman"))
+        band, axis.mark("pooled", of.get("spearman")), axis.mark("macro", of.get("macro_spearman"))
     )
     cells = "".join(_cell(of, column) for column in columns)
     return (

@@ -20,11 +20,11 @@ from dataset_scripts.agreement import (
 from dataset_scripts.annotations import AGREEMENT_TYPES, SCORES, open_seats
 
 RATER_COLUMNS = [
-    "rater", "gender", "answers", *(f"score {score}" for score in SCORES), "agrees with the others",
-    "above them by", "seconds to answer", "plays a clip", "gold items right", "flags",
+    "Rater", "Gender", "Answers", *(f"Score {score}" for score in SCORES), "Agrees with the others",
+    "Above them by", "Seconds to answer", "Plays an item", "Gold items right", "Flags",
 ]  # fmt: skip
-ITEM_COLUMNS = ["items", "finished", "begun", "untouched", "ratings", "cannot be played"]
-WORDS = ("gender", "no α because")  # columns of text; the others are figures
+ITEM_COLUMNS = ["Items", "Finished", "Begun", "Untouched", "Ratings", "Cannot be played"]
+WORDS = ("Gender", "No α because")  # columns of text; the others are figures
 UNDEFINED = "–"
 
 Table = list[list[Any]]
@@ -111,8 +111,8 @@ def agreement(project: Project) -> tuple[list[str], Table]:
     cronbach = alpha_by_emotion(items, n_resamples=0)
     krippendorff = alpha_by_emotion(items, "krippendorff")
     taken = times(project)
-    columns = ["emotion", "items", *types, "α (Krippendorff)", "α (Cronbach)", "seconds to answer",
-               "no α because"]  # fmt: skip
+    columns = ["Emotion", "Items", *types, "α (Krippendorff)", "α (Cronbach)", "Seconds to answer",
+               "No α because"]  # fmt: skip
     rows: Table = []
     for name in sorted(counts, key=lambda name: (name != OVERALL, name)):
         alphas = (krippendorff[name], cronbach[name])

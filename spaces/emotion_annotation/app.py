@@ -193,7 +193,7 @@ def create_app(project: Project) -> FastAPI:
     @app.get("/clip/{item}")
     def clip(item: str, person: Person = Depends(rater)) -> FileResponse:
         if not store.holds(person.name, item):
-            raise HTTPException(404, "not the clip that you are asked about")
+            raise HTTPException(404, "not the recording that you are asked about")
         file = batch[item].clip
         return FileResponse(file, media_type=MEDIA_TYPES[file.suffix.lower()], headers=HEADERS)
 

@@ -29,7 +29,7 @@ function complain(text) {
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // What `read` makes of the reply, once there is one from a server that is not in trouble.
-async function persist(path, request, trouble, read) {
+async function persist(path, request, read) {
   for (;;) {
     try {
       const response = await fetch(path, request);
@@ -39,7 +39,7 @@ async function persist(path, request, trouble, read) {
         return value;
       }
     } catch { /* no connection, or one that broke off */ }
-    complain(`No connection${trouble}${pending && `: ${pending}. Keep this page open`}. Trying again …`);
+    complain(`No connection. ${pending && `Not saved yet: ${pending}. Keep this page open. `}Trying again …`);
     await wait(RETRY_MS);
   }
 }
@@ -50,14 +50,14 @@ function call(path, body) {
     headers: { "Content-Type": "application/json", "X-Annotation": "1" },
     body: JSON.stringify(body),
   };
-  return persist(path, request, ": not saved yet", async (response) => (
+  return persist(path, request, async (response) => (
     { ok: response.ok, status: response.status, ...await response.json() }
   ));
 }
 
 // As a whole: it can be played again without the server, and what fails then is the clip itself.
 async function load(item) {
-  const clip = await persist(`/clip/${encodeURIComponent(item.id)}`, {}, "", (response) => (
+  const clip = await persist(`/clip/${encodeURIComponent(item.id)}`, {}, (response) => (
     response.ok ? response.blob() : null
   ));
   if (task.item !== item) return; // taken back in the meantime
@@ -85,7 +85,7 @@ async function signIn(code) {
   if (reply.ok) await enter();
   else {
     show("sign-in");
-    complain(reply.status === 429 ? `There were ${reply.detail}.` : "No rater has this code.");
+    complain(reply.status === 429 ? `There were ${reply.detail}.` : "No rater has this code. Check it, or ask the organiser.");
     $("code").focus();
   }
 }
@@ -123,11 +123,12 @@ function render(reply, said) {
   enable();
   if (!task.item) {
     const again = !$("view-wait").hidden; // this page looks every few seconds: leave the focus
+    const recordings = `${task.answered} recording${task.answered === 1 ? "" : "s"}`;
     $("wait-undo").hidden = !task.can_undo;
     $("wait-title").textContent = task.finished ? "This batch is complete" : "Nothing to rate right now";
     $("wait-text").textContent = task.finished
-      ? `Thank you: you have answered ${task.answered}.`
-      : `You have answered ${task.answered}. More may come when others have answered; this page looks by itself.`;
+      ? `Thank you. You have rated ${recordings}: there is nothing left to do.`
+      : `You have rated ${recordings}. More may come when others have answered; this page looks by itself.`;
     show("wait");
     if (!again) $("wait-title").focus();
     return;
@@ -255,7 +256,6 @@ $("pause").addEventListener("click", () => {
 $("seek").addEventListener("input", () => {
   if (audio.duration > 0) audio.currentTime = ($("seek").value / 1000) * audio.duration;
 });
-addEventListener("resize", () => wave.draw($("seek").value / 1000));
 // An answer that nobody has confirmed is lost with the page.
 addEventListener("beforeunload", (event) => { if (pending) event.preventDefault(); });
 $("undo").addEventListener("click", undo);

@@ -154,10 +154,10 @@ class Store:
         with self._write() as db:
             seat = _find(db, "item = ? AND rater = ?", item, rater)
             if seat is None:
-                raise StoreError("this clip was not given to you")
+                raise StoreError("this recording was not given to you")
             if seat.score is not None:
                 if seat.score != score:
-                    raise StoreError(f"you have answered this clip with {seat.score}")
+                    raise StoreError(f"you have answered this recording with {seat.score}")
                 return
             turn = db.execute("SELECT COALESCE(MAX(turn), 0) + 1 FROM seats").fetchone()[0]
             if seat.held_until is not None:
@@ -171,7 +171,7 @@ class Store:
                     rater, item, ratings[item], self.protocol, pending[item]
                 )
                 if not free:
-                    raise StoreError("this clip has gone to somebody else in the meantime")
+                    raise StoreError("this recording has gone to somebody else in the meantime")
                 _seat(db, item, rater, score=score, turn=turn)
             _note(db, item, rater, hearing)
 

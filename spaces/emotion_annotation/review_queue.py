@@ -65,8 +65,8 @@ def queue_html(project: Project, entries: list[Entry]) -> str:
             f"<td class=words>{escape('; '.join(entry.reasons))}</td></tr>"
         )
     heads = (
-        '<th scope="col">item</th><th scope="col" class=words>hear</th><th scope="col" class=words>'
-        'scores</th><th scope="col">seconds to answer</th><th scope="col" class=words>why</th>'
+        '<th scope="col">Item</th><th scope="col" class=words>Hear</th><th scope="col" class=words>'
+        'Scores</th><th scope="col">Seconds to answer</th><th scope="col" class=words>Why</th>'
     )
     return (
         '<div class="admin" tabindex="0" role="region" aria-label="Items to review"><table><thead>'

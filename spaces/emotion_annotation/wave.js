@@ -1,11 +1,10 @@
 "use strict";
-// The recording as a picture: what has been played is in the colour of the page's buttons.
+// The recording as a picture. The style sheet colours it, and what has been played of it.
 
-const wave = { canvas: document.getElementById("wave"), peaks: [] };
+const wave = { picture: document.getElementById("wave") };
 
 wave.load = async (clip) => {
-  wave.peaks = [];
-  wave.draw(0);
+  let outline = "";
   try {
     const context = new OfflineAudioContext(1, 1, 16000);
     const sound = (await context.decodeAudioData(await clip.arrayBuffer())).getChannelData(0);
@@ -18,23 +17,13 @@ wave.load = async (clip) => {
       return peak;
     });
     const most = Math.max(...peaks) || 1;
-    wave.peaks = peaks.map((peak) => peak / most);
+    outline = peaks.map((peak, column) => {
+      const high = Math.max(2, (92 * peak) / most), wide = 240 / columns;
+      return `M${(column + 0.15) * wide} ${50 - high / 2}h${0.7 * wide}v${high}h${-0.7 * wide}z`;
+    }).join("");
   } catch { /* what cannot be drawn can still be heard, or reported */ }
   wave.draw(0);
+  for (const path of wave.picture.children) path.setAttribute("d", outline);
 };
 
-wave.draw = (share) => {
-  const { canvas, peaks } = wave, scale = devicePixelRatio || 1;
-  const width = canvas.clientWidth, height = canvas.clientHeight;
-  if (!width) return;
-  canvas.width = width * scale;
-  canvas.height = height * scale;
-  const paint = canvas.getContext("2d"), style = getComputedStyle(canvas);
-  paint.scale(scale, scale);
-  const step = width / (peaks.length || 1);
-  peaks.forEach((peak, column) => {
-    paint.fillStyle = style.getPropertyValue(column / peaks.length < share ? "--accent" : "--strong-line");
-    const high = Math.max(2, peak * (height - 4));
-    paint.fillRect(column * step, (height - high) / 2, Math.max(1, step - 1), high);
-  });
-};
+wave.draw = (share) => wave.picture.style.setProperty("--played", share);

@@ -69,13 +69,14 @@ def begin(audio: str | None, before: threading.Event | None) -> Page:
         queue: "",
         results: gr.Column(visible=there),
         player: panels.player(audio) if audio else "",
-        overview: "",
-        bars: panels.skeleton("Listening") if there else "",
+        overview: panels.skeleton("Listening") if there else "",
+        bars: panels.skeleton("") if there else "",
         rest: gr.Column(visible=False),
         progress: "",
         scored: None,
-        run: gr.Button(interactive=False),
-        stop: gr.Button(visible=there),
+        # A second time Gradio keeps no label that is not said again.
+        run: gr.Button("Analyse", interactive=False),
+        stop: gr.Button("Stop", visible=there),
     }
 
 
@@ -177,7 +178,7 @@ def _below(
 
 def _free() -> Page:
     """Nothing is at work: the page can be used."""
-    buttons = {run: gr.Button("Analyse", interactive=True), stop: gr.Button(visible=False)}
+    buttons = {run: gr.Button("Analyse", interactive=True), stop: gr.Button("Stop", visible=False)}
     return {progress: "", **buttons}
 
 
@@ -288,17 +289,17 @@ with gr.Blocks(title="EmpathicInsight-Voice", delete_cache=(600, 3600)) as demo:
     scored, job = gr.State(), gr.State()
     with gr.Column(visible=False, elem_id="results") as results:
         player = gr.HTML(elem_id="player")
-        overview = gr.HTML()
+        overview = gr.HTML(elem_id="overview")
         gr.Markdown("## Emotions")
-        bars = gr.HTML()
+        bars = gr.HTML(elem_id="bars")
         with gr.Column(visible=False) as rest:
             gr.Markdown("## Over time")
-            over_time = gr.HTML()
+            over_time = gr.HTML(elem_id="over-time")
             gr.Markdown("## Which moments carry it")
             which = gr.Dropdown(sorted(EMOTIONS), value=None, label="Emotion")
             carried = gr.HTML(elem_id="moments")
             gr.Markdown("## How it sounds")
-            sound = gr.HTML()
+            sound = gr.HTML(elem_id="sound")
             gr.Markdown("## In coarse classes")
             coarse = gr.HTML()
             with gr.Row():

@@ -35,12 +35,10 @@ def player(audio: str) -> str:
 
 
 def skeleton(what: str) -> str:
-    """Where something will be, before it is."""
+    """Where something will be, before it is; `what` says who is at it, `""` that others say so."""
+    said = f'<p class="note" role="status">{escape(what)} …</p>' if what else ""
     rows = "".join(f'<div><i></i><b style="--width:{9 - n}"></b></div>' for n in range(LEADERS))
-    return (
-        f'<div class="voice skeleton"><p class="note" role="status">{escape(what)} …</p>'
-        f'<div aria-hidden="true">{rows}</div></div>'
-    )
+    return f'<div class="voice skeleton">{said}<div aria-hidden="true">{rows}</div></div>'
 
 
 def progress(what: str, share: float) -> str:

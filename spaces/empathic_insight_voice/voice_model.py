@@ -143,10 +143,13 @@ def _read(name: str, heads: tuple[str, ...]) -> Voice:
 
 
 def _measured(source: str, revision: str | None) -> dict[str, Any]:
+    """What a model's training says that it measured; nothing where no file says it."""
     path = model_file(source, "training.json", revision)
-    said = json.loads(path.read_text("utf-8")) if path else {}
-    measured: dict[str, Any] = said.get("measured", {})
-    return measured
+    try:
+        measured = json.loads(path.read_text("utf-8"))["measured"] if path else {}
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return {}  # the page goes without
+    return measured if isinstance(measured, dict) else {}
 
 
 def _seconds(name: str, heads: tuple[str, ...], sounds: list[np.ndarray]) -> int:

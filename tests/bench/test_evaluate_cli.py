@@ -115,6 +115,17 @@ def test_what_is_no_bench_is_refused(bench, tmp_path):
         read_bench(tmp_path)
 
 
+def test_a_machine_without_shared_memory_is_one_line(bench, monkeypatch):
+    import datasets
+
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("unable to resize file </torch_1> to the right size: No space left")
+
+    monkeypatch.setattr(datasets, "load_dataset", full)
+    with pytest.raises(EvaluationError, match=r"cannot read the Bench .*No space left"):
+        read_bench(bench)
+
+
 # --- the command ----------------------------------------------------------------------------------
 
 

@@ -15,10 +15,10 @@ from evaluate_metrics.bench.discrimination import discrimination
 from evaluate_metrics.bench.plots import result as plots
 from evaluate_metrics.bench.plots.alpha import plot_alpha, rank_correlation
 from evaluate_metrics.bench.plots.pairs import calibration, plot_calibration, plot_scatter
-from evaluate_metrics.bench.plots.result import plot_all, plot_emotions, plot_heat
+from evaluate_metrics.bench.plots.result import _clear_of, plot_all, plot_emotions, plot_heat
 from evaluate_metrics.emonet_voice import compute
 from evaluate_metrics.published import LARGE, published_table6
-from modeling_empathic.report.figures import GREY, ORANGE, PURPLE
+from modeling_empathic.report.figures import GREY, ORANGE, PURPLE, ink, two_digits
 from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTIONS, UserError, resolve
 from tests.support.results import typed
 
@@ -91,7 +91,7 @@ def test_bars_stand_in_order_with_the_mean_the_floor_and_the_counts(tmp_path, re
     shown = [word for word in text if word in LABELS]
     assert shown == [LABELS[EMOTION_NAMES.index(name)] for name in names]
     mean = result.metric.macro_spearman
-    assert any(word.startswith(f"mean of emotions {mean:.2f} [") for word in text)
+    assert any(word.startswith(f"mean of emotions {two_digits(mean)} [") for word in text)
     assert text.count("30") == 40 and any("floor: 0" in word for word in text)
 
 
@@ -131,10 +131,21 @@ def test_the_heat_map_has_table_6_beside_the_system(tmp_path, result):
     for word in (*published, "nano", *LABELS, "mean of emotions", "mean of systems"):
         assert word in text
     undefined = sum(math.isnan(rho) for column in published.values() for rho in column.values())
-    figures = [word for word in text if re.fullmatch(r"-?\d\.\d\d", word)]
+    figures = [word for word in text if re.fullmatch(r"−?\d\.\d\d", word)]
     assert undefined == 22 and len(figures) == 41 * 9 - undefined
     # Teasing is best in the paper: Large 0.66.
     assert figures.count("0.66") >= 1
+
+
+@pytest.mark.parametrize("name", ["RdBu", "Purples"])
+def test_a_figure_in_a_coloured_cell_has_the_contrast_that_wcag_asks(name):
+    from matplotlib import colormaps
+
+    rgb = colormaps[name](np.linspace(0, 1, 101))[:, :3]
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    light = linear @ [0.2126, 0.7152, 0.0722]
+    ratio = {"white": 1.05 / (light + 0.05), "black": (light + 0.05) / 0.05}
+    assert min(ratio[ink(colour)][i] for i, colour in enumerate(rgb)) >= 4.5
 
 
 def test_the_best_of_a_row_is_bold_and_the_second_italic(tmp_path):
@@ -179,7 +190,7 @@ def test_panels_name_their_emotion_rank_correlation_and_clips(tmp_path):
         shown = [LABELS[EMOTION_NAMES.index(of)] for of in ordered]
         assert [word for word in text if word in LABELS] == shown
         for rho in rhos.values():
-            assert f"ρ {rho:.2f}, 30 clips" in text
+            assert f"ρ {two_digits(rho)}, 30 clips" in text
         assert text.count("nano") == 1  # whose picture it is
 
 
@@ -207,7 +218,9 @@ def test_the_picture_of_alpha_prints_the_rank_correlation_and_names_every_point(
     text = words(tmp_path / "alpha.svg")
     rhos = [result.metric.per_emotion[n].spearman for n in EMOTION_NAMES if n != "Awe"]
     expected = spearmanr([alphas[n] for n in EMOTION_NAMES if n != "Awe"], rhos).statistic
-    assert any(f"of α and ρ {expected:.2f} [" in word and "39 emotions" in word for word in text)
+    assert any(
+        f"of α and ρ {two_digits(expected)} [" in word and "39 emotions" in word for word in text
+    )
     assert sorted(word for word in text if word in LABELS) == sorted({*LABELS} - {"Awe"})
 
 
@@ -250,3 +263,10 @@ def test_where_nothing_was_scored_there_is_nothing_to_draw(tmp_path, result):
     with pytest.raises(UserError, match="scored no clip"):
         plot_all(result, {"Awe": (np.array([]), np.array([]))}, {}, tmp_path / "pictures")
     assert not (tmp_path / "pictures").exists()
+
+
+@pytest.mark.parametrize("diamond", [-0.4, 0.0, 0.1, 0.35, 0.6, 0.69, math.nan])
+def test_no_value_is_written_where_no_diamond_lies(diamond):
+    left, x = _clear_of(diamond, 0.7)
+    assert not (x <= diamond if left else diamond <= x)
+    assert 0 < x < 0.7

@@ -23,12 +23,12 @@ from dataset_scripts.agreement import (
     alpha_by_emotion,
     cronbach_alpha,
     krippendorff_alpha,
-    outer_quantiles,
     pairwise_kappa,
     rating_matrix,
     weighted_kappa,
 )
 from dataset_scripts.annotations import Protocol, Rating, simulate, summarise
+from modeling_empathic.report.statistics import outer_quantiles
 
 SIX = {f"human-{i}": "fm"[i % 2] for i in range(1, 7)}
 SCORE = st.sampled_from([0.0, 1.0, 2.0])

@@ -68,7 +68,7 @@ def test_a_wav_without_samples_is_refused():
 def test_text_renamed_to_wav_is_refused(tmp_path):
     path = tmp_path / "notes.wav"
     path.write_text("This is not audio.\n" * 200)
-    assert reason(path).startswith("not audio (")
+    assert reason(path) == "not audio (no header of a known format)"
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -142,7 +142,8 @@ def test_a_truncated_wav_is_refused():
 
 def test_a_truncated_m4a_with_its_index_at_the_end_is_refused(tmp_path):
     m4a = write_m4a(tmp_path / "clip.m4a")
-    assert reason(m4a[: len(m4a) // 2]).startswith("not audio")
+    text = reason(m4a[: len(m4a) // 2])
+    assert text == "not audio (MP4: nothing behind its header can be decoded)"
 
 
 def test_a_truncated_m4a_with_its_index_at_the_front_is_refused(tmp_path):

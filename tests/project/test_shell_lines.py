@@ -38,7 +38,7 @@ NOT_RUN = {
     "make demo": INSTALLS,
     "source .venv/bin/activate": INSTALLS,
     'pip install -e ".[plot,acoustics,metric,train,generate,publish,space,onnx]"': INSTALLS,
-    "python examples/space_pictures.py OUT": "136 pictures of pages: minutes",
+    "python examples/space_pictures.py OUT": "152 pictures of pages: minutes",
     "python -m venv .venv": "what `make demo` does",
     "pip install -e .": "what `make demo` does",
     "emonet-voice demo metric": ELSEWHERE.format("spaces/test_metric_page.py"),

@@ -1,4 +1,4 @@
-"""A folder as a whole: means, strongest clips, percentiles, what to doubt."""
+"""A folder as a whole: means, strongest clips, percentiles, what is doubtful."""
 
 import numpy as np
 import pytest
@@ -91,4 +91,4 @@ def test_a_folder_on_the_screen_is_an_overview_and_one_line_of_doubts(tmp_path, 
     code, out, _ = run_command("score", "clips", "-o", "x.parquet")
     assert code == 1 and "24 clips, intensity from 0 to 10" in out
     assert "✗ clips/broken.wav" in out and "█" not in out
-    assert "To doubt: 24 too short" in " ".join(out.split())
+    assert "Doubtful: 24 too short" in " ".join(out.split())

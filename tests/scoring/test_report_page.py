@@ -182,7 +182,7 @@ def test_what_is_to_be_doubted_and_what_failed_can_be_listed(visit):
     options = page.locator("#show")
     options.select_option("qtoo short")
     assert shown(page) == ["clips/tiny.wav"]
-    assert "To doubt: too short" in page.locator("#clips li").inner_text()
+    assert "Doubtful: too short" in page.locator("#clips li").inner_text()
     options.select_option("failed")
     assert shown(page) == ["clips/broken.wav"]
     assert "not audio" in page.locator("#clips li .wrong").inner_text()

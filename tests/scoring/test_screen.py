@@ -57,7 +57,7 @@ def test_of_more_than_twenty_clips_each_emotion_says_where_it_is_strongest(clips
     assert anger[:4] == ["Anger", "5.0", "10.0", "24.wav" if width == 50 else "24.wav,"]
     (awe,) = (line.split() for line in text.splitlines() if line.startswith("Awe"))
     assert awe[:3] == ["Awe", "5.0", "5.0"] and awe[3].startswith("0.wav")  # the first of equals
-    assert "To doubt: 25 not like speech (column quality)." in " ".join(text.split())
+    assert "Doubtful: 25 not like speech (column quality)." in " ".join(text.split())
 
 
 def test_a_long_clip_shows_the_mean_of_its_windows_weighted_by_length(clips):

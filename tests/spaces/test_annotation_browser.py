@@ -33,7 +33,15 @@ from tests.support.browser_fixture import (
     new_page,
     screenshot,
 )
-from tests.support.page_checks import axe_findings, dark, too_pale
+from tests.support.page_checks import (
+    axe_findings,
+    dark,
+    off_the_scale,
+    systems_colours,
+    told_apart,
+    too_pale,
+    too_small,
+)
 from tests.support.servers import patience_s, wait_until
 
 SPACE = REPOSITORY / "spaces" / "emotion_annotation"
@@ -154,7 +162,7 @@ def answered_then_killed(server):
 def answer_while_the_server_is_dead(page, server, key: str) -> None:
     server.kill()
     page.keyboard.press(key)
-    page.get_by_text("No connection: not saved yet").wait_for()
+    page.get_by_text("No connection. Not saved yet:").wait_for()
     server.start()
     page.get_by_text("Saved:").wait_for()  # still signed in, sent again by itself
 
@@ -180,7 +188,7 @@ def test_a_batch_by_three_raters_with_three_kills_is_built_with_all_that_was_hea
                 page.get_by_label("For the organisers").press_sequentially("012 r u: a radio?")
                 page.locator("#emotion").click()
                 page.keyboard.press(key)
-                page.get_by_text("No connection: not saved yet").wait_for()
+                page.get_by_text("No connection. Not saved yet:").wait_for()
                 chosen = page.locator(".score[aria-pressed=true]")
                 assert chosen.get_attribute("data-score") == key and chosen.is_disabled()
                 assert "Keep this page open" in page.locator("#problem").inner_text()
@@ -283,6 +291,20 @@ def test_every_view_of_a_rater_has_contrast_and_axe_finds_nothing(open_page, sch
     page.get_by_text("Add a comment").click()
     assert too_pale(page, least=20) == []
     shoot(page, f"rate-375-{scheme}")
+    assert too_small(page) == [] and off_the_scale(page) == []
+    # What is drawn follows the theme, and what was chosen is seen without colours of the page's.
+    page.evaluate("choose(1)")
+    with systems_colours(page):
+        pressed = ('[aria-pressed="true"]', '[aria-pressed="false"]')
+        assert told_apart(page, *pressed) and told_apart(page, "#wave .played", "#wave path")
+    page.evaluate("choose(null)")
+    drawn = "getComputedStyle(document.querySelector('#wave .played')).fill"
+    before = page.evaluate(drawn)
+    dark(page, scheme != "dark")
+    assert page.evaluate(drawn) != before and page.evaluate(
+        "wave.picture.children[0].getBBox().height > 9"
+    )
+    dark(page, scheme == "dark")
     pytest.importorskip("axe_playwright_python")
     assert axe_findings(page) == []
 
@@ -331,7 +353,7 @@ def test_why_an_answer_was_refused_stays_until_the_next_one(open_page, server):
     with closing(sqlite3.connect(server.database)) as db, db:
         db.execute("DELETE FROM seats")  # as if nobody had asked for it
     page.keyboard.press("1")
-    said = page.get_by_text("Not saved: this clip was not given to you.")
+    said = page.get_by_text("Not saved: this recording was not given to you.")
     said.wait_for()
     assert shown_item(page, server)  # loaded, and heard
     assert said.is_visible() and page.locator("#status").inner_text() == ""

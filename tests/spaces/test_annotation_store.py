@@ -184,7 +184,7 @@ def test_an_answer_sent_twice_counts_once(store):
 
 def test_another_score_for_the_same_item_is_refused(store):
     judge(store, "a", 1)
-    with pytest.raises(StoreError, match="answered this clip with 1"):
+    with pytest.raises(StoreError, match="answered this recording with 1"):
         store.answer("a", "x", 2)
 
 

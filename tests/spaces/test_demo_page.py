@@ -4,6 +4,7 @@ import csv
 import os
 import re
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,15 @@ from tests.support.demo_server import (  # noqa: F401
     sounds_fixture,
     url_fixture,
 )
-from tests.support.page_checks import axe_findings, too_pale
+from tests.support.page_checks import (
+    axe_findings,
+    off_the_scale,
+    systems_colours,
+    tab_to,
+    told_apart,
+    too_pale,
+    too_small,
+)
 from tests.support.servers import wait_until
 
 
@@ -120,8 +129,26 @@ def test_an_upload_fills_the_page_in_light_and_dark_and_on_a_phone(page, sounds)
     ):
         above, below = label.bounding_box(), lane.bounding_box()
         assert above["y"] + above["height"] <= below["y"] + 1  # nothing in the middle of a lane
+    page.get_by_text("All 40 as a heat map").click()
+    names, heat = (page.locator(f".heat.{part}").bounding_box() for part in ("label", "lane"))
+    assert names["y"] == heat["y"] and names["x"] + names["width"] == heat["x"]  # beside their rows
+    assert too_small(page) == [] and off_the_scale(page) == []
+    for part, height in page.evaluate(GROWN).items():
+        assert height == pytest.approx(0, abs=40), part
+    with systems_colours(page):
+        assert told_apart(page, ".voice .track span", "body")
 
 
+# How much higher each part of the results is than what holds its place before it comes.
+GROWN = """() => Object.fromEntries(["overview", "over-time", "moments", "sound"].map((id) => {
+  const box = document.getElementById(id), parts = box.querySelector(".voice").parentElement;
+  for (const open of box.querySelectorAll("details[open]")) open.open = false;
+  const high = box.offsetHeight, was = parts.innerHTML;
+  parts.innerHTML = '<div class="voice skeleton"><div></div></div>';
+  const before = box.offsetHeight;
+  parts.innerHTML = was;
+  return [id, high - before];
+}))"""
 NOW = "Number(document.documentElement.style.getPropertyValue('--now'))"
 
 
@@ -145,6 +172,33 @@ def test_the_line_follows_the_only_player_by_mouse_and_by_keyboard(page, sounds)
     seek.press(" ")
     page.wait_for_function("!document.querySelector('.voice-player').paused")
     page.wait_for_function(f"{NOW} > 0.15")
+
+
+def test_the_keyboard_alone_uploads_reads_plays_seeks_explains_and_downloads(page, sounds):
+    with page.expect_file_chooser() as chooser:
+        tab_to(page, "#recording button:not(.icon)")
+        page.keyboard.press("Enter")
+    chooser.value.set_files(sounds / "voice.wav")
+    _finished(page)
+    tab_to(page, ".voice-player")
+    page.keyboard.press(" ")
+    page.wait_for_function("!document.querySelector('.voice-player').paused")
+    page.keyboard.press(" ")
+    tab_to(page, "#bars .why summary")
+    page.keyboard.press("Enter")
+    assert page.get_by_text("The tick on a bar is what is usual").is_visible()
+    tab_to(page, ".seek")
+    page.keyboard.press("End")
+    page.wait_for_function(f"{NOW} > 0.95")
+    tab_to(page, "[role=combobox][aria-label=Emotion]")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("Awe")
+    page.keyboard.press("Enter")
+    page.locator("[aria-label^='What each moment adds to Awe']").wait_for()
+    with page.expect_download() as download:
+        tab_to(page, "button.md")  # CSV is the first
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == "voice_emotions.csv"
 
 
 def test_there_is_a_sign_of_work_at_once_and_who_stops_has_the_bars(page, minutes):
@@ -268,6 +322,15 @@ def test_what_is_no_sound_is_refused_with_a_message(page, sounds):
     toast.wait_for()
     screenshot(page, "demo_refused")
     assert "recording: not audio" in toast.inner_text()
+    page.locator(".gallery-item").first.click()
+    page.locator("#overview .skeleton").wait_for()
+    assert page.get_by_role("button", name="Analyse").is_disabled()  # it keeps its name
+    assert page.get_by_role("button", name="Stop").is_visible()
+    _upload_another(page, sounds / "text.wav")
+    page.locator("#overview").wait_for(state="hidden")
+    assert too_pale(page, least=20) == []
+    if find_spec("axe_playwright_python"):
+        assert axe_findings(page) == []
     page.locator(".overview").wait_for(state="hidden")  # of the recording before
     assert page.get_by_role("button", name="Analyse").is_enabled()
     assert page.get_by_role("button", name="Stop").count() == 0

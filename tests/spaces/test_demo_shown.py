@@ -128,6 +128,12 @@ def test_a_model_says_how_good_it_was_on_new_speakers_and_on_a_new_corpus(
     assert "Comes without measured figures" in unknown
 
 
+@pytest.mark.parametrize("said", ["[", "[" * 100_000, "[]", "{}", '{"measured": [1]}', "\xff"])
+def test_what_is_no_training_report_is_as_if_it_were_not_there(space, tmp_path, said):
+    (tmp_path / "training.json").write_text(said, "latin-1")
+    assert space.voice_model._measured(str(tmp_path), None) == {}
+
+
 @pytest.mark.parametrize(
     ("duration_s", "asked", "why"),
     [(600, (3, 0.5), "at most 240 windows"), (2, (3, 1), "no longer than that"),

@@ -11,7 +11,17 @@ import pytest
 from evaluate_metrics.published import LARGE, SMALL
 from tests.support.board_maker import HOSTILE, SPACE
 from tests.support.browser_fixture import PHONE, chromium, new_page, running_space, screenshot
-from tests.support.page_checks import WIDER, axe_findings, dark, too_pale
+from tests.support.page_checks import (
+    WIDER,
+    axe_findings,
+    dark,
+    off_the_scale,
+    systems_colours,
+    tab_to,
+    told_apart,
+    too_pale,
+    too_small,
+)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +138,24 @@ def test_a_system_has_a_page_that_a_link_and_the_back_button_lead_to(visit, url)
     assert chosen == ["made/good", HOSTILE]
 
 
+def test_the_keyboard_alone_filters_opens_a_system_goes_back_and_downloads(visit, url):
+    page = visit(url)
+    tab_to(page, ".filters input")
+    page.keyboard.type("made/good")
+    page.get_by_text("1 of 3 systems").wait_for()
+    tab_to(page, ".systems a[data-system]")
+    page.keyboard.press("Enter")
+    page.locator("article:visible").wait_for()
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.innerText") == "← All systems"
+    page.keyboard.press("Enter")
+    page.locator(".list").wait_for()
+    with page.expect_download() as download:
+        tab_to(page, "a[download]")
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename.endswith(".csv")
+
+
 def test_two_systems_are_compared_paired_where_somebody_did_and_else_not(visit, url):
     page = visit(url)
     page.locator("strong.paired").wait_for()
@@ -184,6 +212,13 @@ def test_everything_written_has_the_contrast_that_wcag_asks_and_nothing_is_too_w
     page.locator("strong.paired").wait_for()
     page.wait_for_function(f"{WIDER} <= 0")
     assert too_pale(page, least=300) == []
+    if scheme == "light":  # neither is of the colours
+        assert too_small(page) == [] and off_the_scale(page) == []
+        page.get_by_role("button", name="Open weights").click()
+        with systems_colours(page):
+            chips = (f'.chips [aria-pressed="{on}"]' for on in ("true", "false"))
+            assert told_apart(page, *chips) and told_apart(page, ".axis .pooled", "body")
+        page.get_by_role("button", name="Open weights").click()
     screenshot(page, f"leaderboard_phone_{scheme}")
     page.locator("section:visible a[data-system]").first.click()
     page.wait_for_function(f"{WIDER} <= 0")

@@ -5,7 +5,17 @@ import json
 import pytest
 
 from tests.support.browser_fixture import chromium, new_page, running_space, screenshot
-from tests.support.page_checks import WIDER, axe_findings, dark, too_pale
+from tests.support.page_checks import (
+    WIDER,
+    axe_findings,
+    dark,
+    off_the_scale,
+    systems_colours,
+    tab_to,
+    told_apart,
+    too_pale,
+    too_small,
+)
 from tests.support.places import REPOSITORY
 
 SPACE = REPOSITORY / "spaces" / "emonet_voice"
@@ -25,18 +35,16 @@ def test_rows_are_typed_computed_and_refused_by_keyboard_alone_with_contrast(url
         page.get_by_label("Rows").focus()
         page.keyboard.press("Control+a")
         page.keyboard.type("Awe,0.5,0\nAwe,,2\nAwe,3.5,2\nPain,2.0,1\nPain,1.0,0\n")
-        focus = "document.activeElement.innerText.trim()"
-        steps = 0
-        while page.evaluate(focus) != "Compute":  # past the scales
-            page.keyboard.press("Tab")
-            steps += 1
-            assert steps < 15
+        tab_to(page, "button.primary", most=15)  # past the scales
         page.keyboard.press("Enter")
         page.get_by_role("rowheader", name="Spearman's ρ").wait_for()
         assert page.locator(".figures").first.locator("tbody tr").count() == 4
         assert "without prediction" in page.locator(".figures").last.inner_text()
         page.wait_for_function(f"{WIDER} <= 0")
         assert too_pale(page, least=20) == []
+        assert too_small(page) == [] and off_the_scale(page) == []
+        with systems_colours(page):
+            assert told_apart(page, "input:checked", "input:not(:checked)")
         dark(page)
         assert too_pale(page, least=20) == []
         screenshot(page, "metric_dark")
@@ -55,6 +63,10 @@ def test_axe_finds_nothing_of_level_a_or_aa(url):
         page.goto(url)
         page.get_by_role("button", name="Compute").click()
         page.get_by_role("rowheader", name="Spearman's ρ").wait_for()
+        assert axe_findings(page) == []
+        page.get_by_label("Rows").fill("Awe,strong,1")
+        page.get_by_role("button", name="Compute").click()
+        page.get_by_test_id("toast-body").wait_for()
         assert axe_findings(page) == []
 
 

@@ -6,7 +6,7 @@ import soundfile
 
 from modeling_empathic import load_audio
 from tests.support.browser_fixture import chromium, microphone, new_page, screenshot
-from tests.support.page_checks import too_pale
+from tests.support.page_checks import dark, off_the_scale, too_pale, too_small
 from tests.support.places import REPOSITORY
 from tests.support.voice_in_browser import (
     RUNTIME,
@@ -68,6 +68,10 @@ def test_a_file_has_the_scores_that_python_gives_it(visit):
     assert page.locator("#rows tr:visible").count() == 8
     page.get_by_role("button", name="Show all 40").click()
     assert page.locator("#rows tr:visible").count() == 40
+    below = [
+        shown for shown in page.locator("#rows td:last-child").all_inner_texts() if "-" in shown
+    ]
+    assert not below and page.get_by_text("−0.").count()  # a minus, not a hyphen
     assert "de_anger.flac" in page.get_by_role("status").inner_text()
     # What is no sound, and a silence, are said; the next recording works.
     for name, content, said in (
@@ -94,6 +98,7 @@ def test_what_the_microphone_hears_is_scored(visit):
 def test_by_keyboard_on_a_phone_in_light_and_dark(visit):
     page = visit(375, 812)
     focused = "document.activeElement.id"
+    page.keyboard.press("Tab")  # the icon of the theme, as in every Space
     reached = [(page.keyboard.press("Tab"), page.evaluate(focused))[1] for _ in range(3)]
     assert reached == ["file", "record", "example"]
     page.keyboard.press("Enter")
@@ -104,8 +109,9 @@ def test_by_keyboard_on_a_phone_in_light_and_dark(visit):
     page.keyboard.press("Enter")
     assert page.locator("#rows tr:visible").count() == 40
     assert page.evaluate(WIDER) == 0
+    assert too_small(page) == [] and off_the_scale(page) == []
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
+        dark(page, scheme == "dark")
         assert too_pale(page, least=81) == []
         screenshot(page, f"browser_375_{scheme}")
 
@@ -116,3 +122,15 @@ def wav(samples):
     file = BytesIO()
     soundfile.write(file, samples, 16_000, format="WAV")
     return file.getvalue()
+
+
+def test_without_a_connection_or_a_microphone_the_page_says_what_to_do(browser, url):
+    page = new_page(browser)  # in a context that may not listen
+    page.goto(url)
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Try an example").click()
+    page.locator("#status.wrong", has_text="No connection").wait_for()
+    page.evaluate("navigator.mediaDevices.getUserMedia = async () => { throw new DOMException() }")
+    page.get_by_role("button", name="Record").click()
+    page.locator("#status.wrong", has_text="was refused: allow it for this page").wait_for()
+    page.context.close()

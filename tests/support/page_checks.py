@@ -1,5 +1,7 @@
 """What every page has to keep: contrast, axe's rules, and no width beyond the screen's."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +99,100 @@ def dark(page: Any, on: bool = True) -> None:
     """Shows the page in the dark or in the light, as its icon does."""
     page.evaluate("on => themed().classList.toggle('dark', on)", on)
     _wait_until_still(page)
+
+
+# What is pressed, by the size of what reacts to a finger: a box and its words are one. Links among
+# words are as high as these.
+SMALL = """() => [...document.querySelectorAll(
+    "a[href], button, input, select, textarea, summary, [role=slider]")]
+  .filter((one) => one.checkVisibility({ opacityProperty: true, visibilityProperty: true }))
+  .filter((one) => !one.disabled && !one.closest("[aria-hidden=true], .unseen, .hidden"))
+  .filter((one) => one.matches(".systems a, :not(td a, th a, p > a, li > a, dd > a, footer a)"))
+  .map((one) => [one.closest("label") ?? one, one])
+  .map(([box, one]) => [box.getBoundingClientRect(), one])
+  .filter(([box]) => box.width > 1 && (box.width < 43.5 || box.height < 43.5))
+  .map(([box, one]) => [box.width, box.height, one.outerHTML.slice(0, 120)])"""
+
+
+def too_small(page: Any) -> list[tuple[float, float, str]]:
+    """Width, height and markup of what a finger cannot press well: below 44 px of CSS.
+
+    Args:
+        page: Of Playwright, as narrow as a phone.
+    """
+    _wait_until_still(page)
+    found: list[tuple[float, float, str]] = page.evaluate(SMALL)
+    return found
+
+
+# One scale of type: the five sizes of look.css.
+SIZES = """() => [...document.querySelectorAll("body *")]
+  .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.closest("svg"))
+  .filter((one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
+  .map((one) => [getComputedStyle(one).fontSize, one.outerHTML.slice(0, 90)])
+  .filter(([size]) => ![28, 20, 16, 14, 12].includes(parseFloat(size)))"""
+
+
+def off_the_scale(page: Any) -> list[tuple[str, str]]:
+    """Size and markup of text that has none of the five sizes that all pages share."""
+    found: list[tuple[str, str]] = page.evaluate(SIZES)
+    return found
+
+
+# Whether two elements can be told apart where the colours are the system's: by ground, edge or ink.
+TOLD = """([one, two]) => {
+  const look = (selector) => {
+    const style = getComputedStyle(document.querySelector(selector));
+    return [style.backgroundColor, style.borderColor, style.borderStyle, style.fill].join();
+  };
+  return look(one) !== look(two);
+}"""
+
+
+@contextmanager
+def systems_colours(page: Any) -> Iterator[None]:
+    """A contrast theme, in which a browser takes grounds away that do not say they are needed."""
+    page.emulate_media(forced_colors="active")
+    yield
+    page.emulate_media(forced_colors="none")
+
+
+def told_apart(page: Any, one: str, two: str) -> bool:
+    """Whether what is chosen, or drawn, still differs from what is not.
+
+    Args:
+        page: Of Playwright, in [`systems_colours`].
+        one: Selector of the first; of the second, `two`.
+    """
+    return bool(page.evaluate(TOLD, [one, two]))
+
+
+# Whether a selector has the focus, and whether one sees where that is: a ring around it, or around
+# the label that stands for it. The parts of a player have the browser's.
+FOCUS = """(selector) => {
+  const one = document.activeElement, label = one.nextElementSibling;
+  const ring = (node) => node && getComputedStyle(node).outlineStyle !== "none"
+    && parseFloat(getComputedStyle(node).outlineWidth) >= 2;
+  const seen = one === document.body || one.matches("h2, audio") || ring(one)
+    || label?.matches("label") && ring(label);
+  return [one.matches(selector), Boolean(seen), one.outerHTML.slice(0, 120)];
+}"""
+
+
+def tab_to(page: Any, selector: str, most: int = 150) -> None:
+    """Presses Tab until an element has the focus; on the way there is always a ring to be seen.
+
+    Args:
+        page: Of Playwright.
+        selector: Of the element, for CSS.
+        most: How often Tab is pressed before that is called too far.
+    """
+    passed = []
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        there, seen, markup = page.evaluate(FOCUS, selector)
+        assert seen, f"no ring around {markup}"
+        if there:
+            return
+        passed.append(markup)
+    raise AssertionError(f"Tab does not reach {selector}, but {passed}")

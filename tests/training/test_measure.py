@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from evaluate_metrics.emonet_voice.intervals import percentile_interval
+from modeling_empathic.report.statistics import resampled_interval
 from modeling_empathic.training.labels import LabelledClips, with_classes
-from modeling_empathic.training.measure import class_scores, measure
+from modeling_empathic.training.measure import class_scores, measure, recalls
 from modeling_empathic.training.record import TrainingError
 from modeling_empathic.training.settings import enough_epochs
 
@@ -58,3 +60,28 @@ def test_few_clips_get_as_many_steps_as_some_hundreds(n_clips):
     steps = -(-0.6 * n_clips // 32) * enough_epochs(n_clips, 32)
     assert steps >= 500 or enough_epochs(n_clips, 32) >= 500
     assert enough_epochs(n_clips, 32) >= 40
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 11, 19, 20, 300])
+def test_intervals_of_few_groups_are_those_of_the_metric(n):
+    values = np.append(np.random.default_rng(n).normal(0.8, 0.05, 500), np.nan)
+    expected = percentile_interval(values, n, within=(0.0, 1.0))[:2]
+    assert resampled_interval(values, n, (0, 1)) == pytest.approx(expected, abs=3e-4)
+
+
+def test_of_one_speaker_recall_has_no_interval():
+    found = recalls(np.array([0, 1]), np.array([0, 1]), np.array(["a", "a"]), 2)
+    assert np.isnan(found["uar_interval"]).all() and found["uar"] == 1
+
+
+def test_of_four_speakers_the_interval_covers_what_is_true():
+    rng, covered = np.random.default_rng(0), []
+    for seed in range(150):
+        skill = rng.normal(0.7, 0.1, 4).clip(0, 1)  # of each speaker, 0.7 on the whole
+        groups = np.repeat(np.arange(4), 60)
+        truth = np.tile(np.arange(3), 80)
+        right = rng.random(240) < skill[groups]
+        said = np.where(right, truth, (truth + 1) % 3)
+        low, high = recalls(truth, said, groups, 3, seed)["uar_interval"]
+        covered.append(low <= 0.7 <= high)
+    assert np.mean(covered) > 0.89

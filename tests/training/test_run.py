@@ -100,6 +100,8 @@ def test_any_number_of_passes_gives_the_same_heads_to_the_bit(
 def test_a_cache_of_statistics_gives_the_same_heads_to_the_bit(
     trained, labelled_folder, whisper, tmp_path
 ):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / ".states.json.tmp.json").touch()  # of a run killed while it began
     train(labelled_folder, whisper, tmp_path / "model", cache=tmp_path / "cache")
     same(tmp_path / "model", trained[0])
 
@@ -261,6 +263,12 @@ def test_a_cache_of_other_data_is_refused(labelled_folder, whisper, tmp_path):
     other = make_clips(tmp_path / "clips", takes=3)
     with pytest.raises(TrainingError, match="states of another data and clips"):
         train(other, whisper, tmp_path / "other", cache=tmp_path / "cache")
+
+
+def test_a_folder_of_somebodys_files_is_no_cache(labelled_folder, whisper, tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(TrainingError, match="a folder with other files"):
+        train(labelled_folder, whisper, tmp_path / "model", cache=tmp_path, epochs=1)
 
 
 def test_no_memory_says_what_to_choose(labelled_folder, whisper, tmp_path, monkeypatch):

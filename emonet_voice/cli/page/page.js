@@ -183,7 +183,7 @@ function card(clip, head) {
   name.onclick = () => play(clip, 0, "");
   const long = clip.spans.length > 1;
   about.append(name, make("p", "quiet", clock(clip.duration) + (long ? `, mean of ${clip.spans.length} windows` : "")));
-  if (clip.quality.length) about.append(make("p", "doubt", `To doubt: ${clip.quality.join(", ")}`));
+  if (clip.quality.length) about.append(make("p", "doubt", `Doubtful: ${clip.quality.join(", ")}`));
   const best = data.emotions.map((e) => e.head).sort((a, b) => clip.mean[b] - clip.mean[a]);
   const lines = head === null ? best.slice(0, TOP) : [head, ...best.filter((h) => h !== head).slice(0, TOP - 1)];
   const scores = make("div", "scores");
@@ -230,7 +230,7 @@ if (data.sort !== null) get("sort").value = `h${data.sort}`;
 const counts = new Map();
 for (const clip of scored) for (const word of clip.quality) counts.set(word, (counts.get(word) ?? 0) + 1);
 option(get("show"), "", `all ${data.clips.length}`);
-if (counts.size) option(get("show"), "sound", `nothing to doubt (${scored.filter((c) => !c.quality.length).length})`);
+if (counts.size) option(get("show"), "sound", `not doubtful (${scored.filter((c) => !c.quality.length).length})`);
 for (const [word, n] of [...counts].sort((a, b) => b[1] - a[1])) option(get("show"), `q${word}`, `${word} (${n})`);
 if (scored.length < data.clips.length) option(get("show"), "failed", `failed (${data.clips.length - scored.length})`);
 get("clips-note").textContent = "The strongest emotions of each clip"

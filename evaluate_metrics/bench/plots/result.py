@@ -18,7 +18,16 @@ from evaluate_metrics.bench.plots.pairs import Pairs, plot_calibration, plot_sca
 from evaluate_metrics.bench.result import Result
 from evaluate_metrics.emonet_voice.aggregate import mean_defined
 from evaluate_metrics.published import published_table6
-from modeling_empathic.report.figures import DARK, GREY, ORANGE, PURPLE, bare, picture, two_digits
+from modeling_empathic.report.figures import (
+    DARK,
+    GREY,
+    ORANGE,
+    PURPLE,
+    bare,
+    ink,
+    picture,
+    two_digits,
+)
 from modeling_empathic.report.tables import Footnotes
 from modeling_empathic.taxonomy import UserError, short_name
 
@@ -104,7 +113,10 @@ def plot_emotions(result: Result, path: str | Path) -> None:
         for height, name, value in zip(heights, names, values, strict=True):
             if math.isnan(value):
                 why = notes.mark(metric.undefined.of_emotion(name, "spearman"))
-                axes.text(0.02, height, f"no value {why}", va="center", color=DARK)
+                diamond = raters[height] if raters else math.nan
+                left, x = _clear_of(diamond, high)
+                axes.text(x, height, f"no value {why}", va="center", color=DARK,
+                          ha="left" if left else "right")  # fmt: skip
         axes.set_yticks(heights, [short_name(name) for name in names], parse_math=False)
         axes.set_ylim(len(names) - 0.4, -0.6)
         _numbers(axes, names, of)
@@ -120,6 +132,14 @@ def plot_emotions(result: Result, path: str | Path) -> None:
             f"{result.system}\nHow well it orders the clips of each emotion", fontsize=11,
             x=0.02, ha="left", parse_math=False,
         )  # fmt: skip
+
+
+def _clear_of(diamond: float, high: float) -> tuple[bool, float]:
+    """Where words begin, or else end, that no diamond of the raters may lie on."""
+    if math.isnan(diamond) or diamond < -0.02:
+        return True, 0.02
+    gap = 0.03 * (1 + high)
+    return (True, max(0.02, diamond + gap)) if diamond < high / 2 else (False, diamond - gap)
 
 
 def _raters(axes: Any, result: Result, names: Sequence[str]) -> list[float]:
@@ -208,7 +228,7 @@ def plot_heat(
             if not math.isnan(value):
                 style = _style(values[row, :-1], value) if column < len(columns) else {}
                 axes.text(column, row, two_digits(value), ha="center", va="center", fontsize=8,
-                          color="white" if abs(value) > 0.65 else "black", **style)  # fmt: skip
+                          color=ink(colours((value + 1) / 2)), **style)  # fmt: skip
         heads = [*(name for name, _ in columns), "mean of systems"]
         axes.set_xticks(range(len(heads)), heads, rotation=40, ha="left", rotation_mode="anchor",
                         parse_math=False)  # fmt: skip
