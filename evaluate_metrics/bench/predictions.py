@@ -40,6 +40,7 @@ from modeling_empathic.taxonomy import (
     BENCH_NAMES,
     EMOTION_SCALE,
     UnknownNameError,
+    UserError,
     resolve,
 )
 
@@ -151,7 +152,10 @@ def _read(path: Path) -> pa.Table:
             raise EvaluationError(f"{path.name} is empty")
         from pyarrow import json as arrow_json
 
-        check_lines(path)
+        try:
+            check_lines(path)
+        except UserError as error:
+            raise EvaluationError(str(error)) from error
         options = arrow_json.ParseOptions(explicit_schema=pa.schema(list(_TYPES.items())))
         table = _valid(arrow_json.read_json(path, parse_options=options))
     except (pa.ArrowException, OSError, UnicodeDecodeError, ScoringError) as error:

@@ -27,7 +27,7 @@ from .student import quantile, two_sided_p
 LEVEL = 0.95
 FEW_UNITS = 20
 """With fewer, what an interval covers was seen to depend on the data; tables say so."""
-RANGES = {"mae": (0.0, np.inf), "rmse": (0.0, np.inf), "pearson": (-1.0, 1.0)}
+RANGES = {"mae": (0.0, 10.0), "rmse": (0.0, 10.0), "pearson": (-1.0, 1.0)}
 RANGES["spearman"] = RANGES["pearson"]
 _ROUNDING = 1e-9
 

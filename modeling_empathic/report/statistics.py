@@ -106,4 +106,4 @@ def _student(df: int) -> float:
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92_160,
     )  # fmt: skip
-    return z + sum(term / df**power for power, term in enumerate(terms, 1))
+    return z + float(sum(term / df**power for power, term in enumerate(terms, 1)))

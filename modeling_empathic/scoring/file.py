@@ -199,7 +199,9 @@ def read_provenance(path: Path) -> dict[str, Any]:
         ScoringError: The file has no provenance, so it is not one of ours.
     """
     provenance = stored_provenance(path)
-    if not isinstance(provenance.get("heads"), list):
+    heads = provenance.get("heads")
+    texts = heads if isinstance(heads, list) and all(isinstance(of, str) for of in heads) else None
+    if texts is None or len(set(texts)) < len(texts):
         raise ScoringError(
             f"{path} exists and is not a score file with its provenance; choose another "
             "file, or overwrite (delete) it"

@@ -163,7 +163,7 @@ def test_names_that_are_no_text_are_refused(tmp_path, suffix):
     file.write_bytes(
         b'{"clip_id": "a", "emo\xba": 1}\n' if suffix == "jsonl" else b"clip_id,\xba\na,b"
     )
-    with pytest.raises(UserError, match=r"a\.\w+ "):
+    with pytest.raises(UserError, match=r"a\.\w+,? "):
         read_predictions(file)
 
 
@@ -176,3 +176,11 @@ def test_a_line_that_is_no_object_is_named_before_arrow_reads_it(tmp_path, line)
     for read in (read_predictions, read_scores):
         with pytest.raises(UserError, match=r"said.jsonl, line 3 is no "):
             read(file)
+
+
+@pytest.mark.parametrize("heads", [[1], [None], ["Anger", "Anger"], "Anger", {"Anger": 1}, None])
+def test_a_provenance_whose_heads_are_no_names_is_none(tmp_path, heads):
+    (tmp_path / "said.jsonl").write_text("{}\n")
+    (tmp_path / "said.jsonl.meta.json").write_text(json.dumps({"heads": heads}))
+    with pytest.raises(UserError, match="not a score file with its provenance"):
+        read_scores(tmp_path / "said.jsonl")
