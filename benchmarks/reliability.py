@@ -91,10 +91,11 @@ def page(found: list[dict[str, Any]]) -> str:
     return f"""# Nothing lost
 
 Written by `python benchmarks/reliability.py`. Each command was killed (SIGKILL) just before a
-rename, fsync, unlink, rmdir or SQL statement and run again; run on a broken disk
-({", ".join(kinds)}), and again on a whole one; and run a second time while it stood before such a
-step. **Lost: {lost}** of {tried:,} times the files were not those of a run that came to no harm,
-others lay beside them, half a file stood under a final name, or the reason was not one line.
+rename, fsync, unlink, rmdir or SQL statement and run again; run on a broken disk, and again on a
+whole one ({", ".join(kinds)});
+and run a second time while it stood before such a step. **Lost: {lost}** of {tried:,} times the
+files were not those of a run that came to no harm, others lay beside them, half a file stood under
+a final name, or the reason was not one line.
 
 | command | what it did | steps | kills | faults | two writers | lost |
 | :-- | :-- | --: | --: | --: | --: | --: |
@@ -161,7 +162,8 @@ def loaded() -> str:
             f"{of['answers']:,} answers, {of['errors']} errors; queue {of['queue_max']} at most; "
             f"bars after {of['bars_median_s']:.1f} s (median), {of['bars_max_s']:.1f} s at most; "
             f"memory {of['memory_max_mb']:,.0f} MB at most, last third against first "
-            f"{grown:+,.0f} MB."
+            f"{grown:+,.0f} MB, by minute (median) "
+            f"{', '.join(f'{value:,}' for value in of.get('memory_by_minute_mb', []))} MB."
         )
     if "annotation" in results:
         of = results["annotation"]["measured"]

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections import defaultdict
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -165,9 +166,11 @@ def crowd(
     threads = [threading.Thread(target=use, args=(client,)) for client in clients]
     for thread in threads:
         thread.start()
-    memory_mb, queue = [], []
+    memory_mb, by_minute, queue = [], defaultdict(list), []
     while any(thread.is_alive() for thread in threads):
         memory_mb.append(resident_mb(pid))
+        left_s = max(0.0, deadline - time.perf_counter())
+        by_minute[int((seconds - left_s) // MINUTE_S)].append(memory_mb[-1])
         with urllib.request.urlopen(f"{url}gradio_api/queue/status", timeout=60) as answer:
             queue.append(int(answer.read().split(b'"queue_size":')[1].split(b",")[0].strip(b" }")))
         time.sleep(1)
@@ -185,6 +188,7 @@ def crowd(
         "memory_first_third_mb": median(memory_mb[:third]),
         "memory_last_third_mb": median(memory_mb[-third:]),
         "memory_max_mb": max(memory_mb),
+        "memory_by_minute_mb": [round(median(by_minute[minute])) for minute in sorted(by_minute)],
     }
 
 
