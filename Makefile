@@ -21,11 +21,11 @@ demo: $(VENV)/.installed
 	$(BIN)/emonet-voice score examples/clips --output demo/scores.parquet --overwrite
 	$(BIN)/python examples/plot_scores.py demo/scores.parquet demo/scores.png
 	@echo
-	@echo "demo/scores.parquet has every score, demo/scores.png shows them. Next:"
+	@echo "demo/scores.parquet has every score, demo/scores.png shows them. Nano made them;"
+	@echo "'emonet-voice models' says what the large ones take. Next, with your clips if you like:"
 	@echo
 	@echo "    source $(VENV)/bin/activate"
-	@echo "    emonet-voice score path/to/your/clips --output scores.parquet"
-	@echo "    emonet-voice models    # the large ones: what each takes, and what it is for"
+	@echo "    emonet-voice score examples/clips --output scores.parquet"
 
 test: lint programs
 	$(PYTEST)

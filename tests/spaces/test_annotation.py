@@ -161,7 +161,7 @@ def test_agreement_is_shown_where_there_is_some_and_the_reason_where_there_is_no
         for rater, score in enumerate(given, 1)
     )
     columns, rows = agreement(project)
-    assert columns[:4] == ["emotion", "items", "2:0 (+)", "2:0 (-)"]
+    assert columns[:4] == ["Emotion", "Items", "2:0 (+)", "2:0 (-)"]
     assert rows[0][:4] == ["Overall", 3, 2, 1]
     first, second = np.array([2, 0, 1]), np.array([2, 0, 2])
     covariance = np.cov(first, second)

@@ -67,7 +67,7 @@ def test_auto_model_loads_it_where_the_package_cannot_be_imported(made, local_hu
         (["--layers", "1"], "layers are cut from a Whisper encoder"),
         (["--data", "FULL/clip.wav"], "clip.wav is a file: name the folder that it is in"),
         (["--output", "FULL"], "the folder is not empty; choose another"),
-        (["--label-map", "no.json"], "no.json: [Errno 2] No such file or directory"),
+        (["--label-map", "no.json"], "no.json cannot be read as JSON: No such file or directory"),
         (["--label-map", "FULL/clip.wav"], 'it looks like {"happy": {"Elation": 3}}'),
         (["--split", "by hand"], "choose auto, speaker, random"),
     ],
