@@ -162,8 +162,8 @@ def loaded() -> str:
             f"{of['answers']:,} answers, {of['errors']} errors; queue {of['queue_max']} at most; "
             f"bars after {of['bars_median_s']:.1f} s (median), {of['bars_max_s']:.1f} s at most; "
             f"memory {of['memory_max_mb']:,.0f} MB at most, last third against first "
-            f"{grown:+,.0f} MB, by minute (median) "
-            f"{', '.join(f'{value:,}' for value in of.get('memory_by_minute_mb', []))} MB."
+            f"{grown:+,.0f} MB; its median by minute: "
+            f"{', '.join(f'{value:,}' for value in of['memory_by_minute_mb'])} MB."
         )
     if "annotation" in results:
         of = results["annotation"]["measured"]
