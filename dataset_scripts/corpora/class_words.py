@@ -6,7 +6,7 @@ says what they are.
 """
 
 from modeling_empathic.heads_empathic import CLASS_SPELLINGS
-from modeling_empathic.report.labels_csv import plain
+from modeling_empathic.training.labels_csv import plain
 
 _WORDS = {
     "anger": "ang wut ärger zorn wütend colère ira rabia enojo enfado rabbia rab raiva gniew złość "

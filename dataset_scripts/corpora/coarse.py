@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataset_scripts.corpora.class_words import CLASS_OF_WORD
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from modeling_empathic.heads_empathic import CLASS_SPELLINGS
-from modeling_empathic.report.labels_csv import plain
 from modeling_empathic.taxonomy import (
     EMODB_CLASSES,
     EMOTION_NAMES,
@@ -19,6 +18,7 @@ from modeling_empathic.taxonomy import (
     UnknownNameError,
     resolve,
 )
+from modeling_empathic.training.labels_csv import plain
 
 
 def common_class(label: str) -> str:

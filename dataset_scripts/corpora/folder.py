@@ -23,8 +23,8 @@ from dataset_scripts.corpora.coarse import common_class, emotions_of
 from dataset_scripts.corpora.corpus import ActedCorpus
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from modeling_empathic.heads_empathic import CLASS_SPELLINGS
-from modeling_empathic.report.labels_csv import (
-    AUDIO,
+from modeling_empathic.scoring.listing import AUDIO_SUFFIXES
+from modeling_empathic.training.labels_csv import (
     COLUMNS,
     Files,
     LabelsError,
@@ -144,7 +144,9 @@ def folder_corpus(
     speakers = sorted({of.speaker for of, _ in chosen})
     if unknown := sum(of.speaker == UNKNOWN for of, _ in chosen):
         counts["speaker not known"] = unknown
-    files = {p.resolve() for p in root.rglob("*") if p.suffix.lower() in AUDIO and p.is_file()}
+    files = {
+        p.resolve() for p in root.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file()
+    }
     if others := len(files - {of.path for of in said}):
         counts[f"left out: not in {table}"] = others
     has_text = any(of.text for of, _ in chosen)
@@ -229,7 +231,9 @@ def _by_pattern(root: Path, pattern: str, counts: Counter[str]) -> Iterator[Said
         written += re.escape(after)
     expression, depth = re.compile(written), pattern.count("/") + 1
     found = 0
-    for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in AUDIO and p.is_file()):
+    for path in sorted(
+        p for p in root.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file()
+    ):
         below = path.relative_to(root)
         whole = "/".join(unicodedata.normalize("NFC", part) for part in below.parts[-depth:])
         match = expression.fullmatch(whole[: -len(path.suffix)]) or (
@@ -245,6 +249,11 @@ def _by_pattern(root: Path, pattern: str, counts: Counter[str]) -> Iterator[Said
             yield Said(name, name, path.resolve(), label, _speaker(speaker), text, "")
     if not found:
         raise RawReleaseError(f"no recording in {root} is named as labels {pattern!r} says")
+
+
+def _recordings(root: Path) -> list[Path]:
+    files = root.rglob("*")
+    return sorted(f for f in files if f.suffix.lower() in AUDIO_SUFFIXES and f.is_file())
 
 
 def _speaker(name: str) -> str:

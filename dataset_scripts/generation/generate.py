@@ -140,8 +140,8 @@ def _batches(plan: Path) -> Iterator[pa.RecordBatch]:
 def _check_plan(plan: Path) -> None:
     """Whether a file, which may be a stranger's, is a plan whose ids can name files."""
     try:
-        most_bytes(plan)  # before one huge cell is unpacked
         with parquet.ParquetFile(plan) as file:
+            most_bytes(plan, file.metadata)  # before one huge cell is unpacked
             names = file.schema_arrow.names
         missing = [name for name in SCHEMA.names if name not in names]
         if missing:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow import parquet
 
 FREE_BYTES = 2**28
 RATIO = 200
@@ -43,8 +44,8 @@ def read_table(path: Path, lists: tuple[str, ...] = ()) -> "pa.Table":
     import pyarrow as pa
     from pyarrow import parquet
 
-    most = most_bytes(path)
     about = parquet.read_metadata(path)
+    most = most_bytes(path, about)
     leaves = [about.schema.column(i) for i in range(len(about.schema.names))]
     texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
     with parquet.ParquetFile(path, read_dictionary=texts) as opened:
@@ -68,17 +69,17 @@ def read_table(path: Path, lists: tuple[str, ...] = ()) -> "pa.Table":
     return table
 
 
-def most_bytes(path: Path) -> int:
+def most_bytes(path: Path, about: "parquet.FileMetaData") -> int:
     """What a Parquet file may unpack to, asked before anything of it is.
 
-    Raises:
-        pyarrow.ArrowException: It says itself that it is more, or is no Parquet file.
-        OSError: It cannot be opened.
-    """
-    from pyarrow import parquet
+    Args:
+        path: Of the file.
+        about: Its metadata.
 
+    Raises:
+        pyarrow.ArrowException: It says itself that it is more.
+    """
     most = FREE_BYTES + RATIO * path.stat().st_size
-    about = parquet.read_metadata(path)
     # What describes single columns is not asked for: where it is damaged, Arrow ends the process.
     groups = [about.row_group(i).total_byte_size for i in range(about.num_row_groups)]
     _refuse_over(most, max(sum(groups), 8 * about.num_rows))

@@ -59,7 +59,9 @@ def load_model(
     for file in ("config.json", "preprocessor_config.json") if is_folder else ():
         if not Path(source, file).is_file():
             raise ScoringError(f"model {model}: the folder has no {file}")
-    for path in Path(source).glob("*.json") if is_folder else ():
+    # Of a trainer's own notes (trainer_state.json) nothing is read, however long they are.
+    settings = [*Path(source).glob("*config.json"), *Path(source).glob("*.index.json")]
+    for path in settings if is_folder else ():
         if path.is_file() and path.stat().st_size > LARGEST_JSON:
             raise ScoringError(f"model {model}: {path.name} is larger than {LARGEST_JSON:,} bytes")
     if is_folder and (other := changed(Path(source), weights=False)):

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..report.files import is_hub_id, read_json
-from ..report.labels_csv import Files, LabelsError, read_csv
-from ..report.labels_csv import column as column_for
 from ..taxonomy import EMOTION_SCALE, HEAD_NAMES, UnknownNameError, UserError, head, resolve
+from .labels_csv import Files, LabelsError, read_csv
+from .labels_csv import column as column_for
 from .settings import TrainingError
 
 TABLES = ("metadata.csv", "labels.csv")

@@ -34,13 +34,11 @@ from tests.support.browser_fixture import (
     screenshot,
 )
 from tests.support.page_checks import (
+    alike_in_a_contrast_theme,
     axe_findings,
     dark,
-    off_the_scale,
-    systems_colours,
-    told_apart,
+    ill_sized,
     too_pale,
-    too_small,
 )
 from tests.support.servers import patience_s, wait_until
 
@@ -291,12 +289,11 @@ def test_every_view_of_a_rater_has_contrast_and_axe_finds_nothing(open_page, sch
     page.get_by_text("Add a comment").click()
     assert too_pale(page, least=20) == []
     shoot(page, f"rate-375-{scheme}")
-    assert too_small(page) == [] and off_the_scale(page) == []
+    assert ill_sized(page) == []
     # What is drawn follows the theme, and what was chosen is seen without colours of the page's.
     page.evaluate("choose(1)")
-    with systems_colours(page):
-        pressed = ('[aria-pressed="true"]', '[aria-pressed="false"]')
-        assert told_apart(page, *pressed) and told_apart(page, "#wave .played", "#wave path")
+    pressed = ('[aria-pressed="true"]', '[aria-pressed="false"]')
+    assert alike_in_a_contrast_theme(page, pressed, ("#wave .played", "#wave path")) == []
     page.evaluate("choose(null)")
     drawn = "getComputedStyle(document.querySelector('#wave .played')).fill"
     before = page.evaluate(drawn)

@@ -31,13 +31,11 @@ from tests.support.demo_server import (  # noqa: F401
     url_fixture,
 )
 from tests.support.page_checks import (
+    alike_in_a_contrast_theme,
     axe_findings,
-    off_the_scale,
-    systems_colours,
+    ill_sized,
     tab_to,
-    told_apart,
     too_pale,
-    too_small,
 )
 from tests.support.servers import wait_until
 
@@ -132,11 +130,10 @@ def test_an_upload_fills_the_page_in_light_and_dark_and_on_a_phone(page, sounds)
     page.get_by_text("All 40 as a heat map").click()
     names, heat = (page.locator(f".heat.{part}").bounding_box() for part in ("label", "lane"))
     assert names["y"] == heat["y"] and names["x"] + names["width"] == heat["x"]  # beside their rows
-    assert too_small(page) == [] and off_the_scale(page) == []
+    assert ill_sized(page) == []
     for part, height in page.evaluate(GROWN).items():
         assert height == pytest.approx(0, abs=40), part
-    with systems_colours(page):
-        assert told_apart(page, ".voice .track span", "body")
+    assert alike_in_a_contrast_theme(page, (".voice .track span", "body")) == []
 
 
 # How much higher each part of the results is than what holds its place before it comes.

@@ -7,14 +7,12 @@ import pytest
 from tests.support.browser_fixture import chromium, new_page, running_space, screenshot
 from tests.support.page_checks import (
     WIDER,
+    alike_in_a_contrast_theme,
     axe_findings,
     dark,
-    off_the_scale,
-    systems_colours,
+    ill_sized,
     tab_to,
-    told_apart,
     too_pale,
-    too_small,
 )
 from tests.support.places import REPOSITORY
 
@@ -42,9 +40,9 @@ def test_rows_are_typed_computed_and_refused_by_keyboard_alone_with_contrast(url
         assert "without prediction" in page.locator(".figures").last.inner_text()
         page.wait_for_function(f"{WIDER} <= 0")
         assert too_pale(page, least=20) == []
-        assert too_small(page) == [] and off_the_scale(page) == []
-        with systems_colours(page):
-            assert told_apart(page, "input:checked", "input:not(:checked)")
+        assert ill_sized(page) == []
+        inputs = ("input:checked", "input:not(:checked)")
+        assert alike_in_a_contrast_theme(page, inputs) == []
         dark(page)
         assert too_pale(page, least=20) == []
         screenshot(page, "metric_dark")

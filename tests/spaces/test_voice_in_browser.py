@@ -6,7 +6,7 @@ import soundfile
 
 from modeling_empathic import load_audio
 from tests.support.browser_fixture import chromium, microphone, new_page, screenshot
-from tests.support.page_checks import dark, off_the_scale, too_pale, too_small
+from tests.support.page_checks import dark, ill_sized, too_pale
 from tests.support.places import REPOSITORY
 from tests.support.voice_in_browser import (
     RUNTIME,
@@ -109,7 +109,7 @@ def test_by_keyboard_on_a_phone_in_light_and_dark(visit):
     page.keyboard.press("Enter")
     assert page.locator("#rows tr:visible").count() == 40
     assert page.evaluate(WIDER) == 0
-    assert too_small(page) == [] and off_the_scale(page) == []
+    assert ill_sized(page) == []
     for scheme in ("light", "dark"):
         dark(page, scheme == "dark")
         assert too_pale(page, least=81) == []

@@ -1,7 +1,5 @@
 """What every page has to keep: contrast, axe's rules, and no width beyond the screen's."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -114,17 +112,6 @@ SMALL = """() => [...document.querySelectorAll(
   .map(([box, one]) => [box.width, box.height, one.outerHTML.slice(0, 120)])"""
 
 
-def too_small(page: Any) -> list[tuple[float, float, str]]:
-    """Width, height and markup of what a finger cannot press well: below 44 px of CSS.
-
-    Args:
-        page: Of Playwright, as narrow as a phone.
-    """
-    _wait_until_still(page)
-    found: list[tuple[float, float, str]] = page.evaluate(SMALL)
-    return found
-
-
 # One scale of type: the five sizes of look.css.
 SIZES = """() => [...document.querySelectorAll("body *")]
   .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.closest("svg"))
@@ -133,10 +120,14 @@ SIZES = """() => [...document.querySelectorAll("body *")]
   .filter(([size]) => ![28, 20, 16, 14, 12].includes(parseFloat(size)))"""
 
 
-def off_the_scale(page: Any) -> list[tuple[str, str]]:
-    """Size and markup of text that has none of the five sizes that all pages share."""
-    found: list[tuple[str, str]] = page.evaluate(SIZES)
-    return found
+def ill_sized(page: Any) -> list[list[Any]]:
+    """What a finger cannot press well (below 44 px of CSS), and text of none of the five sizes.
+
+    Args:
+        page: Of Playwright, as narrow as a phone.
+    """
+    _wait_until_still(page)
+    return [*page.evaluate(SMALL), *page.evaluate(SIZES)]
 
 
 # Whether two elements can be told apart where the colours are the system's: by ground, edge or ink.
@@ -149,22 +140,17 @@ TOLD = """([one, two]) => {
 }"""
 
 
-@contextmanager
-def systems_colours(page: Any) -> Iterator[None]:
-    """A contrast theme, in which a browser takes grounds away that do not say they are needed."""
-    page.emulate_media(forced_colors="active")
-    yield
-    page.emulate_media(forced_colors="none")
-
-
-def told_apart(page: Any, one: str, two: str) -> bool:
-    """Whether what is chosen, or drawn, still differs from what is not.
+def alike_in_a_contrast_theme(page: Any, *pairs: tuple[str, str]) -> list[tuple[str, str]]:
+    """Pairs of selectors that look the same once a browser takes colours away, of those given.
 
     Args:
-        page: Of Playwright, in [`systems_colours`].
-        one: Selector of the first; of the second, `two`.
+        page: Of Playwright.
+        *pairs: Of what is chosen, or drawn, and what is not.
     """
-    return bool(page.evaluate(TOLD, [one, two]))
+    page.emulate_media(forced_colors="active")
+    found = [pair for pair in pairs if not page.evaluate(TOLD, pair)]
+    page.emulate_media(forced_colors="none")
+    return found
 
 
 # Whether a selector has the focus, and whether one sees where that is: a ring around it, or around

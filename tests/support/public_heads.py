@@ -42,3 +42,12 @@ def save_whisper(folder: Path) -> Path:
 @pytest.fixture(scope="session", name="whisper")
 def whisper_fixture(tmp_path_factory) -> Path:
     return save_whisper(tmp_path_factory.mktemp("whisper"))
+
+
+def save_release(folder: Path) -> Path:
+    """Two full heads, one of them saved from a compiled module, and a pooled one."""
+    folder.mkdir()
+    save_head(folder, "Anger", seed=1)
+    save_head(folder, "Jealousy_&_Envy", seed=2, prefix="_orig_mod.")
+    save_head(folder, "score_speech_quality", seed=3, n_in=POOLED)
+    return folder

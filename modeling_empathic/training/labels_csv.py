@@ -8,8 +8,10 @@ with umlauts in two characters.
 import csv
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from ..scoring.listing import AUDIO_SUFFIXES
 from ..taxonomy import UserError
 
 COLUMNS = {
@@ -21,10 +23,6 @@ COLUMNS = {
     "start": ("starttime", "starts", "begin", "onset", "from"),
 }  # fmt: skip
 """What a column is for -> what corpora call it besides, in small letters without `_`."""
-AUDIO = (
-    *(".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".wma", ".aiff", ".aif", ".webm"),
-    *(".amr", ".mp4", ".mkv", ".avi"),
-)
 _DELIMITERS = ",;\t|"
 
 
@@ -143,7 +141,7 @@ class Files:
                 if path.is_file():
                     key = _key(path.relative_to(self.root).parts)
                     self._by_name[key[-1]].append((key, path))
-                    if path.suffix.lower() in AUDIO:
+                    if path.suffix.lower() in AUDIO_SUFFIXES:
                         stem = _key([path.stem])[0]
                         self._by_name[stem].append(((*key[:-1], stem), path))
         found: dict[int, list[Path]] = {}
@@ -158,5 +156,5 @@ class Files:
         return best[0] if best else None
 
 
-def _key(parts: object) -> tuple[str, ...]:
-    return tuple(unicodedata.normalize("NFC", part).casefold() for part in parts)  # type: ignore[attr-defined]
+def _key(parts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(unicodedata.normalize("NFC", part).casefold() for part in parts)
