@@ -276,3 +276,10 @@ def test_settings_beyond_all_sizes_are_not_unpacked(folder):
     with (folder / "config.json").open("ab") as file:
         file.truncate(1 << 34)
     assert_one_line(folder, "config.json is larger than")
+
+
+def test_a_trainers_notes_are_no_setting_however_long_they_are(folder):
+    plain = load(folder)[2]
+    with (folder / "trainer_state.json").open("ab") as file:
+        file.truncate(1 << 25)
+    assert load(folder)[2] == plain
