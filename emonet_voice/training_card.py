@@ -74,7 +74,10 @@ def _tells(rho: float | None, n: int) -> bool:
 def _notes(measured: dict[str, Any]) -> list[str]:
     resampled = "speakers" if measured["by_speaker"] else "clips"
     few = measured["speakers"] is not None and measured["speakers"] < 20
-    return [f"Intervals from resampled {resampled}." + " With so few they are too narrow." * few]
+    notes = [f"Intervals from resampled {resampled}{', widened as they are few' * few}."]
+    if measured["by_speaker"]:
+        notes.append("Speakers that the base model had met before make figures too good.")
+    return notes
 
 
 def _span(ends: list[float]) -> str:

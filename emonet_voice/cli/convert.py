@@ -103,6 +103,7 @@ def convert(
 
         convert_onnx(source, output, stored_as, names, revision)
         return
+    source = locate(source)
     if quantize and Path(source, "config.json").is_file():
         if dtype or encoder or encoder_revision or allow_unknown or revision:
             raise UsageError(
@@ -117,7 +118,6 @@ def convert(
     from emonet_voice.int8_card import card
     from modeling_empathic.report.progress import progress_bar
 
-    source = locate(source)
     loose = list_heads(source, revision)
     if not names and loose.heads and (lack := lacking(loose)):
         raise UsageError(f"{lack}; --heads NAMES converts those that you name")

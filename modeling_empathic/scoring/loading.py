@@ -223,4 +223,6 @@ def _first_line(error: Exception) -> str:
         error, LookupError | RecursionError | AssertionError | TypeError | AttributeError
     ):
         return f"its files describe no model ({type(error).__name__}: {' '.join(lines)[:200]})"
+    if len(lines) > 1 and lines[0].endswith(":"):  # the reason stands below
+        lines[0] += f" {lines[1]}"
     return lines[0][:500] if lines else type(error).__name__

@@ -151,7 +151,7 @@ def with_classes(
     Args:
         labelled: Clips, without targets.
         words: The class of each.
-        label_map: What the classes mean; `None`: each is the name of a head.
+        label_map: What classes mean; one that it does not have is the name of a head.
         scales: Of heads that the taxonomy does not know; with them, a class may be one of these.
 
     Raises:
@@ -164,22 +164,23 @@ def with_classes(
     """
     scales = dict(scales or {})
     known = sorted(set(words))
-    if label_map is None:
-        own = {name.casefold(): name for name in scales}
-        names = {word: own.get(word.casefold()) or _canonical(word) for word in known}
-        strange = [word for word in known if names[word] not in (*scales, *HEAD_NAMES)]
-        if strange:
-            raise TrainingError(
-                f"label {', '.join(map(repr, strange))} is the name of no head: say in a label map "
-                f'what it means ({{"{strange[0]}": {{"Elation": 4}}, …}}), or add a new head for it'
-            )
-        label_map = {w: {name: (scales.get(name) or _scale(name))[1]} for w, name in names.items()}
-    unknown = [word for word in known if word not in label_map]
-    if unknown:
+    own = {name.casefold(): name for name in scales}
+    rest = [word for word in known if word not in (label_map or {})]
+    names = {word: own.get(word.casefold()) or _canonical(word) for word in rest}
+    strange = [word for word in rest if names[word] not in (*scales, *HEAD_NAMES)]
+    if strange and label_map is None:
         raise TrainingError(
-            f"label {', '.join(map(repr, unknown))} is not in the label map, which has "
-            f"{', '.join(label_map)}; {{}} says that a word has none of the heads"
+            f"label {', '.join(map(repr, strange))} is the name of no head: say in a label map "
+            f'what it means ({{"{strange[0]}": {{"Elation": 4}}, …}}), or add a new head for it'
         )
+    if strange:
+        raise TrainingError(
+            f"label {', '.join(map(repr, strange))} is not in the label map, which has "
+            f"{', '.join(label_map or ())}, and is the name of no head; {{}} says that a word has "
+            "none of the heads"
+        )
+    heads = {word: {name: (scales.get(name) or _scale(name))[1]} for word, name in names.items()}
+    label_map = {**heads, **(label_map or {})}
     if not any(label_map.values()):
         raise TrainingError("the label map names no head: give at least one word a meaning")
     for name in dict.fromkeys(name for meant in label_map.values() for name in meant):

@@ -283,3 +283,11 @@ def test_a_trainers_notes_are_no_setting_however_long_they_are(folder):
     with (folder / "trainer_state.json").open("ab") as file:
         file.truncate(1 << 25)
     assert {**load(folder)[2], "revision": ""} == {**plain, "revision": ""}  # which has all files
+
+
+@pytest.mark.parametrize("value", [[0, 99], "x", None])
+def test_a_setting_of_another_type_is_named_with_the_reason(folder, value):
+    edit(folder, "config.json", lambda config: config.update(read_layers=value))
+    with pytest.raises(UserError, match="read_layers") as refused:
+        load(folder)
+    assert not str(refused.value).endswith(":") and "int" in str(refused.value)

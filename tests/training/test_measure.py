@@ -55,6 +55,15 @@ def test_all_words_without_a_meaning_are_named_at_once():
         with_classes(clips, ["glad", "odd", "sad"], MAP)
 
 
+def test_a_word_that_is_a_head_needs_no_place_in_the_label_map():
+    clips = LabelledClips(list("abc"), list("abc"), {}, {}, "made", "")
+    taught = with_classes(clips, ["anger", "sad", "Shame"], {"sad": {"Sadness": 4.0}})
+    assert taught.label_map == {
+        "Shame": {"Shame": 4.0}, "anger": {"Anger": 4.0}, "sad": {"Sadness": 4.0}
+    }  # fmt: skip
+    assert taught.targets["Anger"].tolist() == [4, 0, 0]
+
+
 @pytest.mark.parametrize("n_clips", [1, 40, 535, 5_000, 1_600_000])
 def test_few_clips_get_as_many_steps_as_some_hundreds(n_clips):
     steps = -(-0.6 * n_clips // 32) * enough_epochs(n_clips, 32)
