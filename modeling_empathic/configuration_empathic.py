@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from typing import Any
 
+import torch
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig, WhisperConfig
 
@@ -208,6 +209,9 @@ class EmpathicInsightConfig(PreTrainedConfig, HeadLayout):
         names of heads and labels are handed on to the model instead, which must see the whole
         list to tell a subset from a broken checkpoint, and so is `dtype="mixed"`, which is no type
         of torch. What in a file would choose the code that runs is dropped.
+
+        Raises:
+            ValueError: Another model's file, or a type that torch has not.
         """
         for key in CHOOSES_CODE:
             if config_dict.get(key) is not None:
@@ -217,6 +221,9 @@ class EmpathicInsightConfig(PreTrainedConfig, HeadLayout):
                     stacklevel=2,
                 )
         config_dict = {key: config_dict[key] for key in config_dict if key not in CHOOSES_CODE}
+        _check_library_keys(config_dict, cls.model_type)
+        if isinstance(encoder := config_dict.get("encoder_config"), dict):
+            _check_library_keys(encoder, WhisperConfig.model_type)
         labels = {key: kwargs.pop(key) for key in LABEL_KEYS if key in kwargs}
         handed_on: dict[str, Any] = dict(labels)
         heads = kwargs.get("heads")
@@ -331,6 +338,27 @@ class EmpathicInsightConfig(PreTrainedConfig, HeadLayout):
         chosen.id2label = dict(enumerate(chosen.head_names))
         chosen.label2id = {name: i for i, name in enumerate(chosen.head_names)}
         return chosen
+
+
+def _check_library_keys(stored: dict[str, Any], model_type: str) -> None:
+    """What transformers writes into a file and reads past: a wrong value would count unseen."""
+    if (found := stored.get("model_type", model_type)) != model_type:
+        raise ValueError(f"model_type is {found!r:.80}, and this model's is {model_type!r}")
+    for key in ("dtype", "torch_dtype"):
+        kind = stored.get(key) or "float32"
+        if isinstance(kind, str) and kind.isidentifier():
+            kind = getattr(torch, kind, None)
+        if not (isinstance(kind, torch.dtype) and kind.is_floating_point):
+            raise ValueError(f"{key} is {stored[key]!r:.80}; choose from {', '.join(DTYPES[:3])}")
+    names = [head["name"] if isinstance(head, dict) and "name" in head else head
+             for head in stored.get("heads") or ()]  # fmt: skip
+    labels = stored.get("id2label")
+    if labels and names and list(labels.values()) != names:
+        warnings.warn(
+            "id2label of the configuration names other heads than `heads` does, in whose order "
+            "scores come: it is not followed",
+            stacklevel=3,
+        )
 
 
 def _encoder_config(settings: dict[str, Any]) -> WhisperConfig:

@@ -165,7 +165,7 @@ def _snapshot(repo_id: str, revision: str | None) -> Path:
     from modeling_empathic.report.client import hub_answers
 
     try:
-        with hub_answers(repo_id):
+        with hub_answers(f"{repo_id} is no folder here"):
             return Path(
                 snapshot_download(
                     repo_id, repo_type="dataset", revision=revision, allow_patterns="*.parquet"

@@ -13,6 +13,8 @@ from .terminal import Terminal
 
 LARGEST_FIRST = 20
 """Heads on the screen; --json has all."""
+FEW_CLIPS = 20
+"""Below so many the order of clips is mostly chance: of ten, |ρ| is above 0.63 by chance in 5 %."""
 
 
 def show_probe(
@@ -70,5 +72,11 @@ def section(heads: Sequence[HeadProbe], n_clips: int) -> Section:
         else ""
     )
     headers = ("Head", "Clip", "Low-passed", "Flat pitch", "ρ low", "ρ flat")
+    few = (
+        f"ρ is of {n_clips} clips: with fewer than {FEW_CLIPS} it is mostly chance"
+        + ("; of fewer than three there is none." if n_clips < 3 else ".")
+        if n_clips < FEW_CLIPS
+        else ""
+    )
     title = f"Words or sound? {n_clips} clip{'s' * (n_clips != 1)}"
-    return plain(title, headers, rows, left_out, note)
+    return plain(title, headers, rows, left_out, few, note)

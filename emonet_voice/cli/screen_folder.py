@@ -32,7 +32,7 @@ def show_overview(console: Console, overview: Overview) -> None:
         *["usual"] * compared,
         "highest",
         *["above"] * compared,
-        "in, then in",
+        "strongest in",
     ]
     name_width = max(12, min(27, console.width // 3))
     room = max(12, console.width - name_width - (39 if compared else 24))

@@ -146,7 +146,7 @@ def heads(
     Heads that the model has and that are not named stay as they are. The result is a folder that
     AutoModel loads, with a card that says what was measured.
 
-    Killed or stopped, the same command goes on where it was.
+    Killed or stopped, the same command goes on where it was; ended, it shows the figures again.
 
     Example: `emonet-voice train heads --data clips/ --new-head Sarcasm --output mine/`
 
@@ -162,6 +162,7 @@ def heads(
     from modeling_empathic.report.files import is_hub_id
     from modeling_empathic.report.progress import progress_bar
     from modeling_empathic.training.base import load_base
+    from modeling_empathic.training.ended import has_ended
     from modeling_empathic.training.labels import read_label_map, read_labels
     from modeling_empathic.training.run import estimate, train_heads
     from modeling_empathic.training.settings import Settings, enough_epochs
@@ -203,8 +204,10 @@ def heads(
         pooling=pooling,
         revision=revision,
     )
-    stderr.print(estimate(base, labelled, settings, folds), markup=False)
-    if cache and not cache.exists():
+    ended = has_ended(output)
+    if not ended:
+        stderr.print(estimate(base, labelled, settings, folds), markup=False)
+    if cache and not cache.exists() and not ended:
         free = shutil.disk_usage(cache.parent if cache.parent.exists() else Path()).free
         stderr.print(f"{free / 1e9:.3g} GB are free where the cache goes", markup=False)
     try:
@@ -224,14 +227,15 @@ def heads(
         raise typer.Exit(130) from None
     if os.environ.get("RANK", "0") != "0":  # of several processes the first one speaks
         raise typer.Exit
-    write_training_card(output, result, base.config)
+    if not ended or not (output / "README.md").exists():  # a card may have been edited since
+        write_training_card(output, result, base.config)
     if as_json:
         typer.echo(to_json(result))
     else:
         from modeling_empathic.report.tables import show
 
         show(_tables(result), Terminal())
-        echo(f"Written to {output}", err=True)
+        echo(f"{'This run had ended; it is in' if ended else 'Written to'} {output}", err=True)
     raise typer.Exit(1 if result["undecodable"] else 0)
 
 
@@ -243,7 +247,7 @@ def _tables(result: dict[str, Any]) -> Any:
 
 def _check(data: str, output: Path) -> None:
     """Refuses what would fail only after clips are encoded, or asks the Hub for a local file."""
-    from modeling_empathic.training.run import check_output
+    from modeling_empathic.training.ended import check_output
 
     if Path(data).is_file() and Path(data).suffix.lower() != ".csv":
         raise UsageError(

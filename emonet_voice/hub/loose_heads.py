@@ -70,7 +70,7 @@ def list_heads(source: str | os.PathLike[str], revision: str | None = None) -> L
 
         from modeling_empathic.report.client import hub_answers
 
-        with hub_answers(str(source)):
+        with hub_answers(f"{source} is no folder here"):
             info = HfApi().model_info(str(source), revision=revision, files_metadata=True)
             commit = info.sha
             sizes = {str(file.rfilename): int(file.size or 0) for file in info.siblings or []}

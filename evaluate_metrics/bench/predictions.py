@@ -159,10 +159,27 @@ def _read(path: Path) -> pa.Table:
         options = arrow_json.ParseOptions(explicit_schema=pa.schema(list(_TYPES.items())))
         table = _valid(arrow_json.read_json(path, parse_options=options))
     except (pa.ArrowException, OSError, UnicodeDecodeError, ScoringError) as error:
+        if suffix == ".jsonl":
+            _refuse_texts(path)
         raise EvaluationError(f"{path.name} cannot be read: {error}") from error
     # The reader makes a column of every type it was asked for, whether the file has it or not.
     absent = [name for name in _TYPES if name != "score" and table[name].null_count == len(table)]
     return table.drop_columns(absent)
+
+
+def _refuse_texts(path: Path) -> None:
+    """Names the value for which Arrow's reader only says that a column has changed its type."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            row = json.loads(line) if line.strip() else {}
+            for name, kind in _TYPES.items():
+                value = row.get(name)
+                wanted = (int, float) if pa.types.is_floating(kind) else str
+                if value is not None and (type(value) is bool or not isinstance(value, wanted)):
+                    raise EvaluationError(
+                        f"{path.name}, row {number}: {name} is {value!r:.60}, "
+                        f"no {'text' if wanted is str else 'number'}"
+                    )
 
 
 def _valid(table: pa.Table) -> pa.Table:
@@ -220,7 +237,7 @@ def _refuse(bad: Any, path: Path, what: str, values: Any = None) -> None:
     row = pc.index(bad, True).as_py()
     if row >= 0:
         value = "" if values is None else f": {values[row].as_py()!r}"
-        raise EvaluationError(f"{path.name}, row {row} has {what}{value}")
+        raise EvaluationError(f"{path.name}, row {row + 1} has {what}{value}")
 
 
 def refuse_repeated(rows: pa.Table, where: str) -> None:
@@ -246,7 +263,7 @@ def _canonical(emotions: pa.Array, path: Path) -> pa.Array:
             names.append(resolve(spelling))
         except UnknownNameError as error:
             row = pc.index(emotions, spelling).as_py()
-            raise EvaluationError(f"{path.name}, row {row}: {error}") from None
+            raise EvaluationError(f"{path.name}, row {row + 1}: {error}") from None
     return pc.take(pa.array(names, pa.string()), encoded.indices)
 
 

@@ -134,7 +134,7 @@ def _commit(source: str | Path, config: str, revision: str | None) -> str | None
     from modeling_empathic.report.client import hub_answers
 
     try:
-        with hub_answers(str(source)):
+        with hub_answers(f"{source} is no folder here"):
             return HfApi().dataset_info(str(source), revision=revision).sha
     except OSError as error:
         raise _cannot_read(source, error) from error

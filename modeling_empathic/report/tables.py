@@ -81,15 +81,17 @@ class Footnotes:
         return [f"{mark} {reason}" for reason, mark in self._marks.items()]
 
 
-def number(value: float, digits: int = 3, missing: str = "n/a") -> str:
-    """A figure with a fixed number of digits.
+def number(value: float | None, digits: int = 3, missing: str = "n/a") -> str:
+    """A figure with a fixed number of digits; None, as JSON writes what is undefined, is missing.
 
     Example:
         >>> number(0.41849), number(-0.0001), number(float("nan"))
         ('0.418', '0.000', 'n/a')
     """
     # Plus zero, so that what rounds to nothing has no sign.
-    return missing if math.isnan(value) else f"{round(value, digits) + 0.0:.{digits}f}"
+    if value is None or math.isnan(value):
+        return missing
+    return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def show(sections: Iterable[Section], console: Console, *, padding: int = 1) -> None:

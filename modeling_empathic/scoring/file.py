@@ -14,8 +14,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from modeling_empathic.report.files import check_lines, replacing, write_json
+from modeling_empathic.report.files import check_lines, read_json, replacing, write_json
 from modeling_empathic.report.packed import read_table
+from modeling_empathic.taxonomy import UserError
 
 from .aggregates import Row
 from .cuts import SEPARATE
@@ -202,6 +203,15 @@ def read_provenance(path: Path) -> dict[str, Any]:
     heads = provenance.get("heads")
     texts = heads if isinstance(heads, list) and all(isinstance(of, str) for of in heads) else None
     if texts is None or len(set(texts)) < len(texts):
+        if path.suffix.lower() != ".parquet" and meta_path(path).exists():
+            try:
+                about = read_json(meta_path(path))
+            except UserError as error:
+                raise ScoringError(str(error)) from error
+            raise ScoringError(
+                f"{meta_path(path)}: heads is {about.get('heads')!r:.60}, no list of names; what "
+                f"{path.name} holds cannot be told without"
+            )
         raise ScoringError(
             f"{path} exists and is not a score file with its provenance; choose another "
             "file, or overwrite (delete) it"

@@ -278,11 +278,13 @@ def _config(folder: Path) -> LeanConfig:
     usual = (
         all(type(size) is int and size >= 1 for size in sizes),  # True is none, nor is 4.0
         type(config.cut_to_speech) is bool,
-        config.dtype in DTYPES[:3],
+        {config.dtype, getattr(encoder, "dtype", None) or config.dtype} <= {*DTYPES[:3]},
+        getattr(encoder, "model_type", "whisper") == "whisper",
         config.problem_type in PROBLEM_TYPES,
         encoder.activation_function == "gelu",
         encoder.d_model % encoder.encoder_attention_heads == 0,
         len(set(names)) == len(names) > 0,
+        list((settings.get("id2label") or dict(enumerate(names))).values()) == names,
         len(config.dropouts) == len(config.hidden_dims) + 1,
         config.pooling in POOLINGS,
         config.head_quantization in QUANTIZATIONS,

@@ -151,6 +151,8 @@ def passed_over_line(suffixes: Counter[str]) -> str:
     if not suffixes:
         return ""
     n = suffixes.total()
+    if n == 1:
+        return f"1 file passed over: {next(iter(suffixes))}"
     most = [f"{suffix} {count:,}" for suffix, count in suffixes.most_common(8)]
     more = f", and {len(suffixes) - 8} other kinds" if len(suffixes) > 8 else ""
     return f"{n:,} file{'s' * (n != 1)} passed over: {', '.join(most)}{more}"

@@ -20,6 +20,7 @@ from .encoder_settings import EncoderSettings, Progress
 from .record import TrainingError, origin, surroundings
 
 POSITIONS_PER_S = 50  # of Whisper's encoder: two mel frames of 10 ms each
+RECORD, OUTCOME = "training_args.json", "evaluation.json"
 NO_EFFECT = ("workers", "log")  # on the weights: a resumed run may have others
 
 
@@ -35,7 +36,8 @@ def train_encoder(
     """Fine-tunes Whisper to caption clips and writes it as the next stage's encoder.
 
     The same call again goes on after the last whole checkpoint and ends with the weights of a run
-    that was never stopped. Checkpoints lie beside `output` until that is whole.
+    that was never stopped; once that has ended it returns what was measured. Checkpoints lie beside
+    `output` until that is whole.
 
     Args:
         train: Clips of `load_clips`: `audio`, 40 scores on 0-4, maybe captions; or a stream.
@@ -81,9 +83,14 @@ def train_encoder(
             "data": {"source": source, "train": learned.facts, "evaluation": heard.facts},
             "starts": [],
         }
+        if output.exists():
+            if first:
+                shutil.rmtree(work, ignore_errors=True)
+            _refuse_others(read_json(output / RECORD), record, "name another output")
+            return read_json(output / OUTCOME)
         last = _last_checkpoint(work)
         if first:
-            _keep_record(work / "training_args.json", record, last)
+            _keep_record(work / RECORD, record, last)
         from .caption_trainer import make_trainer  # transformers' Trainer takes a second
 
         collator = Collator(extractor, work / "unreadable.jsonl")
@@ -101,7 +108,7 @@ def train_encoder(
 
 
 def _check(settings: EncoderSettings, train: Any, output: Path) -> None:
-    if output.exists():
+    if output.exists() and not (output / OUTCOME).is_file():
         raise TrainingError(f"output {output} exists already; name a folder that does not")
     if importlib.util.find_spec("accelerate") is None:
         raise TrainingError('training needs accelerate: pip install "emonet-voice[train]"')
@@ -193,24 +200,31 @@ def _keep_record(path: Path, record: dict[str, Any], last: Path | None) -> None:
     """Writes what shapes the run, or compares it with what shaped the run that goes on."""
     record = json.loads(json.dumps(record))
     if path.is_file() and last is not None:
-        begun, parts = read_json(path), ("arguments", "model", "data")
-        if not all(isinstance(begun.get(part), dict) for part in parts) or "starts" not in begun:
-            raise TrainingError(
-                f"{path.name} is no record of a run; remove {path.parent.name} beside the output"
-            )
-        for part in parts:
-            old, new = begun[part], record[part]
-            changed = [k for k in new if old.get(k) != new[k] and k not in NO_EFFECT]
-            if changed:
-                what = changed[0]
-                raise TrainingError(
-                    f"this run was begun with other {part}: {what} was {old.get(what)}, is now "
-                    f"{new[what]}; name another output, or remove {path.parent.name} beside it"
-                )
+        begun = read_json(path)
+        _refuse_others(
+            begun, record, f"name another output, or remove {path.parent.name} beside it"
+        )
         record["starts"] = begun["starts"]
     step = int(last.name.split("-")[1]) if last else 0
     record["starts"].append({"step": step, **surroundings()})
     write_json(path, record)
+
+
+def _refuse_others(begun: dict[str, Any], record: dict[str, Any], way_out: str) -> None:
+    """Raises where a run was begun with other arguments, or nobody can tell."""
+    parts = ("arguments", "model", "data")
+    if not all(isinstance(begun.get(part), dict) for part in parts) or "starts" not in begun:
+        raise TrainingError(f"{RECORD} is no record of a run; {way_out}")
+    record = json.loads(json.dumps(record))
+    for part in parts:
+        old, new = begun[part], record[part]
+        changed = [k for k in new if old.get(k) != new[k] and k not in NO_EFFECT]
+        if changed:
+            what = changed[0]
+            raise TrainingError(
+                f"this run was begun with other {part}: {what} was {old.get(what)}, is now "
+                f"{new[what]}; {way_out}"
+            )
 
 
 def _run(trainer: Any, last: Path | None, settings: EncoderSettings) -> dict[str, Any]:
@@ -239,8 +253,8 @@ def _finish(work: Path, output: Path, parts: tuple[Any, ...], outcome: dict[str,
     parts[0].config.apply_spec_augment = False  # of training only
     for part in parts:
         part.save_pretrained(partial)
-    write_json(partial / "evaluation.json", outcome)
-    shutil.copyfile(work / "training_args.json", partial / "training_args.json")
+    write_json(partial / OUTCOME, outcome)
+    shutil.copyfile(work / RECORD, partial / RECORD)
     partial.rename(output)
     shutil.rmtree(work)
 

@@ -16,11 +16,13 @@ from ..taxonomy import UserError
 
 COLUMNS = {
     "file": ("filename", "filepath", "path", "audio", "audiopath", "audiofile", "wav", "wavfile",
-             "clip"),
-    "label": ("emotion", "class", "emoclass", "emotionlabel", "emovote", "labels"),
-    "speaker": ("speakerid", "spkrid", "spkr", "spk", "spkid", "actor", "actorid"),
-    "text": ("transcript", "transcription", "sentence", "utterance"),
-    "start": ("starttime", "starts", "begin", "onset", "from"),
+             "clip", "datei", "dateiname", "pfad", "fichier", "archivo", "arquivo", "plik"),
+    "label": ("emotion", "class", "emoclass", "emotionlabel", "emovote", "labels", "gefuhl",
+              "klasse", "emocion", "emozione", "emocao", "emocja", "emotie", "classe", "clase"),
+    "speaker": ("speakerid", "spkrid", "spkr", "spk", "spkid", "actor", "actorid", "sprecher",
+                "sprecherin", "locuteur", "locutor", "hablante", "parlante", "falante", "spreker"),
+    "text": ("transcript", "transcription", "sentence", "utterance", "satz", "phrase", "frase"),
+    "start": ("starttime", "starts", "begin", "onset", "from", "anfang", "debut", "inicio"),
 }  # fmt: skip
 """What a column is for -> what corpora call it besides, in small letters without `_`."""
 _DELIMITERS = ",;\t|"

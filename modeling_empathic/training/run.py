@@ -1,7 +1,6 @@
 """Stage 2 (paper 3.4, A.2): heads on a frozen encoder, a few at a time, and what they reached."""
 
 import dataclasses
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -12,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..report.files import locked_folder, read_json, write_json
+from ..report.files import locked_folder, write_json
 from ..scoring.devices import is_out_of_memory
-from ..scoring.short_names import UNFINISHED
 from .base import Base, specs, stored_head, write_model
+from .ended import FILE_NAME, WORK, check_output, check_run, ended_run, has_ended
 from .folds import TEST, TRAIN, VALIDATION, make_folds
 from .heads import HeadSpec, Learner, Scaling, first_guess, read_tensors, write_tensors
 from .labels import LabelledClips
@@ -26,27 +25,11 @@ from .record import surroundings
 from .settings import Settings, TrainingError
 from .states import FreshStates, bytes_a_clip, fill_cache
 
-WORK = UNFINISHED
-FILE_NAME = "training_args.json"
 Progress = Callable[[str, int], Callable[[int], None]]
-# Settings that decide where and how often, not what comes out.
-_NOT_OF_THE_RESULT = ("heads_per_pass", "shard", "save_every_s")
 
 
 def _no_progress(verb: str, total: int) -> Callable[[int], None]:
     return lambda n: None
-
-
-def check_output(output: Path) -> None:
-    """Refuses an output that no run of this kind has begun, before clips are encoded.
-
-    Raises:
-        TrainingError: A file, or a folder with other things in it.
-    """
-    if output.exists() and not output.is_dir():
-        raise TrainingError(f"output {output} is a file; choose a folder")
-    if output.is_dir() and not (output / WORK).exists() and any(output.iterdir()):
-        raise TrainingError(f"output {output}: the folder is not empty; choose another")
 
 
 def train_heads(
@@ -66,7 +49,8 @@ def train_heads(
     """Trains heads and writes a folder that `AutoModel` loads.
 
     In folds by speaker first, for the figures, then once more for the heads that are kept. A run
-    that was killed goes on where it was when it is called again with the same arguments.
+    that was killed goes on where it was when it is called again with the same arguments; one that
+    has ended only says again what it measured.
 
     Args:
         base: Of `load_base`.
@@ -102,13 +86,15 @@ def train_heads(
     tasks = specs(base.config, names, numbers)
     _check_parts(labelled, folds, names)
     arguments = _arguments(base, labelled, settings, names, n_folds, split, from_scratch)
+    if has_ended(output):
+        return ended_run(output, arguments)
     with ExitStack() as stack:
         work = output / WORK
         if ranks.rank == 0:
             check_output(output)
             work.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked_folder(work))
-            _check_run(work, arguments, output)
+            check_run(work, arguments, output)
         ranks.wait()
         torch.nn.Module.to(base.model.encoder, target)
         pooled = all(task.kind == "pooled" for task in tasks)
@@ -203,22 +189,6 @@ def _arguments(
         "pooling": config.pooling,
         "cut_to_speech": config.cut_to_speech,
     }  # fmt: skip
-
-
-def _check_run(work: Path, arguments: dict[str, Any], output: Path) -> None:
-    """Raises where the folder holds another run's heads."""
-    shaping = json.loads(json.dumps(arguments))
-    for name in _NOT_OF_THE_RESULT:
-        del shaping["settings"][name]
-    file = work / "run.json"
-    if not file.exists():
-        write_json(file, shaping)
-    elif (other := read_json(file)) != shaping:
-        differing = [name for name in shaping if other.get(name) != shaping[name]]
-        raise TrainingError(
-            f"output {output} holds an unfinished run with other {', '.join(differing)}: give the "
-            f"same arguments to continue it, or remove {WORK} there"
-        )
 
 
 def _check_parts(labelled: LabelledClips, folds: np.ndarray, names: Sequence[str]) -> None:

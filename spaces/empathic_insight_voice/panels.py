@@ -123,7 +123,7 @@ def _worth(result: dict[str, Any]) -> str:
             said.append(
                 f"right about {100 * found['top1']:.0f} % of the clips of {whom}: "
                 f"{len(found['classes'])} acted emotions, "
-                f"{100 * found['floor_most_frequent']:.0f} % by guessing"
+                f"always the commonest would be {100 * found['floor_most_frequent']:.0f} %"
             )
     words = "; ".join(said) or "comes without measured figures"
     return escape(f"{words[0].upper()}{words[1:]}.")

@@ -109,13 +109,13 @@ def test_all_emotions_means_a_row_for_every_clip_and_emotion(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"emotion": "Aww"}, "mine.parquet, row 1: unknown name 'Aww'; nearest: Awe"),
-        ({"emotion": None}, "mine.parquet, row 1 has no emotion"),
-        ({"clip_id": None}, "mine.parquet, row 1 has no clip_id"),
-        ({"outcome": "declined"}, "row 1 has an outcome that is none of scored, .*: 'declined'"),
-        ({"outcome": "scored"}, "row 1 has the outcome scored, and no score"),
-        ({"outcome": "scored", "score": float("inf")}, "row 1 has the outcome scored, and no"),
-        ({"outcome": None}, "row 1 has neither score nor outcome; why not is one of refused"),
+        ({"emotion": "Aww"}, "mine.parquet, row 2: unknown name 'Aww'; nearest: Awe"),
+        ({"emotion": None}, "mine.parquet, row 2 has no emotion"),
+        ({"clip_id": None}, "mine.parquet, row 2 has no clip_id"),
+        ({"outcome": "declined"}, "row 2 has an outcome that is none of scored, .*: 'declined'"),
+        ({"outcome": "scored"}, "row 2 has the outcome scored, and no score"),
+        ({"outcome": "scored", "score": float("inf")}, "row 2 has the outcome scored, and no"),
+        ({"outcome": None}, "row 2 has neither score nor outcome; why not is one of refused"),
         ({"emotion": "anger"}, "1 pairs of clip and emotion more than once: a Anger"),
     ],
 )

@@ -172,6 +172,30 @@ def test_a_key_of_the_encoder_misspelt_is_no_default(folder, key):
     assert_one_line(folder, f"{key}.*did you mean encoder_attention_heads")
 
 
+@pytest.mark.parametrize("dtype", ["int7", "int8", "bool", "Tensor", "a b", 16, ["float32"]])
+def test_a_type_that_is_none_of_torchs_is_not_read_past(folder, dtype):
+    edit(folder, "config.json", lambda content: content.update(dtype=dtype))
+    assert_one_line(folder, "dtype is .*choose from float32, bfloat16, float16")
+
+
+def test_the_encoders_type_is_looked_at_too(folder):
+    edit(folder, "config.json", lambda content: content["encoder_config"].update(dtype="int7"))
+    assert_one_line(folder, "dtype is 'int7'")
+
+
+def test_another_models_settings_are_refused():
+    with pytest.raises(ValueError, match="model_type is 'whisper'"):
+        EmpathicInsightConfig.from_dict({"model_type": "whisper", "heads": ["Anger"]})
+
+
+def test_labels_renamed_in_the_file_are_said_to_count_for_nothing(folder):
+    edit(folder, "config.json", lambda content: content["id2label"].update({"0": "Rage"}))
+    with pytest.warns(UserWarning, match="names other heads"):
+        config = EmpathicInsightConfig.from_pretrained(folder)
+    assert config.id2label[0] == config.head_names[0] != "Rage"
+    assert read_config(folder) is None  # nor is it read past without transformers
+
+
 def test_no_head_takes_a_column_of_the_score_file():
     columns = score_schema({"heads": [], "channels": "separate"}).names
     assert set(columns) <= set(RESERVED_NAMES)

@@ -1,0 +1,70 @@
+"""What a run of stage 2 leaves in its output: whose it is, begun or ended."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..report.files import read_json, write_json
+from ..scoring.short_names import UNFINISHED
+from .settings import TrainingError
+
+WORK = UNFINISHED
+FILE_NAME = "training_args.json"
+# Settings that decide where and how often, not what comes out.
+_NOT_OF_THE_RESULT = ("heads_per_pass", "shard", "save_every_s")
+
+
+def has_ended(output: Path) -> bool:
+    """Whether a run has ended in this folder."""
+    return (output / FILE_NAME).exists() and not (output / WORK).exists()
+
+
+def check_output(output: Path) -> None:
+    """Refuses an output that no run of this kind has begun or ended, before clips are encoded.
+
+    Raises:
+        TrainingError: A file, or a folder with other things in it.
+    """
+    if output.exists() and not output.is_dir():
+        raise TrainingError(f"output {output} is a file; choose a folder")
+    ours = has_ended(output) or (output / WORK).exists()
+    if output.is_dir() and not ours and any(output.iterdir()):
+        raise TrainingError(f"output {output}: the folder is not empty; choose another")
+
+
+def check_run(work: Path, arguments: dict[str, Any], output: Path) -> None:
+    """Raises where the folder holds another run's heads."""
+    file = work / "run.json"
+    if not file.exists():
+        write_json(file, _shaping(arguments))
+    elif differing := _differing(read_json(file), arguments):
+        raise TrainingError(
+            f"output {output} holds an unfinished run with other {differing}: give the "
+            f"same arguments to continue it, or remove {WORK} there"
+        )
+
+
+def ended_run(output: Path, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What a finished run with these arguments measured; raises where it had others."""
+    ended = read_json(output / FILE_NAME)
+    if differing := _differing(ended, arguments):
+        raise TrainingError(
+            f"output {output} holds a finished run with other {differing}: choose another folder"
+        )
+    return ended
+
+
+def _shaping(arguments: dict[str, Any]) -> dict[str, Any]:
+    """What of the arguments decides what comes out, as it is read from JSON again."""
+    shaping: dict[str, Any] = json.loads(json.dumps(arguments))
+    for name in _NOT_OF_THE_RESULT:
+        shaping["settings"].pop(name, None)
+    return shaping
+
+
+def _differing(other: dict[str, Any], arguments: dict[str, Any]) -> str:
+    """Names of arguments that another run had otherwise; `""` if none."""
+    shaping = _shaping(arguments)
+    if isinstance(other.get("settings"), dict):
+        other = _shaping(other)
+    return ", ".join(name for name in shaping if other.get(name) != shaping[name])
