@@ -9,7 +9,7 @@ Three questions, all of the same clips, on the scale from 0 to 10:
 - `perfect`: what a system would reach that knows what all possible raters say on average. Pearson's
   r is √reliability, with reliability = 1 - e / v: v is the variance of the clips' means, e their
   mean error variance s² / n; RMSE is √e. Undefined where clips differ no more than by such errors.
-  MAE and Spearman have no such formula.
+  MAE and Spearman's ρ have no such formula.
 
 Each clip counts once, whatever the number of its raters: its pairs share the weight. Clips with one
 rating are left out and counted. Intervals are of a bootstrap over clips, within emotions. A third

@@ -36,7 +36,7 @@ def figures(result: dict[str, Any]) -> list[Section]:
     sections.append(
         plain(
             f"Heads, on {clips}",
-            ["head", "clips", "MAE", "MAE of the median", "Spearman"], rows,
+            ["head", "clips", "MAE", "MAE of the median", "Spearman ρ"], rows,
             _by_chance(measured) if rows and measured["clips"] else "Nothing was left to measure.",
         )
     )  # fmt: skip

@@ -73,6 +73,10 @@ THEME = gr.themes.Default(
 )
 
 
+# Gradio says this to screen readers when something is done, and has no word for it in any language.
+WORDS = gr.I18n(en={"common.complete": "Done"})
+
+
 def head(script: str = "") -> str:
     """The look's style sheet and script, and a script of the page's own, for `launch(head=...)`."""
     style = (HERE / "look.css").read_text("utf-8")

@@ -29,7 +29,10 @@ def segment(
         float, typer.Option(metavar="S", help="Longer ones are cut where they are quietest.")
     ] = 12.0,
     pause: Annotated[
-        float, typer.Option(metavar="S", help="Stretches no further apart become one clip.")
+        float,
+        typer.Option(
+            metavar="S", min=0, max=30, help="Stretches no further apart become one clip."
+        ),
     ] = 0.5,
     language: Annotated[
         str | None,

@@ -48,7 +48,10 @@ def demo(
     revision: Revision = None,
     yes: Yes = False,
     port: Annotated[
-        int | None, typer.Option(metavar="N", help="Port to listen on.", show_default="7860")
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=65_535, help="Port to listen on.", show_default="7860"
+        ),
     ] = None,
 ) -> None:
     """Start a Space on this machine: hear, annotate, compare or compute.

@@ -25,7 +25,7 @@ def sections(comparison: Comparison, a: str, b: str, width: int | None = None) -
         *footnotes.lines(),
         f"A is {a}, B is {b}: {rows.common:,} rows that both scored; {rows.only_a:,} that "
         f"only A scored and {rows.only_b:,} that only B scored take no part.",
-        "Above 0, A is better in Spearman and Pearson; below 0, in MAE and RMSE.",
+        "Above 0, A is better in Spearman's ρ and Pearson's r; below 0, in MAE and RMSE.",
         f"Paired bootstrap, {drawn(bootstrap.n_resamples, bootstrap.n_units, bootstrap.unit)}",
     ]
     return [

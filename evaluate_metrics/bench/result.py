@@ -170,7 +170,8 @@ class Result:
         """
         if content.get("kind") != "bench":
             raise EvaluationError(
-                f"kind is {content.get('kind')!r:.80}; a leaderboard takes 'bench'"
+                f"kind is {content.get('kind')!r:.80}; a leaderboard takes 'bench', which "
+                "`emonet-voice evaluate --output` writes"
             )
         try:
             result: Result = decode(cls, content)

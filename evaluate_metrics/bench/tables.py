@@ -38,7 +38,7 @@ from modeling_empathic.taxonomy import short_name
 
 WIDE = 118
 """From here on, Table 6 has all published systems."""
-HEADERS = {"spearman": "Spearman", "pearson": "Pearson", "mae": "MAE", "rmse": "RMSE"}
+HEADERS = {"spearman": "Spearman ρ", "pearson": "Pearson r", "mae": "MAE", "rmse": "RMSE"}
 SHORT_SYSTEMS = {
     "GPT-4o Mini Audio": "GPT-4o\nMini",
     "GPT-4o Audio": "GPT-4o",

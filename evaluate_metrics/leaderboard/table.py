@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluate_metrics.bench.figures import FIGURES, Comparison, Figures
-from evaluate_metrics.bench.typed_json import Correlation, Count, FieldError, Share, decode, encode
+from evaluate_metrics.bench.typed_json import (
+    Correlation,
+    Count,
+    FieldError,
+    Share,
+    decode,
+    decode_of,
+    encode,
+)
 from evaluate_metrics.emonet_voice.outcomes import OUTCOMES
 
 RANKED_BY = ("spearman", "macro_spearman")
@@ -83,7 +91,7 @@ def checked_rows(table: dict[str, Any]) -> list[dict[str, Any]]:
             raise FieldError(f"row {number} is {row!r:.80}, not a table")
         row = {"floors": {}, "ceiling": {}, "spearman_by_emotion": {}} | row
         checked.append({
-            name: encode(decode(kind, row.get(name), f"row {number}: {name}"))
+            name: encode(decode_of(row, name, kind, f"row {number}: {name}"))
             for name, kind in _KINDS.items()
         })  # fmt: skip
     return checked

@@ -8,7 +8,7 @@ from typing import Any
 
 import evaluate
 import gradio as gr
-from look import THEME, head, masthead
+from look import THEME, WORDS, head, masthead
 
 HERE = Path(__file__).parent
 # Of the file beside this one, not of the Hub: the page shows the metric of its own repository.
@@ -20,7 +20,7 @@ Awe,2.0,1
 Pain,2.0,1
 Pain,1.0,0
 """
-FIGURES = {"mae": "MAE", "rmse": "RMSE", "pearson": "Pearson's r", "spearman": "Spearman's ρ"}
+FIGURES = {"mae": "MAE", "rmse": "RMSE", "pearson": "Pearson r", "spearman": "Spearman ρ"}
 MAX_ROWS = 20_000
 MAX_CHARS = 2_000_000
 
@@ -159,4 +159,4 @@ with gr.Blocks(title="EmoNet-Voice metric") as demo:
     ask.click(compute, inputs, answer, api_name="compute")
 
 if __name__ == "__main__":
-    demo.launch(theme=THEME, css_paths=HERE / "page.css", head=head(), ssr_mode=False)
+    demo.launch(theme=THEME, i18n=WORDS, css_paths=HERE / "page.css", head=head(), ssr_mode=False)

@@ -113,19 +113,18 @@ def overview(result: dict[str, Any], link: str, with_audio: bool) -> str:
 def _worth(result: dict[str, Any]) -> str:
     """What the model was measured to be good for."""
     said = []
-    for key, whom in (
-        ("emodb_test_speakers", "speakers it never met (EmoDB)"),
-        ("unseen_corpus", "a corpus it never met"),
+    for key, whom, corpus in (
+        ("emodb_test_speakers", "by speakers it never met", "EmoDB"),
+        ("unseen_corpus", "of a corpus it never met", "another corpus"),
     ):
         found = result["measured"].get(key)
         if found:
-            whom += f" ({found['name']})" if "name" in found else ""
             said.append(
-                f"right about {100 * found['top1']:.0f} % of the clips of {whom}: "
-                f"{len(found['classes'])} acted emotions, "
-                f"always the commonest would be {100 * found['floor_most_frequent']:.0f} %"
+                f"right on {100 * found['top1']:.0f} % of the clips {whom} "
+                f"({found.get('name', corpus)}: {len(found['classes'])} acted emotions; guessing "
+                f"the most common one every time: {100 * found['floor_most_frequent']:.0f} %)"
             )
-    words = "; ".join(said) or "comes without measured figures"
+    words = ", and ".join(said) or "comes without measured figures"
     return escape(f"{words[0].upper()}{words[1:]}.")
 
 
