@@ -73,6 +73,8 @@ def segment(
         stderr.print("stopped: whole recordings are kept; run the same command to go on")
         raise typer.Exit(130) from None
     parts = [f"{counts['clips']:,} clips of {counts['recordings']:,} recordings"]
+    if counts["copies"]:
+        parts.append(f"{counts['copies']:,} copies of others")
     if counts["failed"]:
         parts.append(f"{counts['failed']:,} could not be read (clips.parquet says why)")
     echo(f"{', '.join(parts)}. Written to {out}")

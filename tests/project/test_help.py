@@ -7,6 +7,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from emonet_voice.cli.app import app
+from tests.support.command import run_command
 
 
 def paths(command, path=()):
@@ -53,3 +54,23 @@ def test_every_example_is_one_line_that_can_be_pasted_whatever_the_width(path):
     for line in filter(None, wide.splitlines()):
         assert re.match(r"   (emonet-voice|accelerate launch|find|ffmpeg|arecord) ", line)
         assert not line.endswith(" ") and "`" not in line
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (("big", "plan", "--clips", "many"), "--clips many: it must be a valid integer"),
+        (("big", "plan", "--clips", "0"), "--clips 0: it must be greater than or equal to 1"),
+        (("big", "segment", "--pause", "31"), "--pause 31: it must be less than or equal to 30"),
+        (("collect", "--rate", "-1"), "--rate -1: it must be greater than or equal to 0.01"),
+        (("demo", "--port", "99999"), "--port 99999: it must be less than or equal to 65535"),
+        (("train", "heads", "--folds", "0"), "--folds 0: it must be greater than or equal to 1"),
+    ],
+)
+def test_a_number_that_cannot_be_is_named_with_its_option(given, wanted):
+    assert run_command(*given) == (2, "", f"error: {wanted}\n")
+
+
+def test_a_file_that_is_not_there_is_told_without_arrows_words(tmp_path):
+    given = ("big", "generate", tmp_path / "no.parquet", tmp_path / "out")
+    assert run_command(*given)[2] == f"error: No such file or directory: {tmp_path}/no.parquet\n"
