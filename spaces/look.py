@@ -23,6 +23,8 @@ _COLOURS = {
     "body_text_color_subdued": "soft",
     "border_color_primary": "line",
     "button_primary_background_fill": "accent",
+    "button_primary_border_color": "accent",
+    "button_primary_border_color_hover": "accent-over",
     "button_primary_background_fill_hover": "accent-over",
     "button_primary_text_color": "on-accent",
     "button_secondary_background_fill": "card",

@@ -112,20 +112,24 @@ def overview(result: dict[str, Any], link: str, with_audio: bool) -> str:
 
 def _worth(result: dict[str, Any]) -> str:
     """What the model was measured to be good for."""
-    said = []
+    right, guessed = [], []
     for key, whom, corpus in (
         ("emodb_test_speakers", "by speakers it never met", "EmoDB"),
         ("unseen_corpus", "of a corpus it never met", "another corpus"),
     ):
         found = result["measured"].get(key)
         if found:
-            said.append(
-                f"right on {100 * found['top1']:.0f} % of the clips {whom} "
-                f"({found.get('name', corpus)}: {len(found['classes'])} acted emotions; guessing "
-                f"the most common one every time: {100 * found['floor_most_frequent']:.0f} %)"
+            right.append(
+                f"on {100 * found['top1']:.0f} % of the clips {whom} "
+                f"({found.get('name', corpus)}, {len(found['classes'])} acted emotions)"
             )
-    words = ", and ".join(said) or "comes without measured figures"
-    return escape(f"{words[0].upper()}{words[1:]}.")
+            guessed.append(f"on {100 * found['floor_most_frequent']:.0f} %")
+    if not right:
+        return "Comes without measured figures."
+    return escape(
+        f"Right {' and '.join(right)}; guessing the most common emotion every time would be "
+        f"right {' and '.join(guessed)}."
+    )
 
 
 def bars(result: dict[str, Any]) -> str:
