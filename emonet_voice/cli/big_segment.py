@@ -74,7 +74,7 @@ def segment(
         raise typer.Exit(130) from None
     parts = [f"{counts['clips']:,} clips of {counts['recordings']:,} recordings"]
     if counts["copies"]:
-        parts.append(f"{counts['copies']:,} copies of others")
+        parts.append(f"{counts['copies']:,} the same as others")
     if counts["failed"]:
         parts.append(f"{counts['failed']:,} could not be read (clips.parquet says why)")
     echo(f"{', '.join(parts)}. Written to {out}")

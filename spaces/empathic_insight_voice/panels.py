@@ -99,7 +99,7 @@ def overview(result: dict[str, Any], link: str, with_audio: bool) -> str:
     loaded = f", after {result['load_s']:.1f} s of loading" if result["load_s"] >= 0.1 else ""
     where = "Link to this page" if with_audio else "Link to these settings"
     missing = "" if with_audio else " (your recording is not in it)"
-    return (
+    shown = (
         f'<div class="voice overview"><p class="sentence" role="status">{said}</p>'
         f'<dl class="worth"><div{" class=doubt" if doubts else ""}><dt>This recording</dt>'
         f"<dd>{clip}</dd></div><div><dt>This model</dt><dd>{_worth(result)}</dd></div></dl>"
@@ -108,6 +108,7 @@ def overview(result: dict[str, Any], link: str, with_audio: bool) -> str:
         f"Model {escape(result['model'])} ({escape(result['revision'][:12])}). "
         f'<a href="?{escape(link)}">{where}</a>{missing}</p></div>'
     )
+    return shown.replace(" %", "\u00a0%")  # no line ends between a number and its unit
 
 
 def _worth(result: dict[str, Any]) -> str:

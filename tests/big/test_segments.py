@@ -61,7 +61,7 @@ def test_a_recording_that_lies_there_twice_is_cut_once_and_the_folder_can_be_pac
     for name in ("silence.wav", "more silence.wav"):
         record(tmp_path / "in" / name, np.zeros(RATE))
     code, said, _ = run_command("big", "segment", tmp_path / "in", tmp_path / "out")
-    assert code == 0 and "1 clips of 4 recordings, 2 copies of others" in said
+    assert code == 0 and "1 clips of 4 recordings, 2 the same as others" in said
     rows = clip_rows(tmp_path / "out")  # refuses an id that stands twice
     assert [(row["source_file"], row["outcome"]) for row in rows] == [
         ("a/talk.wav", "spoken"),

@@ -74,3 +74,21 @@ def test_a_number_that_cannot_be_is_named_with_its_option(given, wanted):
 def test_a_file_that_is_not_there_is_told_without_arrows_words(tmp_path):
     given = ("big", "generate", tmp_path / "no.parquet", tmp_path / "out")
     assert run_command(*given)[2] == f"error: No such file or directory: {tmp_path}/no.parquet\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("big a", "annotate"),
+        ("demo me", "metric"),
+        ("score --device open", "openvino"),
+        ("score --model la", "large"),
+        ("collect csv", "csv-import"),
+    ],
+)
+def test_a_shell_completes_commands_and_known_values(typed, completed):
+    words = f"emonet-voice {typed}"
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    asked["_EMONET_VOICE_COMPLETE"] = "complete_bash"
+    done = CliRunner().invoke(app, env=asked, prog_name="emonet-voice")
+    assert done.output.split() == [completed]
