@@ -367,3 +367,5 @@ def test_what_is_no_result_is_refused_with_what_is_wrong(made, tmp_path, content
         submission.check(load(made), tmp_path / "x.json")
     with pytest.raises(UserError, match="is not a number"):
         submission.said("open", "many", "")
+    with pytest.raises(UserError, match="parameters '-5' is below 0"):
+        submission.said("open", "-5", "")

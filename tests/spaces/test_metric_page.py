@@ -47,6 +47,10 @@ def test_rows_are_typed_computed_and_refused_by_keyboard_alone_with_contrast(url
         dark(page)
         assert too_pale(page, least=20) == []
         screenshot(page, "metric_dark")
+        page.emulate_media(forced_colors="active")  # its ground is the system's, dark or not
+        icon = page.locator(".theme-switch path")
+        assert icon.evaluate("one => getComputedStyle(one).color") == "rgb(0, 0, 0)"
+        page.emulate_media(forced_colors="none")
         page.get_by_label("Rows").fill("Awe,1,2\nPain,<b>,1")
         page.get_by_role("button", name="Compute").press("Enter")
         toast = page.get_by_test_id("toast-body")
