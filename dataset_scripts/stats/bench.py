@@ -294,7 +294,7 @@ def _class_names(table: pa.Table, where: str) -> pa.Array:
 def _refuse(bad: Any, where: str, what: str, rows: np.ndarray | None = None) -> None:
     index = pc.index(bad, True).as_py()
     if index >= 0:
-        raise StatsError(f"{where}: row {index if rows is None else rows[index]} has {what}")
+        raise StatsError(f"{where}: row {1 + (index if rows is None else rows[index])} has {what}")
 
 
 def _rated_items(table: pa.Table) -> RatedItems:

@@ -78,7 +78,7 @@ def checked_rows(table: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(rows, list) or not rows:
         raise FieldError("there are no rows")
     checked = []
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise FieldError(f"row {number} is {row!r:.80}, not a table")
         row = {"floors": {}, "ceiling": {}, "spearman_by_emotion": {}} | row

@@ -125,7 +125,9 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def check_lines(path: str | os.PathLike[str]) -> None:
-    """Refuses a JSON Lines file with a line that is no object: of a `null` Arrow's reader crashes.
+    """Refuses a JSON Lines file with a line that is no object, or has a key twice.
+
+    Arrow's reader crashes of a `null`, and takes any of two values.
 
     Raises:
         UserError: Names the line.
@@ -135,7 +137,7 @@ def check_lines(path: str | os.PathLike[str]) -> None:
         for number, line in enumerate(file, 1):
             if line.strip():
                 try:
-                    content = json.loads(line)
+                    content = json.loads(line, object_pairs_hook=as_object)
                 except (ValueError, RecursionError) as error:
                     raise UserError(f"{path.name}, line {number} is no JSON: {error}") from None
                 if not isinstance(content, dict):

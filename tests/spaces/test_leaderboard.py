@@ -192,7 +192,7 @@ def test_a_folder_without_a_leaderboard_is_an_error(tmp_path, content):
 )
 def test_a_row_of_another_kind_is_an_error(copied, field, value):
     change(copied / "leaderboard.json", lambda table: table["rows"][0].update({field: value}))
-    with pytest.raises(BoardError, match="row 0"):
+    with pytest.raises(BoardError, match="row 1"):
         load(copied)
 
 
