@@ -15,6 +15,8 @@ def figures(result: dict[str, Any]) -> list[Section]:
     clips = f"{measured['clips']} clips"
     if measured["by_speaker"]:
         clips += f" of {measured['speakers']} speakers, by heads that other speakers taught"
+    elif measured["speakers"] is not None:
+        clips += f" of {measured['speakers']} speakers, whom the heads may know from training"
     sections = []
     if "accuracy" in measured:
         rows = [
@@ -22,6 +24,9 @@ def figures(result: dict[str, Any]) -> list[Section]:
             for label, name in (("accuracy", "accuracy"), ("unweighted average recall", "uar"))
         ]
         rows.append(["accuracy of the most frequent class", number(measured["floor_accuracy"]), ""])
+        tested = [any(line) for line in measured["confusion"]]
+        chance = 1 / sum(tested) if any(tested) else math.nan
+        rows.append(["unweighted average recall of any constant", number(chance), ""])
         sections.append(
             plain(
                 f"{len(measured['classes'])} classes, {clips}",
@@ -59,10 +64,11 @@ def _by_chance(measured: dict[str, Any]) -> str:
     """Heads whose scores rank clips no better than chance does."""
     heads = measured["heads"].items()
     poor = [name for name, head in heads if head["n"] and not _tells(head["spearman"], head["n"])]
+    said = "Spearman's floor is 0; no intervals by head."
     if not poor:
-        return ""
+        return said
     return (
-        f"No better than chance: {', '.join(poor)}. More clips, or more epochs, may help; "
+        f"{said} No better than chance: {', '.join(poor)}. More clips, or more epochs, may help; "
         "do not use them as they are."
     )
 
@@ -72,9 +78,12 @@ def _tells(rho: float | None, n: int) -> bool:
 
 
 def _notes(measured: dict[str, Any]) -> list[str]:
-    resampled = "speakers" if measured["by_speaker"] else "clips"
+    resampled = "clips" if measured["speakers"] is None else "speakers"
     few = measured["speakers"] is not None and measured["speakers"] < 20
     notes = [f"Intervals from resampled {resampled}{', widened as they are few' * few}."]
+    tested = zip(measured["classes"], measured["confusion"], strict=True)
+    if absent := [name for name, line in tested if not any(line)]:
+        notes.append(f"No clip tested, and no part of the recall: {', '.join(absent)}.")
     if measured["by_speaker"]:
         notes.append("Speakers that the base model had met before make figures too good.")
     return notes

@@ -149,6 +149,7 @@ def _alpha_rows(
             "n_undefined_resamples": alpha.n_undefined,
             "reason": alpha.reason,
             "krippendorff": krippendorff[name].value,
+            "krippendorff_n_items": krippendorff[name].n,
             "krippendorff_ci_lower": krippendorff[name].low,
             "krippendorff_ci_upper": krippendorff[name].high,
             "icc": alike[name].single.value,

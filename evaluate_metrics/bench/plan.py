@@ -75,7 +75,9 @@ def plan(comparison: Comparison) -> list[Plan]:
     """
     found = []
     bootstrap = comparison.bootstrap
-    strata = 1 if bootstrap.unit == "group" else max(1, len(comparison.per_emotion))
+    # As `resampling` counts them: the only row of an emotion is drawn every time, and is no stratum.
+    strata = sum(of.n > 1 for of in comparison.per_emotion.values())
+    strata = 1 if bootstrap.unit == "group" else max(1, strata)
     df = bootstrap.n_units - strata
     for figure in FIGURES:
         error = _standard_error(comparison[figure], df)
@@ -102,8 +104,8 @@ def plan(comparison: Comparison) -> list[Plan]:
 
 
 def section(plans: list[Plan], unit: str) -> Section:
-    """The plans as a table; `unit` is what the pilot drew, `row` or `group`."""
-    word = "rows" if unit == "row" else "groups"
+    """The plans as a table; `unit` is what the pilot drew, such as `row` or `voice`."""
+    word = f"{unit}s"
     rows = []
     for of in plans:
         largest = list(of.needed)
@@ -124,4 +126,6 @@ def _standard_error(difference: Difference, df: int) -> float:
     """From the interval's length, which Student's t made of it."""
     if df < 1 or math.isnan(difference.p):
         return math.nan
-    return (difference.high - difference.low) / 2 / quantile(df)
+    # Of its longer half: where a statistic ends, the interval does.
+    value = difference.difference
+    return max(difference.high - value, value - difference.low) / quantile(df)

@@ -218,8 +218,8 @@ def _checked(table: pa.Table, path: Path) -> pa.Table:
     has_score = pc.fill_null(pc.is_finite(scores), False)
     outcome = pc.if_else(pc.and_(pc.is_null(outcome), has_score), "scored", outcome)
     scored = pc.equal(outcome, "scored")
-    _refuse(pc.is_null(columns["clip_id"]), path, "no clip_id")
-    _refuse(pc.is_null(columns["emotion"]), path, "no emotion")
+    for name in NEEDED[:2]:
+        _refuse(pc.fill_null(pc.equal(columns[name], ""), True), path, f"no {name}")
     reasons = ", ".join(OUTCOMES[1:])
     _refuse(pc.is_null(outcome), path, f"neither score nor outcome; why not is one of {reasons}")
     unknown = pc.invert(pc.is_in(outcome, value_set=pa.array(OUTCOMES)))

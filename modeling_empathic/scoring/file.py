@@ -95,6 +95,10 @@ def read_scores(path: Path) -> "pa.Table":
             table = arrow_json.read_json(
                 path, parse_options=arrow_json.ParseOptions(explicit_schema=schema)
             )
+            # The reader makes every column that it was asked for, whether the file has it or not.
+            with path.open("rb") as lines:
+                first = json.loads(next(filter(bytes.strip, lines), b"{}"))
+            table = table.select([name for name in table.column_names if name in first])
         if "quality" not in table.column_names:  # written before scores were judged
             nothing = pa.nulls(len(table), pa.string())
             table = table.append_column("quality", nothing)

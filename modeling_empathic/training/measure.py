@@ -24,7 +24,8 @@ def measure(
         seed: Of the resampling.
 
     Returns:
-        `clips`, `speakers`, and by head `n`, `mae`, `floor_mae` (of the training clips' median) and
+        `clips`, `speakers`, `by_speaker` (whether no speaker that is tested was in the training),
+        and by head `n`, `mae`, `floor_mae` (of the training clips' median) and
         `spearman`, undefined where targets or scores do not vary; with classes also `accuracy`,
         `uar` (unweighted average recall) and `confusion`. Intervals of 95 % come from resampled
         speakers, or clips where speakers are not known.
@@ -41,11 +42,12 @@ def measure(
             "floor_mae": floor,
             "spearman": spearman(scores[rows], target[rows]),
         }
-    speakers = labelled.speakers
+    speakers = None if labelled.speakers is None else np.asarray(labelled.speakers)
     measured: dict[str, Any] = {
         "clips": int(tested.sum()),
-        "speakers": len(set(np.asarray(speakers)[tested])) if speakers else None,
-        "by_speaker": speakers is not None,
+        "speakers": None if speakers is None else len(set(speakers[tested])),
+        "by_speaker": speakers is not None
+        and not any(np.isin(speakers[fold == TEST], speakers[fold != TEST]).any() for fold in folds),
         "heads": heads,
     }
     if labelled.classes and labelled.label_map and tested.any():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from evaluate_metrics.bench.comparison import compare
 from evaluate_metrics.bench.comparison_tables import sections
 from evaluate_metrics.bench.figures import ComparedRows
+from evaluate_metrics.bench.plan import plan
 from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.emonet_voice import STATISTICS, resample, studentised
 from modeling_empathic.report.statistics import holm
@@ -172,3 +173,39 @@ def test_no_common_row_is_an_error():
     none = with_outcome(heard(bench), lambda row: True, "refused")
     with pytest.raises(EvaluationError, match="no row that both systems scored"):
         compare(of(none), of(heard(bench)), bench)
+
+
+def test_a_plan_has_the_standard_error_that_the_resamples_have():
+    bench = made_bench(FEW, clips=6)
+    lone = made_bench(("Pain",), clips=1)  # drawn every time, and so no degree of freedom
+    lone = lone.set_column(0, "clip_id", pa.array(["lone"]))
+    bench = pa.concat_tables([bench, lone]).replace_schema_metadata(bench.schema.metadata)
+    names = (*FEW, "Pain")
+    a, b = (of(heard(bench, noise, seed, names)) for noise, seed in ((3.0, 1), (3.0, 2)))
+    compared = compare(a, b, bench)
+    assert compared.bootstrap.n_units == 18 and len(compared.per_emotion) == 4
+    references = bench["mean_0_10"].to_numpy()
+    systems = np.stack([np.array(columns) for columns in (scores_on(a, bench), scores_on(b, bench))])
+    drawn = resample(systems, references, bench["emotion"].to_pylist())
+    spread = (drawn.pooled[0, 3] - drawn.pooled[1, 3]).std() * (18 / 15) ** 0.5
+    (of_rho,) = (p for p in plan(compared) if p.figure == "spearman")
+    assert of_rho.standard_error == pytest.approx(spread, rel=1e-9)
+
+
+def scores_on(said, bench):
+    """The scores of a Bench's rows, in its order."""
+    by = {(r["clip_id"], r["emotion"]): r["score"] for r in said.rows.to_pylist()}
+    keys = zip(bench["clip_id"].to_pylist(), bench["emotion"].to_pylist(), strict=True)
+    return [by[key] for key in keys]
+
+
+def test_a_plan_is_not_made_better_by_where_a_statistic_ends():
+    bench = made_bench(FEW, clips=3)
+    bench = bench.append_column("voice", pa.array(["a"] * 5 + ["b"] * 4))
+    a, b = (of(heard(bench, 6.0, seed, FEW)) for seed in (1, 2))
+    compared = compare(a, b, bench)
+    ends = compared.spearman
+    assert ends.low == -2 or ends.high == 2  # two voices: t is 12.7
+    half = max(ends.high - ends.difference, ends.difference - ends.low)
+    (of_rho,) = (p for p in plan(compared) if p.figure == "spearman")
+    assert of_rho.standard_error == pytest.approx(half / 12.7062, rel=1e-4)

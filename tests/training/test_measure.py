@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from emonet_voice.training_card import figures
 from evaluate_metrics.emonet_voice.intervals import percentile_interval
 from modeling_empathic.report.statistics import resampled_interval
+from modeling_empathic.report.tables import as_markdown
 from modeling_empathic.training.labels import LabelledClips, with_classes
 from modeling_empathic.training.measure import class_scores, measure, recalls
 from modeling_empathic.training.record import TrainingError
@@ -94,3 +96,24 @@ def test_of_four_speakers_the_interval_covers_what_is_true():
         low, high = recalls(truth, said, groups, 3, seed)["uar_interval"]
         covered.append(low <= 0.7 <= high)
     assert np.mean(covered) > 0.89
+
+
+@pytest.mark.parametrize("fold, apart", [([0, 0, 1, 2], True), ([0, 2, 1, 2], False)])
+def test_heads_that_heard_a_tested_speaker_are_never_said_to_be_of_other_speakers(fold, apart):
+    clips = LabelledClips([], ["a", "b", "c", "d"], {"Awe": np.arange(4.0)}, {"Awe": (0, 4)},
+                          "made", "", speakers=["s", "s", "t", "u"])  # fmt: skip
+    measured = measure(clips, {"Awe": np.full(4, np.nan)}, np.array([fold]))
+    assert measured["by_speaker"] is apart and measured["speakers"] == (1 if apart else 2)
+
+
+def test_the_card_has_the_floor_of_recall_and_names_classes_that_nobody_tested():
+    confusion = [[2, 1], [0, 0], [1, 3]]
+    measured = {"clips": 7, "speakers": 2, "by_speaker": False, "heads": {}, "accuracy": 0.7,
+                "accuracy_interval": [0.1, 0.9], "uar": 0.7, "uar_interval": [0.2, 0.9],
+                "floor_accuracy": 4 / 7, "confusion": confusion,
+                "classes": ["anger", "fear", "sadness"]}  # fmt: skip
+    shown = as_markdown(figures({"measured": measured}))
+    assert "| unweighted average recall of any constant | 0.500 |" in shown
+    assert "No clip tested, and no part of the recall: fear." in shown
+    assert "whom the heads may know from training" in shown
+    assert "Intervals from resampled speakers" in shown
