@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
 from evaluate_metrics.bench.evaluation import evaluate, write_result

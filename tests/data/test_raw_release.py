@@ -165,7 +165,7 @@ def test_labels_come_with_file_and_row(tmp_path):
     one = write_shard(tmp_path, [{}, {"label": "[{'a': {'Awe': 0}}]"}], "1.parquet")
     two = write_shard(tmp_path, [{}], "2.parquet")
     labels = [(label.file, label.row, label.emotion) for label in read_labels([one, two])]
-    assert labels == [(one, 0, "Shame"), (one, 1, "Awe"), (two, 0, "Shame")]
+    assert labels == [(one, 1, "Shame"), (one, 2, "Awe"), (two, 1, "Shame")]
 
 
 def test_a_bad_label_is_named_by_file_and_row(tmp_path):
