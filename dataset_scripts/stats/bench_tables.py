@@ -72,7 +72,7 @@ def sections(stats: Stats) -> list[Section]:
                 ]
                 for row in stats["alpha_by_matrix"]
             ],
-            "Without: emotions that have no value, and no part in the mean. 0 is chance, 1 the most.",
+            "Without: emotions without a value, no part of the mean. 0 is chance, 1 the most.",
         ),
         plain(
             "Weighted kappa of two raters",

@@ -202,9 +202,7 @@ def _records(file: Path) -> Iterator[Record]:
 
 
 def _record(row: dict[Any, Any], where: str) -> Record:
-    clip_id, name = (
-        normalize("NFC", str(row.get(key) or "")) for key in ("clip_id", "file_name")
-    )
+    clip_id, name = (normalize("NFC", str(row.get(key) or "")) for key in ("clip_id", "file_name"))
     if not clip_id and not name:
         raise AdapterError(f"{where}: no clip_id and no file_name")
     if None in row:

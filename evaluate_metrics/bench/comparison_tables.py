@@ -19,6 +19,7 @@ def sections(
         unit: What the bootstrap drew, such as `voice`, where more is known than `group`.
     """
     rows, bootstrap, footnotes = comparison.rows, comparison.bootstrap, Footnotes()
+    unit = unit or bootstrap.unit
     whole = []
     for prefix, label in (("", "pooled"), ("macro_", "macro")):
         for name in COLUMNS:
@@ -29,7 +30,7 @@ def sections(
         f"A is {a}, B is {b}: {rows.common:,} rows that both scored; {rows.only_a:,} that "
         f"only A scored and {rows.only_b:,} that only B scored take no part.",
         "Above 0, A is better in Spearman and Pearson; below 0, in MAE and RMSE.",
-        f"Paired bootstrap, {drawn(bootstrap.n_resamples, bootstrap.n_units, unit or bootstrap.unit)}",
+        f"Paired bootstrap, {drawn(bootstrap.n_resamples, bootstrap.n_units, unit)}",
     ]
     return [
         Section("A - B", ["", "A", "B", "A - B", "95 % interval", "p"], whole, notes),

@@ -75,7 +75,7 @@ def plan(comparison: Comparison) -> list[Plan]:
     """
     found = []
     bootstrap = comparison.bootstrap
-    # As `resampling` counts them: the only row of an emotion is drawn every time, and is no stratum.
+    # The only row of an emotion is drawn every time, and is no stratum of `resampling`.
     strata = sum(of.n > 1 for of in comparison.per_emotion.values())
     strata = 1 if bootstrap.unit == "group" else max(1, strata)
     df = bootstrap.n_units - strata

@@ -24,17 +24,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import parquet
 
 from evaluate_metrics.bench.result import EvaluationError
+from evaluate_metrics.bench.table_files import read_columns, typed
 from evaluate_metrics.emonet_voice import OUTCOMES, SCALES
-from modeling_empathic.report.files import check_lines, sha256
-from modeling_empathic.report.packed import read_table
+from modeling_empathic.report.files import sha256
 from modeling_empathic.scoring.clips import ScoringError
 from modeling_empathic.scoring.file import (
     FORMATS,
     METADATA_KEY,
-    check_whole,
     meta_path,
     read_scores,
     stored_provenance,
@@ -44,14 +42,11 @@ from modeling_empathic.taxonomy import (
     BENCH_NAMES,
     EMOTION_SCALE,
     UnknownNameError,
-    UserError,
     resolve,
 )
 
 DEFAULT_SCALE = "0-10"
 NEEDED = ("clip_id", "emotion", "score")
-_TEXTS = dict.fromkeys(("clip_id", "emotion", "outcome", "scale"), pa.string())
-_TYPES = {**_TEXTS, "score": pa.float64()}
 
 
 class Predictions(NamedTuple):
@@ -105,7 +100,7 @@ def read_predictions(file: str | Path, scale: str | None = None) -> Predictions:
         raise EvaluationError(f"{path}: no such file")
     if path.suffix.lower() not in FORMATS:
         raise EvaluationError(f"{path}: choose a file that ends in {', '.join(FORMATS)}")
-    table = _read(path)
+    table = read_columns(path)
     for name in table.column_names:
         if table.column_names.count(name) > 1:
             raise EvaluationError(f"{path.name} has the column {name} more than once")
@@ -132,74 +127,6 @@ def described(table: pa.Table) -> dict[str, Any]:
     return about
 
 
-def _read(path: Path) -> pa.Table:
-    """All columns, those of a prediction file with their types; scores of a CSV as they stand."""
-    try:
-        check_whole(path)  # where `collect` or `score` wrote it; others say nothing of themselves
-        if path.suffix.lower() == ".parquet":
-            table = read_table(path)
-            for name in parquet.read_schema(path).names:
-                if name in _TYPES and name not in table.column_names:
-                    raise EvaluationError(f"{path.name}: the column {name} holds lists")
-            return table
-        if path.suffix.lower() == ".csv":
-            from pyarrow import csv
-
-            convert = csv.ConvertOptions(
-                column_types={**_TYPES, "score": pa.string()},
-                null_values=["", "NaN", "nan"],
-                strings_can_be_null=True,
-            )
-            parse = csv.ParseOptions(newlines_in_values=True)
-            return _valid(csv.read_csv(path, convert_options=convert, parse_options=parse))
-        return _read_lines(path)
-    except (pa.ArrowException, OSError, UnicodeDecodeError, ScoringError) as error:
-        raise EvaluationError(f"{path.name} cannot be read: {error}") from error
-
-
-def _read_lines(path: Path) -> pa.Table:
-    """Of JSON Lines."""
-    if path.stat().st_size == 0:
-        raise EvaluationError(f"{path.name} is empty")
-    from pyarrow import json as arrow_json
-
-    try:
-        check_lines(path)
-    except UserError as error:
-        raise EvaluationError(str(error)) from error
-    options = arrow_json.ParseOptions(explicit_schema=pa.schema(list(_TYPES.items())))
-    try:
-        table = _valid(arrow_json.read_json(path, parse_options=options))
-    except pa.ArrowException:
-        _refuse_other_types(path)
-        raise
-    # The reader makes a column of every type it was asked for, whether the file has it or not.
-    absent = [name for name in _TYPES if name != "score" and table[name].null_count == len(table)]
-    return table.drop_columns(absent)
-
-
-def _refuse_other_types(path: Path) -> None:
-    """Names the value for which Arrow's reader only says that a column has changed its type."""
-    with path.open("rb") as file:
-        for number, line in enumerate(filter(bytes.strip, file), 1):
-            row = json.loads(line)
-            for name, kind in _TYPES.items():
-                value = row.get(name)
-                wanted = (int, float) if pa.types.is_floating(kind) else str
-                if value is not None and (type(value) is bool or not isinstance(value, wanted)):
-                    raise EvaluationError(
-                        f"{path.name}, row {number}: {name} is {value!r:.60}, "
-                        f"no {'text' if wanted is str else 'number'}"
-                    )
-
-
-def _valid(table: pa.Table) -> pa.Table:
-    """The same table, all of whose names and texts are texts."""
-    table.validate(full=True)
-    _ = table.column_names
-    return table
-
-
 def _checked(table: pa.Table, path: Path) -> pa.Table:
     """The rows of a prediction file, every one of them sound."""
     for name in NEEDED:
@@ -210,10 +137,10 @@ def _checked(table: pa.Table, path: Path) -> pa.Table:
             )
     if pa.types.is_boolean(table["score"].type):  # which Arrow makes 0 and 1 of
         raise EvaluationError(f"{path.name}: the column score holds true and false, no numbers")
-    columns = {name: _typed(table, name, path) for name in NEEDED}
+    columns = {name: typed(table, name, path) for name in NEEDED}
     outcome = pa.nulls(len(table), pa.string())
     if "outcome" in table.column_names:
-        outcome = _typed(table, "outcome", path)
+        outcome = typed(table, "outcome", path)
     scores = columns["score"]
     has_score = pc.fill_null(pc.is_finite(scores), False)
     outcome = pc.if_else(pc.and_(pc.is_null(outcome), has_score), "scored", outcome)
@@ -235,27 +162,6 @@ def _checked(table: pa.Table, path: Path) -> pa.Table:
     )
     refuse_repeated(rows, path.name)
     return rows
-
-
-def _typed(table: pa.Table, name: str, path: Path) -> pa.Array:
-    column = table[name].combine_chunks()
-    try:
-        return column.cast(_TYPES[name])
-    except pa.ArrowException as error:
-        row = next((n for n, value in enumerate(column) if not _casts(value, _TYPES[name])), None)
-        if row is None or pa.types.is_nested(column.type):
-            raise EvaluationError(f"{path.name}, column {name}: {error}") from error
-        raise EvaluationError(
-            f"{path.name}, row {row + 1}: {name} is {column[row].as_py()!r:.60}, no number"
-        ) from None
-
-
-def _casts(value: pa.Scalar, kind: pa.DataType) -> bool:
-    try:
-        value.cast(kind)
-    except pa.ArrowException:
-        return False
-    return True
 
 
 def _refuse(bad: Any, path: Path, what: str, values: Any = None) -> None:
@@ -295,7 +201,7 @@ def _canonical(emotions: pa.Array, path: Path) -> pa.Array:
 def _provenance(table: pa.Table, path: Path) -> dict[str, Any]:
     """The JSON object in the file's metadata, or beside it; `{}` where there is none."""
     if path.suffix.lower() != ".parquet":
-        return stored_provenance(path)  # which `_read` has found to be whole
+        return stored_provenance(path)  # which `read_columns` has found to be whole
     text = (table.schema.metadata or {}).get(METADATA_KEY)
     try:
         provenance = json.loads(text or "{}")
@@ -314,7 +220,7 @@ def _scale(
     said = {"given": given, beside: provenance.get("scale")}
     said["metadata"] = (table.schema.metadata or {}).get(b"scale", b"").decode(errors="replace")
     if "scale" in table.column_names:
-        values = pc.unique(_typed(table, "scale", path)).to_pylist()
+        values = pc.unique(typed(table, "scale", path)).to_pylist()
         said |= {f"column {value}": value for value in values}
     named = {where: scale for where, scale in said.items() if scale not in (None, "")}
     for where, scale in named.items():

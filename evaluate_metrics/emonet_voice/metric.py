@@ -137,9 +137,9 @@ def _checked_names(emotions: Sequence[str] | None) -> list[str] | None:
 def _refuse_off_scale(references: np.ndarray, scale: str) -> None:
     off = np.flatnonzero((references < 0) | (references > 10 * (1 + 1e-6)))
     if off.size:
-        value = references[off[0]] / SCALES[scale]
+        value, row = references[off[0]] / SCALES[scale], off[0] + 1
         raise MetricError(
-            f"reference {value:g} (row {off[0] + 1}) is off the declared reference_scale {scale!r}; "
+            f"reference {value:g} (row {row}) is off the declared reference_scale {scale!r}; "
             f"the scales are {', '.join(SCALES)}"
         )
 

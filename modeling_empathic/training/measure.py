@@ -47,7 +47,9 @@ def measure(
         "clips": int(tested.sum()),
         "speakers": None if speakers is None else len(set(speakers[tested])),
         "by_speaker": speakers is not None
-        and not any(np.isin(speakers[fold == TEST], speakers[fold != TEST]).any() for fold in folds),
+        and not any(
+            np.isin(speakers[fold == TEST], speakers[fold != TEST]).any() for fold in folds
+        ),
         "heads": heads,
     }
     if labelled.classes and labelled.label_map and tested.any():

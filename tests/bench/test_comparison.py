@@ -185,7 +185,9 @@ def test_a_plan_has_the_standard_error_that_the_resamples_have():
     compared = compare(a, b, bench)
     assert compared.bootstrap.n_units == 18 and len(compared.per_emotion) == 4
     references = bench["mean_0_10"].to_numpy()
-    systems = np.stack([np.array(columns) for columns in (scores_on(a, bench), scores_on(b, bench))])
+    systems = np.stack(
+        [np.array(columns) for columns in (scores_on(a, bench), scores_on(b, bench))]
+    )
     drawn = resample(systems, references, bench["emotion"].to_pylist())
     spread = (drawn.pooled[0, 3] - drawn.pooled[1, 3]).std() * (18 / 15) ** 0.5
     (of_rho,) = (p for p in plan(compared) if p.figure == "spearman")

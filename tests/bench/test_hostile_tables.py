@@ -1,4 +1,4 @@
-"""Prediction files and Benches of anybody: rows named alike, whatever stands beside them is said."""
+"""Prediction files and Benches of anybody: rows named alike, what lies beside them too."""
 
 import json
 import unicodedata

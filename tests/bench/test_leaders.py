@@ -84,7 +84,7 @@ def test_what_the_hub_needs_is_ready_to_send_and_only_open_models_are_in_it(tmp_
 def test_the_interval_of_a_rank_holds_the_rank_where_tests_on_common_rows_disagree():
     rows = [{"system": "a", "rank_spearman": 1, "rank_macro_spearman": 1},
             {"system": "b", "rank_spearman": 2, "rank_macro_spearman": 2}]  # fmt: skip
-    behind = dict.fromkeys(("spearman", "macro_spearman"), {"difference": -0.2, "p": 1e-6})
+    behind = {name: {"difference": -0.2, "p": 1e-6} for name in ("spearman", "macro_spearman")}
     mark_ranks(rows, [{"a": "a", "b": "b", "comparison": behind}])
     ends = [(row["rank_spearman_low"], row["rank_spearman_high"]) for row in rows]
     assert ends == [(1, 2), (1, 2)]  # a refused what b scored, and nobody knows who is better

@@ -391,5 +391,7 @@ def test_a_class_that_one_speaker_has_is_not_certain():
     speakers = list("aabbccaa")
     measured = rates(Calls(None, np.array([0, 1, 0, 0, 0, 1, 2, 2])), truth, speakers, 3)
     of = measured["intervals"]["per_class"]
-    assert np.isnan(of[2]["recall"]["low"]) and "fewer than two speakers" in of[2]["recall"]["reason"]
+    assert (
+        np.isnan(of[2]["recall"]["low"]) and "fewer than two speakers" in of[2]["recall"]["reason"]
+    )
     assert of[1]["recall"]["low"] < of[1]["recall"]["high"]
