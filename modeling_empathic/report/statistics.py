@@ -64,7 +64,10 @@ def outer_quantiles(n: int, strata: int = 1) -> tuple[float, float]:
 
 
 def resampled_interval(
-    resampled: np.ndarray, n: int, within: tuple[float, float] = (-np.inf, np.inf)
+    resampled: np.ndarray,
+    n: int,
+    within: tuple[float, float] = (-np.inf, np.inf),
+    strata: int = 1,
 ) -> tuple[float, float]:
     """The 95 % interval of a statistic from its values in resamples of `n` units.
 
@@ -75,9 +78,10 @@ def resampled_interval(
         resampled: `(resamples,)`, NaN where undefined.
         n: How many units were drawn: speakers, raters, clips.
         within: The least and the greatest value that the statistic can have.
+        strata: In how many parts that keep their size.
 
     Returns:
-        Low and high; NaN of one unit, or where no resample has a value.
+        Low and high; NaN of no more units than strata, or where no resample has a value.
 
     Example:
         >>> low, high = resampled_interval(np.array([0.8, 0.85, 0.9]), 4, within=(0, 1))
@@ -85,12 +89,13 @@ def resampled_interval(
         (0.7, 1.0)
     """
     defined = resampled[~np.isnan(resampled)]
-    if n < 2 or not defined.size:
+    df = n - strata
+    if df < 1 or not defined.size:
         return np.nan, np.nan
-    low, high = map(float, np.quantile(defined, outer_quantiles(n)))
+    low, high = map(float, np.quantile(defined, outer_quantiles(n, strata)))
     if n < FEW_UNITS:
         middle = float(defined.mean())
-        half = float(defined.std()) * (n / (n - 1)) ** 0.5 * _student(n - 1)
+        half = float(defined.std()) * (n / df) ** 0.5 * _student(df)
         low = min(low, max(middle - half, within[0]))
         high = max(high, min(middle + half, within[1]))
     return low, high

@@ -7,11 +7,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats as scipy_stats
 
 from evaluate_metrics.bench.comparison import compare
 from evaluate_metrics.bench.comparison_tables import sections
 from evaluate_metrics.bench.figures import ComparedRows
-from evaluate_metrics.bench.plan import plan
+from evaluate_metrics.bench.plan import detectable, plan, power_of
 from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.emonet_voice import STATISTICS, resample, studentised
 from modeling_empathic.report.statistics import holm
@@ -211,3 +212,19 @@ def test_a_plan_is_not_made_better_by_where_a_statistic_ends():
     half = max(ends.high - ends.difference, ends.difference - ends.low)
     (of_rho,) = (p for p in plan(compared) if p.figure == "spearman")
     assert of_rho.standard_error == pytest.approx(half / 12.7062, rel=1e-4)
+
+
+@pytest.mark.parametrize("df", [3, 4, 10, 50, 10_000])
+@pytest.mark.parametrize("effect", [0.5, 2.0, 3.0, 5.0])
+def test_power_is_that_of_the_noncentral_t(df, effect):
+    exact = scipy_stats.nct.sf(scipy_stats.t.ppf(0.975, df), df, effect)
+    assert power_of(effect, 1.0, df) == pytest.approx(exact, abs=0.015)
+
+
+@pytest.mark.parametrize("df", [4, 10, 50])
+@pytest.mark.parametrize("power", [0.8, 0.9])
+def test_the_smallest_difference_that_is_found_is_found_so_often(df, power):
+    rng = np.random.default_rng(df)
+    true = detectable(1.0, df, power)
+    found = rng.normal(true, 1, 20_000) / np.sqrt(rng.chisquare(df, 20_000) / df)
+    assert np.mean(found > scipy_stats.t.ppf(0.975, df)) == pytest.approx(power, abs=0.02)
