@@ -4,10 +4,12 @@ The bootstrap's standard error of a difference between two systems that are ther
 says what a comparison of two such systems on a Bench of any size can find. The smallest difference
 that is found with a given power at the 5 % level is (t for 2.5 % + t for 1 - power) standard
 errors: Bloom (1995), "Minimum detectable effects", Evaluation Review 19, 547-556. The standard
-error falls with the root of the number of units; n units for d are n₀ (minimum / d)².
+error falls with the root of the number of units, and t with the degrees of freedom that more units
+have.
 """
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -71,6 +73,30 @@ def power_of(difference: float, standard_error: float, df: int) -> float:
     return NormalDist().cdf(beyond / math.sqrt(1 + t * t / (2 * df)))
 
 
+def units_needed(difference: float, standard_error: float, units: int, strata: int = 1) -> int:
+    """The fewest units that find a difference with a power of 80 %.
+
+    Args:
+        difference: To be found, above 0.
+        standard_error: Of the pilot.
+        units: Of the pilot.
+        strata: Parts that keep their size; each takes a degree of freedom.
+
+    Example:
+        >>> units_needed(0.05, 0.1, units=11)
+        348
+    """
+
+    def enough(n: int) -> bool:
+        return detectable(standard_error * (units / n) ** 0.5, n - strata) <= difference
+
+    most = max(units, strata + 1)
+    while not enough(most):
+        most *= 2
+    counts = range(strata + 1, most + 1)
+    return counts[bisect_left(counts, True, key=enough)]
+
+
 def plan(comparison: Comparison) -> list[Plan]:
     """What can be found with systems that differ as these two do.
 
@@ -89,7 +115,6 @@ def plan(comparison: Comparison) -> list[Plan]:
             continue
         # Errors are on 0 to 10, correlations on -1 to 1.
         scale = 1 if figure.endswith(("pearson", "spearman")) else 10
-        least = detectable(error, df)
         targets = [target * scale for target in TARGETS]
         found.append(
             Plan(
@@ -98,7 +123,7 @@ def plan(comparison: Comparison) -> list[Plan]:
                 units=bootstrap.n_units,
                 detectable={f"{power:.0%}": detectable(error, df, power) for power in POWERS},
                 needed={
-                    f"{target:g}": math.ceil(bootstrap.n_units * (least / target) ** 2)
+                    f"{target:g}": units_needed(target, error, bootstrap.n_units, strata)
                     for target in targets
                 },
                 power={f"{target:g}": power_of(target, error, df) for target in targets},

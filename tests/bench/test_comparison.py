@@ -12,7 +12,7 @@ from scipy import stats as scipy_stats
 from evaluate_metrics.bench.comparison import compare
 from evaluate_metrics.bench.comparison_tables import sections
 from evaluate_metrics.bench.figures import ComparedRows
-from evaluate_metrics.bench.plan import detectable, plan, power_of
+from evaluate_metrics.bench.plan import detectable, plan, power_of, units_needed
 from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.emonet_voice import STATISTICS, resample, studentised
 from modeling_empathic.report.statistics import holm
@@ -228,3 +228,14 @@ def test_the_smallest_difference_that_is_found_is_found_so_often(df, power):
     true = detectable(1.0, df, power)
     found = rng.normal(true, 1, 20_000) / np.sqrt(rng.chisquare(df, 20_000) / df)
     assert np.mean(found > scipy_stats.t.ppf(0.975, df)) == pytest.approx(power, abs=0.02)
+
+
+@pytest.mark.parametrize("units, strata", [(6, 1), (11, 1), (120, 40)])
+@pytest.mark.parametrize("difference", [0.02, 0.1, 0.5])
+def test_as_many_units_as_are_needed_have_the_power_and_one_less_has_not(units, strata, difference):
+    n = units_needed(difference, 0.1, units, strata)
+    error, df = 0.1 * (units / n) ** 0.5, n - strata
+    assert detectable(error, df) <= difference
+    assert n == strata + 1 or detectable(0.1 * (units / (n - 1)) ** 0.5, df - 1) > difference
+    power = scipy_stats.nct.sf(scipy_stats.t.ppf(0.975, df), df, difference / error)
+    assert power > (0.78 if df > 2 else 0.6)
