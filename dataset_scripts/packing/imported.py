@@ -81,7 +81,7 @@ def _imported_rows(file: Path) -> list[dict[str, Any]]:
             return list(rows_of(table))
         with file.open(newline="", encoding="utf-8-sig") as stream:
             if file.suffix == ".csv":
-                lines = csv.DictReader(stream)
+                lines = csv.DictReader(stream, strict=True)
                 refuse_twice(lines.fieldnames or [])
                 return [_cells(row, number) for number, row in enumerate(lines, 1)]
             if file.suffix == ".jsonl":

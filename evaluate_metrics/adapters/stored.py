@@ -189,11 +189,13 @@ def _records(file: Path) -> Iterator[Record]:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             rows: Iterable[Any] = (json.loads(line) for line in lines if line.strip())
             if suffix == ".csv":
-                rows = csv.DictReader(lines)
+                rows = csv.DictReader(lines, strict=True)
                 names = list(rows.fieldnames or ())
                 if twice := [name for name in names if names.count(name) > 1]:
                     raise AdapterError(f"{file.name} has the column {twice[0]} more than once")
             for n, row in enumerate(rows, 1):
+                if suffix == ".csv" and None in row.values():
+                    raise AdapterError(f"{file.name}, row {n}: fewer cells than columns")
                 yield _record(row, f"{file.name}, row {n}")
     except UserError as error:
         raise AdapterError(str(error)) from None
@@ -230,7 +232,7 @@ def _record(row: dict[Any, Any], where: str) -> Record:
 
 def _value(cell: Any) -> Any:
     """A float where the cell is or spells one, None where it is empty or NaN, else the cell."""
-    if isinstance(cell, bool):
+    if isinstance(cell, bool) or "_" in str(cell):  # to Python 1_0 is a number
         return cell
     try:
         number = float(cell)

@@ -53,6 +53,35 @@ def test_readers_of_tables_count_rows_alike(tmp_path, suffix):
         import_stored(path, tmp_path / "out.parquet", system="x")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("clip_id,emotion,score\na,Awe,1\n\nb,Awe\n", "row 2.* cells"),
+        ("clip_id,emotion,score\na,Awe,1\n\nb,Awe,1,2\n", "row 2.* cells"),
+        ('clip_id,emotion,score\na,Awe,1\n"b,Awe,1\n', "row 2 has|unexpected end of data"),
+        ("clip_id,emotion,score\nGefühl,Awe,1\n".encode("latin-1"), "utf-8"),
+        ("clip_id,emotion,score\na,Awe,1\n".encode("utf-16"), "utf-8"),
+        ("clip_id,emotion,score\na,Awe," + "1" * 200_000 + "\nb\n", "row 1|cannot be read"),
+        ('{"clip_id": "\\ud800", "emotion": "Awe", "score": 1}\n', "line 1 holds half a char"),
+    ],
+)
+def test_readers_of_tables_refuse_alike_what_is_not_whole(tmp_path, text, message):
+    path = tmp_path / ("mine.jsonl" if text[:1] == "{" else "mine.csv")
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(EvaluationError, match=message):
+        read_predictions(path)
+    with pytest.raises(AdapterError, match=message):
+        import_stored(path, tmp_path / "out.parquet", system="x")
+
+
+def test_a_column_of_somebodys_own_may_change_its_type(tmp_path):
+    lines = [{"clip_id": "a", "emotion": "Awe", "score": 1.0, "note": note} for note in (1, "b")]
+    lines[1]["clip_id"] = "b"
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert len(read_predictions(path).rows) == 2
+
+
 @pytest.mark.parametrize("kind", [
     pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string()),
 ])  # fmt: skip
