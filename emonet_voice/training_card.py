@@ -35,13 +35,13 @@ def figures(result: dict[str, Any]) -> list[Section]:
         )  # fmt: skip
     rows = [
         [name, str(head["n"]), number(head["mae"]), number(head["floor_mae"]),
-         number(_known(head["spearman"]))]
+         number(_known(head["spearman"])), _of_spearman(head)]
         for name, head in measured["heads"].items()
     ]  # fmt: skip
     sections.append(
         plain(
             f"Heads, on {clips}",
-            ["head", "clips", "MAE", "MAE of the median", "Spearman"], rows,
+            ["head", "clips", "MAE", "MAE of the median", "Spearman", "95 % interval"], rows,
             _by_chance(measured) if rows and measured["clips"] else "Nothing was left to measure.",
         )
     )  # fmt: skip
@@ -63,8 +63,9 @@ def write_training_card(folder: Path, result: dict[str, Any], config: Any) -> No
 def _by_chance(measured: dict[str, Any]) -> str:
     """Heads whose scores rank clips no better than chance does."""
     heads = measured["heads"].items()
-    poor = [name for name, head in heads if head["n"] and not _tells(head["spearman"], head["n"])]
-    said = "Spearman's floor is 0; no intervals by head."
+    poor = [name for name, head in heads if head["n"] and not _tells(head)]
+    unit = "clips" if measured["speakers"] is None else "speakers"
+    said = f"Spearman's floor is 0; its interval is by {unit}."
     if not poor:
         return said
     return (
@@ -73,8 +74,20 @@ def _by_chance(measured: dict[str, Any]) -> str:
     )
 
 
-def _tells(rho: float | None, n: int) -> bool:
-    return rho is not None and rho > 1.96 / math.sqrt(n)  # NaN is not
+def _tells(head: dict[str, Any]) -> bool:
+    low, _ = _interval(head)
+    if math.isnan(low):  # of an older run, or of one speaker: as if clips were independent
+        return _known(head["spearman"]) > 1.96 / math.sqrt(head["n"])  # NaN is not
+    return low > 0
+
+
+def _interval(head: dict[str, Any]) -> list[float]:
+    return [_known(end) for end in head.get("spearman_interval") or (None, None)]
+
+
+def _of_spearman(head: dict[str, Any]) -> str:
+    ends = _interval(head)
+    return "" if math.isnan(ends[0]) else _span(ends)
 
 
 def _notes(measured: dict[str, Any]) -> list[str]:

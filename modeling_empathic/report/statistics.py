@@ -59,7 +59,7 @@ def outer_quantiles(n: int, strata: int = 1) -> tuple[float, float]:
         [0.97, 1.88, 2.5]
     """
     df = max(n - strata, 1)
-    tail = NormalDist().cdf(-_student(df) * (n / df) ** 0.5)
+    tail = NormalDist().cdf(-student(df) * (n / df) ** 0.5)
     return tail, 1 - tail
 
 
@@ -95,14 +95,19 @@ def resampled_interval(
     low, high = map(float, np.quantile(defined, outer_quantiles(n, strata)))
     if n < FEW_UNITS:
         middle = float(defined.mean())
-        half = float(defined.std()) * (n / df) ** 0.5 * _student(df)
+        half = float(defined.std()) * (n / df) ** 0.5 * student(df)
         low = min(low, max(middle - half, within[0]))
         high = max(high, min(middle + half, within[1]))
     return low, high
 
 
-def _student(df: int) -> float:
-    """The 97.5th percentile of Student's t: exact below 3, else Abramowitz & Stegun 26.7.5."""
+def student(df: int) -> float:
+    """The 97.5th percentile of Student's t: exact below 3, else Abramowitz & Stegun 26.7.5.
+
+    Example:
+        >>> round(student(10), 3)
+        2.228
+    """
     if df < 3:
         return (12.7062, 4.3027)[df - 1]
     z = NormalDist().inv_cdf(0.975)
