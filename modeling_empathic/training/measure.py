@@ -161,7 +161,8 @@ def _median_floor(target: np.ndarray, folds: np.ndarray, rows: np.ndarray) -> fl
         taught = target[(fold == TRAIN) & ~np.isnan(target)]
         if tested.any() and len(taught):
             errors[tested] = np.abs(target[tested] - np.median(taught))
-    return float(np.nanmean(errors[rows])) if len(rows) else float("nan")
+    known = errors[rows][~np.isnan(errors[rows])]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
