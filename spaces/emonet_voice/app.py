@@ -99,8 +99,11 @@ def show(rows: str, scale: str, rating_scale: str) -> str:
     missing = "".join(
         f"<li>{escape(name)}: {escape(str(why))}</li>" for name, why in result["undefined"].items()
     )
+    drawn = result["intervals"]["bootstrap"]
     return (
         _table("Figures", heads, lines)
+        + f"<p>Of {result['outcomes']['used']:,} rows; intervals from {drawn['n_resamples']:,} "
+        "bootstrap resamples of them, as if rows were independent.</p>"
         + "<h2>What is reached without hearing</h2>"
         + _table("Floors", ["Floor, over all rows", *FIGURES.values()], floors)
         + "<h2>What became of the rows</h2>"

@@ -242,6 +242,8 @@ def test_a_comparison_of_two_systems_in_the_table_is_in_it(store):
         (lambda c: c.update(system=HOSTILE), "is with '<img src=x"),
         (lambda c: c["rows"].update(common=3), "is not of the rows in the table"),
         (lambda c: c["spearman"].update(a=0.9), "is of other results than the table"),
+        (lambda c: c["spearman"].update(difference=None), "contradicts itself: spearman has"),
+        (lambda c: c["macro_mae"].update(difference=0.5, p=0.0), "contradicts itself: macro_mae"),
     ],
 )
 def test_a_comparison_that_does_not_fit_is_named_and_its_result_stays(store, change, error):
