@@ -65,7 +65,7 @@ def _by_chance(measured: dict[str, Any]) -> str:
     heads = measured["heads"].items()
     poor = [name for name, head in heads if head["n"] and not _tells(head)]
     unit = "clips" if measured["speakers"] is None else "speakers"
-    said = f"Spearman's floor is 0; its interval is by {unit}."
+    said = f"The floor of Spearman's ρ is 0; its interval is by {unit}."
     if not poor:
         return said
     return (

@@ -99,7 +99,8 @@ def load_base(
             if known:
                 spec |= {"group": known.group, "polarity": known.polarity}
             heads.append(spec)
-    config = EmpathicInsightConfig.from_dict({**config.to_dict(), "heads": heads})
+    settings = {**config.to_dict(), "heads": heads, "id2label": None}  # labels are the heads
+    config = EmpathicInsightConfig.from_dict(settings)
     mark = fingerprint(Path(source)) if folder else model.commit or revision or "main"
     name = Path(source).resolve().name if folder else str(source)
     return Base(model.eval(), extractor, config, name, mark)
