@@ -92,6 +92,8 @@ def generalize(
     *,
     labels: str | Path | None = None,
     classes: Mapping[str, str] | None = None,
+    split: str | None = None,
+    config: str | None = None,
     **how: Any,
 ) -> Result:
     """Measures how well a model's emotions tell a corpus's classes apart.
@@ -101,10 +103,12 @@ def generalize(
 
     Args:
         root: The corpus in its own files, or what `emonet-voice bench build` made of it.
-        corpus: `"emodb"`, `"nemo"`, `"ravdess"`, or any name for a folder with a CSV.
+        corpus: `"emodb"`, `"nemo"`, `"ravdess"`, or any name for one of anybody's.
         model: Short name, folder or Hub id; None for Nano.
-        labels: The folder's CSV or a pattern (see `dataset_scripts.corpora.folder`).
+        labels: The folder's table or a pattern (see `dataset_scripts.corpora.folder`).
         classes: What its labels mean, where they are no words for a class.
+        split: Of a data set; by default all.
+        config: Of a data set.
         **how: As [`hear`] takes it.
 
     Returns:
@@ -115,7 +119,7 @@ def generalize(
         RawReleaseError: A folder that is not the corpus.
         ScoringError: A model that cannot be loaded.
     """
-    kind = corpus_kind(corpus, root, labels, classes)
+    kind = corpus_kind(corpus, root, labels, classes, split, config)
     return hear({corpus: (kind, root)}, model, **how)[corpus].result
 
 
