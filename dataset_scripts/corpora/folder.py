@@ -11,7 +11,7 @@ Several lines of one clip are its raters: it is of the class that most of them s
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -116,27 +116,34 @@ class FolderCorpus(ActedCorpus):
                 yield {**audio_columns(audio, name), **cls.ROWS[part]}
 
     @classmethod
-    def unpacked(cls, folder: Path) -> list[Path]:
+    def unpacked(
+        cls, folder: Path, advance: Callable[[], None] = lambda: None
+    ) -> tuple[list[Path], dict[int, str]]:
         """A file of every clip, in their order; what is no file of its own goes into a folder.
 
-        What could not be cut is an empty file, and counted by its reason.
+        Also, by number of the clip, why there is none; its file is empty. `advance` is called after
+        each of the `n_unpacked`.
         """
         if cls.STORED is None:
             parts = [clip for clip in cls.ROWS if isinstance(clip, Part)]
-            paths, faults = unpack(parts, folder)
-        else:
-            paths, faults = [], {}
-            for number, row in enumerate(cls.ROWS):
-                audio = cls.STORED[row]  # type: ignore[index]
-                if isinstance(audio, str) and (cls.ROOT / audio).is_file():
-                    paths.append(cls.ROOT / audio)
-                    continue
-                paths.append(folder / str(number))  # what the data say is no path
-                paths[-1].write_bytes(audio if isinstance(audio, bytes) else b"")
-                if not paths[-1].stat().st_size:
-                    faults[number] = "no audio in its row"
-        cls.COUNTS.update({f"failed: {why}": n for why, n in Counter(faults.values()).items()})
-        return paths
+            return unpack(parts, folder, advance)
+        paths, faults = [], {}
+        for number, row in enumerate(cls.ROWS):
+            audio = cls.STORED[row]  # type: ignore[index]
+            advance()
+            if isinstance(audio, str) and (cls.ROOT / audio).is_file():
+                paths.append(cls.ROOT / audio)
+                continue
+            paths.append(folder / str(number))  # what the data say is no path
+            paths[-1].write_bytes(audio if isinstance(audio, bytes) else b"")
+            if not paths[-1].stat().st_size:
+                faults[number] = "no audio in its row"
+        return paths, faults
+
+    @classmethod
+    def n_unpacked(cls) -> int:
+        """How many clips are no file of their own."""
+        return sum(not isinstance(clip, Part) or not clip.whole for clip in cls.ROWS)
 
 
 def folder_corpus(
@@ -162,6 +169,8 @@ def folder_corpus(
         LabelsError: A table or data set that cannot be read, or a name that may be several files.
     """
     of_hub = not Path(root).is_dir() and is_hub_id(str(root))
+    if of_hub and labels is not None:
+        raise RawReleaseError(f"{root}: no such folder, and labels are of a folder")
     source = str(root) if of_hub else Path(root).resolve()
     counts: Counter[str] = Counter()
     said, table, stored = _read(source, labels, split, config, counts)

@@ -22,7 +22,7 @@ _NO_SPEAKERS = {
     *("wavs", "audio", "clean", "noisy"),
 }
 """Folders that hold several people."""
-_MOST, _NEARLY_ALL = 0.5, 0.9
+_MOST = 0.5  # of the recordings are in classes that we know
 IsClass = Callable[[str], str | None]
 """A word -> its class, or None."""
 
@@ -32,7 +32,9 @@ def recordings(root: Path) -> list[Path]:
     return sorted(
         path
         for path in root.rglob("*")
-        if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file() and path.name[0] != "."
+        if path.suffix.lower() in AUDIO_SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
     )
 
 
@@ -112,7 +114,7 @@ def of_names(paths: Sequence[PurePath], class_of: IsClass) -> str | None:
             continue
         for place in range(n):
             classes = [class_of(parts[place]) for parts in names]
-            if len({*classes} - {None}) > 1 and _share(classes) >= _NEARLY_ALL:
+            if len({*classes} - {None}) > 1 and _share(classes) >= _MOST:
                 fields = ["{label}" if i == place else "{}" for i in range(n)]
                 others = (i for i in range(n) if i != place and _speaks(names, classes, i))
                 if (speaker := next(others, None)) is not None:

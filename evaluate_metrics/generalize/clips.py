@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from modeling_empathic.report.statistics import window_mean
 from modeling_empathic.training.tables import tables_of
 
 _ACOUSTICS = "acoustics_"
+Progress = Callable[[str, int], Callable[[], None]]
+"""Called with what begins and of how many steps it is; returns what to call after each."""
 
 
 ACTED = acted_corpora()
@@ -69,6 +72,7 @@ class CorpusClip(NamedTuple):
         speaker: As the corpus names them.
         fold: Speaker-independent.
         acoustics: Measured features by name, where the corpus was built with them.
+        fault: Why there is no audio, where that is known before it is read.
     """
 
     path: str
@@ -77,15 +81,19 @@ class CorpusClip(NamedTuple):
     speaker: str
     fold: int
     acoustics: dict[str, float] | None = None
+    fault: str = ""
 
 
 @contextmanager
-def open_corpus(root: str | Path, kind: type[ActedCorpus]) -> Iterator[list[CorpusClip]]:
+def open_corpus(
+    root: str | Path, kind: type[ActedCorpus], progress: Progress = lambda verb, total: lambda: None
+) -> Iterator[list[CorpusClip]]:
     """The clips of a folder; what is no file of its own is unpacked for as long as it is open.
 
     Args:
         root: The corpus in its own files, or what `emonet-voice bench build --corpus` made of it.
         kind: Of [`corpus_kind`].
+        progress: See [`Progress`].
 
     Raises:
         EvaluationError: A built folder without the columns of this corpus.
@@ -99,8 +107,13 @@ def open_corpus(root: str | Path, kind: type[ActedCorpus]) -> Iterator[list[Corp
             yield [_unpacked(folder / str(number), row) for number, row in enumerate(rows)]
         elif issubclass(kind, FolderCorpus):
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="emonet-voice-")))
-            files = zip(kind.unpacked(folder), kind.NAMES, kind.ROWS.values(), strict=True)
-            yield [_named(path, name, row) for path, name, row in files]
+            n = kind.n_unpacked()
+            paths, faults = kind.unpacked(folder, *([progress("Unpacking", n)] if n else []))
+            named = zip(paths, kind.NAMES, kind.ROWS.values(), strict=True)
+            yield [
+                _named(*of)._replace(fault=faults.get(number, ""))
+                for number, of in enumerate(named)
+            ]
         else:
             yield _clips_of(root, kind)
 
@@ -175,12 +188,14 @@ class Scored(NamedTuple):
         outcomes: `(clips,)`, `scored` or `decode_error`.
         clip_ids: SHA-256 of each clip.
         duration_s: `(clips,)`, NaN where a clip failed.
+        failed: Why clips failed, and how many.
     """
 
     scores: dict[str, np.ndarray]
     outcomes: np.ndarray
     clip_ids: list[str]
     duration_s: np.ndarray
+    failed: Mapping[str, int] = {}
 
 
 def score_clips(
@@ -192,6 +207,7 @@ def score_clips(
     names = model.config.head_names
     scores = {name: np.full(len(clips), np.nan) for name in names}
     outcomes, clip_ids, duration_s = [], [], np.full(len(clips), np.nan)
+    failed = Counter[str]()
     groups = score_groups(
         [clip.path for clip in clips],
         model,
@@ -208,8 +224,10 @@ def score_clips(
             means = window_mean([[window[name] for name in names] for window in windows], lengths_s)
             for name, mean in zip(names, means, strict=True):
                 scores[name][i] = mean
+        else:
+            failed[clips[i].fault or windows[0]["error"].removeprefix(f"{clips[i].path}: ")] += 1
         advance()
-    return Scored(scores, np.array(outcomes), clip_ids, duration_s)
+    return Scored(scores, np.array(outcomes), clip_ids, duration_s, failed)
 
 
 def heard_speakers(model: str, corpus: str, revision: str | None = None) -> list[str]:

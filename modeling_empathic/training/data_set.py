@@ -35,8 +35,10 @@ class Read:
 
 
 def is_data_set(folder: Path) -> bool:
-    """Whether a folder is a data set and no folder of recordings with tables."""
-    if not folder.is_dir() or tables_of(folder):
+    """Whether a folder, or a Parquet file, is a data set and no recordings with tables."""
+    if folder.is_file():
+        return folder.suffix.lower() == ".parquet" and has_audio(folder)
+    if tables_of(folder):
         return False
     stored = ("dataset_dict.json", "dataset_info.json")
     return any((folder / name).is_file() for name in stored) or any(
@@ -71,7 +73,7 @@ def read_data_set(
             f"data {data}: no column audio; there are {', '.join(loaded.column_names)}"
         )
     loaded = loaded.cast_column(audio, datasets.Audio(decode=False))
-    labels = loaded.remove_columns(audio)
+    labels = loaded.select_columns([n for n, of in loaded.features.items() if _is_label(n, of)])
     if not labels.column_names:
         raise LabelsError(f"data {data}: nothing beside the audio")
     speaker = column([name for name in labels.column_names if name != FILE], SPEAKER)
@@ -101,6 +103,8 @@ def _load(data: str, split: str | None, config: str | None, revision: str | None
             if split not in loaded:
                 raise LabelsError(f"data {data}: split {split!r} is none of {', '.join(loaded)}")
             return loaded[split]
+    elif Path(data).is_file():
+        loaded = datasets.load_dataset("parquet", data_files=data, split=split)
     else:
         loaded = datasets.load_dataset(data, config, split=split, revision=revision)
     if not isinstance(loaded, datasets.DatasetDict):
@@ -119,6 +123,16 @@ def _audio_column(features: Mapping[str, Any]) -> str | None:
         if isinstance(of, datasets.Audio) or (isinstance(of, dict) and "bytes" in of)
     ]
     return "audio" if "audio" in found else next(iter(found), None)
+
+
+def _is_label(name: str, feature: Any) -> bool:
+    """Whether a column may say something of a clip: pictures, more sound and vectors do not."""
+    import datasets
+
+    feature = getattr(feature, "feature", feature)  # of a list
+    if isinstance(feature, datasets.Value):
+        return feature.dtype not in ("binary", "large_binary")
+    return isinstance(feature, datasets.ClassLabel) or name == "emotion_scores"
 
 
 def _paths(loaded: Any, audio: str) -> Iterator[str | None]:

@@ -6,14 +6,16 @@ Files are named by a path of another machine, without the suffix, or with umlaut
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
 from ..scoring.listing import AUDIO_SUFFIXES
 from .parts import Part, PartError, Times, channel_of, counts_from_zero
-from .tables import COLUMNS, LabelsError, column, plain, read_table
+from .tables import COLUMNS, LabelsError, column, file_columns, plain, read_table
 
 NO_FILE = "no such file"
+_LOOKED_AT = 50  # lines
 _OF_MELD = ("dialogueid", "utteranceid")  # dia0_utt1.mp4, which no column says
 
 
@@ -54,8 +56,9 @@ def read_lines(
         names, lines = read_table(table)
         columns |= dict.fromkeys(names)
         by_name = {plain(name): name for name in names}
-        of_meld = {*_OF_MELD} <= {*by_name} and not _file_column(names, but=_OF_MELD)
-        file = None if of_meld else _file_column(names)
+        given = file_columns(names)
+        of_meld = {*_OF_MELD} <= {*by_name} and given == [by_name["utteranceid"]]
+        file = None if of_meld else _file_column(given, lines, files)
         if not of_meld and file is None:
             raise LabelsError(
                 f"{table} has no column file; it has {', '.join(names):.300} (file may be called "
@@ -84,8 +87,16 @@ def read_lines(
     return list(columns), found
 
 
-def _file_column(names: Sequence[str], but: Sequence[str] = ()) -> str | None:
-    return column([name for name in names if plain(name) not in but], "file")
+def _file_column(
+    given: Sequence[str], lines: Sequence[tuple[int, Mapping[str, str]]], files: "Files"
+) -> str | None:
+    """The first column that names a file which is there: not every id or name is one."""
+    for name in given[1:] and given:
+        for _, cells in lines[:_LOOKED_AT]:
+            with suppress(LabelsError):
+                if cells[name] and files.find(cells[name]):
+                    return name
+    return given[0] if given else None
 
 
 def _meld_name(cells: Mapping[str, str], by_name: Mapping[str, str]) -> str:

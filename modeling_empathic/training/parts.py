@@ -8,7 +8,7 @@ import math
 import re
 import struct
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -179,12 +179,15 @@ def _channel_word(text: str) -> str:
     return re.sub(r"^(channel|kanal|ch)?[\s_]*(\w+?)(\.0)?$", r"\2", text.strip().casefold())
 
 
-def unpack(parts: Sequence[Part], folder: Path) -> tuple[list[Path], dict[int, str]]:
+def unpack(
+    parts: Sequence[Part], folder: Path, advance: Callable[[], None] = lambda: None
+) -> tuple[list[Path], dict[int, str]]:
     """Files of the parts, in their order: recordings that are whole, and WAVs of the others.
 
     Args:
         parts: What to cut.
         folder: Where the WAVs go.
+        advance: Called after each part that is not whole.
 
     Returns:
         The files; and by number of the part why it could not be cut, whose file is empty.
@@ -200,6 +203,7 @@ def unpack(parts: Sequence[Part], folder: Path) -> tuple[list[Path], dict[int, s
         cut = _cut(recording, [parts[number] for number in numbers], targets)
         for number, target, fault in zip(numbers, targets, cut, strict=True):
             files[number] = target
+            advance()
             if fault:
                 target.write_bytes(b"")
                 faults[number] = fault

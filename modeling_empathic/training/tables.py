@@ -18,15 +18,17 @@ from ..taxonomy import UserError
 
 COLUMNS = {
     "file": ("filename", "filepath", "path", "audio", "audiopath", "audiofile", "audiofilepath",
-             "audiofilename", "wav", "wavfile", "wavpath", "clip", "recording", "video",
-             "videofile", "datei", "dateiname", "pfad", "aufnahme", "fichier", "archivo",
-             "arquivo", "plik", "uttid", "utteranceid", "clipid", "segmentid", "turnname", "name",
-             "id"),
-    "label": ("emotion", "class", "emoclass", "emotionlabel", "emovote", "labels", "gefuhl",
+             "audiofilename", "audioname", "audioid", "wav", "wavfile", "wavpath", "wavname",
+             "clip", "clipname", "recording", "recordingid", "video", "videofile", "videoname",
+             "videoid", "datei", "dateiname", "pfad", "aufnahme", "fichier", "archivo", "arquivo",
+             "plik", "dialog", "dialogue", "uttid", "utteranceid", "clipid", "fileid", "segmentid",
+             "turnname", "name", "id"),
+    "label": ("emotion", "class", "emoclass", "emotionlabel", "emotionclass", "emotionname",
+              "emovote", "majoremotion", "labels", "emotions", "emo", "category", "gefuhl",
               "klasse", "emocion", "emozione", "emocao", "emocja", "emotie", "classe", "clase"),
-    "speaker": ("speakerid", "spkrid", "spkr", "spk", "spkid", "actor", "actorid", "sprecher",
-                "sprecherin", "locuteur", "locutor", "hablante", "parlante", "falante", "spreker",
-                "mowca"),
+    "speaker": ("speakerid", "spkrid", "spkr", "spk", "spkid", "speakername", "actor", "actorid",
+                "talker", "subject", "participant", "sprecher", "sprecherin", "locuteur",
+                "locutor", "hablante", "parlante", "falante", "spreker", "mowca"),
     "text": ("transcript", "transcription", "sentence", "utterance", "satz", "phrase", "frase"),
     "start": ("starttime", "starts", "startsec", "startseconds", "startms", "starttimems", "begin",
               "begins", "begintime", "onset", "tmin", "from", "anfang", "beginn", "startzeit",
@@ -44,6 +46,7 @@ COLUMNS = {
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 _NAMES = ("labels", "metadata")
 _ALONE = (".csv", ".tsv", ".jsonl", ".parquet")  # what is taken where it has no such name
+_ZIP = b"PK\x03\x04"
 _DELIMITERS = ",;\t|"
 
 Table = tuple[list[str], list[tuple[int, dict[str, str]]]]
@@ -76,6 +79,12 @@ def column(names: Iterable[str], what: str) -> str | None:
     return next((by_name[name] for name in (what, *COLUMNS[what]) if name in by_name), None)
 
 
+def file_columns(names: Iterable[str]) -> list[str]:
+    """The columns that may name a clip's file, the likeliest first."""
+    by_name = {plain(name): name for name in reversed(list(names))}
+    return [by_name[name] for name in ("file", *COLUMNS["file"]) if name in by_name]
+
+
 def tables_of(folder: str | Path) -> list[Path]:
     """The tables of a folder, which are read as one.
 
@@ -92,7 +101,7 @@ def tables_of(folder: str | Path) -> list[Path]:
         for suffix in SUFFIXES:
             if named := [p for p in files if p.name.lower() == name + suffix]:
                 return named[:1]
-    alone = [path for path in files if path.suffix.lower() in _ALONE]
+    alone = [path for path in files if path.suffix.lower() in _ALONE and _has_files(path)]
     if len(alone) == 1:
         return alone
     below = [p for p in folder.rglob("*") if p.stem.lower() in _NAMES and _is_table(p)]
@@ -104,6 +113,14 @@ def _is_table(path: Path) -> bool:
     if suffix not in SUFFIXES or path.name.startswith(".") or not path.is_file():
         return False
     return suffix != ".parquet" or not has_audio(path)
+
+
+def _has_files(path: Path) -> bool:
+    """Whether a table may be of clips, and not of speakers or sentences."""
+    try:
+        return file_columns(read_table(path)[0]) != []
+    except LabelsError:  # is said when it is read
+        return True
 
 
 def has_audio(path: Path) -> bool:
@@ -128,7 +145,10 @@ def read_table(table: Path) -> Table:
     try:
         if suffix == ".parquet":
             return _read_parquet(table)
-        text = _decoded(table.read_bytes())
+        content = table.read_bytes()
+        if content.startswith(_ZIP):
+            raise LabelsError(f"{table} is a spreadsheet or an archive: save it as CSV")
+        text = _decoded(content)
     except OSError as error:
         raise LabelsError(f"{table}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:

@@ -1,6 +1,7 @@
 """Corpora as strangers have them: segments, data sets in Parquet, class folders, tables a split."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +29,7 @@ def opened(root, **how):
         for clip in clips:
             with open(clip.path, "rb") as file:  # noqa: PTH123
                 found.append((clip.file_name, names[clip.label], clip.speaker, file.read()))
-    return found, kind.COUNTS
+    return found, kind.COUNTS | Counter(f"failed: {c.fault}" for c in clips if c.fault)
 
 
 def said(root, **how):

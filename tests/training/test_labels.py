@@ -80,8 +80,8 @@ def test_a_head_without_a_column_is_named_with_the_columns_there_are(folder):
 
 
 def test_a_table_without_file_names_is_named(folder):
-    write_table(folder, [{"clip name": "a.wav", "anger": 1}])
-    with pytest.raises(TrainingError, match="no column file; it has clip name, anger"):
+    write_table(folder, [{"take": "a.wav", "anger": 1}])
+    with pytest.raises(TrainingError, match="no column file; it has take, anger"):
         read_labels(folder)
 
 

@@ -71,6 +71,7 @@ def test_an_object_of_each_file_is_a_table(tmp_path):
         ("t.json", b"[1]", "line 1 is no object: 1"),
         ("t.jsonl", b"[" * 100_000, "line 1 is no JSON"),
         ("t.parquet", b"PAR1 or not", "cannot be read as Parquet"),
+        ("t.csv", b"PK\x03\x04", "is a spreadsheet or an archive: save it as CSV"),
         ("t.csv", b"a,a\n1,2\n", "two columns of one name"),
     ],
 )
@@ -84,14 +85,14 @@ def test_a_folders_table_is_found_by_its_name_or_because_it_is_the_only_one(tmp_
     def names(*made):
         for name in made:
             (tmp_path / name).parent.mkdir(exist_ok=True)
-            (tmp_path / name).write_text("{}")
+            (tmp_path / name).write_text("x\n" if "speakers" in name else "file\n")
         return [path.relative_to(tmp_path).as_posix() for path in tables_of(tmp_path)]
 
     assert names("notes.txt", "settings.json") == []
     assert names("train/metadata.csv", "test/metadata.jsonl") == [
         "test/metadata.jsonl", "train/metadata.csv"
     ]  # fmt: skip
-    assert names("mine.tsv") == ["mine.tsv"]
+    assert names("mine.tsv", "speakers.csv") == ["mine.tsv"]  # the other names no clip
     assert names("other.csv") == []  # which of the two, nobody knows
     assert names("metadata.jsonl") == ["metadata.jsonl"]
     assert names("labels.json") == ["labels.json"]
