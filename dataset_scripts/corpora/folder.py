@@ -235,14 +235,13 @@ def _read(
         return _of_data_set(source, split, config)
     if not source.is_dir():
         raise RawReleaseError(f"{source}: no such folder")
-    tables = [Path(labels)] if labels else tables_of(source)
-    if not tables and is_data_set(source):
+    if labels is None and is_data_set(source):
         return _of_data_set(source, split, config)
     if split or config:
         raise RawReleaseError(f"{source} is no data set, which a split or a configuration is of")
     if labels is not None and "{" in str(labels):
         return list(_of_paths(source, str(labels))), str(labels), None
-    if tables:
+    if tables := [Path(labels)] if labels else tables_of(source, need="label"):
         said = list(_of_tables(source, tables, counts))
         return said, " and ".join(sorted({table.name for table in tables})), None
     files = [path.relative_to(source) for path in recordings(source)]

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from ..taxonomy import HEAD_NAMES
-from .tables import LabelsError, column, has_audio, tables_of
+from .tables import LabelsError, column, has_audio, named_table
 
 FILE, SPEAKER = "file_name", "speaker"
 
@@ -38,7 +38,7 @@ def is_data_set(folder: Path) -> bool:
     """Whether a folder, or a Parquet file, is a data set and no recordings with tables."""
     if folder.is_file():
         return folder.suffix.lower() == ".parquet" and has_audio(folder)
-    if tables_of(folder):
+    if named_table(folder):
         return False
     stored = ("dataset_dict.json", "dataset_info.json")
     return any((folder / name).is_file() for name in stored) or any(

@@ -85,27 +85,35 @@ def file_columns(names: Iterable[str]) -> list[str]:
     return [by_name[name] for name in ("file", *COLUMNS["file"]) if name in by_name]
 
 
-def tables_of(folder: str | Path) -> list[Path]:
+def tables_of(folder: str | Path, need: str | None = None) -> list[Path]:
     """The tables of a folder, which are read as one.
 
-    `labels` or `metadata` with one of `SUFFIXES`, or the only table there; else those of these
-    names in the folders below, as data sets of the Hub have one a split.
+    `labels` or `metadata` with one of `SUFFIXES`, or the only table there that names files; else
+    those of these names in the folders below, as data sets of the Hub have one a split.
+
+    Args:
+        folder: Where they are.
+        need: What of `COLUMNS` a table without such a name has, too.
 
     Example:
         >>> tables_of("nowhere")
         []
     """
-    folder = Path(folder)
-    files = sorted(path for path in folder.glob("*") if _is_table(path))
-    for name in _NAMES:
-        for suffix in SUFFIXES:
-            if named := [p for p in files if p.name.lower() == name + suffix]:
-                return named[:1]
-    alone = [path for path in files if path.suffix.lower() in _ALONE and _has_files(path)]
-    if len(alone) == 1:
-        return alone
-    below = [p for p in folder.rglob("*") if p.stem.lower() in _NAMES and _is_table(p)]
-    return sorted(below) if not alone else []
+    if named := named_table(folder):
+        return [named]
+    files = [path for path in Path(folder).glob("*") if _is_table(path)]
+    alone = [p for p in files if p.suffix.lower() in _ALONE and _is_of_clips(p, need)]
+    if alone:
+        return alone if len(alone) == 1 else []
+    below = (p for p in Path(folder).rglob("*") if p.stem.lower() in _NAMES and _is_table(p))
+    return sorted(below)
+
+
+def named_table(folder: str | Path) -> Path | None:
+    """A folder's table by its name."""
+    by_name = {path.name.lower(): path for path in Path(folder).glob("*") if _is_table(path)}
+    names = (name + suffix for name in _NAMES for suffix in SUFFIXES)
+    return next((by_name[name] for name in names if name in by_name), None)
 
 
 def _is_table(path: Path) -> bool:
@@ -115,12 +123,13 @@ def _is_table(path: Path) -> bool:
     return suffix != ".parquet" or not has_audio(path)
 
 
-def _has_files(path: Path) -> bool:
+def _is_of_clips(path: Path, need: str | None) -> bool:
     """Whether a table may be of clips, and not of speakers or sentences."""
     try:
-        return file_columns(read_table(path)[0]) != []
+        names, _ = read_table(path)
     except LabelsError:  # is said when it is read
         return True
+    return file_columns(names) != [] and (need is None or column(names, need) is not None)
 
 
 def has_audio(path: Path) -> bool:

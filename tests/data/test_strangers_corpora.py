@@ -258,6 +258,7 @@ def test_class_folders_are_understood_without_a_table(tmp_path, names, expected,
     ],
 )  # fmt: skip
 def test_names_that_say_it_are_answered_with_the_pattern_to_type(tmp_path, names, pattern):
+    (tmp_path / "sentences.csv").write_text("Filename,Sentence\nx,y\n")  # as CREMA-D's
     with pytest.raises(UserError) as told:
         corpus_kind("mine", touch(tmp_path, *names))
     assert str(told.value).endswith(f"its names look like {pattern}")
