@@ -65,8 +65,9 @@ def read_data_set(
     try:
         loaded = _load(str(data), split, config, revision)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        reason = str(error).splitlines() or [type(error).__name__]
-        raise LabelsError(f"data {data}: {reason[0]:.300}") from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        here = "" if Path(data).exists() else "no such folder, and on the Hub: "
+        raise LabelsError(f"data {data}: {here}{reason:.300}") from None
     audio = _audio_column(loaded.features)
     if audio is None:
         raise LabelsError(

@@ -54,11 +54,12 @@ def read_lines(
     files, columns, found = Files(root, links=links), dict[str, None](), list[Line]()
     for table in tables:
         names, lines = read_table(table)
+        beside = table.parent.resolve()
         columns |= dict.fromkeys(names)
         by_name = {plain(name): name for name in names}
         given = file_columns(names)
         of_meld = {*_OF_MELD} <= {*by_name} and given == [by_name["utteranceid"]]
-        file = None if of_meld else _file_column(given, lines, files)
+        file = None if of_meld else _file_column(given, lines, files, beside)
         if not of_meld and file is None:
             raise LabelsError(
                 f"{table} has no column file; it has {', '.join(names):.300} (file may be called "
@@ -73,7 +74,7 @@ def read_lines(
             if not name:
                 raise LabelsError(f"{where}: no {file}")
             try:
-                path = files.find(name, table.parent)
+                path = files.find(name, beside)
             except LabelsError as error:
                 raise LabelsError(f"{where}: {error}") from None
             part, fault = None, "" if path else NO_FILE
@@ -88,14 +89,18 @@ def read_lines(
 
 
 def _file_column(
-    given: Sequence[str], lines: Sequence[tuple[int, Mapping[str, str]]], files: "Files"
+    given: Sequence[str],
+    lines: Sequence[tuple[int, Mapping[str, str]]],
+    files: "Files",
+    beside: Path,
 ) -> str | None:
     """The first column that names a file which is there: not every id or name is one."""
-    for name in given[1:] and given:
-        for _, cells in lines[:_LOOKED_AT]:
-            with suppress(LabelsError):
-                if cells[name] and files.find(cells[name]):
-                    return name
+    if len(given) > 1:
+        for name in given:
+            for _, cells in lines[:_LOOKED_AT]:
+                with suppress(LabelsError):
+                    if cells[name] and files.find(cells[name], beside):
+                        return name
     return given[0] if given else None
 
 
@@ -124,15 +129,15 @@ class Files:
 
         Args:
             name: As a table has it.
-            beside: The table's folder, where files are looked for first.
+            beside: The table's folder, resolved, where files are looked for first.
 
         Raises:
             LabelsError: A name that no file can have, one of several files, or of one elsewhere.
         """
         try:
             written = self.root / name
-            near = (beside or self.root).resolve() / name
-            if near.is_file() and near.is_relative_to(self.root):
+            near = (beside or self.root) / name
+            if near.is_relative_to(self.root) and near.is_file():
                 written = near
             elif not written.is_file():
                 written = self._elsewhere(name) or written

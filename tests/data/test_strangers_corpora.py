@@ -199,6 +199,25 @@ def test_a_stored_data_set_is_read_too(tmp_path):
     assert len(said(tmp_path / "set", split="b")[0]) == 2
 
 
+def test_a_data_set_of_the_hub_is_a_corpus(monkeypatch):
+    import datasets
+
+    def load(data, config, split, revision):
+        assert (data, config, split) == ("someone/voices", "de", "test")
+        audio = [{"bytes": b"RIFF", "path": None}] * 2
+        pictures = [{"bytes": b"no picture", "path": None}] * 2
+        made = datasets.Dataset.from_dict(
+            {"audio": audio, "label": ["Wut", "Ekel"], "actor_id": [1, 2], "image": pictures}
+        )
+        return made.cast_column("image", datasets.Image())  # which nobody may open
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    clips, _ = said("someone/voices", split="test", config="de")
+    assert clips == [("clip 0", "anger", "1"), ("clip 1", "disgust", "2")]
+    with pytest.raises(UserError, match="labels are of a folder"):
+        folder_corpus("someone/voices", "labels.csv")
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
