@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
+
 from ..taxonomy import HEAD_NAMES
+from .parts import as_wav
 from .tables import LabelsError, column, has_audio, named_table
 
 FILE, SPEAKER = "file_name", "speaker"
@@ -61,19 +64,24 @@ def read_data_set(
         LabelsError: No such set, split or configuration, or no column of audio.
     """
     import datasets
+    from yaml import YAMLError
 
     try:
         loaded = _load(str(data), split, config, revision)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        here = "" if Path(data).exists() else "no such folder, and on the Hub: "
-        raise LabelsError(f"data {data}: {here}{reason:.300}") from None
+    except LabelsError:
+        raise
+    except (
+        *(OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError),
+        *(YAMLError, datasets.exceptions.DatasetsError),
+    ) as error:
+        raise LabelsError(f"data {data}: {_reason(Path(data), error)}") from None
     audio = _audio_column(loaded.features)
     if audio is None:
         raise LabelsError(
             f"data {data}: no column audio; there are {', '.join(loaded.column_names)}"
         )
-    loaded = loaded.cast_column(audio, datasets.Audio(decode=False))
+    if not isinstance(of := loaded.features[audio], dict) or "bytes" in of:
+        loaded = loaded.cast_column(audio, datasets.Audio(decode=False))
     labels = loaded.select_columns([n for n, of in loaded.features.items() if _is_label(n, of)])
     if not labels.column_names:
         raise LabelsError(f"data {data}: nothing beside the audio")
@@ -115,14 +123,35 @@ def _load(data: str, split: str | None, config: str | None, revision: str | None
     return datasets.concatenate_datasets([part.select_columns(shared) for part in parts])
 
 
+def _reason(data: Path, error: Exception) -> str:
+    """What is wrong with a data set, with the file if it is one's footer."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    for file in sorted(data.rglob("*.parquet")):
+        try:
+            parquet.read_metadata(file)
+        except (OSError, pa.ArrowException):
+            return f"{file.relative_to(data)} is damaged, or no Parquet"
+    said = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+    return f"{'' if data.exists() else 'no such folder, and on the Hub: '}{said:.300}"
+
+
 def _audio_column(features: Mapping[str, Any]) -> str | None:
+    """The column of sound: files with or without their paths, or samples with their rate."""
     import datasets
 
-    found = [
-        name
-        for name, of in features.items()
-        if isinstance(of, datasets.Audio) or (isinstance(of, dict) and "bytes" in of)
-    ]
+    def is_audio(of: Any) -> bool:
+        keys = {*of} if isinstance(of, dict) else set()
+        binary = isinstance(of, datasets.Value) and of.dtype in ("binary", "large_binary")
+        return (
+            isinstance(of, datasets.Audio)
+            or binary
+            or "bytes" in keys
+            or keys >= {"array", "sampling_rate"}
+        )
+
+    found = [name for name, of in features.items() if is_audio(of)]
     return "audio" if "audio" in found else next(iter(found), None)
 
 
@@ -141,7 +170,10 @@ def _paths(loaded: Any, audio: str) -> Iterator[str | None]:
     import pyarrow.compute as pc
 
     for batch in loaded.select_columns(audio).with_format("arrow").iter(1000):
-        yield from pc.struct_field(batch[audio], "path").to_pylist()
+        has_path = batch[audio].type.get_field_index("path") >= 0
+        yield from (
+            pc.struct_field(batch[audio], "path").to_pylist() if has_path else [None] * len(batch)
+        )
 
 
 def _in_words(value: Any, feature: Any) -> Any:
@@ -168,4 +200,6 @@ class _AudioColumn(Sequence[Any]):
 
     def __getitem__(self, row: Any) -> Any:
         audio = self._loaded[int(row)][self._audio] or {}
+        if audio.get("array") and audio.get("sampling_rate"):
+            return as_wav(np.asarray(audio["array"]), int(audio["sampling_rate"]))
         return audio.get("bytes") or audio.get("path") or b""

@@ -284,17 +284,30 @@ def _append(target: Path, samples: np.ndarray, rate: int, channel: int | None) -
             return NO_CHANNEL
         samples = samples[:, channel : channel + 1]
     n_before = max(0, target.stat().st_size - _HEADER) if target.exists() else 0
-    n_bytes, frame = n_before + samples.nbytes, 4 * samples.shape[1]
-    if n_bytes > 2**32 - 1 - _HEADER:
+    if n_before + samples.nbytes > 2**32 - 1 - _HEADER:
         return _TOO_LONG
-    # Not by soundfile: its header has the time of writing, and equal clips are to be equal files.
+    content = as_wav(samples, rate, n_before)
+    with target.open("r+b" if n_before else "wb") as file:
+        file.write(content[:_HEADER])
+        file.seek(0, 2)
+        file.write(content[_HEADER:])
+    return ""
+
+
+def as_wav(samples: np.ndarray, rate: int, n_before: int = 0) -> bytes:
+    """A WAV of 32-bit floats; its header counts `n_before` bytes of samples more.
+
+    Not by soundfile: its header has the time of writing, and equal clips are to be equal files.
+
+    Example:
+        >>> len(as_wav(np.zeros((100, 2)), 16_000))
+        844
+    """
+    samples = np.ascontiguousarray(samples.reshape(len(samples), -1), "<f4")
+    n_bytes, frame = n_before + samples.nbytes, samples.itemsize * samples.shape[1]
     header = struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         b"RIFF", n_bytes + _HEADER - 8, b"WAVE", b"fmt ", 16,
         3, samples.shape[1], rate, rate * frame, frame, 32, b"data", n_bytes,
     )  # fmt: skip
-    with target.open("r+b" if n_before else "wb") as file:
-        file.write(header)
-        file.seek(0, 2)
-        file.write(np.ascontiguousarray(samples, "<f4").tobytes())
-    return ""
+    return header + samples.tobytes()

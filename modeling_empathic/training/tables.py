@@ -20,15 +20,21 @@ COLUMNS = {
     "file": ("filename", "filepath", "path", "audio", "audiopath", "audiofile", "audiofilepath",
              "audiofilename", "audioname", "audioid", "wav", "wavfile", "wavpath", "wavname",
              "clip", "clipname", "recording", "recordingid", "video", "videofile", "videoname",
-             "videoid", "datei", "dateiname", "pfad", "aufnahme", "fichier", "archivo", "arquivo",
-             "plik", "dialog", "dialogue", "uttid", "utteranceid", "clipid", "fileid", "segmentid",
+             "videoid", "datei", "dateiname", "dateipfad", "audiodatei", "tondatei", "pfad",
+             "aufnahme", "fichier", "nomfichier", "archivo", "nombrearchivo", "fichero",
+             "arquivo", "ficheiro", "plik", "bestand", "bestandsnaam", "dosya", "файл", "文件",
+             "dialog", "dialogue", "uttid", "utteranceid", "clipid", "fileid", "segmentid",
              "turnname", "name", "id"),
     "label": ("emotion", "class", "emoclass", "emotionlabel", "emotionclass", "emotionname",
               "emovote", "majoremotion", "labels", "emotions", "emo", "category", "gefuhl",
-              "klasse", "emocion", "emozione", "emocao", "emocja", "emotie", "classe", "clase"),
+              "klasse", "etikett", "emocion", "emozione", "emocao", "emocja", "emotie", "classe",
+              "clase", "etiquette", "etiqueta", "etichetta", "rotulo", "etykieta", "duygu",
+              "эмоция", "情感", "情绪"),
     "speaker": ("speakerid", "spkrid", "spkr", "spk", "spkid", "speakername", "actor", "actorid",
-                "talker", "subject", "participant", "sprecher", "sprecherin", "locuteur",
-                "locutor", "hablante", "parlante", "falante", "spreker", "mowca"),
+                "talker", "subject", "participant", "person", "sprecher", "sprecherin",
+                "sprecherid", "proband", "locuteur", "locutrice", "acteur", "actrice", "locutor",
+                "locutora", "hablante", "parlante", "attore", "falante", "orador", "spreker",
+                "mowca", "aktor", "konusmacı", "диктор", "说话人"),
     "text": ("transcript", "transcription", "sentence", "utterance", "satz", "phrase", "frase"),
     "start": ("starttime", "starts", "startsec", "startseconds", "startms", "starttimems", "begin",
               "begins", "begintime", "onset", "tmin", "from", "anfang", "beginn", "startzeit",
@@ -75,14 +81,19 @@ def column(names: Iterable[str], what: str) -> str | None:
         >>> column(["FileName", "EmoClass"], "file"), column(["a"], "speaker")
         ('FileName', None)
     """
-    by_name = {plain(name): name for name in reversed(list(names))}
-    return next((by_name[name] for name in (what, *COLUMNS[what]) if name in by_name), None)
+    found = _columns(names, what)
+    return found[0] if found else None
 
 
 def file_columns(names: Iterable[str]) -> list[str]:
     """The columns that may name a clip's file, the likeliest first."""
+    return _columns(names, "file")
+
+
+def _columns(names: Iterable[str], what: str) -> list[str]:
     by_name = {plain(name): name for name in reversed(list(names))}
-    return [by_name[name] for name in ("file", *COLUMNS["file"]) if name in by_name]
+    words = map(plain, (what, *COLUMNS[what]))
+    return [by_name[word] for word in words if word in by_name]
 
 
 def tables_of(folder: str | Path, need: str | None = None) -> list[Path]:

@@ -11,13 +11,11 @@ from pyarrow import parquet
 
 from dataset_scripts.building.build import build
 from dataset_scripts.corpora.folder import folder_corpus
-from evaluate_metrics.generalize.clips import corpus_kind, open_corpus
-from evaluate_metrics.generalize.result import generalize
+from evaluate_metrics.generalize.clips import corpus_kind, open_corpus, score_clips
 from modeling_empathic.taxonomy import UserError
 from modeling_empathic.training.labels import read_labels
 from modeling_empathic.training.settings import TrainingError
-from tests.support.generalize_maker import forty_heads
-from tests.support.scoring_fakes import write_clip
+from tests.support.scoring_fakes import FakeExtractor, FakeModel, write_clip
 
 
 def opened(root, **how):
@@ -109,12 +107,16 @@ def test_segments_of_a_dialogue_are_clips_of_its_samples(talk, tmp_path):
     }  # fmt: skip
 
 
-def test_a_segment_that_is_not_there_is_a_failure_of_the_result(talk, tmp_path):
+def test_a_segment_that_is_not_there_is_a_failure_that_says_why(talk, tmp_path):
     root = tmp_path / "corpus"
-    (root / "labels.csv").write_text(TURNS)
-    result = generalize(root, "mine", str(forty_heads(tmp_path / "tiny")), n_resamples=0)
-    assert result["rows"][0]["outcomes"] == {"scored": 4, "decode_error": 1}
-    assert result["corpus"]["not_as_said"]["failed: ends behind the end of its recording"] == 1
+    (root / "labels.csv").write_text(TURNS + "noise.wav,,,,sad,bob\n")
+    (root / "noise.wav").write_bytes(b"RIFF and no more")
+    with open_corpus(root, corpus_kind("mine", root)) as clips:
+        scored = score_clips(clips, FakeModel(), FakeExtractor(), lambda: None)
+    assert scored.outcomes.tolist() == ["scored"] * 4 + ["decode_error"] * 2
+    why, damaged = scored.failed
+    assert why == "ends behind the end of its recording"
+    assert damaged and "noise.wav" not in damaged  # so that equal reasons are counted together
 
 
 def test_segments_are_built_as_clips_of_their_own(talk, tmp_path):
@@ -186,6 +188,70 @@ def test_a_row_without_sound_is_a_failure_and_its_path_opens_nothing_outside(tmp
     found, counts = opened(tmp_path)
     assert [clip[3] for clip in found] == [b"", b"inside", b"RIFF", b""]
     assert counts == {"failed: no audio in its row": 2, "speaker not known": 4}
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [
+        pa.array([b"RIFF", b"RIFF"]),
+        pa.array([{"bytes": b"RIFF"}] * 2),
+        pa.array([{"path": "a", "bytes": b"RIFF"}] * 2,
+                 pa.struct([("path", pa.large_string()), ("bytes", pa.large_binary())])),
+        pa.array([{"array": [0.5, 0.25], "sampling_rate": 8000, "path": "a"}] * 2),
+    ],
+)  # fmt: skip
+def test_sound_is_read_however_parquet_holds_it(tmp_path, audio):
+    parquet.write_table(pa.table({"audio": audio, "label": ["sad", "joy"]}), tmp_path / "0.parquet")
+    found, _ = opened(tmp_path)
+    assert {clip[3][:4] for clip in found} == {b"RIFF"}
+    assert len(found) == 2
+
+
+def broken_file(folder):
+    write_set(folder, HUB)
+    (folder / "data" / "train-00001-of-00002.parquet").write_bytes(b"PAR1 and no end")
+
+
+def features(**label):
+    """A set whose schema says this of its labels."""
+
+    def make(folder):
+        about = {"info": {"features": {"audio": {"_type": "Audio"}, "label": label}}}
+        table = pa.table({"audio": [{"bytes": b"RIFF", "path": None}], "label": [0]})
+        table = table.replace_schema_metadata({"huggingface": json.dumps(about)})
+        parquet.write_table(table, folder / "0.parquet")
+
+    return make
+
+
+def with_text(name, text):
+    def make(folder):
+        write_set(folder, HUB)
+        (folder / name).write_text(text)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (broken_file, "data/train-00001-of-00002.parquet is damaged, or no Parquet"),
+        (features(_type="os.system", x=1), "Feature type 'os.system' not found"),
+        (features(_type="ClassLabel", names=5), "provide names as a list"),
+        (with_text("set.py", "raise SystemExit('was run')"), "scripts are no longer supported"),
+        (with_text("README.md", "---\nconfigs: [[[\n---\n"), "while parsing a flow node"),
+        (with_text("README.md", "---\nconfigs:\n- config_name: a\n  data_files: data/*\n"
+                   "- config_name: b\n  data_files: data/*\n---\n"), r"pick one .*\['a', 'b'\]"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_data_set_is_one_line_and_nothing_of_it_is_run(
+    tmp_path, make, message
+):
+    (tmp_path / "set").mkdir()
+    make(tmp_path / "set")
+    with pytest.raises(UserError, match=message) as told:
+        folder_corpus(tmp_path / "set")
+    assert "\n" not in str(told.value)
 
 
 def test_a_stored_data_set_is_read_too(tmp_path):
