@@ -64,7 +64,7 @@ def read_data_set(
         LabelsError: No such set, split or configuration, or no column of audio.
     """
     import datasets
-    from yaml import YAMLError
+    from yaml import YAMLError  # type: ignore[import-untyped]
 
     try:
         loaded = _load(str(data), split, config, revision)
