@@ -29,7 +29,7 @@ from modeling_empathic.report.files import is_hub_id
 from modeling_empathic.training.data_set import FILE, SPEAKER, is_data_set, read_data_set
 from modeling_empathic.training.lines import read_lines
 from modeling_empathic.training.parts import Part, unpack
-from modeling_empathic.training.tables import COLUMNS, cell, column, plain, tables_of
+from modeling_empathic.training.tables import called, cell, column, plain, tables_of
 
 MAX_FOLDS = 10
 UNKNOWN = "unknown"
@@ -260,8 +260,7 @@ def _of_tables(root: Path, tables: Sequence[Path], counts: Counter[str]) -> Iter
     of = {what: column(names, what) for what in ("label", "speaker", "text")}
     if of["label"] is None:
         raise RawReleaseError(
-            f"{tables[0]} has no column label; it has {', '.join(names):.300} (label may be called "
-            f"{', '.join(COLUMNS['label'])})"
+            f"{tables[0]} has no column label; it has {', '.join(names):.300} ({called('label')})"
         )
     for line in lines:
         label, speaker, text = (line.cells.get(c, "") if c else "" for c in of.values())
@@ -270,7 +269,7 @@ def _of_tables(root: Path, tables: Sequence[Path], counts: Counter[str]) -> Iter
         else:
             yield Said(line.where, line.name, line.part, label, _speaker(speaker), text)
     if all(line.fault for line in lines):
-        first = next((f"{of.where}: {of.fault} {of.name!r:.200} in {root}" for of in lines), "")
+        first = next((f"{line.told} in {root}" for line in lines), "")
         raise RawReleaseError(first or f"{tables[0]} names no clip")
 
 

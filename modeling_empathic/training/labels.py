@@ -279,7 +279,7 @@ def _read_folder(path: Path) -> Read:
     rows, parts = [], []
     for line in lines:
         if line.part is None:
-            raise TrainingError(f"{line.where}: {line.fault}, {line.name!r} in {root}")
+            raise TrainingError(f"{line.told} in {root}")
         row = {called.get(name, name): line.cells.get(name, "") for name in names}
         what = line.part.what
         rows.append(row | {FILE: f"{line.name}, {what}" if what else line.name})

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..scoring.listing import AUDIO_SUFFIXES
 from .parts import Part, PartError, Times, channel_of, counts_from_zero
-from .tables import COLUMNS, LabelsError, column, file_columns, plain, read_table
+from .tables import LabelsError, called, column, file_columns, plain, read_table
 
 NO_FILE = "no such file"
 _LOOKED_AT = 50  # lines
@@ -35,6 +35,11 @@ class Line(NamedTuple):
     part: Part | None
     cells: Mapping[str, str]
     fault: str = ""
+
+    @property
+    def told(self) -> str:
+        """What is wrong with it, for people."""
+        return f"{self.where}: {self.fault}: {self.name!r:.200}"
 
 
 def read_lines(
@@ -62,8 +67,7 @@ def read_lines(
         file = None if of_meld else _file_column(given, lines, files, beside)
         if not of_meld and file is None:
             raise LabelsError(
-                f"{table} has no column file; it has {', '.join(names):.300} (file may be called "
-                f"{', '.join(COLUMNS['file'])})"
+                f"{table} has no column file; it has {', '.join(names):.300} ({called('file')})"
             )
         times = Times.of(names)
         side = column(names, "channel")

@@ -115,7 +115,7 @@ def _seconds(cells: Mapping[str, str], column: str | None) -> float | None:
     try:
         value = seconds(text)
     except ValueError:
-        raise PartError("start or end is no time") from None
+        raise PartError(f"{column[:40]} is no time") from None
     return value / 1000 if plain(column).endswith("ms") else value
 
 

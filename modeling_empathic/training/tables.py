@@ -85,6 +85,16 @@ def column(names: Iterable[str], what: str) -> str | None:
     return found[0] if found else None
 
 
+def called(what: str) -> str:
+    """What a column may be called, for messages.
+
+    Example:
+        >>> called("start")
+        'start may be called starttime, starts, startsec, startseconds, startms and more'
+    """
+    return f"{what} may be called {', '.join(COLUMNS[what][:5])} and more"
+
+
 def file_columns(names: Iterable[str]) -> list[str]:
     """The columns that may name a clip's file, the likeliest first."""
     return _columns(names, "file")

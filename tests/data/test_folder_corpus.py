@@ -49,7 +49,7 @@ def test_the_table_that_train_heads_reads_is_found_too(tmp_path):
         ("file,label\nann/1.wav,\n,sad\n", "line 3: no file"),
         ("file,label\nann/1.wav,\n", r"no clip has a class \(1 left out: no label\)"),
         ("file,label\nann/1.wav,glum\n", "left out: label 'glum'.*: say with classes what"),
-        ("file,label\nno.wav,sad\n../x.wav,sad\n", "line 2: no such file 'no.wav' in"),
+        ("file,label\nno.wav,sad\n../x.wav,sad\n", "line 2: no such file: 'no.wav' in"),
         ("file,label\nann/1.wav,sad\nout.wav,joy\n", "line 3: 'out.wav' leads out of"),
         ("file,label\nann/1.wav,sad\n1.wav,joy\n", "'1.wav' may be ann/1.wav or bob/1.wav"),
         ("file,label\nann/1.wav,sad,or not\n", "line 2 has 3 cells and the header 2"),

@@ -64,8 +64,8 @@ def test_an_empty_cell_is_unknown_and_not_zero(folder):
     [
         ({"anger": "4.5"}, r"0-0-anger\.wav: Anger is 4\.5, outside its scale of 0 to 4"),
         ({"anger": "much"}, "Anger is 'much', which is no number"),
-        ({"file_name": "gone.wav"}, r"line 2: no such file, 'gone\.wav' in"),
-        ({"file_name": "../x.wav"}, r"no such file, '\.\./x\.wav'"),
+        ({"file_name": "gone.wav"}, r"line 2: no such file: 'gone\.wav' in"),
+        ({"file_name": "../x.wav"}, r"no such file: '\.\./x\.wav'"),
     ],
 )
 def test_a_bad_cell_is_named(folder, values, message):
@@ -146,7 +146,7 @@ def test_a_table_of_a_spreadsheet_is_read_with_the_names_that_it_has(tmp_path):
         ("file_name,Anger,Anger\n0.wav,1,2\n", "two columns of one name"),
         ("file_name,Anger\n../out.wav,1\n", "'../out.wav' leads out of the folder"),
         ("file_name,Anger\n/etc/passwd,1\n", "'/etc/passwd' leads out of the folder"),
-        ("file_name,Anger\nsub/2.wav,1\n", "line 2: no such file, 'sub/2.wav' in"),
+        ("file_name,Anger\nsub/2.wav,1\n", "line 2: no such file: 'sub/2.wav' in"),
     ],
 )
 def test_a_table_that_can_be_put_right_is_told_by_its_row(tmp_path, text, said):

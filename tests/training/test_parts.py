@@ -137,7 +137,7 @@ INF = float("inf")
     ("text", "expected"),
     [
         ("file,start,end\ntalk,1,2\ntalk,2,1\ntalk,x,1\ntalk,,2\ntalk,1,\ntalk,1,nan\n",
-         [(1, 2, None), "ends before it starts", "start or end is no time", (0, 2, None),
+         [(1, 2, None), "ends before it starts", "start is no time", (0, 2, None),
           (1, INF, None), (1, INF, None)]),
         ("Datei;Beginn;Ende;Kanal\ntalk;0:01;0:02,5;links\ntalk;1;2;R\n", [(1, 2.5, 0), (1, 2, 1)]),
         ("file,start_ms,end_ms\ntalk,1000,2500\n", [(1, 2.5, None)]),
