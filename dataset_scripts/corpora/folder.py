@@ -257,13 +257,16 @@ def _read(
 
 def _of_tables(root: Path, tables: Sequence[Path], counts: Counter[str]) -> Iterator[Said]:
     names, lines = read_lines(tables, root)
-    of = {what: column(names, what) for what in ("label", "speaker", "text")}
-    if of["label"] is None:
+    if column(names, "label") is None:
         raise RawReleaseError(
             f"{tables[0]} has no column label; it has {', '.join(names):.300} ({called('label')})"
         )
+    columns: dict[tuple[str, ...], list[str | None]] = {}  # of each table
     for line in lines:
-        label, speaker, text = (line.cells.get(c, "") if c else "" for c in of.values())
+        own = tuple(line.cells)
+        if own not in columns:
+            columns[own] = [column(own, what) for what in ("label", "speaker", "text")]
+        label, speaker, text = (line.cells[name] if name else "" for name in columns[own])
         if line.part is None:
             counts[f"left out: {line.fault}"] += 1
         else:

@@ -274,21 +274,33 @@ def _read_folder(path: Path) -> Read:
     tables = [path] if path.is_file() else tables_of(root)
     if not tables:
         return _read_class_folders(root)
-    names, lines = read_lines(tables, root, links=True)
-    called = {column_for(names, "file"): FILE, column_for(names, SPEAKER): SPEAKER}
+    _, lines = read_lines(tables, root, links=True)
     rows, parts = [], []
+    called: dict[tuple[str, ...], dict[str, str]] = {}  # of each table
     for line in lines:
         if line.part is None:
             raise TrainingError(f"{line.told} in {root}")
-        row = {called.get(name, name): line.cells.get(name, "") for name in names}
+        own = tuple(line.cells)
+        if own not in called:
+            called[own] = _called(own, several=len(tables) > 1)
         what = line.part.what
+        row = {called[own].get(name, name): cell for name, cell in line.cells.items()}
         rows.append(row | {FILE: f"{line.name}, {what}" if what else line.name})
         parts.append(line.part)
+    columns = dict.fromkeys(name for row in rows for name in row)
+    rows = [dict.fromkeys(columns, "") | row for row in rows] if len(tables) > 1 else rows
     folder = TemporaryDirectory(prefix="emonet-voice-")
     clips, faults = unpack(parts, Path(folder.name))
     mark = fingerprint_files([*tables, *dict.fromkeys(part.path for part in parts)])
     notes = [f"{why}: {n:,} clips" for why, n in Counter(faults.values()).items()]
     return Read(rows, [str(clip) for clip in clips], mark, notes, folder)
+
+
+def _called(names: Sequence[str], several: bool) -> dict[str, str]:
+    """A table's names for columns -> ours; those of classes where several tables differ."""
+    ours = {"file": FILE, SPEAKER: SPEAKER} | ({LABEL: LABEL} if several else {})
+    found = {column_for(names, what): name for what, name in ours.items()}
+    return {theirs: name for theirs, name in found.items() if theirs is not None}
 
 
 def _read_class_folders(root: Path) -> Read:
