@@ -198,20 +198,45 @@ def unpack(
     for number, part in enumerate(parts):
         if not part.whole:
             of_recording[part.path].append(number)
-    for recording, numbers in of_recording.items():
+    cut_before: dict[int, float] = {}
+
+    def cut(recording: Path, numbers: Sequence[int], wanted: Sequence[Part]) -> None:
         targets = [folder / f"{number}.wav" for number in numbers]
-        cut = _cut(recording, [parts[number] for number in numbers], targets)
-        for number, target, fault in zip(numbers, targets, cut, strict=True):
+        found, length_s = _cut(recording, wanted, targets)
+        for number, target, fault in zip(numbers, targets, found, strict=True):
             files[number] = target
-            advance()
+            faults.pop(number, None)
             if fault:
                 target.write_bytes(b"")
                 faults[number] = fault
+        if len(wanted) == 1 and _as_long_as_said(wanted[0], length_s):
+            cut_before[numbers[0]] = length_s
+
+    for recording, numbers in of_recording.items():
+        cut(recording, numbers, [parts[number] for number in numbers])
+        for _ in numbers:
+            advance()
+    if any(parts[number].start_s >= length_s for number, length_s in cut_before.items()):
+        for number in list(cut_before):
+            files[number].unlink()
+            cut(parts[number].path, [number], [parts[number]._replace(start_s=0, end_s=math.inf)])
     return files, faults
 
 
-def _cut(recording: Path, parts: Sequence[Part], targets: Sequence[Path]) -> list[str]:
-    """Writes each part that there is; why there is none, or `""`."""
+def _as_long_as_said(part: Part, length_s: float) -> bool:
+    """Whether a file is as long as its times say, but not where they say.
+
+    IEMOCAP's and MELD's are: their tables say when a clip was in a recording that nobody has. Where
+    one begins behind the end of its file, the others were cut before, too.
+    """
+    late = part.start_s > 0 and part.end_s > length_s > 0
+    return late and abs(part.end_s - part.start_s - length_s) <= LATE_S
+
+
+def _cut(
+    recording: Path, parts: Sequence[Part], targets: Sequence[Path]
+) -> tuple[list[str], float]:
+    """Writes each part that there is; why there is none, or `""`, and the recording's seconds."""
     order = sorted(range(len(parts)), key=lambda i: parts[i].start_s)
     faults, n, rate = [""] * len(parts), 0, 0
     try:
@@ -234,27 +259,13 @@ def _cut(recording: Path, parts: Sequence[Part], targets: Sequence[Path]) -> lis
         if isinstance(error, OSError) and error.errno in (28, 122):  # the disk is full
             raise
         reason = str(error).removeprefix(f"{recording.name}: ")
-        return [f"its recording cannot be read: {reason}"] * len(parts)
+        return [f"its recording cannot be read: {reason}"] * len(parts), 0.0
     length_s = n / rate if rate else 0.0
-    if len(parts) == 1 and (cut_before := _already(parts[0], length_s)):
-        targets[0].unlink(missing_ok=True)
-        return _cut(recording, [cut_before], targets)
     for i, part in enumerate(parts):
         late = not math.isinf(part.end_s) and part.end_s > length_s + LATE_S
         if not faults[i] and (late or not targets[i].exists()):
             faults[i] = BEHIND
-    return faults
-
-
-def _already(part: Part, length_s: float) -> Part | None:
-    """All of a file that is as long as its times say, but not where they say: it was cut before.
-
-    IEMOCAP's and MELD's are: their tables say when a clip was in a recording that nobody has.
-    """
-    said_s = part.end_s - part.start_s
-    if part.start_s and part.end_s > length_s and abs(said_s - length_s) <= LATE_S:
-        return Part(part.path, channel=part.channel)
-    return None
+    return faults, length_s
 
 
 def _joined(blocks: Iterable[Block]) -> Iterator[Block]:

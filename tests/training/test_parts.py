@@ -90,11 +90,17 @@ def test_a_little_behind_the_end_is_cut_and_much_is_a_failure(talk, tmp_path):
     assert [file.stat().st_size for file in files[1:]] == [0, 0, 0]
 
 
-def test_a_file_that_was_cut_by_its_times_before_is_the_clip(talk, tmp_path):
+def test_files_that_were_cut_by_their_times_before_are_the_clips(talk, tmp_path):
     """As MELD's and IEMOCAP's are, whose tables have the times of the whole scene."""
-    files, faults = cut(tmp_path, Part(talk, 976.059, 979.0))
+    other = tmp_path / "other.wav"
+    other.write_bytes(talk.read_bytes())
+    files, faults = cut(tmp_path, Part(talk, 976.059, 979.0), Part(other, 2, 5))
     assert not faults
-    assert soundfile.info(files[0]).frames == 3 * RATE
+    assert [soundfile.info(file).frames for file in files] == [3 * RATE] * 2
+
+
+def test_where_no_file_was_a_part_that_is_as_long_as_its_recording_is_behind_it(talk, tmp_path):
+    assert cut(tmp_path, Part(talk, 2, 5))[1] == {0: BEHIND}
 
 
 def test_a_recording_that_cannot_be_read_fails_with_all_its_parts_and_no_other(talk, tmp_path):
