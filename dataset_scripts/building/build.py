@@ -88,7 +88,7 @@ def build(
         max_shard_mb: About the size of the largest data shard, in millions of bytes.
         acoustics: Acoustic features to add as columns.
         progress: Called with `(clips written, clips)`, at first with those of a build before.
-        labels: CSV of a folder of anybody's, or a pattern of its paths (`corpora.folder`); then
+        labels: Table of a folder of anybody's, or a pattern of its paths (`corpora.folder`); then
             `corpus` and `assert_counts` mean nothing.
         classes: What its labels mean, where they are no words for a class.
 

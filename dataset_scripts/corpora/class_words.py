@@ -1,12 +1,12 @@
 """What corpora call the coarse classes, in their codes and languages.
 
-Compared in small letters without accents (`labels_csv.plain`). Codes of one or two letters and
+Compared in small letters without accents (`tables.plain`). Codes of one or two letters and
 numbers mean other things in each corpus (A is anger, or Angst) and are in no list: whoever has them
 says what they are.
 """
 
 from modeling_empathic.heads_empathic import CLASS_SPELLINGS
-from modeling_empathic.training.labels_csv import plain
+from modeling_empathic.training.tables import plain
 
 _WORDS = {
     "anger": "ang wut ärger zorn wütend colère ira rabia enojo enfado rabbia rab raiva gniew złość "

@@ -18,7 +18,7 @@ from modeling_empathic.taxonomy import (
     UnknownNameError,
     resolve,
 )
-from modeling_empathic.training.labels_csv import plain
+from modeling_empathic.training.tables import plain
 
 
 def common_class(label: str) -> str:

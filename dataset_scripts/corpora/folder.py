@@ -1,19 +1,20 @@
-"""A corpus of anybody's: a folder of recordings, and what says which class each is.
+"""A corpus of anybody's: recordings, and what says which class each is.
 
-Either a CSV with a header and a line a clip: file, label (a class, see `coarse.py`), speaker and if
-wanted text, under any of the names that `labels_csv.COLUMNS` knows; or a pattern that the paths
-follow, such as `{speaker}_{}_{label}_{}`. Nothing is left out silently: `ignored` counts clips
-whose label is no class, files that are not there, and files that nothing is said of.
+A table with a line a clip: file, label (a class, see `coarse.py`), speaker and if wanted text,
+start and end, channel, under any of the names that `tables.COLUMNS` knows; or a pattern that the
+paths follow (`patterns.py`); or a data set with its audio. Nothing is left out silently: `ignored`
+counts clips whose label is no class, files that are not there, and files that nothing is said of.
 
-Several lines of one file are its raters: it is of the class that most of them say.
+Several lines of one clip are its raters: it is of the class that most of them say.
 """
 
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, NamedTuple
 
 from datasets import ClassLabel, Value
@@ -21,54 +22,58 @@ from datasets import ClassLabel, Value
 from dataset_scripts.corpora.clips import Row, audio_columns
 from dataset_scripts.corpora.coarse import common_class, emotions_of
 from dataset_scripts.corpora.corpus import ActedCorpus
+from dataset_scripts.corpora.patterns import by_pattern, of_folders, of_names, recordings
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from modeling_empathic.heads_empathic import CLASS_SPELLINGS
-from modeling_empathic.scoring.listing import AUDIO_SUFFIXES
-from modeling_empathic.training.labels_csv import (
-    COLUMNS,
-    Files,
-    LabelsError,
-    column,
-    plain,
-    read_csv,
-)
+from modeling_empathic.report.files import is_hub_id
+from modeling_empathic.training.data_set import FILE, SPEAKER, is_data_set, read_data_set
+from modeling_empathic.training.lines import read_lines
+from modeling_empathic.training.parts import Part, unpack
+from modeling_empathic.training.tables import called, cell, column, plain, tables_of
 
-TABLES = ("labels.csv", "metadata.csv")
-"""Where the CSV is looked for; the second is what `train heads` and `datasets` read."""
 MAX_FOLDS = 10
 UNKNOWN = "unknown"
 """The speaker of clips of which none is known: one group, of whom no fold can be right."""
 _NO_SPEAKER = ("", "unknown", "nan", "none", "na", "null")
-_FIELD = re.compile(r"\{([a-z]*)(?::([1-9]\d?))?\}")
-_FIELDS = ("", "label", "speaker", "text")
 _SHOWN = 10  # labels that are no classes, by name
+Clip = Part | int
+"""A recording or a part of one, or a row of a data set."""
+
+
+class NoLabelsError(RawReleaseError):
+    """Nothing says what the recordings of a folder are."""
 
 
 class Said(NamedTuple):
-    """What a line, or a file's path, says of a clip."""
+    """What a line, a file's path or a data set's row says of a clip."""
 
     where: str
     name: str
-    path: Path
+    clip: Clip
     label: str
     speaker: str
     text: str
-    start: str
 
 
 class FolderCorpus(ActedCorpus):
     """What [`folder_corpus`] makes a class of.
 
     Attributes:
-        ROWS: By path of a clip, what is said of it, in that order.
-        ROOT: The folder.
-        TABLE: The CSV's name, or the pattern.
+        ROWS: By clip, what is said of it, in that order.
+        NAMES: What the clips' files are called, in that order.
+        OF_FILE: The clips of each recording.
+        ROOT: The folder, or the id of a data set.
+        TABLE: The table's name, or the pattern.
+        STORED: Of a data set, its clips' audio, encoded.
         COUNTS: What was left out while it was read, and clips whose speaker is not known.
     """
 
-    ROWS: ClassVar[dict[Path, Row]]
+    ROWS: ClassVar[dict[Clip, Row]]
+    NAMES: ClassVar[list[str]]
+    OF_FILE: ClassVar[dict[Path, list[Part]]]
     ROOT: ClassVar[Path]
     TABLE: ClassVar[str]
+    STORED: ClassVar[Sequence[Any] | None]
     COUNTS: ClassVar[dict[str, int]]
     SAMPLING_RATE = 16_000
     PUBLISHED: ClassVar = {}
@@ -77,10 +82,12 @@ class FolderCorpus(ActedCorpus):
     def files(
         cls, source: str | Path, revision: str | None = None
     ) -> tuple[list[Path], str | None]:
-        """The clips that are named, in that order."""
+        """The recordings that are named, in that order."""
         if revision is not None:
-            raise RawReleaseError("a folder with a CSV has no revision")
-        return list(cls.ROWS), None
+            raise RawReleaseError("a folder with a table has no revision")
+        if cls.STORED is not None:
+            raise RawReleaseError(f"{source} is a data set already")
+        return list(cls.OF_FILE), None
 
     @classmethod
     def ignored(cls, source: str | Path) -> dict[str, int]:
@@ -89,69 +96,98 @@ class FolderCorpus(ActedCorpus):
 
     @classmethod
     def labels(cls, file: Path) -> Iterator[Row]:
-        """What is said of the file."""
-        yield cls.ROWS[file]
+        """What is said of the file's clips."""
+        yield from (cls.ROWS[part] for part in cls.OF_FILE[file])
 
     @classmethod
     def clips(cls, file: Path) -> Iterator[Row]:
-        """The file's one clip; its name is its path in the folder, since folders repeat names."""
-        audio = file.read_bytes()
-        if not audio:
-            raise RawReleaseError(f"{file.name}: no audio")
-        yield {
-            **audio_columns(audio, file.relative_to(cls.ROOT).as_posix()),
-            **cls.ROWS[file],
-        }
+        """The file's clips; their name is its path in the folder, since folders repeat names."""
+        parts = cls.OF_FILE[file]
+        with TemporaryDirectory(prefix="emonet-voice-") as folder:
+            cut, faults = unpack(parts, Path(folder))
+            for number, (part, path) in enumerate(zip(parts, cut, strict=True)):
+                if number in faults:
+                    raise RawReleaseError(f"{file.name}, {part.what}: {faults[number]}")
+                audio = path.read_bytes()
+                if not audio:
+                    raise RawReleaseError(f"{file.name}: no audio")
+                name = file.relative_to(cls.ROOT).as_posix()
+                name = name if part.whole else f"{name} {part.what}.wav"
+                yield {**audio_columns(audio, name), **cls.ROWS[part]}
+
+    @classmethod
+    def unpacked(
+        cls, folder: Path, advance: Callable[[], None] = lambda: None
+    ) -> tuple[list[Path], dict[int, str]]:
+        """A file of every clip, in their order; what is no file of its own goes into a folder.
+
+        Also, by number of the clip, why there is none; its file is empty. `advance` is called after
+        each of the `n_unpacked`.
+        """
+        if cls.STORED is None:
+            parts = [clip for clip in cls.ROWS if isinstance(clip, Part)]
+            return unpack(parts, folder, advance)
+        paths, faults = [], {}
+        for number, row in enumerate(cls.ROWS):
+            audio = cls.STORED[row]  # type: ignore[index]
+            advance()
+            if isinstance(audio, str) and (cls.ROOT / audio).is_file():
+                paths.append(cls.ROOT / audio)
+                continue
+            paths.append(folder / str(number))  # what the data say is no path
+            paths[-1].write_bytes(audio if isinstance(audio, bytes) else b"")
+            if not paths[-1].stat().st_size:
+                faults[number] = "no audio in its row"
+        return paths, faults
+
+    @classmethod
+    def n_unpacked(cls) -> int:
+        """How many clips are no file of their own."""
+        return sum(not isinstance(clip, Part) or not clip.whole for clip in cls.ROWS)
 
 
 def folder_corpus(
     root: str | Path,
     labels: str | Path | None = None,
     classes: Mapping[str, str] | None = None,
+    split: str | None = None,
+    config: str | None = None,
 ) -> type[FolderCorpus]:
-    """The corpus that a folder and its labels are.
+    """The corpus that a folder and its labels, or a data set, are.
 
     Args:
-        root: The folder.
-        labels: A CSV, by default the folder's own (see [`table_of`]), or a pattern of the paths
-            without suffix: `{label}`, `{speaker}`, `{text}`, `{}` for anything else, `{label:1}`
-            for one character; a field that comes twice is joined.
+        root: The folder, or the id of a data set on the Hub.
+        labels: A table, by default the folder's own (`tables_of`), or a pattern (`patterns`).
         classes: What labels mean that are no words for a class: `{"A": "anger", "01": "neutral"}`,
             or `""` to leave one out.
+        split: Of a data set; by default all of them together, `train+test` are two.
+        config: Of a data set, where it has several.
 
     Raises:
         RawReleaseError: No folder, a pattern that is none, clips of fewer than two classes, or a
             file with two speakers; with the line.
-        LabelsError: A CSV that cannot be read, or a name that may be several files.
+        LabelsError: A table or data set that cannot be read, or a name that may be several files.
     """
-    root = Path(root).resolve()
-    if not root.is_dir():
-        raise RawReleaseError(f"{root}: no such folder")
+    of_hub = not Path(root).is_dir() and is_hub_id(str(root))
+    if of_hub and labels is not None:
+        raise RawReleaseError(f"{root}: no such folder, and labels are of a folder")
+    source = str(root) if of_hub else Path(root).resolve()
     counts: Counter[str] = Counter()
-    if labels is not None and "{" in str(labels):
-        table = str(labels)
-        said = list(_by_pattern(root, table, counts))
-    else:
-        path = Path(labels) if labels else table_of(root)
-        if path is None:
-            raise RawReleaseError(f"{root} {NO_LABELS}")
-        table = path.name
-        said = list(_by_table(root, path, counts))
-    chosen = _one_a_file(said, table, dict(_meanings(classes or {})), counts)
+    said, table, stored = _read(source, labels, split, config, counts)
+    chosen = _one_a_clip(said, table, dict(_meanings(classes or {})), counts)
     names = sorted({name for _, name in chosen})
     if len(names) < 2:
         raise RawReleaseError(f"{table}: {_too_few(names, counts)}")
     speakers = sorted({of.speaker for of, _ in chosen})
     if unknown := sum(of.speaker == UNKNOWN for of, _ in chosen):
         counts["speaker not known"] = unknown
-    files = {
-        p.resolve() for p in root.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file()
-    }
-    if others := len(files - {of.path for of in said}):
+    named = {of.clip.path for of in said if isinstance(of.clip, Part)}
+    files = recordings(source) if isinstance(source, Path) and stored is None else []
+    if others := sum(path not in named and path.resolve() not in named for path in files):
         counts[f"left out: not in {table}"] = others
     has_text = any(of.text for of, _ in chosen)
-    rows: dict[Path, Row] = {
-        of.path: {
+    rows: dict[Clip, Row] = {
+        of.clip: {
             "speaker": of.speaker,
             "label": names.index(name),
             "fold": speakers.index(of.speaker) % MAX_FOLDS,
@@ -167,93 +203,101 @@ def folder_corpus(
     folds = "leave one speaker out"
     if len(speakers) > MAX_FOLDS:
         folds = f"{MAX_FOLDS} folds of {len(speakers)} speakers"
-    made = {"ROOT": root, "TABLE": table, "ROWS": rows, "CLASSES": emotions_of(names)}
-    made |= {"COLUMNS": columns, "FOLDS": folds, "COUNTS": dict(counts)}
-    return type(root.name, (FolderCorpus,), made | _card(root.name, table))
+    made = {"ROOT": Path(source), "TABLE": table, "ROWS": rows, "CLASSES": emotions_of(names)}
+    made |= {"COLUMNS": columns, "FOLDS": folds, "COUNTS": dict(counts), "STORED": stored}
+    made["NAMES"] = [
+        of.clip.path.name if isinstance(of.clip, Part) else Path(of.name).name for of, _ in chosen
+    ]
+    of_file: dict[Path, list[Part]] = defaultdict(list)
+    for clip in rows:
+        if isinstance(clip, Part):
+            of_file[clip.path].append(clip)
+    made["OF_FILE"] = of_file
+    name = Path(source).name
+    return type(name, (FolderCorpus,), made | _card(name, table))
 
 
 NO_LABELS = (
-    f"has no {' or '.join(TABLES)}: name a CSV with the columns file, label and speaker, or how "
-    "the paths are made, such as {speaker}_{}_{label} or {label}/{}"
+    "has no labels.csv or metadata.csv (.jsonl, .parquet): name a table with the columns file, "
+    "label and speaker, or how the paths are made, such as {speaker}_{}_{label} or {label}/{}"
 )
 
 
-def table_of(root: str | Path) -> Path | None:
-    """A folder's CSV, by one of the names in `TABLES`; None where it has none.
+def _read(
+    source: Path | str,
+    labels: str | Path | None,
+    split: str | None,
+    config: str | None,
+    counts: Counter[str],
+) -> tuple[list[Said], str, Sequence[Any] | None]:
+    """What is said of every clip, by what; and where these are a data set's, their audio."""
+    if isinstance(source, str):
+        return _of_data_set(source, split, config)
+    if not source.is_dir():
+        raise RawReleaseError(f"{source}: no such folder")
+    if labels is None and is_data_set(source):
+        return _of_data_set(source, split, config)
+    if split or config:
+        raise RawReleaseError(f"{source} is no data set, which a split or a configuration is of")
+    if labels is not None and "{" in str(labels):
+        return list(_of_paths(source, str(labels))), str(labels), None
+    if tables := [Path(labels)] if labels else tables_of(source, need="label"):
+        said = list(_of_tables(source, tables, counts))
+        return said, " and ".join(sorted({table.name for table in tables})), None
+    files = [path.relative_to(source) for path in recordings(source)]
+    if pattern := of_folders(files, _common):
+        said = list(_of_paths(source, pattern))
+        counts[f"read by their folders, {pattern}"] = len(said)
+        return said, pattern, None
+    pattern = of_names(files, _common)
+    raise NoLabelsError(
+        f"{source} {NO_LABELS}{f'; its names look like {pattern}' if pattern else ''}"
+    )
 
-    Example:
-        >>> table_of("nowhere") is None
-        True
-    """
-    return next((path for name in TABLES if (path := Path(root, name)).is_file()), None)
 
-
-def _by_table(root: Path, table: Path, counts: Counter[str]) -> Iterator[Said]:
-    names, lines = read_csv(table)
-    of = {what: column(names, what) for what in ("file", "label", "speaker", "text", "start")}
-    absent = [what for what in ("file", "label") if of[what] is None]
-    if absent:
-        had = ", ".join(names)
-        other = "; ".join(f"{what} may be called {', '.join(COLUMNS[what])}" for what in absent)
+def _of_tables(root: Path, tables: Sequence[Path], counts: Counter[str]) -> Iterator[Said]:
+    names, lines = read_lines(tables, root)
+    if column(names, "label") is None:
         raise RawReleaseError(
-            f"{table} has no column {', '.join(absent)}; it has {had:.300} ({other})"
+            f"{tables[0]} has no column label; it has {', '.join(names):.300} ({called('label')})"
         )
-    files, first_absent = Files(root), ""
-    for number, cells in lines:
-        name, label, speaker, text, start = (cells[c] if c else "" for c in of.values())
-        where = f"{table.name}, line {number}"
-        if not name:
-            raise RawReleaseError(f"{where}: no {of['file']}")
-        try:
-            path = files.find(name)
-        except LabelsError as error:
-            raise RawReleaseError(f"{where}: {error}") from None
-        if path is None:
-            first_absent = first_absent or f"{where}: no file {name!r:.200} in {root}"
-            counts["left out: no such file"] += 1
+    columns: dict[tuple[str, ...], list[str | None]] = {}  # of each table
+    for line in lines:
+        own = tuple(line.cells)
+        if own not in columns:
+            columns[own] = [column(own, what) for what in ("label", "speaker", "text")]
+        label, speaker, text = (line.cells[name] if name else "" for name in columns[own])
+        if line.part is None:
+            counts[f"left out: {line.fault}"] += 1
         else:
-            yield Said(where, name, path, label, _speaker(speaker), text, start)
-    if len(lines) == counts["left out: no such file"]:
-        raise RawReleaseError(first_absent or f"{table} names no clip")
+            yield Said(line.where, line.name, line.part, label, _speaker(speaker), text)
+    if all(line.fault for line in lines):
+        first = next((f"{line.told} in {root}" for line in lines), "")
+        raise RawReleaseError(first or f"{tables[0]} names no clip")
 
 
-def _by_pattern(root: Path, pattern: str, counts: Counter[str]) -> Iterator[Said]:
-    pieces = _FIELD.split(unicodedata.normalize("NFC", pattern.replace("\\", "/")))
-    fields = pieces[1::3]
-    if "label" not in fields or "{" in "".join(pieces[::3]) or {*fields} - {*_FIELDS}:
+def _of_paths(root: Path, pattern: str) -> Iterator[Said]:
+    for path, label, speaker, text in by_pattern(root, pattern):
+        name = path.relative_to(root).as_posix()
+        yield Said(name, name, Part(path), label, _speaker(speaker), text)
+
+
+def _of_data_set(
+    source: Path | str, split: str | None, config: str | None
+) -> tuple[list[Said], str, Sequence[Any]]:
+    read = read_data_set(source, split, config)
+    names = list(read.rows[0]) if read.rows else []
+    label, text = column(names, "label"), column(names, "text")
+    if label is None:
         raise RawReleaseError(
-            f"labels {pattern!r} is no pattern: it has {{label}}, and if wanted {{speaker}}, "
-            "{text} and {} for anything; {label:1} is one character"
+            f"data set {source} has no column label; it has {', '.join(names):.300}"
         )
-    written = re.escape(pieces[0])
-    for _, length, after in zip(fields, pieces[2::3], pieces[3::3], strict=True):
-        written += f"([^/]{{{length}}})" if length else "([^/]+?)"
-        written += re.escape(after)
-    expression, depth = re.compile(written), pattern.count("/") + 1
-    found = 0
-    for path in sorted(
-        p for p in root.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file()
-    ):
-        below = path.relative_to(root)
-        whole = "/".join(unicodedata.normalize("NFC", part) for part in below.parts[-depth:])
-        match = expression.fullmatch(whole[: -len(path.suffix)]) or (
-            pattern.lower().endswith(path.suffix.lower()) and expression.fullmatch(whole)
-        )
-        if match:
-            found += 1
-            parts: dict[str, list[str]] = defaultdict(list)
-            for field, value in zip(fields, match.groups(), strict=True):
-                parts[field].append(value)
-            label, speaker, text = ("_".join(parts[field]) for field in _FIELDS[1:])
-            name = below.as_posix()
-            yield Said(name, name, path.resolve(), label, _speaker(speaker), text, "")
-    if not found:
-        raise RawReleaseError(f"no recording in {root} is named as labels {pattern!r} says")
-
-
-def _recordings(root: Path) -> list[Path]:
-    files = root.rglob("*")
-    return sorted(f for f in files if f.suffix.lower() in AUDIO_SUFFIXES and f.is_file())
+    said = [
+        Said(f"row {n}", cell(row[FILE]), n, cell(row[label]), _speaker(cell(row.get(SPEAKER))),
+             cell(row[text]) if text else "")
+        for n, row in enumerate(read.rows)
+    ]  # fmt: skip
+    return said, f"the data set {Path(source).name}", read.clips
 
 
 def _speaker(name: str) -> str:
@@ -270,30 +314,25 @@ def _word(label: str) -> str:
     return re.sub(r"^(\d+)\.0+$", r"\1", unicodedata.normalize("NFC", label).strip().casefold())
 
 
-def _one_a_file(
+def _one_a_clip(
     said: list[Said], table: str, meanings: dict[str, str], counts: Counter[str]
 ) -> list[tuple[Said, str]]:
-    """Each file once, with its class; what has none is counted."""
-    by_path: dict[Path, list[Said]] = defaultdict(list)
+    """Each clip once, with its class; what has none is counted."""
+    by_clip: dict[Clip, list[Said]] = defaultdict(list)
     for of in said:
-        by_path[of.path].append(of)
+        by_clip[of.clip].append(of)
     chosen, strange = [], Counter[str]()
-    for lines in by_path.values():
+    for lines in by_clip.values():
         first = lines[0]
         for of in lines[1:]:
-            if of.start != first.start:
-                raise RawReleaseError(
-                    f"{of.where}: {of.name!r} is there again with another start; a line is a whole "
-                    "file here: cut the recording first (ffmpeg -i FILE -ss START -to END PART)"
-                )
             if of.speaker != first.speaker or Path(of.name).name != Path(first.name).name:
                 raise RawReleaseError(
-                    f"{of.where}: {of.name!r} by {of.speaker} is the same file as {first.name!r} "
+                    f"{of.where}: {of.name!r} by {of.speaker} is the same clip as {first.name!r} "
                     f"by {first.speaker}, {first.where}"
                 )
         votes = Counter(_class(of.label, meanings) for of in lines).most_common()
         (name, is_class), n = votes[0]
-        counts["further lines of one file"] += len(lines) - 1
+        counts["further lines of one clip"] += len(lines) - 1
         if len(votes) > 1 and votes[1][1] == n:
             counts["left out: as many raters for two classes"] += 1
         elif is_class:

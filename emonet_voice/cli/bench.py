@@ -58,7 +58,7 @@ def build(
     labels: Annotated[
         Path | None,
         typer.Option(
-            metavar="CSV|PATTERN",
+            metavar="TABLE|PATTERN",
             help="SRC is a folder of yours: columns file, label, speaker[, text]; or how its paths "
             "are made, such as `{speaker}_{}_{label}_{}`.",
         ),

@@ -17,25 +17,33 @@ def generalize(
         list[str] | None,
         typer.Option(
             metavar="NAME[=DIR]",
-            help="emodb, nemo, ravdess, or a name of yours for a folder with labels.csv or "
-            "metadata.csv; repeat it as NAME=DIR for several.",
+            help="emodb, nemo, ravdess, or a name of yours for a folder with labels or a data set; "
+            "repeat it as NAME=DIR for several.",
         ),
     ] = None,
     root: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="The corpus in its own files, or as `bench build` made it."
+            metavar="DIR|ID",
+            help="The corpus in its own files, as `bench build` made it, or as a data set.",
         ),
     ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(
-            metavar="CSV|PATTERN",
+            metavar="TABLE|PATTERN",
             help="What the clips of --root are: columns file, label, speaker; or how their paths "
             "are made, such as `{speaker}_{}_{label}_{}`.",
         ),
     ] = None,
     classes: options.Classes = None,
+    data_split: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of a data set: one, or train+test.", show_default="all"),
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of a data set: its configuration.")
+    ] = None,
     model: options.Model = None,
     revision: options.Revision = None,
     baseline: Annotated[
@@ -84,9 +92,12 @@ def generalize(
     unheard speakers and on the paper's random 80/20 split. With several corpora it is also taught
     all but one and tested on that one, in one table over the classes that all of them have.
 
-    A folder of yours needs labels.csv or metadata.csv, or --labels, with the columns file, label
-    (anger, happy, Wut, ..., or one of the 40 emotions) and speaker. In a pattern {} is anything and
-    {label:1} one character. Clips whose label is no class are left out and counted.
+    A folder of yours has labels.csv or metadata.csv (.jsonl, .parquet), or --labels, with the
+    columns file, label (anger, happy, Wut, ..., or one of the 40 emotions) and speaker; with start
+    and end (seconds, or 0:01:02.5) or channel (left, right), a line is that part of a recording.
+    Without a table, folders that are called as classes are read. In a pattern {} is anything and
+    {label:1} one character. A data set, in Parquet or on the Hub, has audio, label and speaker.
+    Clips that cannot be used are left out and counted by the reason.
 
     Exit code: 0 all scored, 1 some clips failed, 2 could not run.
 
@@ -99,6 +110,8 @@ def generalize(
     --supervised path/to/whisper-base --acoustic --plots pictures/`
 
     Example: `emonet-voice generalize --root recordings/ --labels recordings/labels.csv`
+
+    Example: `emonet-voice generalize --root path/to/parquet --data-split test`
 
     Example: `emonet-voice generalize --root SAVEE/ --labels "{speaker}_{label}{:2}" --classes
     a=anger,d=disgust,f=fear,h=happiness,n=neutral,sa=sadness,su=surprise`
@@ -119,7 +132,8 @@ def generalize(
     options.quiet_libraries()
     # Before a model is converted:
     kinds = [
-        corpus_kind(name, folder, csvs.get(name), meanings) for name, folder in corpora.items()
+        corpus_kind(name, folder, csvs.get(name), meanings, data_split, config)
+        for name, folder in corpora.items()
     ]
     if len(kinds) > 1:
         across.shared_classes(
@@ -144,6 +158,8 @@ def generalize(
                 "acoustic": acoustic,
                 "progress": progress,
                 "classes": meanings,
+                "split": data_split,
+                "config": config,
             }
             result: Any
             shown: Any
@@ -172,7 +188,9 @@ def generalize(
 
 
 def _corpora(given: list[str], root: Path | None, labels: Path | None) -> dict[str, Path]:
-    """Name -> folder of every corpus."""
+    """Name -> folder of every corpus, or its id on the Hub."""
+    from modeling_empathic.report.files import is_hub_id
+
     corpora: dict[str, Path] = {}
     for text in given:
         name, equals, folder = text.partition("=")
@@ -190,7 +208,7 @@ def _corpora(given: list[str], root: Path | None, labels: Path | None) -> dict[s
             raise UsageError("--corpus is missing: emodb=DIR, or --root DIR --labels CSV")
         corpora[root.resolve().name] = root
     for name, path in corpora.items():
-        if not path.is_dir():
+        if not path.is_dir() and not is_hub_id(str(path)):
             option = "--root" if root else f"--corpus {name}"
             raise UsageError(f"{option} {path}: no such folder")
     return corpora

@@ -146,8 +146,9 @@ def heads(
 ) -> None:
     """Train heads on a frozen encoder (the paper's stage 2), on your own labels.
 
-    A table beside the clips, metadata.csv, has a column file_name and either a column of words,
-    label, or a column of numbers a head. With a column speaker nobody is in training and in test.
+    A table beside the clips, metadata.csv (.jsonl, .parquet), has a column file_name and either a
+    column of words, label, or a column of numbers a head. With a column speaker nobody is in
+    training and in test; with start and end, or channel, a line is that part of a recording.
     Heads that the model has and that are not named stay as they are. The result is a folder that
     AutoModel loads, with a card that says what was measured.
 
@@ -196,6 +197,8 @@ def heads(
             known=_known_heads(source, revision), split=data_split, config=config,
             revision=data_revision,
         )  # fmt: skip
+    for note in labelled.notes:
+        stderr.print(note, markup=False)
     if epochs is None:
         epochs = enough_epochs(len(labelled.clips), batch_size)
     settings = replace(
@@ -255,8 +258,9 @@ def _tables(result: dict[str, Any]) -> Any:
 def _check(data: str, output: Path) -> None:
     """Refuses what would fail only after clips are encoded, or asks the Hub for a local file."""
     from modeling_empathic.training.ended import check_output
+    from modeling_empathic.training.tables import SUFFIXES
 
-    if Path(data).is_file() and Path(data).suffix.lower() != ".csv":
+    if Path(data).is_file() and Path(data).suffix.lower() not in SUFFIXES:
         raise UsageError(
             f"--data {data} is a file: name the folder that it is in, with its metadata.csv"
         )

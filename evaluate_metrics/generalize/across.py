@@ -61,6 +61,8 @@ def generalize_across(
     *,
     labels: Mapping[str, str | Path] | None = None,
     classes: Mapping[str, str] | None = None,
+    split: str | None = None,
+    config: str | None = None,
     progress: Progress = lambda verb, total: lambda: None,
     **how: Any,
 ) -> AcrossResult:
@@ -69,8 +71,10 @@ def generalize_across(
     Args:
         corpora: Name -> folder, two or more; see `generalize`.
         model: Short name, folder or Hub id; None for Nano.
-        labels: Name -> CSV or pattern of those that are folders of anybody's.
+        labels: Name -> table or pattern of those that are folders of anybody's.
         classes: What labels of these mean, where they are no words for a class.
+        split: Of those that are data sets; by default all.
+        config: Of those that are data sets.
         progress: Called with what begins and of how many steps it is.
         **how: As `result.hear` takes it.
 
@@ -78,7 +82,7 @@ def generalize_across(
         EvaluationError: One corpus, or fewer than two classes that all have; as `generalize`.
     """
     kinds = {
-        name: (corpus_kind(name, root, (labels or {}).get(name), classes), root)
+        name: (corpus_kind(name, root, (labels or {}).get(name), classes, split, config), root)
         for name, root in corpora.items()
     }
     shared_names = shared_classes({name: list(kind.CLASSES) for name, (kind, _) in kinds.items()})

@@ -1,7 +1,8 @@
-"""The clips of an acted corpus, in their own files or as `bench build` made them, and scored."""
+"""The clips of an acted corpus, in their own files or in others that hold them, and scored."""
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,12 +13,15 @@ import numpy as np
 
 from dataset_scripts.corpora import acted_corpora
 from dataset_scripts.corpora.corpus import ActedCorpus
-from dataset_scripts.corpora.folder import NO_LABELS, FolderCorpus, folder_corpus, table_of
+from dataset_scripts.corpora.folder import FolderCorpus, NoLabelsError, folder_corpus
 from dataset_scripts.corpora.raw_release import RawReleaseError
 from evaluate_metrics.bench.result import EvaluationError
 from modeling_empathic.report.statistics import window_mean
+from modeling_empathic.training.tables import tables_of
 
 _ACOUSTICS = "acoustics_"
+Progress = Callable[[str, int], Callable[[], None]]
+"""Called with what begins and of how many steps it is; returns what to call after each."""
 
 
 ACTED = acted_corpora()
@@ -29,27 +33,33 @@ def corpus_kind(
     root: str | Path | None = None,
     labels: str | Path | None = None,
     classes: Mapping[str, str] | None = None,
+    split: str | None = None,
+    config: str | None = None,
 ) -> type[ActedCorpus]:
-    """The class of a corpus: one of `ACTED`, or a folder of anybody's with its labels.
+    """The class of a corpus: one of `ACTED`, or anybody's: a folder with its labels, a data set.
 
     Args:
-        corpus: One of `ACTED`, or any name for a folder that has a CSV.
-        root: Where it is; needed for such a folder.
-        labels: The CSV, by default `labels.csv` or `metadata.csv` in the folder, or a pattern.
-        classes: What labels mean that are no words for a class. See `folder_corpus`.
+        corpus: One of `ACTED`, or any name for one of anybody's.
+        root: Where that is.
+        labels: Its table, or a pattern. See `folder_corpus`.
+        classes: What labels mean that are no words for a class.
+        split: Of a data set; by default all.
+        config: Of a data set.
 
     Raises:
         EvaluationError: A name that is none of `ACTED`, and no labels.
         RawReleaseError: What is wrong with the labels.
+        LabelsError: A table or a data set that cannot be read.
     """
-    if labels is not None or (corpus not in ACTED and root and table_of(root)):
-        return folder_corpus(root or "", labels, classes)
-    if corpus not in ACTED:
+    if labels is None and corpus in ACTED:
+        return ACTED[corpus]
+    try:
+        return folder_corpus(root or "", labels, classes, split, config)
+    except NoLabelsError as error:
         raise EvaluationError(
             f"unknown corpus {corpus!r}; choose from {', '.join(ACTED)}, or a name of yours: "
-            f"{root or 'the folder'} {NO_LABELS}"
-        )
-    return ACTED[corpus]
+            f"{error}"
+        ) from None
 
 
 class CorpusClip(NamedTuple):
@@ -62,6 +72,7 @@ class CorpusClip(NamedTuple):
         speaker: As the corpus names them.
         fold: Speaker-independent.
         acoustics: Measured features by name, where the corpus was built with them.
+        fault: Why there is no audio, where that is known before it is read.
     """
 
     path: str
@@ -70,15 +81,19 @@ class CorpusClip(NamedTuple):
     speaker: str
     fold: int
     acoustics: dict[str, float] | None = None
+    fault: str = ""
 
 
 @contextmanager
-def open_corpus(root: str | Path, kind: type[ActedCorpus]) -> Iterator[list[CorpusClip]]:
-    """The clips of a folder; what is in Parquet is unpacked for as long as it is open.
+def open_corpus(
+    root: str | Path, kind: type[ActedCorpus], progress: Progress = lambda verb, total: lambda: None
+) -> Iterator[list[CorpusClip]]:
+    """The clips of a folder; what is no file of its own is unpacked for as long as it is open.
 
     Args:
         root: The corpus in its own files, or what `emonet-voice bench build --corpus` made of it.
         kind: Of [`corpus_kind`].
+        progress: See [`Progress`].
 
     Raises:
         EvaluationError: A built folder without the columns of this corpus.
@@ -90,6 +105,15 @@ def open_corpus(root: str | Path, kind: type[ActedCorpus]) -> Iterator[list[Corp
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="emonet-voice-")))
             rows = (row for file in built for row in _rows(file, kind))
             yield [_unpacked(folder / str(number), row) for number, row in enumerate(rows)]
+        elif issubclass(kind, FolderCorpus):
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="emonet-voice-")))
+            n = kind.n_unpacked()
+            paths, faults = kind.unpacked(folder, *([progress("Unpacking", n)] if n else []))
+            named = zip(paths, kind.NAMES, kind.ROWS.values(), strict=True)
+            yield [
+                _named(*of)._replace(fault=faults.get(number, ""))
+                for number, of in enumerate(named)
+            ]
         else:
             yield _clips_of(root, kind)
 
@@ -98,16 +122,16 @@ def _clips_of(root: str | Path, kind: type[ActedCorpus]) -> list[CorpusClip]:
     """The clips of a corpus in its own files; where there are none, what else the folder may be."""
     try:
         files, _ = kind.files(root)
-        if clips := [_named(file, row) for file in files for row in kind.labels(file)]:
+        if clips := [_named(file, file.name, row) for file in files for row in kind.labels(file)]:
             return clips
         raise RawReleaseError(f"{root} has no clip of {kind.__name__}")
     except RawReleaseError as error:
-        table = None if issubclass(kind, FolderCorpus) else table_of(root)
-        if table is None:
+        tables = tables_of(root)
+        if not tables:
             raise
         raise EvaluationError(
-            f"{error}. {Path(root).name} has {table.name}: to use what it says, name the corpus "
-            f"otherwise than {kind.__name__}, such as mine={root}"
+            f"{error}. {Path(root).name} has {tables[0].name}: to use what it says, name the "
+            f"corpus otherwise than {kind.__name__}, such as mine={root}"
         ) from None
 
 
@@ -116,8 +140,8 @@ def mapped_heads(kinds: Iterable[type[ActedCorpus]]) -> list[str]:
     return list(dict.fromkeys(e for kind in kinds for es in kind.CLASSES.values() for e in es))
 
 
-def _named(file: Path, row: Mapping[str, Any]) -> CorpusClip:
-    return CorpusClip(str(file), file.name, row["label"], row["speaker"], row["fold"])
+def _named(file: Path, name: str, row: Mapping[str, Any]) -> CorpusClip:
+    return CorpusClip(str(file), name, row["label"], row["speaker"], row["fold"])
 
 
 def _rows(file: Path, kind: type[ActedCorpus]) -> Iterator[dict[str, Any]]:
@@ -164,12 +188,14 @@ class Scored(NamedTuple):
         outcomes: `(clips,)`, `scored` or `decode_error`.
         clip_ids: SHA-256 of each clip.
         duration_s: `(clips,)`, NaN where a clip failed.
+        failed: Why clips failed, and how many.
     """
 
     scores: dict[str, np.ndarray]
     outcomes: np.ndarray
     clip_ids: list[str]
     duration_s: np.ndarray
+    failed: Mapping[str, int] = {}
 
 
 def score_clips(
@@ -181,6 +207,7 @@ def score_clips(
     names = model.config.head_names
     scores = {name: np.full(len(clips), np.nan) for name in names}
     outcomes, clip_ids, duration_s = [], [], np.full(len(clips), np.nan)
+    failed = Counter[str]()
     groups = score_groups(
         [clip.path for clip in clips],
         model,
@@ -197,8 +224,10 @@ def score_clips(
             means = window_mean([[window[name] for name in names] for window in windows], lengths_s)
             for name, mean in zip(names, means, strict=True):
                 scores[name][i] = mean
+        else:
+            failed[clips[i].fault or windows[0]["error"].removeprefix(f"{clips[i].path}: ")] += 1
         advance()
-    return Scored(scores, np.array(outcomes), clip_ids, duration_s)
+    return Scored(scores, np.array(outcomes), clip_ids, duration_s, failed)
 
 
 def heard_speakers(model: str, corpus: str, revision: str | None = None) -> list[str]:

@@ -17,6 +17,7 @@ from dataset_scripts.corpora.corpus import ActedCorpus
 from dataset_scripts.corpora.folder import FolderCorpus
 from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.generalize.clips import (
+    Progress,
     Scored,
     corpus_kind,
     mapped_heads,
@@ -38,9 +39,7 @@ from evaluate_metrics.generalize.supervised import (
 from evaluate_metrics.generalize.zero_shot import NOT_TAUGHT, THRESHOLD, Calls, call_classes, rates
 from modeling_empathic.reference_scores import Reference, read_reference, z_scores
 
-Progress = Callable[[str, int], Callable[[], None]]
-"""Called with what begins and of how many steps it is; returns what to call after each."""
-
+_REASONS = 5  # of failures, by name
 NO_CALLS = "one answer a clip: nothing is called present"
 NO_ANSWER = "calls every class present: no single answer"
 
@@ -92,6 +91,8 @@ def generalize(
     *,
     labels: str | Path | None = None,
     classes: Mapping[str, str] | None = None,
+    split: str | None = None,
+    config: str | None = None,
     **how: Any,
 ) -> Result:
     """Measures how well a model's emotions tell a corpus's classes apart.
@@ -101,10 +102,12 @@ def generalize(
 
     Args:
         root: The corpus in its own files, or what `emonet-voice bench build` made of it.
-        corpus: `"emodb"`, `"nemo"`, `"ravdess"`, or any name for a folder with a CSV.
+        corpus: `"emodb"`, `"nemo"`, `"ravdess"`, or any name for one of anybody's.
         model: Short name, folder or Hub id; None for Nano.
-        labels: The folder's CSV or a pattern (see `dataset_scripts.corpora.folder`).
+        labels: The folder's table or a pattern (see `dataset_scripts.corpora.folder`).
         classes: What its labels mean, where they are no words for a class.
+        split: Of a data set; by default all.
+        config: Of a data set.
         **how: As [`hear`] takes it.
 
     Returns:
@@ -115,7 +118,7 @@ def generalize(
         RawReleaseError: A folder that is not the corpus.
         ScoringError: A model that cannot be loaded.
     """
-    kind = corpus_kind(corpus, root, labels, classes)
+    kind = corpus_kind(corpus, root, labels, classes, split, config)
     return hear({corpus: (kind, root)}, model, **how)[corpus].result
 
 
@@ -168,7 +171,7 @@ def hear(
     )
     heard = {}
     for name, (kind, root) in corpora.items():
-        with open_corpus(root, kind) as clips:
+        with open_corpus(root, kind, progress) as clips:
             scored = score_clips(clips, loaded, extractor, progress("Scoring", len(clips)))
             if not (scored.outcomes == "scored").any():
                 raise EvaluationError(f"{root}: not one of {len(clips)} clips could be decoded")
@@ -234,7 +237,7 @@ def _result(
                 for number, name in enumerate(truth.classes)
             },
             "median_duration_s": float(np.nanmedian(scored.duration_s)),
-            "not_as_said": kind.ignored(root) if issubclass(kind, FolderCorpus) else {},
+            "not_as_said": _not_as_said(kind, root, scored.failed),
         },
         "model": provenance,
         "rule": (
@@ -245,6 +248,18 @@ def _result(
         "floors": list(_floors(scored, truth)),
         "published": published_rows(corpus),
     }
+
+
+def _not_as_said(
+    kind: type[ActedCorpus], root: str | Path, failed: Mapping[str, int]
+) -> dict[str, int]:
+    """What was left out of a folder of anybody's, and why clips of any corpus failed."""
+    counts = dict(kind.ignored(root)) if issubclass(kind, FolderCorpus) else {}
+    reasons = Counter(failed).most_common()
+    counts |= {f"failed: {why:.100}": n for why, n in reasons[:_REASONS]}
+    if rest := sum(n for _, n in reasons[_REASONS:]):
+        counts["failed for other reasons"] = rest
+    return counts
 
 
 def _reference(source: str, revision: str | None) -> Reference:

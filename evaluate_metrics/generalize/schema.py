@@ -119,7 +119,8 @@ class PublishedRow(TypedDict):
 class CorpusFacts(TypedDict):
     """What was judged; `classes` are clips by class, `title` is its name for people.
 
-    `not_as_said` counts what of a folder's labels was left out, or is not known.
+    `not_as_said` counts what of a folder's labels was left out or is not known, and why clips
+    failed.
     """
 
     name: str

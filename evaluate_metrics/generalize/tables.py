@@ -147,7 +147,7 @@ def _notes(result: Result) -> str:
 
 
 def not_as_said(corpus: CorpusFacts) -> str:
-    """What of a folder's labels was left out, or is not known; nothing where all was read."""
+    """What was left out, failed, or is not known; nothing where all was read."""
     counts = corpus.get("not_as_said") or {}
     said = "; ".join(f"{what}: {n:,}" for what, n in counts.items())
     if "speaker not known" in counts:

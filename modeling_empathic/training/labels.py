@@ -2,24 +2,27 @@
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from ..report.files import is_hub_id, read_json
+from ..scoring.listing import find_audio
 from ..taxonomy import EMOTION_SCALE, HEAD_NAMES, UnknownNameError, UserError, head, resolve
-from .labels_csv import Files, LabelsError, read_csv
-from .labels_csv import column as column_for
+from .data_set import FILE, SPEAKER, Read, is_data_set, read_data_set
+from .lines import read_lines
+from .parts import unpack
 from .settings import TrainingError
+from .tables import SUFFIXES, LabelsError, tables_of
+from .tables import column as column_for
 
-TABLES = ("metadata.csv", "labels.csv")
-SPEAKER, PART, FILE = "speaker", "split", "file_name"
-CLASS_COLUMNS = ("label", "emotion", "class")
+PART, LABEL = "split", "label"
 PARTS = ("train", "validation", "test")
-_CALLED = (("file", FILE), ("speaker", SPEAKER))
 LabelMap = Mapping[str, Mapping[str, float]]
 """Class -> head -> its target; a head that a class does not name has the low end of its scale."""
 
@@ -39,9 +42,11 @@ class LabelledClips:
         parts: `train`, `validation` or `test` of each clip, where the data say so.
         source: What a card calls the data.
         revision: A commit, or a fingerprint of the files.
+        notes: What a reader has to know.
+        kept: What the clips need as long as they are used.
     """
 
-    clips: list[Any]
+    clips: Sequence[Any]
     names: list[str]
     targets: dict[str, np.ndarray]
     scales: dict[str, tuple[float, float]]
@@ -52,6 +57,7 @@ class LabelledClips:
     label_map: LabelMap | None = None
     parts: list[str] | None = None
     notes: list[str] = field(default_factory=list)
+    kept: Any = None
 
 
 def read_labels(
@@ -65,16 +71,17 @@ def read_labels(
     config: str | None = None,
     revision: str | None = None,
 ) -> LabelledClips:
-    """Reads labels from a folder with a CSV table, or from a data set.
+    """Reads labels from a folder with a table, from class folders, or from a data set.
 
-    The table (`metadata.csv`, `labels.csv`, or the only CSV there) has a column `file_name` and
-    either one column a head with numbers on its scale, empty where unknown, or a column `label`,
-    `emotion` or `class` with words. `speaker` and `split` (train, validation, test) are used where
-    they are there. A data set has the same columns and `audio`; of EmoNet-Voice Big
-    `emotion_scores` is read, and whose `voice` it is counts as the speaker.
+    The table (see `tables_of`) has a column `file_name` and either one column a head with numbers
+    on its scale, empty where unknown, or a column `label` with words. `speaker` and `split` (train,
+    validation, test) are used where they are there; with `start` and `end` or `channel` a line is
+    that part of a recording (`parts`). Without a table the folders are the words. A data set has
+    the same columns and `audio`; of EmoNet-Voice Big `emotion_scores` is read, and whose `voice`
+    it is counts as the speaker. Columns may have any of the names of `tables.COLUMNS`.
 
     Args:
-        data: Folder, CSV file, id of a data set, or folder of one in Parquet.
+        data: Folder, table, id of a data set, or folder of one in Parquet.
         heads: Heads to read; by default every column that is named as one.
         new_heads: Further heads by name, with their scales.
         label_map: What words mean. By default a word is the name of a head, 4 or the top of its
@@ -90,15 +97,17 @@ def read_labels(
     """
     path = Path(data)
     if path.exists():
-        is_table = path.is_file() or any(path.glob("*.csv")) or not any(path.rglob("*.parquet"))
-        reading = _read_folder(path) if is_table else _read_dataset(str(path), split, config, None)
-        rows, clips, mark = reading
         source = path.resolve().stem if path.is_file() else path.resolve().name
     elif is_hub_id(str(data)):
-        rows, clips, mark = _read_dataset(str(data), split, config, revision)
         source = str(data)
     else:
         raise TrainingError(f"data {data}: no such folder, and not the id of a data set")
+    try:
+        is_set = not path.exists() or is_data_set(path)
+        read = read_data_set(data, split, config, revision) if is_set else _read_folder(path)
+    except LabelsError as error:
+        raise TrainingError(str(error)) from None
+    rows = read.rows
     if not rows:
         raise TrainingError(f"data {data}: the table has no rows")
     columns = list(rows[0])
@@ -107,20 +116,21 @@ def read_labels(
     for column in columns:
         if (other := by_head[_canonical(column)]) != column:
             raise TrainingError(f"data {data}: columns {column!r} and {other!r} are one head")
-    word_column = next((name for name in CLASS_COLUMNS if name in columns), None)
+    word_column = column_for(columns, LABEL)
     found = {
         name: by_head[name]
         for name in list(asked) or dict.fromkeys([*HEAD_NAMES, *known])
-        if name in by_head and by_head[name] not in (FILE, SPEAKER, PART, *CLASS_COLUMNS)
+        if name in by_head and by_head[name] not in (FILE, SPEAKER, PART, word_column)
     }
     labelled = LabelledClips(
-        clips, [row[FILE] for row in rows], {}, {}, source, mark,
+        read.clips, [row[FILE] for row in rows], {}, {}, source, read.mark,
         speakers=_column(rows, SPEAKER), parts=_checked_parts(_column(rows, PART), data),
+        notes=read.notes, kept=read.kept,
     )  # fmt: skip
     if label_map is not None or (not found and word_column):
         if word_column is None:
             raise TrainingError(
-                f"data {data}: a label map needs a column {' or '.join(CLASS_COLUMNS)}; there are "
+                f"data {data}: a label map needs a column label, emotion or class; there are "
                 f"{', '.join(columns)}"
             )
         words = [str(row[word_column]).strip() for row in rows]
@@ -258,38 +268,54 @@ def _checked_parts(parts: list[str] | None, data: object) -> list[str] | None:
     return parts
 
 
-def _read_folder(path: Path) -> tuple[list[dict[str, Any]], list[Any], str]:
-    table = path if path.is_file() else _table(path)
-    try:
-        names, lines = read_csv(table)
-        files = Files(table.parent)
-        called = {column_for(names, what): name for what, name in _CALLED if name not in names}
-        names = [called.get(name, name) for name in names]
-        if FILE not in names:
-            raise TrainingError(f"{table}: no column {FILE}; there are {', '.join(names)}")
-        rows = [dict(zip(names, cells.values(), strict=True)) for _, cells in lines]
-        clips = []
-        for row in rows:
-            given = PureWindowsPath(row[FILE])  # takes both slashes for one
-            if given.anchor or ".." in given.parts:
-                raise TrainingError(f"{table}: {row[FILE]!r} leads out of the folder")
-            # As it is written, even where a link leads elsewhere.
-            clip = table.parent / row[FILE]
-            found = clip if clip.is_file() else files.find(row[FILE])
-            if found is None:
-                raise TrainingError(f"{table}: there is no {row[FILE]!r} beside it")
-            clips.append(found)
-    except LabelsError as error:
-        raise TrainingError(str(error)) from None
-    return rows, [str(clip) for clip in clips], fingerprint_files([table, *clips])
+def _read_folder(path: Path) -> Read:
+    """What tables say, or folders that are called as their clips' words."""
+    root = path.parent if path.is_file() else path
+    tables = [path] if path.is_file() else tables_of(root)
+    if not tables:
+        return _read_class_folders(root)
+    _, lines = read_lines(tables, root, links=True)
+    rows, parts = [], []
+    called: dict[tuple[str, ...], dict[str, str]] = {}  # of each table
+    for line in lines:
+        if line.part is None:
+            raise TrainingError(f"{line.told} in {root}")
+        own = tuple(line.cells)
+        if own not in called:
+            called[own] = _called(own, several=len(tables) > 1)
+        what = line.part.what
+        row = {called[own].get(name, name): cell for name, cell in line.cells.items()}
+        rows.append(row | {FILE: f"{line.name}, {what}" if what else line.name})
+        parts.append(line.part)
+    columns = dict.fromkeys(name for row in rows for name in row)
+    rows = [dict.fromkeys(columns, "") | row for row in rows] if len(tables) > 1 else rows
+    folder = TemporaryDirectory(prefix="emonet-voice-")
+    clips, faults = unpack(parts, Path(folder.name))
+    mark = fingerprint_files([*tables, *dict.fromkeys(part.path for part in parts)])
+    notes = [f"{why}: {n:,} clips" for why, n in Counter(faults.values()).items()]
+    return Read(rows, [str(clip) for clip in clips], mark, notes, folder)
 
 
-def _table(folder: Path) -> Path:
-    named = [folder / name for name in TABLES if (folder / name).is_file()]
-    tables = named or sorted(path for path in folder.glob("*.csv") if path.is_file())
-    if len(tables) != 1 and not named:
-        raise TrainingError(f"{folder}: {len(tables)} CSV tables; call one {TABLES[0]}")
-    return tables[0]
+def _called(names: Sequence[str], several: bool) -> dict[str, str]:
+    """A table's names for columns -> ours; those of classes where several tables differ."""
+    ours = {"file": FILE, SPEAKER: SPEAKER} | ({LABEL: LABEL} if several else {})
+    found = {column_for(names, what): name for what, name in ours.items()}
+    return {theirs: name for theirs, name in found.items() if theirs is not None}
+
+
+def _read_class_folders(root: Path) -> Read:
+    """Clips in folders of their words, as `datasets` reads them, too."""
+    clips = [Path(clip) for clip in find_audio([root], listed=True)]
+    words = {clip.parent.name for clip in clips if clip.parent != root}
+    if len(words) < 2 or any(clip.parent == root for clip in clips):
+        tables = (p for p in root.glob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        others = sorted(table.name for table in tables)
+        raise TrainingError(
+            f"{root}: {len(others)} tables{': ' if others else ''}{', '.join(others[:5])}; call "
+            "one metadata.csv, or put the clips into a folder a word"
+        )
+    rows = [{FILE: str(clip.relative_to(root)), "label": clip.parent.name} for clip in clips]
+    return Read(rows, [str(clip) for clip in clips], fingerprint_files(clips))
 
 
 def fingerprint_files(files: Iterable[Path]) -> str:
@@ -299,51 +325,3 @@ def fingerprint_files(files: Iterable[Path]) -> str:
         with file.open("rb") as stream:
             total.update(f"{file.name}\0{file.stat().st_size}\0".encode() + stream.read(2**16))
     return f"sha256:{total.hexdigest()}"
-
-
-def _read_dataset(
-    data: str, split: str, config: str | None, revision: str | None
-) -> tuple[list[dict[str, Any]], list[Any], str]:
-    import datasets
-
-    try:
-        loaded = datasets.load_dataset(data, config, split=split, revision=revision)
-    except (OSError, ValueError, datasets.exceptions.DatasetNotFoundError) as error:
-        raise TrainingError(f"data {data}: {str(error).splitlines()[0]}") from None
-    if "audio" not in loaded.column_names:
-        raise TrainingError(
-            f"data {data}: no column audio; there are {', '.join(loaded.column_names)}"
-        )
-    loaded = loaded.cast_column("audio", datasets.Audio(decode=False))
-    labels = loaded.remove_columns("audio")
-    rows = []
-    for number, row in enumerate(labels):
-        row = {**row, FILE: row.get(FILE) or f"clip {number}"}
-        scores = row.pop("emotion_scores", None)  # Big: 40 numbers in the order of the paper, A.1
-        if isinstance(scores, dict):
-            row |= scores
-        elif scores is not None:
-            row |= dict(zip(HEAD_NAMES, scores, strict=False))
-        if "voice" in row and SPEAKER not in row:
-            row[SPEAKER] = row["voice"] or row.get("source_file") or row[FILE]
-        for name in set(CLASS_COLUMNS) & set(labels.column_names):
-            feature = labels.features[name]
-            if isinstance(feature, datasets.ClassLabel) and row[name] is not None:
-                row[name] = feature.int2str(row[name])
-        rows.append(row)
-    return rows, _AudioColumn(loaded), revision or loaded._fingerprint
-
-
-class _AudioColumn(list[Any]):
-    """Encoded audio of a data set, read when asked for."""
-
-    def __init__(self, dataset: Any):
-        super().__init__()
-        self._dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self._dataset)
-
-    def __getitem__(self, row: Any) -> Any:
-        audio = self._dataset[int(row)]["audio"]
-        return audio["bytes"] or audio["path"]

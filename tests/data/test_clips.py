@@ -59,5 +59,5 @@ def test_what_is_no_file_is_no_clip_and_no_table(make, tmp_path):
     with pytest.raises(UserError, match=r"03a01Fa\.wav is no regular file"):
         clip_files(tmp_path, (".wav",))
     make(tmp_path / "labels.csv")
-    with pytest.raises(UserError, match="0 CSV tables"):
+    with pytest.raises(UserError, match="0 tables"):
         _read_folder(tmp_path)
