@@ -99,7 +99,8 @@ def load_base(
             if known:
                 spec |= {"group": known.group, "polarity": known.polarity}
             heads.append(spec)
-    config = EmpathicInsightConfig.from_dict({**config.to_dict(), "heads": heads})
+    stored = {k: v for k, v in config.to_dict().items() if k not in ("id2label", "label2id")}
+    config = EmpathicInsightConfig.from_dict({**stored, "heads": heads})
     mark = fingerprint(Path(source)) if folder else model.commit or revision or "main"
     name = Path(source).resolve().name if folder else str(source)
     return Base(model.eval(), extractor, config, name, mark)

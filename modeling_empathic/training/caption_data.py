@@ -18,6 +18,7 @@ from ..audio import SAMPLE_RATE, AudioError, load_audio
 from ..report.files import is_hub_id
 from ..taxonomy import EMOTION_NAMES, UnknownNameError, UserError, resolve
 from .captions import CaptionError, levels_of, make_caption
+from .labels_csv import listed
 
 IGNORED = -100  # the label that transformers' losses leave out
 SHUFFLE_BUFFER = 1_000  # clips that a stream is mixed over
@@ -59,7 +60,7 @@ def load_clips(
         if (folder / "dataset_dict.json").is_file():
             names = json.loads((folder / "dataset_dict.json").read_text("utf-8"))["splits"]
             if split not in names:
-                raise DataError(f"split {split!r}: {folder.name} has {', '.join(names)}")
+                raise DataError(f"split {split!r}: {folder.name} has {listed(names)}")
             clips = datasets.load_from_disk(str(folder / split))
             clips = clips.to_iterable_dataset() if streaming else clips
         else:
@@ -82,7 +83,7 @@ def _checked(clips: Any, split: str) -> Any:
     if next(iter(clips), None) is None:
         raise DataError(f"split {split!r} is empty")
     if "audio" not in columns:
-        raise DataError(f"column 'audio' is missing; there are {', '.join(columns)}")
+        raise DataError(f"column 'audio' is missing; there are {listed(columns)}")
     return clips.cast_column("audio", datasets.Audio(decode=False))
 
 

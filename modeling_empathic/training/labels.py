@@ -1,6 +1,7 @@
 """Labelled clips: a folder with a table, a data set of the Hub, or classes that mean heads."""
 
 import hashlib
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import numpy as np
 
 from ..report.files import is_hub_id, read_json
 from ..taxonomy import EMOTION_SCALE, HEAD_NAMES, UnknownNameError, UserError, head, resolve
-from .labels_csv import Files, LabelsError, read_csv
+from .labels_csv import Files, LabelsError, listed, read_csv
 from .labels_csv import column as column_for
 from .settings import TrainingError
 
@@ -121,15 +122,15 @@ def read_labels(
         if word_column is None:
             raise TrainingError(
                 f"data {data}: a label map needs a column {' or '.join(CLASS_COLUMNS)}; there are "
-                f"{', '.join(columns)}"
+                f"{listed(columns)}"
             )
         words = [str(row[word_column]).strip() for row in rows]
         return with_classes(labelled, words, label_map, asked)
     missing = [name for name in asked if name not in found]
     if missing or not found:
         raise TrainingError(
-            f"data {data}: no column for {', '.join(missing) or 'any head'}; there are "
-            f"{', '.join(columns)}"
+            f"data {data}: no column for {listed(missing) or 'any head'}; there are "
+            f"{listed(columns)}"
         )
     for name, column in found.items():
         scale = asked.get(name) or _scale(name)
@@ -170,13 +171,13 @@ def with_classes(
     strange = [word for word in rest if names[word] not in (*scales, *HEAD_NAMES)]
     if strange and label_map is None:
         raise TrainingError(
-            f"label {', '.join(map(repr, strange))} is the name of no head: say in a label map "
+            f"label {listed(map(repr, strange))} is the name of no head: say in a label map "
             f'what it means ({{"{strange[0]}": {{"Elation": 4}}, …}}), or add a new head for it'
         )
     if strange:
         raise TrainingError(
-            f"label {', '.join(map(repr, strange))} is not in the label map, which has "
-            f"{', '.join(label_map or ())}, and is the name of no head; {{}} says that a word has "
+            f"label {listed(map(repr, strange))} is not in the label map, which has "
+            f"{listed(label_map or ())}, and is the name of no head; {{}} says that a word has "
             "none of the heads"
         )
     heads = {word: {name: (scales.get(name) or _scale(name))[1]} for word, name in names.items()}
@@ -266,7 +267,7 @@ def _read_folder(path: Path) -> tuple[list[dict[str, Any]], list[Any], str]:
         called = {column_for(names, what): name for what, name in _CALLED if name not in names}
         names = [called.get(name, name) for name in names]
         if FILE not in names:
-            raise TrainingError(f"{table}: no column {FILE}; there are {', '.join(names)}")
+            raise TrainingError(f"{table}: no column {FILE}; there are {listed(names)}")
         rows = [dict(zip(names, cells.values(), strict=True)) for _, cells in lines]
         clips = []
         for row in rows:
@@ -292,6 +293,15 @@ def _table(folder: Path) -> Path:
     return tables[0]
 
 
+def fingerprint_labels(labelled: LabelledClips) -> str:
+    """A SHA-256 of what is said of the clips: names, speakers, parts, classes and targets."""
+    said = [labelled.names, labelled.speakers, labelled.parts, labelled.classes]
+    total = hashlib.sha256(json.dumps(said).encode())
+    for name, target in labelled.targets.items():
+        total.update(json.dumps(name).encode() + target.tobytes())
+    return f"sha256:{total.hexdigest()}"
+
+
 def fingerprint_files(files: Iterable[Path]) -> str:
     """A SHA-256 of names, sizes, and the first 64 KiB of every file."""
     total = hashlib.sha256()
@@ -312,7 +322,7 @@ def _read_dataset(
         raise TrainingError(f"data {data}: {str(error).splitlines()[0]}") from None
     if "audio" not in loaded.column_names:
         raise TrainingError(
-            f"data {data}: no column audio; there are {', '.join(loaded.column_names)}"
+            f"data {data}: no column audio; there are {listed(loaded.column_names)}"
         )
     loaded = loaded.cast_column("audio", datasets.Audio(decode=False))
     labels = loaded.remove_columns("audio")

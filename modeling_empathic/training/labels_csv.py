@@ -25,6 +25,7 @@ COLUMNS = {
     "start": ("starttime", "starts", "begin", "onset", "from", "anfang", "debut", "inicio"),
 }  # fmt: skip
 """What a column is for -> what corpora call it besides, in small letters without `_`."""
+SHOWN = 10  # names in a message
 _DELIMITERS = ",;\t|"
 
 
@@ -41,6 +42,18 @@ def plain(text: str) -> str:
     """
     letters = unicodedata.normalize("NFKD", text.casefold())
     return "".join(letter for letter in letters if letter.isalnum())
+
+
+def listed(names: Iterable[object]) -> str:
+    """Names for a message: a table may have ten thousand columns, or words.
+
+    Example:
+        >>> listed("abc"), listed(range(1_000))
+        ('a, b, c', '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 990 more')
+    """
+    shown = [f"{name!s:.60}" for name in names]
+    more = f" and {len(shown) - SHOWN:,} more" if len(shown) > SHOWN else ""
+    return ", ".join(shown[:SHOWN]) + more
 
 
 def read_csv(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
@@ -69,7 +82,7 @@ def read_csv(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
         raise LabelsError(f"{table} cannot be read as CSV: it is no text")
     named = [name for name in names if name]
     if len(set(named)) < len(named):
-        raise LabelsError(f"{table}: two columns of one name; there are {', '.join(named)}")
+        raise LabelsError(f"{table}: two columns of one name; there are {listed(named)}")
     for number, cells in rows:
         if len(cells) != len(names):
             raise LabelsError(

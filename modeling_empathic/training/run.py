@@ -17,7 +17,7 @@ from .base import Base, specs, stored_head, write_model
 from .ended import FILE_NAME, WORK, check_output, check_run, ended_run, has_ended
 from .folds import TEST, TRAIN, VALIDATION, make_folds
 from .heads import HeadSpec, Learner, Scaling, first_guess, read_tensors, write_tensors
-from .labels import LabelledClips
+from .labels import LabelledClips, fingerprint_labels
 from .learning import Learning
 from .measure import measure
 from .ranks import Ranks
@@ -131,7 +131,7 @@ def train_heads(
             )
             write_model(base, output, kept)
             write_json(output / FILE_NAME, args)
-            shutil.rmtree(work)
+            shutil.rmtree(work, ignore_errors=True)  # whoever finds it ended may be at it, too
         # No barrier: who leaves it first closes a connection that others are still in.
         while ranks.rank and work.exists():
             time.sleep(0.1)
@@ -184,6 +184,9 @@ def _arguments(
         "settings": dataclasses.asdict(settings),
         "folds": n_folds, "split": split, "from_scratch": from_scratch,
         "trained": list(names),
+        "kinds": sorted({spec["kind"] for spec in config.heads if spec["name"] in names}),
+        "scales": {name: list(labelled.scales[name]) for name in names},
+        "labels": fingerprint_labels(labelled),
         "encoder_layers": config.encoder.encoder_layers,
         "head_shape": [config.projection_dim, *config.hidden_dims],
         "pooling": config.pooling,
