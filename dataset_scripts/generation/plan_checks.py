@@ -8,11 +8,12 @@ from pyarrow import parquet
 
 from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTION_SCALE, UserError
 
-from .plan import SCHEMA
+from .plan import PIECE, SCHEMA
 
-FREE_BYTES, MOST_ROW_BYTES, MOST_CELL_BYTES = 2**25, 2**14, 2**20
-"""What a row group of a plan may have in any case and for each of its rows (ours have 1,500 bytes),
-and a cell."""
+FREE_BYTES, MOST_ROW_BYTES, MOST_GROUP_BYTES = 2**25, 2**14, 2**28
+"""What a row group may have in any case, for each of its rows (ours have 1,500 bytes), and at all.
+A page of it is unpacked as a whole, and takes its size five times while it is."""
+MOST_CELL_BYTES = 2**20
 _ID = "^[0-9A-Za-z]{2}[0-9A-Za-z_-]{0,62}$"
 
 
@@ -21,14 +22,16 @@ class GenerationError(UserError):
 
 
 def check_row_groups(plan: Path, about: parquet.FileMetaData) -> None:
-    """A page is unpacked as a whole, several times over: what it may hold is asked before."""
-    for number in range(about.num_row_groups):
-        group = about.row_group(number)
-        if group.total_byte_size > FREE_BYTES + MOST_ROW_BYTES * group.num_rows:
-            raise GenerationError(
-                f"plan={plan} has {group.num_rows:,} rows that take "
-                f"{group.total_byte_size // 10**6:,} MB, far more than texts that are spoken"
-            )
+    """Refuses rows that would take more memory than those of a plan, before they are unpacked."""
+    for group in map(about.row_group, range(about.num_row_groups)):
+        n, size = group.num_rows, group.total_byte_size
+        why = ""
+        if size > FREE_BYTES + MOST_ROW_BYTES * n:
+            why = "texts that are spoken have less"
+        elif size > MOST_GROUP_BYTES:
+            why = f"write it with row_group_size={PIECE}"
+        if why:
+            raise GenerationError(f"plan={plan} has {n:,} rows of {size // 10**6:,} MB: {why}")
 
 
 def check_cells(batch: pa.RecordBatch, plan: str) -> None:

@@ -1,5 +1,6 @@
 """The command `emonet-voice train heads`."""
 
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -176,6 +177,8 @@ def heads(
     )  # fmt: skip
     stderr = Terminal(stderr=True)
     added = dict(_new_head(spec) for spec in new_head or [])
+    if len(added) < len(new_head or []):
+        raise UsageError(f"--new-head: one of {', '.join(added)} is named twice")
     _check(data, output)  # before a model is converted
     if not Path(data).exists() and not is_hub_id(data):
         raise UsageError(f"--data {data}: no such folder, and not the id of a data set")
@@ -206,7 +209,7 @@ def heads(
     )
     ended = has_ended(output)
     if not ended:
-        stderr.print(estimate(base, labelled, settings, folds), markup=False)
+        stderr.print(estimate(base, labelled, settings, folds, split), markup=False)
     if cache and not cache.exists() and not ended:
         free = shutil.disk_usage(cache.parent if cache.parent.exists() else Path()).free
         stderr.print(f"{free / 1e9:.3g} GB are free where the cache goes", markup=False)
@@ -260,6 +263,8 @@ def _new_head(spec: str) -> tuple[str, tuple[float, float]]:
     name, _, scale = spec.partition("=")
     try:
         low, high = (float(end) for end in (scale or "0:4").split(":"))
+        if not (name.strip() and low < high < math.inf and low > -math.inf):
+            raise ValueError("no name, or no scale")
     except ValueError:
         raise UsageError(f"--new-head {spec}: NAME or NAME=LOW:HIGH, such as Sarcasm=0:4") from None
     return name.strip(), (low, high)

@@ -1,5 +1,6 @@
 """What a run of stage 2 leaves in its output: whose it is, begun or ended."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from typing import Any
 
 from ..report.files import read_json, write_json
 from ..scoring.short_names import UNFINISHED
+from .labels import LabelledClips
 from .record import differences
 from .settings import TrainingError
 
@@ -79,3 +81,12 @@ def _shaping(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _differing(other: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:
     """Arguments that another run had otherwise, in words; `""` if none."""
     return differences(_shaping(other), _shaping(arguments))
+
+
+def fingerprint_labels(labelled: LabelledClips) -> str:
+    """A SHA-256 of what is said of the clips: names, speakers, parts, classes and targets."""
+    said = [labelled.names, labelled.speakers, labelled.parts, labelled.classes]
+    total = hashlib.sha256(json.dumps(said).encode())
+    for name, target in labelled.targets.items():
+        total.update(json.dumps(name).encode() + target.tobytes())
+    return f"sha256:{total.hexdigest()}"

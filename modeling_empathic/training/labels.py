@@ -1,8 +1,8 @@
 """Labelled clips: a folder with a table, a data set of the Hub, or classes that mean heads."""
 
 import hashlib
-import json
 import math
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
@@ -103,7 +103,13 @@ def read_labels(
     if not rows:
         raise TrainingError(f"data {data}: the table has no rows")
     columns = list(rows[0])
-    asked = {_canonical(name): _scale(name) for name in heads} | dict(new_heads or {})
+    new_heads = {_canonical(name): scale for name, scale in (new_heads or {}).items()}
+    asked = {_canonical(name): _scale(name) for name in heads} | new_heads
+    if taken := [name for name in asked if name in (FILE, SPEAKER, PART, *CLASS_COLUMNS)]:
+        raise TrainingError(
+            f"head {taken[0]!r}: a column of that name says something else of a clip; call the "
+            "head otherwise"
+        )
     by_head = {_canonical(column): column for column in columns}
     for column in columns:
         if (other := by_head[_canonical(column)]) != column:
@@ -116,7 +122,7 @@ def read_labels(
     }
     labelled = LabelledClips(
         clips, [row[FILE] for row in rows], {}, {}, source, mark,
-        speakers=_column(rows, SPEAKER), parts=_checked_parts(_column(rows, PART), data),
+        speakers=_speakers(rows, data), parts=_checked_parts(_column(rows, PART), data),
     )  # fmt: skip
     if label_map is not None or (not found and word_column):
         if word_column is None:
@@ -125,7 +131,7 @@ def read_labels(
                 f"{listed(columns)}"
             )
         words = [str(row[word_column]).strip() for row in rows]
-        return with_classes(labelled, words, label_map, asked)
+        return with_classes(labelled, words, label_map, asked, only=list(asked) if heads else ())
     missing = [name for name in asked if name not in found]
     if missing or not found:
         raise TrainingError(
@@ -146,6 +152,7 @@ def with_classes(
     words: Sequence[str],
     label_map: LabelMap | None,
     scales: Mapping[str, tuple[float, float]] | None = None,
+    only: Sequence[str] = (),
 ) -> LabelledClips:
     """The same clips, with targets from coarse classes.
 
@@ -153,10 +160,13 @@ def with_classes(
         labelled: Clips, without targets.
         words: The class of each.
         label_map: What classes mean; one that it does not have is the name of a head.
-        scales: Of heads that the taxonomy does not know; with them, a class may be one of these.
+        scales: Of heads that are asked for, also such as the taxonomy does not know; with them, a
+            class may be one of these.
+        only: Heads to train; what else a class means is no matter then.
 
     Raises:
-        TrainingError: A class that means nothing, or a target outside its scale.
+        TrainingError: A class that means nothing, a target outside its scale, a head that no class
+            means, or clips that are all alike.
 
     Example:
         >>> two = LabelledClips(["a.wav", "b.wav"], ["a", "b"], {}, {}, "demo", "")
@@ -167,7 +177,7 @@ def with_classes(
     known = sorted(set(words))
     own = {name.casefold(): name for name in scales}
     rest = [word for word in known if word not in (label_map or {})]
-    names = {word: own.get(word.casefold()) or _canonical(word) for word in rest}
+    names = {word: own.get(_canonical(word).casefold()) or _canonical(word) for word in rest}
     strange = [word for word in rest if names[word] not in (*scales, *HEAD_NAMES)]
     if strange and label_map is None:
         raise TrainingError(
@@ -182,6 +192,17 @@ def with_classes(
         )
     heads = {word: {name: (scales.get(name) or _scale(name))[1]} for word, name in names.items()}
     label_map = {**heads, **(label_map or {})}
+    if only:
+        label_map = {
+            word: {name: value for name, value in meant.items() if name in only}
+            for word, meant in label_map.items()
+        }
+    meant_heads = {name for meant in label_map.values() for name in meant}
+    if missing := [name for name in scales if name not in meant_heads]:
+        raise TrainingError(
+            f"no label means {listed(missing)}; there are {listed(known)}: say in a label map "
+            "which one does"
+        )
     if not any(label_map.values()):
         raise TrainingError("the label map names no head: give at least one word a meaning")
     for name in dict.fromkeys(name for meant in label_map.values() for name in meant):
@@ -192,6 +213,11 @@ def with_classes(
         }
         labelled.scales[name] = scale
         labelled.targets[name] = np.array([values[word] for word in words])
+    if all(len(set(target)) == 1 for target in labelled.targets.values()):
+        raise TrainingError(
+            f"every clip's label is {listed(map(repr, known))}: a head learns from what differs, "
+            "so clips of another class are needed"
+        )
     labelled.classes, labelled.label_map = list(words), label_map
     return labelled
 
@@ -227,7 +253,7 @@ def _canonical(name: str) -> str:
     try:
         return resolve(name)
     except UnknownNameError:
-        return name
+        return unicodedata.normalize("NFC", name)  # an umlaut may be one character, or two
 
 
 def _scale(name: str) -> tuple[float, float]:
@@ -244,13 +270,28 @@ def _number(value: Any, name: str, scale: tuple[float, float], where: str) -> fl
         raise TrainingError(f"{where}: {name} is {value!r}, which is no number") from None
     if not math.isnan(number) and not scale[0] <= number <= scale[1]:
         raise TrainingError(
-            f"{where}: {name} is {number:g}, outside its scale of {scale[0]:g} to {scale[1]:g}"
+            f"{where}: {name} is {value!s:.60}, outside its scale of {scale[0]:g} to {scale[1]:g}"
         )
     return number
 
 
 def _column(rows: Sequence[Mapping[str, Any]], name: str) -> list[str] | None:
     return [str(row[name]).strip() for row in rows] if name in rows[0] else None
+
+
+def _speakers(rows: Sequence[Mapping[str, Any]], data: object) -> list[str] | None:
+    """Of the clips; None where no clip has one."""
+    if SPEAKER not in rows[0]:
+        return None
+    speakers = ["" if row[SPEAKER] is None else str(row[SPEAKER]).strip() for row in rows]
+    unknown = [row[FILE] for row, speaker in zip(rows, speakers, strict=True) if not speaker]
+    if unknown and len(unknown) < len(rows):
+        raise TrainingError(
+            f"data {data}: {len(unknown):,} of {len(rows):,} clips have no speaker "
+            f"({listed(unknown[:3])}): who speaks decides which clips may teach; say it, or "
+            "leave these clips out"
+        )
+    return None if unknown else speakers
 
 
 def _checked_parts(parts: list[str] | None, data: object) -> list[str] | None:
@@ -291,15 +332,6 @@ def _table(folder: Path) -> Path:
     if len(tables) != 1 and not named:
         raise TrainingError(f"{folder}: {len(tables)} CSV tables; call one {TABLES[0]}")
     return tables[0]
-
-
-def fingerprint_labels(labelled: LabelledClips) -> str:
-    """A SHA-256 of what is said of the clips: names, speakers, parts, classes and targets."""
-    said = [labelled.names, labelled.speakers, labelled.parts, labelled.classes]
-    total = hashlib.sha256(json.dumps(said).encode())
-    for name, target in labelled.targets.items():
-        total.update(json.dumps(name).encode() + target.tobytes())
-    return f"sha256:{total.hexdigest()}"
 
 
 def fingerprint_files(files: Iterable[Path]) -> str:

@@ -14,10 +14,18 @@ import torch
 from ..report.files import locked_folder, write_json
 from ..scoring.devices import is_out_of_memory
 from .base import Base, specs, stored_head, write_model
-from .ended import FILE_NAME, WORK, check_output, check_run, ended_run, has_ended
+from .ended import (
+    FILE_NAME,
+    WORK,
+    check_output,
+    check_run,
+    ended_run,
+    fingerprint_labels,
+    has_ended,
+)
 from .folds import TEST, TRAIN, VALIDATION, make_folds
 from .heads import HeadSpec, Learner, Scaling, first_guess, read_tensors, write_tensors
-from .labels import LabelledClips, fingerprint_labels
+from .labels import LabelledClips
 from .learning import Learning
 from .measure import measure
 from .ranks import Ranks
@@ -138,15 +146,20 @@ def train_heads(
     return args
 
 
-def estimate(base: Base, labelled: LabelledClips, settings: Settings, n_folds: int) -> str:
+def estimate(
+    base: Base, labelled: LabelledClips, settings: Settings, n_folds: int, split: str = "auto"
+) -> str:
     """What a cache would take and what goes without, in a line for a user who has to choose."""
+    folds = make_folds(
+        labelled.names, labelled.speakers, n_folds=n_folds, by=split, parts=labelled.parts
+    )
     kinds = {spec["kind"] for spec in base.config.heads if spec["name"] in labelled.targets}
     pooled = kinds == {"pooled"}
     size, n = bytes_a_clip(base.model, pooled=pooled), len(labelled.clips)
-    times = n_folds + 1 if n_folds > 1 else 1
+    times = len(folds)
     n_tasks = len(labelled.targets) * times
     passes = -(-n_tasks // (settings.heads_per_pass or n_tasks))
-    fits = f", {times} fits of each ({n_folds} to measure, the last of all clips)" * (times > 1)
+    fits = f", {times} fits of each ({times - 1} to measure, the last of all clips)" * (times > 1)
     config = base.config
     a_head = max(
         sum(int(np.prod(shape)) for shape in config.head_shapes(kind).values()) for kind in kinds
