@@ -120,6 +120,8 @@ def pieces(spans: Sequence[Span], level_db: Levels, cutting: Cutting) -> list[Sp
         [(0, 905), (905, 1500)]
     """
     shortest, longest = (round(s / FRAME_S) for s in (cutting.shortest_s, cutting.longest_s))
+    if not spans:  # a recording of less than a frame has no levels either
+        return []
     smooth = np.convolve(level_db, np.full(5, 0.2), "same")
     found = []
     for start, end in _joined(spans, round(cutting.pause_s / FRAME_S), longest):

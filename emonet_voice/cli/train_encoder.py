@@ -115,10 +115,7 @@ def encoder(
     ended = output.exists()  # else train_encoder refuses it
     options.quiet_libraries()
     stderr = Terminal(stderr=True)
-    if not stderr.is_terminal:
-        from datasets import disable_progress_bars
-
-        disable_progress_bars()
+    options.quiet_data_sets()
     settings = EncoderSettings(
         model=model,
         revision=revision,

@@ -169,6 +169,7 @@ def heads(
     from modeling_empathic.training.settings import Settings, enough_epochs
 
     options.quiet_libraries()
+    options.quiet_data_sets()
     # Checked before anything is read; what depends on the labels is said below.
     settings = Settings(
         loss=loss or "mae", learning_rate=learning_rate, weight_decay=weight_decay,

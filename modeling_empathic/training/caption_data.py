@@ -19,6 +19,7 @@ from ..report.files import is_hub_id
 from ..taxonomy import EMOTION_NAMES, UnknownNameError, UserError, resolve
 from .captions import CaptionError, levels_of, make_caption
 from .labels_csv import listed
+from .loading import load_split
 
 IGNORED = -100  # the label that transformers' losses leave out
 SHUFFLE_BUFFER = 1_000  # clips that a stream is mixed over
@@ -64,14 +65,16 @@ def load_clips(
             clips = datasets.load_from_disk(str(folder / split))
             clips = clips.to_iterable_dataset() if streaming else clips
         else:
-            clips = datasets.load_dataset(
-                str(source), config, split=split, revision=revision, streaming=streaming
+            clips = load_split(
+                str(source), split, name=config, revision=revision, streaming=streaming
             )
+    except DataError:
+        raise
+    except UserError as error:
+        raise DataError(str(error)) from None
     except IndexError:  # what datasets says of a stored split without a row
         raise DataError(f"split {split!r} is empty") from None
     except (ValueError, FileNotFoundError, ConnectionError) as error:
-        if isinstance(error, DataError):
-            raise
         raise DataError(f"data {source}, split {split!r}: {error}") from error
     return _checked(clips, split)
 

@@ -14,6 +14,7 @@ from ..report.files import is_hub_id, read_json
 from ..taxonomy import EMOTION_SCALE, HEAD_NAMES, UnknownNameError, UserError, head, resolve
 from .labels_csv import Files, LabelsError, listed, read_csv
 from .labels_csv import column as column_for
+from .loading import load_split
 from .settings import TrainingError
 
 TABLES = ("metadata.csv", "labels.csv")
@@ -349,9 +350,9 @@ def _read_dataset(
     import datasets
 
     try:
-        loaded = datasets.load_dataset(data, config, split=split, revision=revision)
-    except (OSError, ValueError, datasets.exceptions.DatasetNotFoundError) as error:
-        raise TrainingError(f"data {data}: {str(error).splitlines()[0]}") from None
+        loaded = load_split(data, split, name=config, revision=revision)
+    except UserError as error:
+        raise TrainingError(str(error)) from None
     if "audio" not in loaded.column_names:
         raise TrainingError(
             f"data {data}: no column audio; there are {listed(loaded.column_names)}"
