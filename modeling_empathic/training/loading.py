@@ -1,5 +1,6 @@
 """Data sets of strangers through `datasets`, whose errors are of many kinds."""
 
+import re
 from typing import Any
 
 from ..taxonomy import UserError
@@ -24,8 +25,7 @@ def load_split(source: str, split: str, **options: Any) -> Any:
     except IndexError:  # what it says of a stored split without a row
         raise UserError(f"split {split!r} is empty") from None
     except NonMatchingSplitsSizesError as error:
-        sizes = error.args[0][0] if error.args and error.args[0] else {}
-        n, of = (getattr(sizes.get(key), "num_examples", "?") for key in ("recorded", "expected"))
+        of, n, *_ = *re.findall(r"num_examples=(\d+)", str(error)), "?", "?"
         raise UserError(
             f"data {source}, split {split!r}: {n} clips are there, and its README counts {of}: a "
             "file is missing, or one too many"
