@@ -208,6 +208,8 @@ def heads(
         pooling=pooling,
         revision=revision,
     )
+    for note in labelled.notes:
+        stderr.print(note, markup=False)
     ended = has_ended(output)
     if not ended:
         stderr.print(estimate(base, labelled, settings, folds, split), markup=False)

@@ -71,7 +71,10 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
+        if (
+            error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            or error.filename is not None
+        ):
             raise
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..report.files import is_hub_id, read_json
 from ..taxonomy import EMOTION_SCALE, HEAD_NAMES, UnknownNameError, UserError, head, resolve
-from .labels_csv import Files, LabelsError, listed, read_csv
+from .labels_csv import Files, LabelsError, copies, listed, read_csv
 from .labels_csv import column as column_for
 from .loading import load_split
 from .settings import TrainingError
@@ -41,6 +41,7 @@ class LabelledClips:
         parts: `train`, `validation` or `test` of each clip, where the data say so.
         source: What a card calls the data.
         revision: A commit, or a fingerprint of the files.
+        notes: What makes figures doubtful.
     """
 
     clips: list[Any]
@@ -121,9 +122,16 @@ def read_labels(
         for name in list(asked) or dict.fromkeys([*HEAD_NAMES, *known])
         if name in by_head and by_head[name] not in (FILE, SPEAKER, PART, *CLASS_COLUMNS)
     }
+    speakers, notes = _speakers(rows, data), []
+    if speakers and path.exists() and is_table and (twice := copies(clips, speakers)):
+        said = listed([rows[place][FILE] for place in twice][:3])
+        notes = [
+            f"{len(twice):,} of {len(rows):,} clips are copies of another speaker's ({said}): they "
+            "teach what they are measured by, so take them out"
+        ]
     labelled = LabelledClips(
         clips, [row[FILE] for row in rows], {}, {}, source, mark,
-        speakers=_speakers(rows, data), parts=_checked_parts(_column(rows, PART), data),
+        speakers=speakers, parts=_checked_parts(_column(rows, PART), data), notes=notes,
     )  # fmt: skip
     if label_map is not None or (not found and word_column):
         if word_column is None:

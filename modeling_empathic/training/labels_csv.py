@@ -8,9 +8,10 @@ with umlauts in two characters.
 import csv
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from ..report.files import sha256
 from ..scoring.listing import AUDIO_SUFFIXES
 from ..taxonomy import UserError
 
@@ -100,6 +101,25 @@ def _decoded(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("latin-1")
+
+
+def copies(files: Sequence[str], of: Sequence[str]) -> list[int]:
+    """Places of files that hold the same bytes as an earlier one that is of somebody else.
+
+    Args:
+        files: Of which only those of one size are read.
+        of: Whose each is.
+    """
+    by_size: dict[int, list[int]] = defaultdict(list)
+    for place, file in enumerate(files):
+        by_size[Path(file).stat().st_size].append(place)
+    found = []
+    for places in by_size.values():
+        first: dict[str, str] = {}
+        for place in places if len({of[place] for place in places}) > 1 else ():
+            if first.setdefault(sha256(files[place]), of[place]) != of[place]:
+                found.append(place)
+    return sorted(found)
 
 
 def column(names: list[str], what: str) -> str | None:

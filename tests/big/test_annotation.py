@@ -353,3 +353,23 @@ def test_a_table_with_an_id_or_a_column_twice_is_not_guessed_at(tmp_path, file):
         parquet.write_table(change, out / file)
         with pytest.raises(PackingError, match=message):
             pack([out], tmp_path / "packed")
+
+
+def test_a_disk_without_room_for_scores_is_named_and_the_old_ones_stay(tmp_path):
+    resource = pytest.importorskip("resource")
+    out = make_scored(tmp_path / "out", 30)
+    before = (out / "scores.parquet").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as error:
+            annotate(out, judge, {"annotator": "made up"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert error.value.filename == str(out / "scores.parquet")
+    assert (out / "scores.parquet").read_bytes() == before
+    assert sorted(path.name for path in out.iterdir()) == [
+        "audio",
+        "clips.parquet",
+        "scores.parquet",
+    ]

@@ -120,3 +120,14 @@ def test_what_a_run_takes_is_said_of_the_folds_that_there_will_be(folder, tmp_pa
     command = ("train", "heads", "--data", folder, "--output", tmp_path / "out", "--epochs", 1)
     code, _, said = run_command(*command, "--folds", 10**9)
     assert code == 0 and "4 fits of each (3 to measure" in " ".join(said.split())
+
+
+def test_a_clip_that_two_speakers_have_is_told(folder, tmp_path):
+    first = (folder / "0-0-anger.wav").read_bytes()
+    for name in ("1-0-anger.wav", "0-0-awe.wav"):  # another's, and the speaker's own
+        (folder / name).write_bytes(first)
+    (note,) = read_labels(folder).notes
+    assert note.startswith("1 of 12 clips are copies of another speaker's (1-0-anger.wav)")
+    command = ("train", "heads", "--data", folder, "--output", tmp_path / "out", "--epochs", 1)
+    code, _, said = run_command(*command, "--folds", 1)
+    assert code == 0 and note in " ".join(said.split())
