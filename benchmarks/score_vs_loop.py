@@ -277,8 +277,10 @@ def worker(arguments: argparse.Namespace) -> None:
     for size in arguments.batch:
         batch = np.resize(clips, (size, clips.shape[1]))
         score(batch)
-        seconds = [timed(score, batch, arguments.device) / size for _ in range(arguments.runs)]
-        encoder = [timed(encode, batch, arguments.device) / size for _ in range(arguments.runs)]
+        seconds, encoder = [], []
+        for _ in range(arguments.runs):  # in turns: a machine's speed moves, and they are compared
+            seconds.append(timed(score, batch, arguments.device) / size)
+            encoder.append(timed(encode, batch, arguments.device) / size)
         row["batches"][size] = {
             "s_per_clip": statistics.median(seconds),
             "spread": [min(seconds), max(seconds)],

@@ -38,7 +38,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from dataset_scripts.annotations import SCORES, Rating, agreement_type
-from modeling_empathic.report.statistics import outer_quantiles
+from modeling_empathic.report.statistics import resampled_interval
 from modeling_empathic.taxonomy import UserError
 
 MATRICES = ("first_two", "complete", "seats", "raters")
@@ -50,7 +50,7 @@ class StatsError(UserError):
 
 
 class Estimate(NamedTuple):
-    """A statistic with the percentile interval of its bootstrap, if it has one.
+    """A statistic with the interval of its bootstrap (`resampled_interval`), if it has one.
 
     Attributes:
         value: NaN where it is undefined.
@@ -270,12 +270,9 @@ def _krippendorff(rows: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def with_percentiles(value: float, n: int, resampled: np.ndarray) -> Estimate:
-    """A value with the 95 % interval of its resamples; NaN among these is counted."""
-    defined = resampled[~np.isnan(resampled)]
-    if not defined.size:
-        return Estimate(value, n, n_undefined=len(resampled))
-    low, high = np.quantile(defined, outer_quantiles(n))
-    return Estimate(value, n, float(low), float(high), len(resampled) - defined.size)
+    """A coefficient, at most 1, with its resamples' 95 % interval; NaN among these is counted."""
+    low, high = resampled_interval(resampled, n, within=(-np.inf, 1.0))
+    return Estimate(value, n, low, high, int(np.isnan(resampled).sum()))
 
 
 def alpha_by_emotion(

@@ -9,7 +9,7 @@ Three questions, all of the same clips, on the scale from 0 to 10:
 - `perfect`: what a system would reach that knows what all possible raters say on average. Pearson's
   r is √reliability, with reliability = 1 - e / v: v is the variance of the clips' means, e their
   mean error variance s² / n; RMSE is √e. Undefined where clips differ no more than by such errors.
-  MAE and Spearman have no such formula.
+  MAE and Spearman's ρ have no such formula.
 
 Each clip counts once, whatever the number of its raters: its pairs share the weight. Clips with one
 rating are left out and counted. Intervals are of a bootstrap over clips, within emotions. A third
@@ -28,9 +28,10 @@ from typing import Any
 import numpy as np
 
 from dataset_scripts.agreement import RatedItems
-from modeling_empathic.report.statistics import outer_quantiles
+from modeling_empathic.report.statistics import resampled_interval
 
-STATISTICS = ("mae", "rmse", "pearson", "spearman")
+RANGES = {"mae": (0.0, 10.0), "rmse": (0.0, 10.0), "pearson": (-1.0, 1.0), "spearman": (-1.0, 1.0)}
+STATISTICS = tuple(RANGES)
 HOW = ("one_rater", "split_half", "perfect")
 TO_0_10 = 5.0
 Pair = tuple[float, float]
@@ -134,10 +135,11 @@ def _figures(
             for emotion, of in by_emotion.items()
         },
         "intervals": {
-            **{prefix + name: _interval(of[i], *units) for prefix, of in parts.items()
+            **{prefix + name: _interval(of[i], name, *units) for prefix, of in parts.items()
                for i, name in enumerate(STATISTICS)},
             "per_emotion": {
-                emotion: {name: _interval(of[i], n[emotion]) for i, name in enumerate(STATISTICS)}
+                emotion: {name: _interval(of[i], name, n[emotion])
+                          for i, name in enumerate(STATISTICS)}
                 for emotion, of in by_emotion.items()
             },
             "bootstrap": bootstrap,
@@ -219,17 +221,16 @@ def _why(how: str, ratings: list[np.ndarray], n: int) -> dict[str, str]:
     return unknown | {"pearson": "clips differ no more than raters do"}
 
 
-def _interval(values: np.ndarray, n: int, strata: int = 1) -> dict[str, Any]:
-    """The middle 95 % of what is defined, of so many clips; the first value is the figure."""
+def _interval(values: np.ndarray, name: str, n: int, strata: int = 1) -> dict[str, Any]:
+    """The 95 % interval of what is defined, of so many clips; the first value is the figure."""
     drawn = values[1:]
-    defined = drawn[~np.isnan(drawn)]
-    n_undefined = len(drawn) - len(defined)
-    if np.isnan(values[0]) or not defined.size or n <= strata:
-        few = "fewer than two clips to draw from"
-        return {"low": np.nan, "high": np.nan, "n_undefined": n_undefined,
-                "reason": few if n <= strata else "no resample has a value"}  # fmt: skip
-    low, high = np.quantile(defined, outer_quantiles(n, strata))
-    return {"low": float(low), "high": float(high), "n_undefined": n_undefined, "reason": ""}
+    low, high = resampled_interval(drawn, n, RANGES[name], strata)
+    reason = ""
+    if np.isnan(values[0]) or np.isnan(low):
+        low = high = np.nan
+        few = n <= strata
+        reason = "fewer than two clips to draw from" if few else "no resample has a value"
+    return {"low": low, "high": high, "n_undefined": int(np.isnan(drawn).sum()), "reason": reason}
 
 
 def _mean_defined(values: np.ndarray) -> np.ndarray:

@@ -15,6 +15,8 @@ def figures(result: dict[str, Any]) -> list[Section]:
     clips = f"{measured['clips']} clips"
     if measured["by_speaker"]:
         clips += f" of {measured['speakers']} speakers, by heads that other speakers taught"
+    elif measured["speakers"] is not None:
+        clips += f" of {measured['speakers']} speakers, whom the heads may know from training"
     sections = []
     if "accuracy" in measured:
         rows = [
@@ -22,6 +24,9 @@ def figures(result: dict[str, Any]) -> list[Section]:
             for label, name in (("accuracy", "accuracy"), ("unweighted average recall", "uar"))
         ]
         rows.append(["accuracy of the most frequent class", number(measured["floor_accuracy"]), ""])
+        tested = [any(line) for line in measured["confusion"]]
+        chance = 1 / sum(tested) if any(tested) else math.nan
+        rows.append(["unweighted average recall of any constant", number(chance), ""])
         sections.append(
             plain(
                 f"{len(measured['classes'])} classes, {clips}",
@@ -30,13 +35,13 @@ def figures(result: dict[str, Any]) -> list[Section]:
         )  # fmt: skip
     rows = [
         [name, str(head["n"]), number(head["mae"]), number(head["floor_mae"]),
-         number(_known(head["spearman"]))]
+         number(_known(head["spearman"])), _of_spearman(head)]
         for name, head in measured["heads"].items()
     ]  # fmt: skip
     sections.append(
         plain(
             f"Heads, on {clips}",
-            ["head", "clips", "MAE", "MAE of the median", "Spearman"], rows,
+            ["head", "clips", "MAE", "MAE of the median", "Spearman ρ", "95 % interval"], rows,
             _by_chance(measured) if rows and measured["clips"] else "Nothing was left to measure.",
         )
     )  # fmt: skip
@@ -58,23 +63,40 @@ def write_training_card(folder: Path, result: dict[str, Any], config: Any) -> No
 def _by_chance(measured: dict[str, Any]) -> str:
     """Heads whose scores rank clips no better than chance does."""
     heads = measured["heads"].items()
-    poor = [name for name, head in heads if head["n"] and not _tells(head["spearman"], head["n"])]
+    poor = [name for name, head in heads if head["n"] and not _tells(head)]
+    unit = "clips" if measured["speakers"] is None else "speakers"
+    said = f"The floor of Spearman's ρ is 0; its interval is by {unit}."
     if not poor:
-        return ""
+        return said
     return (
-        f"No better than chance: {', '.join(poor)}. More clips, or more epochs, may help; "
+        f"{said} No better than chance: {', '.join(poor)}. More clips, or more epochs, may help; "
         "do not use them as they are."
     )
 
 
-def _tells(rho: float | None, n: int) -> bool:
-    return rho is not None and rho > 1.96 / math.sqrt(n)  # NaN is not
+def _tells(head: dict[str, Any]) -> bool:
+    low, _ = _interval(head)
+    if math.isnan(low):  # of an older run, or of one speaker: as if clips were independent
+        return _known(head["spearman"]) > 1.96 / math.sqrt(head["n"])  # NaN is not
+    return low > 0
+
+
+def _interval(head: dict[str, Any]) -> list[float]:
+    return [_known(end) for end in head.get("spearman_interval") or (None, None)]
+
+
+def _of_spearman(head: dict[str, Any]) -> str:
+    ends = _interval(head)
+    return "" if math.isnan(ends[0]) else _span(ends)
 
 
 def _notes(measured: dict[str, Any]) -> list[str]:
-    resampled = "speakers" if measured["by_speaker"] else "clips"
+    resampled = "clips" if measured["speakers"] is None else "speakers"
     few = measured["speakers"] is not None and measured["speakers"] < 20
     notes = [f"Intervals from resampled {resampled}{', widened as they are few' * few}."]
+    tested = zip(measured["classes"], measured["confusion"], strict=True)
+    if absent := [name for name, line in tested if not any(line)]:
+        notes.append(f"No clip tested, and no part of the recall: {', '.join(absent)}.")
     if measured["by_speaker"]:
         notes.append("Speakers that the base model had met before make figures too good.")
     return notes

@@ -47,7 +47,7 @@ def measure(path: str | Path) -> dict[str, float]:
 
 
 def compare(table: Any, folder: Path) -> list[tuple[str, float, float, int]]:
-    """Head, Spearman's rho with DNSMOS, mean absolute difference, clips.
+    """Head, Spearman's ρ with DNSMOS, mean absolute difference, clips.
 
     Args:
         table: A score file's rows as a data frame, one a clip.

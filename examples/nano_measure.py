@@ -195,7 +195,7 @@ def measure_classes(
 
 
 def measure_acted(scores: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
-    """Spearman correlation of score and acted intensity, per emotion over all acted clips.
+    """Spearman's ρ of score and acted intensity, per emotion over all acted clips.
 
     Nearly all targets of an emotion are 0, and ties among them cap the correlation of a score
     without ties at about 0.27 (5 acted of 200 clips).  So two more: `mean_roc_area`, the chance

@@ -286,7 +286,7 @@ def metric(browser: Any, folder: Path, shoot: Shoot) -> None:
         compute.wait_for()
         shoot(page, "empty")
         compute.click()
-        page.get_by_role("rowheader", name="Spearman's ρ").wait_for()
+        page.get_by_role("rowheader", name="Spearman ρ").wait_for()
         shoot(page, "result")
         page.get_by_label("Rows").fill("Awe,strong,1")
         compute.click()

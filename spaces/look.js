@@ -9,6 +9,13 @@ new MutationObserver(() => {
   for (const head of document.querySelectorAll(".toast-header[role]"))
     for (const name of ["role", "tabindex"]) head.removeAttribute(name);
 }).observe(document, { childList: true, subtree: true });
+// A message is about what was done last: whatever is done next closes it, so that none pile up.
+for (const kind of ["click", "change", "drop"])
+  document.addEventListener(kind, (event) => {
+    const done = event.target.closest?.("button, input, textarea, select, [role=option]");
+    if (!done || done.closest(".toast-wrap")) return;
+    for (const close of document.querySelectorAll(".toast-close")) close.click();
+  }, true);
 if (document.currentScript?.dataset.start === "here") {
   const given = new URLSearchParams(location.search).get("__theme");
   const dark = given ? given === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;

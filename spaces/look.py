@@ -23,6 +23,8 @@ _COLOURS = {
     "body_text_color_subdued": "soft",
     "border_color_primary": "line",
     "button_primary_background_fill": "accent",
+    "button_primary_border_color": "accent",
+    "button_primary_border_color_hover": "accent-over",
     "button_primary_background_fill_hover": "accent-over",
     "button_primary_text_color": "on-accent",
     "button_secondary_background_fill": "card",
@@ -71,6 +73,10 @@ THEME = gr.themes.Default(
     block_label_border_width_dark="0",
     block_label_shadow="none",
 )
+
+
+# Gradio says this to screen readers when something is done, and has no word for it in any language.
+WORDS = gr.I18n(en={"common.complete": "Done"})
 
 
 def head(script: str = "") -> str:

@@ -266,7 +266,8 @@ def _write_shards(
         for file, targets in zip(files, plan.targets, strict=True):
             if all(paths[number] in kept for number in set(targets)):
                 continue
-            for row, (number, clip) in enumerate(zip(targets, corpus.clips(file), strict=True)):
+            clips = zip(targets, corpus.clips(file), strict=True)
+            for row, (number, clip) in enumerate(clips, 1):
                 path = paths[number]
                 if path in kept:
                     continue

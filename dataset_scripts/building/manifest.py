@@ -51,6 +51,8 @@ def verify(folder: str | Path) -> dict[str, Any]:
         BuildError: No manifest, or a file that is missing, changed or not in the manifest.
     """
     folder = Path(folder)
+    if not folder.is_dir():
+        raise BuildError(f"there is no folder {folder}")
     try:
         manifest = read_json(folder / MANIFEST)
         files = dict(manifest["files"])

@@ -48,7 +48,7 @@ class RawReleaseError(UserError):
 
 
 class Label(NamedTuple):
-    """Where a row is and what its raters said."""
+    """Where a row is, counted from 1, and what its raters said."""
 
     file: Path
     row: int
@@ -234,8 +234,8 @@ def _label(file: Path, row: int, text: str | None) -> Label:
 
 
 def _rows(file: Path, *, with_audio: bool) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Numbers and values of a shard's rows, read a batch at a time."""
-    first = 0
+    """Numbers, from 1, and values of a shard's rows, read a batch at a time."""
+    first = 1
     with _open(file) as opened:
         columns = ["label"]
         if with_audio:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from modeling_empathic.report.files import as_object
+from modeling_empathic.report.files import check_lines
 from modeling_empathic.report.packed import read_table
 from modeling_empathic.scoring.file import stored_provenance
-from modeling_empathic.taxonomy import EMOTION_NAMES
+from modeling_empathic.taxonomy import EMOTION_NAMES, UserError
 
 from .clips import PackingError, refuse_twice, rows_of
 from .scores import OUTCOMES, SCORED, Judge, Judgement, head_name, judgement, within_scale
@@ -81,16 +81,14 @@ def _imported_rows(file: Path) -> list[dict[str, Any]]:
             return list(rows_of(table))
         with file.open(newline="", encoding="utf-8-sig") as stream:
             if file.suffix == ".csv":
-                lines = csv.DictReader(stream)
+                lines = csv.DictReader(stream, strict=True)
                 refuse_twice(lines.fieldnames or [])
-                return [_cells(row) for row in lines]
+                return [_cells(row, number) for number, row in enumerate(lines, 1)]
             if file.suffix == ".jsonl":
-                rows = [
-                    json.loads(line, object_pairs_hook=as_object) for line in stream if line.strip()
-                ]
-                if all(isinstance(row, dict) for row in rows):
-                    return rows
-                raise PackingError(f"{file}: a line is no JSON object")
+                check_lines(file)
+                return [json.loads(line) for line in stream if line.strip()]
+    except UserError as error:
+        raise PackingError(str(error)) from None
     except (
         *(OSError, ValueError, csv.Error, pa.ArrowException, RecursionError),
         OverflowError,  # a date beyond all years
@@ -99,10 +97,10 @@ def _imported_rows(file: Path) -> list[dict[str, Any]]:
     raise PackingError(f"{file}: choose a file that ends in .parquet, .jsonl or .csv")
 
 
-def _cells(row: dict[Any, Any]) -> dict[str, Any]:
+def _cells(row: dict[Any, Any], number: int) -> dict[str, Any]:
     """A line of a CSV; what says which clip it is stays text: `00e12` is an id and no number."""
     if None in row:
-        raise ValueError("a line has more cells than the header")
+        raise ValueError(f"row {number} has more cells than the header")
     return {name: cell if name in KEYS else _value(cell) for name, cell in row.items()}
 
 

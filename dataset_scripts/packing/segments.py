@@ -1,6 +1,7 @@
 """Recordings found in the wild as clips: speech of 3 to 12 s, with where it comes from.
 
-    OUT/clips.parquet            a row a clip; a recording that gives none has a row that says why
+    OUT/clips.parquet            a row a clip; a recording that gives none has a row that says why,
+                                 as has one of the same bytes as another
     OUT/audio/<id[:2]>/<id>.flac 24 kHz mono
 
 A recording is decoded twice, block by block: to find the speech, and to cut it out. However long it
@@ -45,7 +46,7 @@ from .clips import (
 from .speech import FRAME_S, Cutting, Listener, Span, by_level, levels, pieces
 
 JOURNAL = "segments.partial"
-ENGINE, PART = "recording", "wild"
+ENGINE, PART, COPY = "recording", "wild", "copy"
 Block = npt.NDArray[np.float32]
 
 
@@ -71,7 +72,8 @@ def segment(
         progress: Called with recordings done, and all.
 
     Returns:
-        `recordings`, `clips`, and `failed`: recordings that cannot be read.
+        `recordings`, `clips`, `copies`: recordings that are there under another name too, and
+        `failed`: those that cannot be read.
 
     Raises:
         ScoringError: No recordings there.
@@ -94,12 +96,16 @@ def segment(
         for found in _rows_before(out):
             if not (found[0]["reason"] or "").startswith(THIS_TIME):
                 rows[found[0]["source_file"]] = found
+        first = {found[0]["source_sha256"]: name for name, found in rows.items()
+                 if found[0]["outcome"] != COPY}  # fmt: skip
         with (out / JOURNAL).open("ab", buffering=0) as journal:
             for number, path in enumerate(recordings):
                 progress(number, len(recordings))
                 name = path_text(Path(path).relative_to(folder).as_posix())
                 if name not in rows:
-                    rows[name] = _recording(Path(path), name, out, cutting, listener, language)
+                    rows[name] = _recording(
+                        Path(path), name, out, cutting, listener, language, first
+                    )
                     journal.write(json.dumps(rows[name]).encode() + b"\n")
                     os.fsync(journal.fileno())
         progress(len(recordings), len(recordings))
@@ -108,8 +114,8 @@ def segment(
         write_table(ordered, pa.schema(list(COLUMNS.items()), metadata), out / CLIPS)
         (out / JOURNAL).unlink()
     failed = sum(row["outcome"] == "decode_error" for row in ordered)
-    clips = sum(row["outcome"] == SPOKEN for row in ordered)
-    return {"recordings": len(rows), "clips": clips, "failed": failed}
+    clips, copies = (sum(row["outcome"] == kind for row in ordered) for kind in (SPOKEN, COPY))
+    return {"recordings": len(rows), "clips": clips, "copies": copies, "failed": failed}
 
 
 def _refuse_other(out: Path, about: dict[str, Any]) -> None:
@@ -153,13 +159,17 @@ def _recording(
     cutting: Cutting,
     listener: Listener | None,
     language: str | None,
+    first: dict[str, str],
 ) -> list[Row]:
-    """The rows of one recording, its clips on disk."""
+    """The rows of one recording, its clips on disk; `first` has the name of each by its bytes."""
     row = dict.fromkeys(COLUMNS) | {"source_file": name, "part": PART, "engine": ENGINE}
     row |= {"language": language, "attempts": 1}
     try:
         with opened(path) as (file, sha256):
             row["source_sha256"] = sha256
+            if (other := first.setdefault(sha256, name)) != name:
+                reason = f"the same bytes as {other}"
+                return [row | {"id": _id(name, (0, 0)), "outcome": COPY, "reason": reason}]
             level_db = levels(_mono(file, name, SAMPLE_RATE), SAMPLE_RATE)
             spans = listener(_mono(file, name, SAMPLE_RATE)) if listener else by_level(level_db)
             found = pieces(spans, level_db, cutting)

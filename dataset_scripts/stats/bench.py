@@ -149,6 +149,7 @@ def _alpha_rows(
             "n_undefined_resamples": alpha.n_undefined,
             "reason": alpha.reason,
             "krippendorff": krippendorff[name].value,
+            "krippendorff_n_items": krippendorff[name].n,
             "krippendorff_ci_lower": krippendorff[name].low,
             "krippendorff_ci_upper": krippendorff[name].high,
             "icc": alike[name].single.value,
@@ -294,7 +295,7 @@ def _class_names(table: pa.Table, where: str) -> pa.Array:
 def _refuse(bad: Any, where: str, what: str, rows: np.ndarray | None = None) -> None:
     index = pc.index(bad, True).as_py()
     if index >= 0:
-        raise StatsError(f"{where}: row {index if rows is None else rows[index]} has {what}")
+        raise StatsError(f"{where}: row {1 + (index if rows is None else rows[index])} has {what}")
 
 
 def _rated_items(table: pa.Table) -> RatedItems:

@@ -62,15 +62,17 @@ def sections(stats: Stats) -> list[Section]:
         _single_section(stats),
         plain(
             "How α moves with the matrix",
-            ("Matrix", "Overall", "Mean of emotions"),
+            ("Matrix", "Overall", "Mean of emotions", "Without"),
             [
                 [
                     f"{row['matrix']}: {MATRIX_NOTES[row['matrix']]}",
                     _number(row["overall"]),
                     _number(row["mean_of_emotions"]),
+                    str(row["undefined_emotions"]),
                 ]
                 for row in stats["alpha_by_matrix"]
             ],
+            "Without: emotions without a value, no part of the mean. 0 is chance, 1 the most.",
         ),
         plain(
             "Weighted kappa of two raters",
@@ -84,6 +86,7 @@ def sections(stats: Stats) -> list[Section]:
                 ]
                 for row in stats["kappa"]
             ],
+            "0 is chance, 1 the most.",
         ),
         plain(
             "Percent of clips by how many of their raters found the emotion (Figure 1)",
@@ -197,14 +200,14 @@ def _single_section(stats: Stats) -> Section:
     """Coefficients of a single rating, which need no matrix: all ratings count."""
     rows = [
         [short_name(row["emotion"]), _number(row["krippendorff"]), _interval(row, "krippendorff_"),
-         _number(row["icc"]), _interval(row, "icc_")]
+         _number(row["icc"]), _interval(row, "icc_"), f"{row['krippendorff_n_items']:,}"]
         for row in stats["alpha"]
     ]  # fmt: skip
     note = (
-        "α: Krippendorff's, ordinal. ICC: ICC(1,1), raters drawn anew for each clip. Intervals "
-        "from a bootstrap over clips."
+        "α: Krippendorff's, ordinal. ICC: ICC(1,1), raters drawn anew for each clip. 0 is chance, "
+        "1 the most. Of clips with two ratings or more; intervals from a bootstrap over clips."
     )
-    headers = ("Emotion", "α", "95 %", "ICC", "95 %")
+    headers = ("Emotion", "α", "95 %", "ICC", "95 %", "Clips")
     return plain("Agreement of single ratings", headers, rows, note)
 
 

@@ -1,8 +1,9 @@
 """The command `emonet-voice`: one file beside this one for each of its commands."""
 
 import os
+import re
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -71,7 +72,7 @@ def run(arguments: list[str] | None = None) -> int:
         code = app(args=arguments, standalone_mode=False) or 0
         sys.stdout.flush()  # a reader that is gone is noticed here, not at the interpreter's exit
     except UsageError as error:
-        message = error.format_message()
+        message = _wrong_value(error)
         if type(error).__name__ == "NoArgsIsHelpError":
             print(message)
             return 2
@@ -82,7 +83,7 @@ def run(arguments: list[str] | None = None) -> int:
         return 1
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        message = f"{error.strerror or error}{where}"
+        message = _as_the_system_says(f"{error.strerror or error}{where}")
     except UserError as error:  # any other is a fault of the program and keeps its traceback
         message = str(error)
     else:
@@ -93,6 +94,26 @@ def run(arguments: list[str] | None = None) -> int:
         message = without_secrets(message, get_token())
     echo(f"error: {' '.join(message.split())}", err=True)
     return 2
+
+
+def _wrong_value(error: Any) -> str:
+    """A wrong use, with the value that was given: Typer (0.29) says what it should be only."""
+    if not hasattr(error.__cause__, "errors"):
+        return str(error.format_message())
+    found = error.__cause__.errors()[0]
+    wanted = found["msg"].removeprefix("Input should be ").partition(",")[0]
+    return f"{error.param.opts[0]} {found['input']}: it must be {wanted}"
+
+
+def _as_the_system_says(message: str) -> str:
+    """An error of the system without Arrow's words for it, where it came through Arrow.
+
+    Example:
+        >>> _as_the_system_says("Failed to open local file 'a'. Detail: [errno 2] No such file")
+        'No such file: a'
+    """
+    found = re.search(r"local file '(.+)'\. Detail: \[errno \d+\] (.+)", message)
+    return f"{found[2]}: {found[1]}" if found else message
 
 
 def main() -> None:

@@ -33,7 +33,12 @@ bench = make_group("bench")
 
 @bench.callback()
 def about() -> None:
-    """EmoNet-Voice Bench and the corpora beside it as data sets for the Hub."""
+    """EmoNet-Voice Bench and the corpora beside it as data sets for the Hub.
+
+    Example: `emonet-voice bench build t1a5anu-anon/emonet-voice-bench bench/`
+
+    Example: `emonet-voice bench stats bench/`
+    """
 
 
 @bench.command(no_args_is_help=True)
@@ -55,7 +60,7 @@ def build(
         typer.Option(
             metavar="CSV|PATTERN",
             help="SRC is a folder of yours: columns file, label, speaker[, text]; or how its paths "
-            "are made, such as {speaker}_{}_{label}_{}.",
+            "are made, such as `{speaker}_{}_{label}_{}`.",
         ),
     ] = None,
     classes: Classes = None,
@@ -63,12 +68,15 @@ def build(
         str | None, typer.Option(metavar="REV", help="Branch, tag or commit of SRC on the Hub.")
     ] = None,
     max_shard_mb: Annotated[
-        float, typer.Option(metavar="MB", help="About the largest size of a Parquet file.")
+        float,
+        typer.Option(metavar="MB", min=0.001, help="About the largest size of a Parquet file."),
     ] = 400.0,
     no_assert: Annotated[
         bool,
         typer.Option(
-            "--no-assert", metavar=FLAG, help="Build it even if its counts are not the published."
+            "--no-assert",
+            metavar=FLAG,
+            help="Build it even if its counts are not the published ones.",
         ),
     ] = False,
     acoustics: Annotated[

@@ -14,4 +14,13 @@ for command in (plan, generate, segment, annotate, build):
 
 @big.callback()
 def about() -> None:
-    """Make a corpus like EmoNet-Voice Big: plan, speak, score, caption, check and pack it."""
+    """Make a corpus like EmoNet-Voice Big: plan, speak, score, caption, check and pack it.
+
+    Example: `emonet-voice big plan --clips 20 --output plan.parquet`
+
+    Example: `emonet-voice big generate plan.parquet spoken/`
+
+    Example: `emonet-voice big annotate spoken/`
+
+    Example: `emonet-voice big build spoken/ packed/`
+    """

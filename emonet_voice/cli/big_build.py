@@ -20,7 +20,7 @@ def build(
     ],
     packed: Annotated[Path, typer.Argument(metavar="PACKED", help="Folder to make, or to add to.")],
     max_shard_mb: Annotated[
-        float, typer.Option(metavar="MB", help="About the size of a Parquet file.")
+        float, typer.Option(metavar="MB", min=0.001, help="About the size of a Parquet file.")
     ] = 500.0,
     unscored: Annotated[
         bool, typer.Option("--unscored", metavar=FLAG, help="Take clips without scores too.")

@@ -15,13 +15,16 @@ def plan(
     ],
     hours: Annotated[
         float | None,
-        typer.Option(metavar="H", help="Of speech, at 10.36 s a clip; the paper has 4752."),
+        typer.Option(
+            metavar="H", min=0.003, help="Of speech, at 10.36 s a clip; the paper has 4752."
+        ),
     ] = None,
     clips: Annotated[
-        int | None, typer.Option(metavar="N", help="Number of clips, in place of --hours.")
+        int | None,
+        typer.Option(metavar="N", min=1, max=10**9, help="Number of clips, in place of --hours."),
     ] = None,
     seed: Annotated[
-        int, typer.Option(metavar="S", help="The same seed and size give the same plan.")
+        int, typer.Option(metavar="S", min=0, help="The same seed and size give the same plan.")
     ] = 0,
     as_json: AsJson = False,
     markdown: Markdown = False,

@@ -29,7 +29,10 @@ def segment(
         float, typer.Option(metavar="S", help="Longer ones are cut where they are quietest.")
     ] = 12.0,
     pause: Annotated[
-        float, typer.Option(metavar="S", help="Stretches no further apart become one clip.")
+        float,
+        typer.Option(
+            metavar="S", min=0, max=30, help="Stretches no further apart become one clip."
+        ),
     ] = 0.5,
     language: Annotated[
         str | None,
@@ -70,6 +73,8 @@ def segment(
         stderr.print("stopped: whole recordings are kept; run the same command to go on")
         raise typer.Exit(130) from None
     parts = [f"{counts['clips']:,} clips of {counts['recordings']:,} recordings"]
+    if counts["copies"]:
+        parts.append(f"{counts['copies']:,} the same as others")
     if counts["failed"]:
         parts.append(f"{counts['failed']:,} could not be read (clips.parquet says why)")
     echo(f"{', '.join(parts)}. Written to {out}")

@@ -22,7 +22,12 @@ _SYSTEMS = ", ".join((*SYSTEMS, *IMPORTS))
 
 def collect(
     system: Annotated[
-        str, typer.Argument(metavar="SYSTEM", help=f"{_SYSTEMS} (hume: never tested live).")
+        str,
+        typer.Argument(
+            metavar="SYSTEM",
+            help=f"{_SYSTEMS} (hume: never tested live).",
+            autocompletion=options.completing(*SYSTEMS, *IMPORTS),
+        ),
     ],
     output: Annotated[
         Path,

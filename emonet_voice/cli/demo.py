@@ -11,7 +11,7 @@ import typer
 
 from emonet_voice.hub.repositories import project_folder
 
-from .options import MODELS, Revision, UsageError, Yes
+from .options import MODELS, Revision, UsageError, Yes, completing
 from .ready import ready
 
 SPACES = {
@@ -35,7 +35,12 @@ runpy.run_path("app.py", run_name="__main__")
 
 def demo(
     space: Annotated[
-        str, typer.Argument(metavar="SPACE", help="voice, annotation, leaderboard or metric.")
+        str,
+        typer.Argument(
+            metavar="SPACE",
+            help="voice, annotation, leaderboard or metric.",
+            autocompletion=completing(*SPACES),
+        ),
     ] = "voice",
     model: Annotated[
         str | None,
@@ -48,7 +53,10 @@ def demo(
     revision: Revision = None,
     yes: Yes = False,
     port: Annotated[
-        int | None, typer.Option(metavar="N", help="Port to listen on.", show_default="7860")
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=65_535, help="Port to listen on.", show_default="7860"
+        ),
     ] = None,
 ) -> None:
     """Start a Space on this machine: hear, annotate, compare or compute.

@@ -310,9 +310,10 @@ def _show(result: "Result", *, as_json: bool, markdown: bool, planned: bool) -> 
     if result.details:
         sections[-1:-1] = details_tables.sections(result.details, width)
     if of := result.comparison:
-        sections += comparison_tables.sections(of, result.system, of.system, width)
+        unit = (result.bench.grouped_by if of.bootstrap.unit == "group" else None) or "row"
+        sections += comparison_tables.sections(of, result.system, of.system, width, unit)
         if planned:
-            sections.append(plan.section(plans, of.bootstrap.unit))
+            sections.append(plan.section(plans, unit))
     if markdown:
         typer.echo(report.as_markdown(sections), nl=False)
     else:

@@ -32,7 +32,7 @@ def generalize(
         typer.Option(
             metavar="CSV|PATTERN",
             help="What the clips of --root are: columns file, label, speaker; or how their paths "
-            "are made, such as {speaker}_{}_{label}_{}.",
+            "are made, such as `{speaker}_{}_{label}_{}`.",
         ),
     ] = None,
     classes: options.Classes = None,

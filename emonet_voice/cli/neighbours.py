@@ -107,17 +107,20 @@ def neighbours(
     if not others and not failed:
         raise ScoringError(f"no clip but {wanted} itself: name a folder with others")
     rows: list[dict[str, Any]] = []
+    middle = ""
     if others:
         vectors = np.stack([each.vector for each in others if each.vector is not None])
-        for number, alike in zip(*nearest(vectors, query.vector, top), strict=True):
+        numbers, cosines = nearest(vectors, query.vector, len(others))
+        for number, alike in zip(numbers[:top], cosines[:top], strict=True):
             each = others[int(number)]
             rows.append({"path": each.path, "clip_id": each.clip_id, "alike": float(alike)})
+        middle = f"The middle one of all {len(others):,}: {np.median(cosines):.2f}."
     if as_json:
         typer.echo(files.as_json(rows))
     else:
         lines = [[row["path"], f"{row['alike']:.2f}"] for row in rows]
         title = f"Of {len(others):,} clips the most like {wanted}"
-        show([plain(title, ["clip", "alike, -1 to 1"], lines)], Terminal())
+        show([plain(title, ["clip", "alike, -1 to 1"], lines, middle)], Terminal())
     for each in failed[:10]:
         stderr.print(f"✗ {each.path}: {each.error}", style="red", markup=False, soft_wrap=True)
     raise typer.Exit(1 if failed else 0)

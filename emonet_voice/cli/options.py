@@ -5,6 +5,7 @@ Only Typer is imported here, and everything heavy inside the commands: `--help` 
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,21 @@ DEVICES = "auto, cpu, openvino, cuda, cuda:N or mps."
 REVISION = "Branch, tag or commit of a model on the Hub."
 BENCH_REVISION = "Branch, tag or commit of a Bench on the Hub."
 
+
+def completing(*values: str) -> Callable[[str], list[str]]:
+    """What a shell completes an option's or an argument's value from.
+
+    Example:
+        >>> completing("cpu", "cuda", "mps")("c")
+        ['cpu', 'cuda']
+    """
+
+    def complete(incomplete: str) -> list[str]:
+        return [value for value in values if value.startswith(incomplete)]
+
+    return complete
+
+
 Heads = Annotated[
     list[str] | None,
     typer.Option(
@@ -33,23 +49,38 @@ Model = Annotated[
     str | None,
     typer.Option(
         metavar="MODEL",
+        autocompletion=completing(*SHORT_NAMES),
         help=f"{MODELS}, folder or Hub id; `emonet-voice models` lists them.",
         show_default="nano, built in",
     ),
 ]
 Revision = Annotated[str | None, typer.Option(metavar="REV", help=REVISION)]
-Device = Annotated[str, typer.Option(metavar="NAME", help=DEVICES)]
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help=DEVICES,
+        autocompletion=completing("auto", "cpu", "openvino", "cuda", "mps"),
+    ),
+]
 Runner = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="local, or ray: a Ray cluster, or every GPU or CPU of this machine."
+        metavar="NAME",
+        help="local, or ray: a Ray cluster, or every GPU or CPU of this machine.",
+        autocompletion=completing("local", "ray"),
     ),
 ]
 Bench = Annotated[
     str | None, typer.Option(metavar="DIR|ID", help="Bench: folder of `bench build`, or Hub id.")
 ]
 BenchConfig = Annotated[
-    str, typer.Option(metavar="NAME", help="Of the Bench: default, all or unanimous.")
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Of the Bench: default, all or unanimous.",
+        autocompletion=completing("default", "all", "unanimous"),
+    ),
 ]
 BenchRevision = Annotated[str | None, typer.Option(metavar="REV", help=BENCH_REVISION)]
 Scale = Annotated[

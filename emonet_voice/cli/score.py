@@ -259,7 +259,8 @@ def score(
         start_of(output, file.provenance) if output and file else str(Path.cwd()),
         file.done if file else (),
     )
-    threads = workers or min(8, os.cpu_count() or 1)
+    on_card = loaded.device.type == "cuda"
+    threads = workers or min(16 if on_card else 8, os.cpu_count() or 1)
     profiled = Profile() if profile else None
     with (
         file or nullcontext(),
@@ -278,7 +279,7 @@ def score(
                 at = f"{time_of(row['end_s'])} of {Path(row['path']).name}"
                 progress.update(task, rate=at)
 
-        size = batch_size or (32 if loaded.device.type == "cuda" else DEFAULT_BATCH_SIZE)
+        size = batch_size or (32 if on_card else DEFAULT_BATCH_SIZE)
         groups = score_groups(
             clips,
             loaded,

@@ -101,7 +101,7 @@ Workers = Annotated[
         metavar="N",
         min=1,
         help="Threads that decode; with --engine ray, models loaded, one a GPU or CPU at most.",
-        show_default="one per CPU, at most 8",
+        show_default="one per CPU, at most 8; with a GPU 16",
     ),
 ]
 Engine = Annotated[

@@ -11,4 +11,7 @@ for command in (encoder, heads):
 
 @train.callback()
 def about() -> None:
-    """Train the paper's two stages on your own data (section 3.4)."""
+    """Train the paper's two stages on your own data (section 3.4).
+
+    Example: `emonet-voice train heads --data clips/ --new-head Sarcasm --output mine/`
+    """

@@ -41,13 +41,13 @@ def encoder(
         ),
     ] = "test",
     eval_clips: Annotated[
-        int, typer.Option(metavar="N", help="Clips captioned at each evaluation.")
+        int, typer.Option(metavar="N", min=1, help="Clips captioned at each evaluation.")
     ] = 500,
     caption_column: Annotated[
         str, typer.Option(metavar="NAME", help="Paraphrased captions, used where there are any.")
     ] = "caption",
     acted_clips: Annotated[
-        int, typer.Option(metavar="N", help="Of each emotion, where DATA is `acted`.")
+        int, typer.Option(metavar="N", min=1, help="Of each emotion, where DATA is `acted`.")
     ] = 20,
     streaming: Annotated[
         bool,
@@ -64,10 +64,12 @@ def encoder(
     ] = None,
     epochs: Annotated[float, typer.Option(metavar="N", help="Times through the data.")] = 3.0,
     steps: Annotated[
-        int | None, typer.Option(metavar="N", help="Optimiser steps instead of epochs.")
+        int | None, typer.Option(metavar="N", min=1, help="Optimiser steps instead of epochs.")
     ] = None,
-    batch: Annotated[int, typer.Option(metavar="N", help="Clips at a time on a device.")] = 16,
-    accumulate: Annotated[int, typer.Option(metavar="N", help="Batches to a step.")] = 1,
+    batch: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Clips at a time on a device.")
+    ] = 16,
+    accumulate: Annotated[int, typer.Option(metavar="N", min=1, help="Batches to a step.")] = 1,
     learning_rate: Annotated[float, typer.Option(metavar="X", help="At its highest.")] = 1e-5,
     no_spec_augment: Annotated[
         bool,
@@ -84,11 +86,13 @@ def encoder(
         ),
     ] = False,
     save_steps: Annotated[
-        int, typer.Option(metavar="N", help="Steps between evaluations, and checkpoints.")
+        int, typer.Option(metavar="N", min=1, help="Steps between evaluations, and checkpoints.")
     ] = 500,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of everything random.")] = 0,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto or cpu.")] = "auto",
-    workers: Annotated[int, typer.Option(metavar="N", help="Processes that decode audio.")] = 2,
+    workers: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Processes that decode audio.")
+    ] = 2,
     log: Annotated[
         str | None, typer.Option(metavar="NAME", help="trackio: a log on this machine.")
     ] = None,
@@ -182,6 +186,6 @@ def _summary(result: dict[str, Any]) -> str:
 
     return (
         f"Caption loss {number(result['loss'])}; levels read back from {result['clips']} captions: "
-        f"Spearman {number(result['spearman'])} (mean over emotions; {result['silent_on']} not "
+        f"Spearman's ρ {number(result['spearman'])} (mean over emotions; {result['silent_on']} not "
         f"told apart), {result['unparsed']} captions do not parse"
     )

@@ -11,10 +11,11 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 from evaluate_metrics.emonet_voice import OUTCOMES
-from modeling_empathic.report.files import as_object, locked
-from modeling_empathic.taxonomy import EMOTION_NAMES
+from modeling_empathic.report.files import as_object, check_lines, locked
+from modeling_empathic.taxonomy import EMOTION_NAMES, UserError
 
 from .errors import AdapterError
 from .labels import Window, as_json, hume_emotions, hume_name, label_means, on_0_10, scale_ends
@@ -131,7 +132,8 @@ def ids_by_file_name(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _base(name: str) -> str:
-    return PurePosixPath(name.replace("\\", "/")).name
+    """The last part of a path, in Unicode's composed form: file systems differ in it."""
+    return normalize("NFC", PurePosixPath(name.replace("\\", "/")).name)
 
 
 def _rows(
@@ -182,24 +184,27 @@ def _records(file: Path) -> Iterator[Record]:
                 json.loads(file.read_bytes(), object_pairs_hook=as_object), file.name
             )
             return
+        if suffix == ".jsonl":
+            check_lines(file)
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            rows: Iterable[Any] = (
-                json.loads(line, object_pairs_hook=as_object) for line in lines if line.strip()
-            )
+            rows: Iterable[Any] = (json.loads(line) for line in lines if line.strip())
             if suffix == ".csv":
-                rows = csv.DictReader(lines)
+                rows = csv.DictReader(lines, strict=True)
                 names = list(rows.fieldnames or ())
                 if twice := [name for name in names if names.count(name) > 1]:
                     raise AdapterError(f"{file.name} has the column {twice[0]} more than once")
             for n, row in enumerate(rows, 1):
+                if suffix == ".csv" and None in row.values():
+                    raise AdapterError(f"{file.name}, row {n}: fewer cells than columns")
                 yield _record(row, f"{file.name}, row {n}")
+    except UserError as error:
+        raise AdapterError(str(error)) from None
     except (UnicodeDecodeError, ValueError, RecursionError, csv.Error) as error:
         raise AdapterError(f"{file.name} cannot be read: {error}") from None
 
 
-def _record(row: Any, where: str) -> Record:
-    row = row if isinstance(row, dict) else {}
-    clip_id, name = (str(row.get(key) or "") for key in ("clip_id", "file_name"))
+def _record(row: dict[Any, Any], where: str) -> Record:
+    clip_id, name = (normalize("NFC", str(row.get(key) or "")) for key in ("clip_id", "file_name"))
     if not clip_id and not name:
         raise AdapterError(f"{where}: no clip_id and no file_name")
     if None in row:
@@ -227,7 +232,7 @@ def _record(row: Any, where: str) -> Record:
 
 def _value(cell: Any) -> Any:
     """A float where the cell is or spells one, None where it is empty or NaN, else the cell."""
-    if isinstance(cell, bool):
+    if isinstance(cell, bool) or "_" in str(cell):  # to Python 1_0 is a number
         return cell
     try:
         number = float(cell)

@@ -6,7 +6,9 @@ from modeling_empathic.report.tables import THIS, Footnotes, Row, Section, numbe
 from modeling_empathic.taxonomy import short_name
 
 
-def sections(comparison: Comparison, a: str, b: str, width: int | None = None) -> list[Section]:
+def sections(
+    comparison: Comparison, a: str, b: str, width: int | None = None, unit: str = ""
+) -> list[Section]:
     """The differences of two systems: pooled and macro, then by emotion.
 
     Args:
@@ -14,8 +16,10 @@ def sections(comparison: Comparison, a: str, b: str, width: int | None = None) -
         a: Name of the one.
         b: Name of the other.
         width: Of the terminal in columns; None where there is room for all digits.
+        unit: What the bootstrap drew, such as `voice`, where more is known than `group`.
     """
     rows, bootstrap, footnotes = comparison.rows, comparison.bootstrap, Footnotes()
+    unit = unit or bootstrap.unit
     whole = []
     for prefix, label in (("", "pooled"), ("macro_", "macro")):
         for name in COLUMNS:
@@ -25,8 +29,8 @@ def sections(comparison: Comparison, a: str, b: str, width: int | None = None) -
         *footnotes.lines(),
         f"A is {a}, B is {b}: {rows.common:,} rows that both scored; {rows.only_a:,} that "
         f"only A scored and {rows.only_b:,} that only B scored take no part.",
-        "Above 0, A is better in Spearman and Pearson; below 0, in MAE and RMSE.",
-        f"Paired bootstrap, {drawn(bootstrap.n_resamples, bootstrap.n_units, bootstrap.unit)}",
+        "Above 0, A is better in Spearman's ρ and Pearson's r; below 0, in MAE and RMSE.",
+        f"Paired bootstrap, {drawn(bootstrap.n_resamples, bootstrap.n_units, unit)}",
     ]
     return [
         Section("A - B", ["", "A", "B", "A - B", "95 % interval", "p"], whole, notes),

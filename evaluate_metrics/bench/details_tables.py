@@ -52,7 +52,7 @@ def sections(details: Details, width: int | None = None) -> list[Section]:
             for value, of in shown
         ]  # fmt: skip
         note = f"{left} more in the result's file." if left else ""
-        headers = ("", "Rows", "Spearman", "Pearson", "CCC", "MAE", "RMSE")
+        headers = ("", "Rows", "Spearman ρ", "Pearson r", "CCC", "MAE", "RMSE")
         whole.append(plain(f"By {column.replace('_', ' ')}", headers, lines, note))
     if details.disagreement:
         whole.append(_disagreement(details.disagreement))
@@ -67,7 +67,7 @@ def _disagreement(of: Disagreement) -> Section:
     rows = [
         ["Raters agree: MAE", f"{of.n_agreed:,}", number(of.mae_agreed)],
         ["Raters differ: MAE", f"{of.n - of.n_agreed:,}", number(of.mae_disagreed)],
-        ["Error and raters' spread: Spearman", f"{of.n:,}", number(of.spearman)],
+        ["Error and raters' spread: Spearman ρ", f"{of.n:,}", number(of.spearman)],
     ]
     note = "" if math.isnan(of.spearman) else (
         "Above 0: the system errs most where raters differ, which no system can know."

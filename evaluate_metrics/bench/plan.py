@@ -4,14 +4,17 @@ The bootstrap's standard error of a difference between two systems that are ther
 says what a comparison of two such systems on a Bench of any size can find. The smallest difference
 that is found with a given power at the 5 % level is (t for 2.5 % + t for 1 - power) standard
 errors: Bloom (1995), "Minimum detectable effects", Evaluation Review 19, 547-556. The standard
-error falls with the root of the number of units; n units for d are n₀ (minimum / d)².
+error falls with the root of the number of units, and t with the degrees of freedom that more units
+have.
 """
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from evaluate_metrics.bench.figures import FIGURES, Comparison, Difference
-from evaluate_metrics.emonet_voice.student import quantile, two_sided_p
+from evaluate_metrics.emonet_voice.student import quantile
 from modeling_empathic.report.tables import Section, number, plain
 
 POWERS = (0.8, 0.9)
@@ -56,15 +59,42 @@ def detectable(standard_error: float, df: int, power: float = 0.8) -> float:
 
 
 def power_of(difference: float, standard_error: float, df: int) -> float:
-    """How often a true difference is found: P(T > t - d / SE), the wrong sign left out.
+    """How often a true difference is found, the wrong sign left out: of the noncentral t.
+
+    By its normal approximation, which four units need: Johnson & Welch (1940), Biometrika 31,
+    362-389.
 
     Example:
         >>> round(power_of(detectable(0.01, 50), 0.01, 50), 3)
         0.8
     """
-    t = quantile(df) - abs(difference) / standard_error
-    tail = two_sided_p(t, df) / 2
-    return tail if t > 0 else 1 - tail
+    t = quantile(df)
+    beyond = abs(difference) / standard_error - t * (1 - 1 / (4 * df))
+    return NormalDist().cdf(beyond / math.sqrt(1 + t * t / (2 * df)))
+
+
+def units_needed(difference: float, standard_error: float, units: int, strata: int = 1) -> int:
+    """The fewest units that find a difference with a power of 80 %.
+
+    Args:
+        difference: To be found, above 0.
+        standard_error: Of the pilot.
+        units: Of the pilot.
+        strata: Parts that keep their size; each takes a degree of freedom.
+
+    Example:
+        >>> units_needed(0.05, 0.1, units=11)
+        348
+    """
+
+    def enough(n: int) -> bool:
+        return detectable(standard_error * (units / n) ** 0.5, n - strata) <= difference
+
+    most = max(units, strata + 1)
+    while not enough(most):
+        most *= 2
+    counts = range(strata + 1, most + 1)
+    return counts[bisect_left(counts, True, key=enough)]
 
 
 def plan(comparison: Comparison) -> list[Plan]:
@@ -75,7 +105,9 @@ def plan(comparison: Comparison) -> list[Plan]:
     """
     found = []
     bootstrap = comparison.bootstrap
-    strata = 1 if bootstrap.unit == "group" else max(1, len(comparison.per_emotion))
+    # The only row of an emotion is drawn every time, and is no stratum of `resampling`.
+    strata = sum(of.n > 1 for of in comparison.per_emotion.values())
+    strata = 1 if bootstrap.unit == "group" else max(1, strata)
     df = bootstrap.n_units - strata
     for figure in FIGURES:
         error = _standard_error(comparison[figure], df)
@@ -83,7 +115,6 @@ def plan(comparison: Comparison) -> list[Plan]:
             continue
         # Errors are on 0 to 10, correlations on -1 to 1.
         scale = 1 if figure.endswith(("pearson", "spearman")) else 10
-        least = detectable(error, df)
         targets = [target * scale for target in TARGETS]
         found.append(
             Plan(
@@ -92,7 +123,7 @@ def plan(comparison: Comparison) -> list[Plan]:
                 units=bootstrap.n_units,
                 detectable={f"{power:.0%}": detectable(error, df, power) for power in POWERS},
                 needed={
-                    f"{target:g}": math.ceil(bootstrap.n_units * (least / target) ** 2)
+                    f"{target:g}": units_needed(target, error, bootstrap.n_units, strata)
                     for target in targets
                 },
                 power={f"{target:g}": power_of(target, error, df) for target in targets},
@@ -102,8 +133,8 @@ def plan(comparison: Comparison) -> list[Plan]:
 
 
 def section(plans: list[Plan], unit: str) -> Section:
-    """The plans as a table; `unit` is what the pilot drew, `row` or `group`."""
-    word = "rows" if unit == "row" else "groups"
+    """The plans as a table; `unit` is what the pilot drew, such as `row` or `voice`."""
+    word = f"{unit}s"
     rows = []
     for of in plans:
         largest = list(of.needed)
@@ -124,4 +155,6 @@ def _standard_error(difference: Difference, df: int) -> float:
     """From the interval's length, which Student's t made of it."""
     if df < 1 or math.isnan(difference.p):
         return math.nan
-    return (difference.high - difference.low) / 2 / quantile(df)
+    # Of its longer half: where a statistic ends, the interval does.
+    value = difference.difference
+    return max(difference.high - value, value - difference.low) / quantile(df)

@@ -9,6 +9,9 @@ A prediction file (Parquet, JSONL or CSV) has a row a clip and emotion:
               without this column every row is `scored`, and must have a score
     scale     optional: 0-10, 0-4, 0-1 or 0-2, the same in every row
 
+Rows are counted from 1 in messages, without the header and empty lines. Ids are compared in
+Unicode's composed form (NFC), since file systems differ in it.
+
 The scale may also be in the file's metadata, with the provenance: a JSON object under the key
 `emonet_voice` of a Parquet schema, or in `<file>.meta.json`, as of a score file. It is 0-10 where
 nothing says otherwise, and never guessed from the numbers.
@@ -21,33 +24,29 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import parquet
 
 from evaluate_metrics.bench.result import EvaluationError
+from evaluate_metrics.bench.table_files import read_columns, typed
 from evaluate_metrics.emonet_voice import OUTCOMES, SCALES
-from modeling_empathic.report.files import check_lines, sha256
-from modeling_empathic.report.packed import read_table
+from modeling_empathic.report.files import sha256
 from modeling_empathic.scoring.clips import ScoringError
 from modeling_empathic.scoring.file import (
     FORMATS,
     METADATA_KEY,
-    check_whole,
     meta_path,
     read_scores,
+    stored_provenance,
 )
 from modeling_empathic.scoring.prepared import NO_SPEECH
 from modeling_empathic.taxonomy import (
     BENCH_NAMES,
     EMOTION_SCALE,
     UnknownNameError,
-    UserError,
     resolve,
 )
 
 DEFAULT_SCALE = "0-10"
 NEEDED = ("clip_id", "emotion", "score")
-_TYPES = {**dict.fromkeys(("clip_id", "emotion", "outcome", "scale"), pa.string()),
-          "score": pa.float64()}  # fmt: skip
 
 
 class Predictions(NamedTuple):
@@ -101,19 +100,18 @@ def read_predictions(file: str | Path, scale: str | None = None) -> Predictions:
         raise EvaluationError(f"{path}: no such file")
     if path.suffix.lower() not in FORMATS:
         raise EvaluationError(f"{path}: choose a file that ends in {', '.join(FORMATS)}")
-    table = _read(path)
-    given = scale
+    table = read_columns(path)
     for name in table.column_names:
         if table.column_names.count(name) > 1:
             raise EvaluationError(f"{path.name} has the column {name} more than once")
     if "emotion" in table.column_names:
         provenance = _provenance(table, path)
-        scale = _scale(table, provenance, scale, path)
-        rows = _checked(table, path)
-        if not given and not _says_scale(table, provenance):
+        said = _scale(table, provenance, scale, path)
+        scale, rows = said or DEFAULT_SCALE, _checked(table, path)
+        if not said:
             _refuse_outside(rows["score"], path)
     else:
-        rows, file_scale, provenance = _from_scores(path)
+        rows, file_scale, provenance = _from_scores(path, table)
         if scale not in (None, file_scale):
             raise EvaluationError(f"{path.name} has scores on {file_scale}, not on {scale}")
         scale = file_scale
@@ -129,86 +127,26 @@ def described(table: pa.Table) -> dict[str, Any]:
     return about
 
 
-def _read(path: Path) -> pa.Table:
-    """All columns, those of a prediction file with their types."""
-    suffix = path.suffix.lower()
-    try:
-        check_whole(path)  # where `collect` or `score` wrote it; others say nothing of themselves
-        if suffix == ".parquet":
-            table = read_table(path)
-            for name in parquet.read_schema(path).names:
-                if name in _TYPES and name not in table.column_names:
-                    raise EvaluationError(f"{path.name}: the column {name} holds lists")
-            return table
-        if suffix == ".csv":
-            from pyarrow import csv
-
-            convert = csv.ConvertOptions(
-                column_types=_TYPES, null_values=["", "NaN", "nan"], strings_can_be_null=True
-            )
-            parse = csv.ParseOptions(newlines_in_values=True)
-            return _valid(csv.read_csv(path, convert_options=convert, parse_options=parse))
-        if path.stat().st_size == 0:
-            raise EvaluationError(f"{path.name} is empty")
-        from pyarrow import json as arrow_json
-
-        try:
-            check_lines(path)
-        except UserError as error:
-            raise EvaluationError(str(error)) from error
-        options = arrow_json.ParseOptions(explicit_schema=pa.schema(list(_TYPES.items())))
-        table = _valid(arrow_json.read_json(path, parse_options=options))
-    except (pa.ArrowException, OSError, UnicodeDecodeError, ScoringError) as error:
-        if suffix == ".jsonl":
-            _refuse_texts(path)
-        raise EvaluationError(f"{path.name} cannot be read: {error}") from error
-    # The reader makes a column of every type it was asked for, whether the file has it or not.
-    absent = [name for name in _TYPES if name != "score" and table[name].null_count == len(table)]
-    return table.drop_columns(absent)
-
-
-def _refuse_texts(path: Path) -> None:
-    """Names the value for which Arrow's reader only says that a column has changed its type."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            row = json.loads(line) if line.strip() else {}
-            for name, kind in _TYPES.items():
-                value = row.get(name)
-                wanted = (int, float) if pa.types.is_floating(kind) else str
-                if value is not None and (type(value) is bool or not isinstance(value, wanted)):
-                    raise EvaluationError(
-                        f"{path.name}, row {number}: {name} is {value!r:.60}, "
-                        f"no {'text' if wanted is str else 'number'}"
-                    )
-
-
-def _valid(table: pa.Table) -> pa.Table:
-    """The same table, all of whose names and texts are texts."""
-    table.validate(full=True)
-    _ = table.column_names
-    return table
-
-
 def _checked(table: pa.Table, path: Path) -> pa.Table:
     """The rows of a prediction file, every one of them sound."""
     for name in NEEDED:
         if name not in table.column_names:
             raise EvaluationError(
                 f"{path.name} has no column {name}; a prediction file has {', '.join(NEEDED)} and "
-                f"outcome, and this one has {', '.join(table.column_names)}"
+                f"outcome, and this one has {_listed(table)}"
             )
     if pa.types.is_boolean(table["score"].type):  # which Arrow makes 0 and 1 of
         raise EvaluationError(f"{path.name}: the column score holds true and false, no numbers")
-    columns = {name: _typed(table, name, path) for name in NEEDED}
+    columns = {name: typed(table, name, path) for name in NEEDED}
     outcome = pa.nulls(len(table), pa.string())
     if "outcome" in table.column_names:
-        outcome = _typed(table, "outcome", path)
+        outcome = typed(table, "outcome", path)
     scores = columns["score"]
     has_score = pc.fill_null(pc.is_finite(scores), False)
     outcome = pc.if_else(pc.and_(pc.is_null(outcome), has_score), "scored", outcome)
     scored = pc.equal(outcome, "scored")
-    _refuse(pc.is_null(columns["clip_id"]), path, "no clip_id")
-    _refuse(pc.is_null(columns["emotion"]), path, "no emotion")
+    for name in NEEDED[:2]:
+        _refuse(pc.fill_null(pc.equal(columns[name], ""), True), path, f"no {name}")
     reasons = ", ".join(OUTCOMES[1:])
     _refuse(pc.is_null(outcome), path, f"neither score nor outcome; why not is one of {reasons}")
     unknown = pc.invert(pc.is_in(outcome, value_set=pa.array(OUTCOMES)))
@@ -216,7 +154,7 @@ def _checked(table: pa.Table, path: Path) -> pa.Table:
     _refuse(pc.and_(scored, pc.invert(has_score)), path, "the outcome scored, and no score")
     rows = pa.table(
         {
-            "clip_id": columns["clip_id"],
+            "clip_id": pc.utf8_normalize(columns["clip_id"], form="NFC"),
             "emotion": _canonical(columns["emotion"], path),
             "score": pc.if_else(scored, scores, None),
             "outcome": outcome,
@@ -224,13 +162,6 @@ def _checked(table: pa.Table, path: Path) -> pa.Table:
     )
     refuse_repeated(rows, path.name)
     return rows
-
-
-def _typed(table: pa.Table, name: str, path: Path) -> pa.Array:
-    try:
-        return table[name].combine_chunks().cast(_TYPES.get(name, pa.string()))
-    except pa.ArrowException as error:
-        raise EvaluationError(f"{path.name}, column {name}: {error}") from error
 
 
 def _refuse(bad: Any, path: Path, what: str, values: Any = None) -> None:
@@ -268,37 +199,38 @@ def _canonical(emotions: pa.Array, path: Path) -> pa.Array:
 
 
 def _provenance(table: pa.Table, path: Path) -> dict[str, Any]:
-    """The JSON object in the file's metadata; `{}` where there is none."""
+    """The JSON object in the file's metadata, or beside it; `{}` where there is none."""
+    if path.suffix.lower() != ".parquet":
+        return stored_provenance(path)  # which `read_columns` has found to be whole
     text = (table.schema.metadata or {}).get(METADATA_KEY)
-    if text is None and meta_path(path).is_file():
-        text = meta_path(path).read_bytes()
     try:
         provenance = json.loads(text or "{}")
     except (ValueError, RecursionError) as error:
         raise EvaluationError(f"{path.name}: its metadata is not JSON: {error}") from error
-    return provenance if isinstance(provenance, dict) else {}
+    if not isinstance(provenance, dict):
+        raise EvaluationError(f"{path.name}: its metadata is {provenance!r:.60}, no object")
+    return provenance
 
 
-def _scale(table: pa.Table, provenance: dict[str, Any], given: str | None, path: Path) -> str:
-    said = {
-        given,
-        str(provenance.get("scale") or ""),
-        (table.schema.metadata or {}).get(b"scale", b"").decode(errors="replace"),
-    }
+def _scale(
+    table: pa.Table, provenance: dict[str, Any], given: str | None, path: Path
+) -> str | None:
+    """The scale that is said in any place, the same in all; None where nothing says it."""
+    beside = path.name if path.suffix.lower() == ".parquet" else meta_path(path).name
+    said = {"given": given, beside: provenance.get("scale")}
+    said["metadata"] = (table.schema.metadata or {}).get(b"scale", b"").decode(errors="replace")
     if "scale" in table.column_names:
-        said |= set(pc.unique(_typed(table, "scale", path)).to_pylist())
-    named = sorted(str(scale) for scale in said if scale)
-    if len(named) > 1:
-        raise EvaluationError(f"{path.name}: its scale is said to be {' and '.join(named)}")
-    scale = named[0] if named else DEFAULT_SCALE
-    if scale not in SCALES:
-        raise EvaluationError(f"{path.name}: scale {scale!r} is not one of {', '.join(SCALES)}")
-    return scale
-
-
-def _says_scale(table: pa.Table, provenance: dict[str, Any]) -> bool:
-    stored = b"scale" in (table.schema.metadata or {})
-    return stored or "scale" in table.column_names or "scale" in provenance
+        values = pc.unique(typed(table, "scale", path)).to_pylist()
+        said |= {f"column {value}": value for value in values}
+    named = {where: scale for where, scale in said.items() if scale not in (None, "")}
+    for where, scale in named.items():
+        if not isinstance(scale, str) or scale not in SCALES:
+            of = where if where == beside else path.name
+            raise EvaluationError(f"{of}: scale {scale!r:.60} is not one of {', '.join(SCALES)}")
+    scales = sorted(set(named.values()))
+    if len(scales) > 1:
+        raise EvaluationError(f"{path.name}: its scale is said to be {' and '.join(scales)}")
+    return scales[0] if scales else None
 
 
 def _refuse_outside(scores: pa.ChunkedArray, path: Path) -> None:
@@ -314,14 +246,16 @@ def _refuse_outside(scores: pa.ChunkedArray, path: Path) -> None:
             )
 
 
-def _from_scores(path: Path) -> tuple[pa.Table, str, dict[str, Any]]:
+def _from_scores(path: Path, table: pa.Table) -> tuple[pa.Table, str, dict[str, Any]]:
     """Rows, scale and provenance of a score file."""
     try:
         table = read_scores(path)
     except ScoringError as error:
+        if stored_provenance(path):
+            raise EvaluationError(str(error)) from error
         raise EvaluationError(
             f"{path.name} is neither a prediction file (clip_id, emotion, score, outcome) nor a "
-            "score file with its provenance"
+            f"score file with its provenance; it has {_listed(table)}"
         ) from error
     provenance = json.loads(table.schema.metadata[METADATA_KEY])
     heads = _bench_heads(provenance["heads"])
@@ -359,6 +293,13 @@ def _from_scores(path: Path) -> tuple[pa.Table, str, dict[str, Any]]:
     return rows, scale, provenance
 
 
+def _listed(table: pa.Table) -> str:
+    """Its columns, as many as a line has room for."""
+    names = table.column_names
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return f"{', '.join(names[:8]):.300}{more}" or "no column"
+
+
 def _bench_heads(heads: list[str]) -> dict[str, str]:
     """Column -> canonical name, of the heads that are categories of Bench."""
     names = {}
@@ -373,11 +314,12 @@ def _bench_heads(heads: list[str]) -> dict[str, str]:
 
 
 def _score_scale(provenance: dict[str, Any], heads: dict[str, str], path: Path) -> str:
+    ranges = provenance.get("scales") or {}
     try:
-        ranges = provenance.get("scales") or {}
         scales = {"{:g}-{:g}".format(*ranges.get(head, EMOTION_SCALE)) for head in heads}
     except (AttributeError, IndexError, TypeError, ValueError):
-        raise EvaluationError(f"{path.name}: the scales in its provenance are none") from None
+        beside = path.name if path.suffix.lower() == ".parquet" else meta_path(path).name
+        raise EvaluationError(f"{beside}: scales is {ranges!r:.60}, no table of ranges") from None
     if len(scales) > 1 or not scales <= SCALES.keys():
         raise EvaluationError(
             f"{path.name} has heads on the scales {', '.join(sorted(scales))}; all must be on one "

@@ -44,8 +44,8 @@ def read_bench(
         [`predictions.described`].
 
     Raises:
-        EvaluationError: No such Bench, configuration or column; a row without id or emotion; or a
-            clip and emotion twice.
+        EvaluationError: No such Bench, configuration or column; a row without id or emotion, or
+            with a mean off its scale; or a clip and emotion twice.
 
     Example:
         >>> read_bench("bench/").column_names[:3]    # doctest: +SKIP
@@ -68,11 +68,22 @@ def read_bench(
     for name in NEEDED[:2]:
         if table[name].null_count:
             row = pc.index(table[name].is_null(), True).as_py()
-            raise EvaluationError(f"{source}, configuration {config!r}, row {row} has no {name}")
+            where = f"{source}, configuration {config!r}, row {row + 1}"
+            raise EvaluationError(f"{where} has no {name}")
     names = _names(table["emotion"], features["emotion"], source)
     table = table.set_column(columns.index("emotion"), "emotion", names)
-    for name in ("mean_0_10", *acoustics):
-        table = table.set_column(columns.index(name), name, table[name].cast(pa.float64()))
+    try:
+        ids = pc.utf8_normalize(table["clip_id"].cast(pa.string()), form="NFC")
+        table = table.set_column(columns.index("clip_id"), "clip_id", ids)
+        for name in ("mean_0_10", *acoustics):
+            table = table.set_column(columns.index(name), name, table[name].cast(pa.float64()))
+    except pa.ArrowException as error:
+        raise EvaluationError(f"{source} is no Bench: {error}") from error
+    means = table["mean_0_10"].combine_chunks()
+    off = pc.index(pc.or_(pc.less(means, 0), pc.greater(means, 10 + 1e-6)), True).as_py()
+    if off >= 0:
+        where = f"{source}, configuration {config!r}, row {off + 1}"
+        raise EvaluationError(f"{where}: mean_0_10 is {means[off].as_py():g}, not from 0 to 10")
     refuse_repeated(table, str(source))
     about = {"source": _name(source), "revision": commit, "config": config}
     return table.replace_schema_metadata({METADATA_KEY: json.dumps(about)})

@@ -156,6 +156,14 @@ class Result:
         """Floors and baselines: all that the system has to beat."""
         return {**self.metric.floors, **self.baselines}
 
+    @property
+    def resampled(self) -> str | None:
+        """What the intervals are of, such as `11 voices`; None where the file does not say."""
+        n, unit = (self.metric.intervals.bootstrap.get(name) for name in ("n_units", "unit"))
+        if type(n) is not int or unit not in ("row", "group"):  # of anybody's file
+            return None
+        return f"{n:,} {(self.bench.grouped_by if unit == 'group' else None) or unit}s"
+
     def to_json(self) -> dict[str, Any]:
         """For a JSON file; what is undefined is None."""
         return dict(encode(self))
@@ -170,7 +178,8 @@ class Result:
         """
         if content.get("kind") != "bench":
             raise EvaluationError(
-                f"kind is {content.get('kind')!r:.80}; a leaderboard takes 'bench'"
+                f"kind is {content.get('kind')!r:.80}; a leaderboard takes 'bench', which "
+                "`emonet-voice evaluate --output` writes"
             )
         try:
             result: Result = decode(cls, content)

@@ -38,7 +38,7 @@ from modeling_empathic.taxonomy import short_name
 
 WIDE = 118
 """From here on, Table 6 has all published systems."""
-HEADERS = {"spearman": "Spearman", "pearson": "Pearson", "mae": "MAE", "rmse": "RMSE"}
+HEADERS = {"spearman": "Spearman ρ", "pearson": "Pearson r", "mae": "MAE", "rmse": "RMSE"}
 SHORT_SYSTEMS = {
     "GPT-4o Mini Audio": "GPT-4o\nMini",
     "GPT-4o Audio": "GPT-4o",
@@ -203,10 +203,11 @@ def drawn(n_resamples: int, n_units: int, unit: str) -> str:
 
 def _intervals(result: Result) -> list[str]:
     bootstrap = result.metric.intervals.bootstrap
-    n_units, unit = bootstrap.get("n_units"), result.bench.grouped_by or bootstrap.get("unit")
-    if not isinstance(n_units, int) or not isinstance(unit, str):  # of anybody's file
+    n_resamples, units = bootstrap.get("n_resamples"), result.resampled
+    if type(n_resamples) is not int or units is None:  # of anybody's file
         return []
-    return [f"95 % intervals: {drawn(bootstrap.get('n_resamples', 0), n_units, unit)}"]
+    unit = units.partition(" ")[2].removesuffix("s")
+    return [f"95 % intervals: {drawn(n_resamples, bootstrap['n_units'], unit)}"]
 
 
 def _average() -> str:
@@ -276,16 +277,19 @@ def _pairs(result: Result) -> list[Section]:
     """How often scores tell two emotions apart, if the result has it."""
     if not result.discrimination:
         return []
-    mean, names, paper = result.discrimination.mean, *PAPER
-    rows: list[tuple[str, Separation, str]] = [(f"mean of {mean.pairs:,} pairs", mean, "")]
-    if set(names) <= set(result.discrimination.emotions):
-        pair = find_pair(result.discrimination.pairs, *names)
-        rows.append((" against ".join(names), pair, pair.reason))
+    found, names, paper = result.discrimination, *PAPER
+    mean, clips = found.mean, sum(found.clips.values())
+    rows: list[tuple[str, int, Separation, str]] = [
+        (f"mean of {mean.pairs:,} pairs", clips, mean, "")
+    ]
+    if set(names) <= set(found.emotions):
+        pair = find_pair(found.pairs, *names)
+        rows.append((" against ".join(names), pair.n_a + pair.n_b, pair, pair.reason))
     footnotes = Footnotes()
     lines = [
         Row(
             THIS,
-            [name]
+            [name, f"{n:,}"]
             + [
                 cell
                 for statistic in ("accuracy", "auc")
@@ -295,11 +299,20 @@ def _pairs(result: Result) -> list[Section]:
                 )
             ],
         )
-        for name, of, reason in rows
+        for name, n, of, reason in rows
     ]
-    lines.append(Row(PUBLISHED, [" against ".join(names), number(paper), "", "", ""]))
-    headers = ["", "Accuracy", "95 % interval", "AUC", "95 % interval"]
-    notes = [*footnotes.lines(), "The paper states neither the rule nor the model of its figure."]
+    lines.append(Row(PUBLISHED, [" against ".join(names), "", number(paper), "", "", ""]))
+    larger = [max(of.n_a, of.n_b) / (of.n_a + of.n_b) for of in found.pairs if not of.reason]
+    share = sum(larger) / len(larger) if larger else math.nan
+    floor = ["always the larger, mean of pairs", "", number(share), "", number(found.floor), ""]
+    lines.append(Row(FLOOR, floor))
+    headers = ["", "Clips", "Accuracy", "95 % interval", "AUC", "95 % interval"]
+    unit = (result.bench.grouped_by if found.unit == "group" else None) or found.unit
+    notes = [
+        *footnotes.lines(),
+        f"Intervals: {found.n_resamples:,} resamples by {unit}, thresholds of {found.folds} folds "
+        "as they are. The paper states neither the rule nor the model of its figure.",
+    ]
     return [Section("Which of two emotions a clip was made for", headers, lines, notes)]
 
 

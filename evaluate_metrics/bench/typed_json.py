@@ -62,7 +62,7 @@ def decode(kind: Any, value: Any, field: str = "") -> Any:
         _check_table(field, value)
         return kind(
             **{
-                name: decode(of, value.get(name), f"{field}.{name}" if field else name)
+                name: decode_of(value, name, of, f"{field}.{name}" if field else name)
                 for name, (of, needed) in _schema(kind).items()
                 if needed or name in value
             }
@@ -86,6 +86,20 @@ def decode(kind: Any, value: Any, field: str = "") -> Any:
             raise FieldError(f"{field:.80} is {value!r:.80}, not a list")
         return tuple(decode(inner[0], of, f"{field}.{i}") for i, of in enumerate(value))
     return _scalar(kind, value, field)
+
+
+def decode_of(table: dict[str, Any], name: str, kind: Any, field: str) -> Any:
+    """A field of a table as an instance of a type; where null may be, it need not be there.
+
+    Raises:
+        FieldError: It is none, or is missing.
+    """
+    try:
+        return decode(kind, table.get(name), field)
+    except FieldError:
+        if name in table:
+            raise
+        raise FieldError(f"{field:.80} is missing") from None
 
 
 def encode(value: Any) -> Any:
@@ -151,7 +165,9 @@ def _check_table(field: str, value: Any) -> None:
 
 
 def _checked_name(field: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.isprintable() or value.strip() != value or not value:
+    if value == "":
+        raise FieldError(f"{field:.80} is empty")
+    if not isinstance(value, str) or not value.isprintable() or value.strip() != value:
         raise FieldError(f"{field:.80} is {value!r:.80}, not a text that can be printed")
     if len(value) > MAX_NAME:
         raise FieldError(f"{field:.80} has {len(value):,} characters; at most {MAX_NAME}")

@@ -23,7 +23,7 @@ from .taxonomy import resolve
 from .weighted import weighted_statistics
 
 _DESCRIPTION = """\
-MAE, RMSE, Pearson's r and Spearman's rho of predicted emotion intensities against human ratings, on
+MAE, RMSE, Pearson's r and Spearman's ρ of predicted emotion intensities against human ratings, on
 a scale of 0 to 10: pooled over clips, by emotion, and macro over emotions, with bootstrap
 intervals, counts of every kind of failure, and floors that need no ears (paper, section 4)."""
 

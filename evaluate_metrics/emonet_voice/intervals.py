@@ -92,7 +92,8 @@ class Tested(NamedTuple):
 
     Attributes:
         interval: NaN where it is undefined.
-        p: Below 0.05 exactly where 0 is outside the interval; NaN where it is undefined.
+        p: Below 0.05 exactly where 0 is outside the interval, if there is one; NaN where it is
+            undefined.
     """
 
     interval: Interval
@@ -104,6 +105,8 @@ def studentised(value: float, resampled: np.ndarray, n_units: int, n_strata: int
 
     The standard error is the standard deviation over resamples, times √(n / (n - 1)). Unlike a
     share of resamples, p is not bounded by how many there are, and some forty can be corrected.
+    Where all units differ alike there is no error to speak of, and p is a sign test's: 2^-df. That
+    of five units or fewer proves nothing, and there is no interval.
     Cameron & Miller (2015), "A practitioner's guide to cluster-robust inference", Journal of Human
     Resources 50, 317-372, section VI.
 
@@ -130,7 +133,10 @@ def studentised(value: float, resampled: np.ndarray, n_units: int, n_strata: int
     if error > _ROUNDING:
         p = two_sided_p(value / error, df)
     else:  # the same in every resample
-        p = 1.0 if abs(value) <= _ROUNDING else 0.0
+        p = 1.0 if abs(value) <= _ROUNDING else 0.5**df
+        if 1 - LEVEL <= p < 1:
+            few = f"all {n_units} units differ alike: too few to say more"
+            return Tested(Interval(np.nan, np.nan, n_undefined, few), p)
     return Tested(Interval(value - half, value + half, n_undefined), p)
 
 

@@ -66,7 +66,7 @@ def compute(
 
     Raises:
         MetricError: Columns of unequal length, an unknown scale, outcome or emotion, a row without
-            an emotion, a reference off its scale.
+            an emotion, a reference off its scale; rows are counted from 1.
 
     Example:
         >>> figures = compute(
@@ -121,7 +121,7 @@ def _checked_names(emotions: Sequence[str] | None) -> list[str] | None:
     if emotions is None:
         return None
     known: dict[str, str] = {}
-    for row, name in enumerate(emotions):
+    for row, name in enumerate(emotions, 1):
         if not isinstance(name, str) or not name:
             raise MetricError(f"emotion {name!r} (row {row}) is not a name")
         if name not in known:
@@ -137,9 +137,9 @@ def _checked_names(emotions: Sequence[str] | None) -> list[str] | None:
 def _refuse_off_scale(references: np.ndarray, scale: str) -> None:
     off = np.flatnonzero((references < 0) | (references > 10 * (1 + 1e-6)))
     if off.size:
-        value = references[off[0]] / SCALES[scale]
+        value, row = references[off[0]] / SCALES[scale], off[0] + 1
         raise MetricError(
-            f"reference {value:g} (row {off[0]}) is off the declared reference_scale {scale!r}; "
+            f"reference {value:g} (row {row}) is off the declared reference_scale {scale!r}; "
             f"the scales are {', '.join(SCALES)}"
         )
 

@@ -33,7 +33,7 @@ def check_outcomes(outcomes: Sequence[str] | None, n_rows: int) -> list[str]:
     """
     if outcomes is None:
         return ["scored"] * n_rows
-    for row, outcome in enumerate(outcomes):
+    for row, outcome in enumerate(outcomes, 1):
         if outcome not in OUTCOMES:
             raise MetricError(
                 f"outcome {outcome!r} (row {row}) is not one of {', '.join(OUTCOMES)}"

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from evaluate_metrics.emonet_voice import FEW_UNITS
+from evaluate_metrics.emonet_voice.aggregate import mean_defined
 from evaluate_metrics.generalize import tables as one
 from evaluate_metrics.generalize.schema import AcrossResult, Row
 from evaluate_metrics.generalize.zero_shot import NOT_TAUGHT
 from evaluate_metrics.published import published_human
 from modeling_empathic.report import tables
 from modeling_empathic.report.figures import DARK, GREY, ORANGE, PURPLE, picture
-from modeling_empathic.report.tables import Section, number, plain
+from modeling_empathic.report.tables import Footnotes, Section, number, plain
 
 PICTURE = "corpora.png"
 MET = "*"
@@ -38,11 +39,13 @@ def across_sections(result: AcrossResult) -> list[Section]:
     corpora, classes = list(result["rows"]), result["classes"]
     titles = {name: of["corpus"].get("title", name) for name, of in result["corpora"].items()}
     systems = [row["system"] for row in result["rows"][corpora[0]]]
-    uar = []
+    uar, footnotes = [], Footnotes()
     for number_, system in enumerate(systems):
         cells = [result["rows"][name][number_] for name in corpora]
-        mean = sum(row["uar"] for row in cells if row["uar"] is not None) / len(cells)
-        uar.append([system, *(one.with_interval(row, "uar") for row in cells), one.percent(mean)])
+        known = [row["uar"] for row in cells if row["uar"] is not None and row["uar"] == row["uar"]]
+        some = f"over {len(known)} of {len(cells)} corpora" if len(known) < len(cells) else ""
+        mean = one.percent(mean_defined(known)) + footnotes.mark(some)
+        uar.append([system, *(one.with_interval(row, "uar") for row in cells), mean])
     chance = one.percent(result["chance"])
     uar.append(["any constant answer", *[chance] * len(corpora), chance])
     compared = [
@@ -54,7 +57,7 @@ def across_sections(result: AcrossResult) -> list[Section]:
         plain(
             f"Across corpora: UAR, % [95 %], of {', '.join(classes)}",
             ("System", *(titles[name] + _met(result, name) for name in corpora), "mean"),
-            uar, _notes(result),
+            uar, *footnotes.lines(), _notes(result),
         ),
     ]  # fmt: skip
     if compared:

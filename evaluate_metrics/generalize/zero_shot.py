@@ -113,11 +113,14 @@ def rates(
     n = len(names)
     drawn = rng.multinomial(n, np.full(n, 1 / n), n_resamples) if n else np.zeros((n_resamples, 0))
     again = _statistics(*(np.tensordot(drawn, part, 1) for part in counts))
-    reason = "" if n > 1 else "fewer than two speakers to draw from"
+    # A class that one speaker has is the same in every resample, which is no certainty.
+    having = (counts[0] > 0).sum(axis=0)
+    others = (counts[0].sum(axis=1, keepdims=True) > counts[0]).sum(axis=0)
+    of_class = dict.fromkeys(OF_CLASSES, having) | {"false_alarms": others}
 
-    def interval(values: np.ndarray, most: float = 1.0) -> dict[str, Any]:
-        ends = percentile_interval(values, n, within=(0.0, most))._asdict()
-        return {**ends, "reason": reason} if reason else ends
+    def interval(values: np.ndarray, most: float = 1.0, units: int = n) -> dict[str, Any]:
+        ends = percentile_interval(values, units, within=(0.0, most))._asdict()
+        return ends if units > 1 else {**ends, "reason": "fewer than two speakers to draw from"}
 
     measured = {
         **{name: float(once[name]) for name in OVERALL},
@@ -132,7 +135,8 @@ def rates(
                 for name in OVERALL
             },
             "per_class": [
-                {name: interval(again[name][:, c]) for name in OF_CLASSES} for c in range(n_classes)
+                {name: interval(again[name][:, c], units=of_class[name][c]) for name in OF_CLASSES}
+                for c in range(n_classes)
             ],
         },
         "bootstrap": {
@@ -182,8 +186,8 @@ def compare_answers(
     Example:
         >>> truth = np.array([0, 1] * 4)
         >>> found = compare_answers(truth, np.zeros(8, int), truth, list("aabbccdd"), 2)
-        >>> found.difference, found.p
-        (0.5, 0.0)
+        >>> found.difference, found.p  # four speakers, all alike: no more than a sign test
+        (0.5, 0.125)
     """
     names, speaker = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
     n = len(names)

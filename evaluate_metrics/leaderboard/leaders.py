@@ -100,6 +100,9 @@ def read_scores(files: Iterable[str | Path]) -> dict[str, Predictions]:
 def mark_ranks(rows: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) -> None:
     """Writes `rank_..._low` and `rank_..._high` into one benchmark's ranked rows.
 
+    Tests are on the rows that both systems scored, ranks on each one's own: where the two disagree,
+    as they may of a system that refuses what is hard, the interval holds the rank as well.
+
     Args:
         rows: Of the table, those that have a rank.
         pairs: As the table has them; of two systems the first counts.
@@ -110,9 +113,11 @@ def mark_ranks(rows: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) 
         for pair in pairs:
             a, b, of = pair["a"], pair["b"], pair["comparison"][figure]
             known = (a, b) in tested or (b, a) in tested
-            if a in names and b in names and not known and of["p"] is not None:
+            if a in names and b in names and not known and None not in (of["p"], of["difference"]):
                 tested[a, b] = Compared(of["difference"], of["p"])
         if not tested:
             continue
         for row, ranks in zip(rows, rank_intervals(names, tested).values(), strict=True):
-            row[f"rank_{figure}_low"], row[f"rank_{figure}_high"] = ranks
+            own = row[f"rank_{figure}"]
+            row[f"rank_{figure}_low"] = min(ranks.low, own)
+            row[f"rank_{figure}_high"] = max(ranks.high, own)

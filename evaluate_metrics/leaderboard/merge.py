@@ -179,6 +179,7 @@ def _row(result: Result, file: str) -> dict[str, Any]:
         "bench_revision": revision,
         "bench_config": bench.config,
         "bench_rows": bench.rows,
+        "resampled": result.resampled,
         "file": file,
         "without_prediction": result.join.without_prediction,
         **{name: outcomes[name] for name in ("rows", "used", *OUTCOMES, *RATES)},
@@ -292,6 +293,10 @@ def _why_not_of(a: dict[str, Any], b: dict[str, Any], comparison: Comparison) ->
             return "is not of the rows in the table"
         if not own and not _same(value, row["spearman"]):
             return "is of other results than the table"
+    for name in FIGURES:
+        of = comparison[name]
+        if not (math.isnan(of.p) or _same(of.difference, of.a - of.b)):
+            return f"contradicts itself: {name} has a difference of {of.difference:g}, not of A - B"
     return ""
 
 

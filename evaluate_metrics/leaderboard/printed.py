@@ -9,6 +9,7 @@ _NOTE = (
     "all pairs that were compared, Holm, 95 % for all systems at once). *: not distinguishable "
     "from the first. s and $: a clip, as whoever ran it says."
 )
+_ENDS = ("spearman", "macro_spearman", "mae")
 
 
 def sections(table: dict[str, Any]) -> list[Section]:
@@ -24,8 +25,9 @@ def sections(table: dict[str, Any]) -> list[Section]:
         lines = [
             [
                 ("* " if row.get("rank_spearman_low") == 1 else "  ")
-                + row["system"] + notes.mark(row["unranked"] or ""),
-                _rank(row), _with_interval(row, "spearman"), _with_interval(row, "macro_spearman"),
+                + row["system"] + notes.mark(row["unranked"] or ""), _rank(row),
+                "" if row["used"] is None else f"{row['used']:,}",
+                _with_interval(row, "spearman"), _with_interval(row, "macro_spearman"),
                 _number(row, "mae"), _number(row, "seconds_a_clip", 2),
                 _number(row, "usd_a_clip", 4),
             ]
@@ -34,14 +36,22 @@ def sections(table: dict[str, Any]) -> list[Section]:
         ceiling = next((row["ceiling"]["one_rater"] for row in rows
                         if "one_rater" in (row.get("ceiling") or {})), None)  # fmt: skip
         if ceiling:
-            cells = [_number(ceiling, name) for name in ("spearman", "macro_spearman", "mae")]
-            lines.append(["  one rater against the others", "", *cells, "", ""])
+            cells = [_number(ceiling, name) for name in _ENDS]
+            lines.append(["  one rater against the others", "", "", *cells, "", ""])
+        most = max(rows, key=lambda row: row["used"] or 0)
+        floors = [_number(most, f"{name}_floor") for name in _ENDS]
+        if any(floors):
+            why = f"the best floor or baseline of each figure, on the rows of {most['system']}"
+            lines.append(["  best without hearing" + notes.mark(why), "", "", *floors, "", ""])
+        units = sorted({row["resampled"] for row in rows if row.get("resampled")})
+        intervals = f"95 % intervals: bootstrap of {', '.join(units)}." if units else ""
         compared = any(row.get("rank_spearman_low") for row in rows)
         found.append(
             plain(
-                of["benchmark"], ("System", "Rank", "ρ pooled", "ρ macro", "MAE", "s", "$"), lines,
+                of["benchmark"],
+                ("System", "Rank", "Rows", "ρ pooled", "ρ macro", "MAE", "s", "$"), lines,
                 _NOTE if compared else "No two systems were compared: give --bench and --scores.",
-                *notes.lines(),
+                intervals, *notes.lines(),
             )
         )  # fmt: skip
     return found

@@ -88,7 +88,7 @@ def model_text(model: str, rows: Sequence[dict[str, Any]], place: Path) -> str:
     for row in rows:
         failed = row["rows"] - row["scored"]
         lines += [
-            f"- {row['benchmark']}: Spearman's rho {row['spearman']:.3f} pooled, "
+            f"- {row['benchmark']}: Spearman's ρ {row['spearman']:.3f} pooled, "
             f"{row['macro_spearman']:.3f} as the mean over emotions; model revision "
             f"{row['revision']}; {failed:,} of {row['rows']:,} rows without a score."
         ]

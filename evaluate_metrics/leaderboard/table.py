@@ -9,13 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluate_metrics.bench.figures import FIGURES, Comparison, Figures
-from evaluate_metrics.bench.typed_json import Correlation, Count, FieldError, Share, decode, encode
+from evaluate_metrics.bench.typed_json import (
+    Correlation,
+    Count,
+    FieldError,
+    Share,
+    decode,
+    decode_of,
+    encode,
+)
 from evaluate_metrics.emonet_voice.outcomes import OUTCOMES
 
 RANKED_BY = ("spearman", "macro_spearman")
 """Pooled (so, probably, Table 5) and the mean of Table 6: Small leads the one, Large the other."""
 TEXTS = ("system", "model", "revision", "time", "package", "benchmark", "bench_source",
-         "bench_revision", "bench_config", "file", "unranked")  # fmt: skip
+         "bench_revision", "bench_config", "resampled", "file", "unranked")  # fmt: skip
 COUNTS = ("bench_rows", "rows", "used", "without_prediction", *OUTCOMES, "emotions",
           "emotions_left_out", "older_results",
           *(f"rank_{name}{end}" for name in RANKED_BY
@@ -31,6 +39,7 @@ COLUMNS = ("published", *TEXTS, *COUNTS, *RATES, *COSTS,
 `rank_spearman` is the place among the figures, `rank_spearman_low` to `rank_spearman_high` the
 places that the system may have once chance is allowed for (`leaders`): a row whose `_low` is 1
 cannot be told from the first. They are None where no pair of the benchmark was compared.
+`resampled` says what the intervals are of: "11 voices".
 """
 
 
@@ -78,12 +87,12 @@ def checked_rows(table: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(rows, list) or not rows:
         raise FieldError("there are no rows")
     checked = []
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise FieldError(f"row {number} is {row!r:.80}, not a table")
         row = {"floors": {}, "ceiling": {}, "spearman_by_emotion": {}} | row
         checked.append({
-            name: encode(decode(kind, row.get(name), f"row {number}: {name}"))
+            name: encode(decode_of(row, name, kind, f"row {number}: {name}"))
             for name, kind in _KINDS.items()
         })  # fmt: skip
     return checked

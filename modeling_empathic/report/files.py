@@ -20,6 +20,7 @@ except ImportError:  # Windows: two runs at one output are not kept apart
 
 LARGEST_JSON = 16 * 2**20
 """Bytes of a JSON file that is read: unpacked it takes twenty times as much."""
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # in JSON's escapes; two make a whole one
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
@@ -132,7 +133,9 @@ def read_json(path: str | os.PathLike[str], most: int = LARGEST_JSON) -> dict[st
 
 
 def check_lines(path: str | os.PathLike[str]) -> None:
-    """Refuses a JSON Lines file with a line that is no object: of a `null` Arrow's reader crashes.
+    """Refuses a JSON Lines file with a line that is no object, has a key twice or half a character.
+
+    Arrow's reader crashes of a `null`, and takes any of two values.
 
     Raises:
         UserError: Names the line.
@@ -142,11 +145,21 @@ def check_lines(path: str | os.PathLike[str]) -> None:
         for number, line in enumerate(file, 1):
             if line.strip():
                 try:
-                    content = json.loads(line)
+                    content = json.loads(line, object_pairs_hook=as_object)
                 except (ValueError, RecursionError) as error:
                     raise UserError(f"{path.name}, line {number} is no JSON: {error}") from None
                 if not isinstance(content, dict):
                     raise UserError(f"{path.name}, line {number} is no object: {content!r:.60}")
+                if _HALF.search(line) and not _is_text(content):
+                    raise UserError(f"{path.name}, line {number} holds half a character")
+
+
+def _is_text(content: dict[str, Any]) -> bool:
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -59,12 +59,15 @@ def outer_quantiles(n: int, strata: int = 1) -> tuple[float, float]:
         [0.97, 1.88, 2.5]
     """
     df = max(n - strata, 1)
-    tail = NormalDist().cdf(-_student(df) * (n / df) ** 0.5)
+    tail = NormalDist().cdf(-student(df) * (n / df) ** 0.5)
     return tail, 1 - tail
 
 
 def resampled_interval(
-    resampled: np.ndarray, n: int, within: tuple[float, float] = (-np.inf, np.inf)
+    resampled: np.ndarray,
+    n: int,
+    within: tuple[float, float] = (-np.inf, np.inf),
+    strata: int = 1,
 ) -> tuple[float, float]:
     """The 95 % interval of a statistic from its values in resamples of `n` units.
 
@@ -75,9 +78,10 @@ def resampled_interval(
         resampled: `(resamples,)`, NaN where undefined.
         n: How many units were drawn: speakers, raters, clips.
         within: The least and the greatest value that the statistic can have.
+        strata: In how many parts that keep their size.
 
     Returns:
-        Low and high; NaN of one unit, or where no resample has a value.
+        Low and high; NaN of no more units than strata, or where no resample has a value.
 
     Example:
         >>> low, high = resampled_interval(np.array([0.8, 0.85, 0.9]), 4, within=(0, 1))
@@ -85,19 +89,25 @@ def resampled_interval(
         (0.7, 1.0)
     """
     defined = resampled[~np.isnan(resampled)]
-    if n < 2 or not defined.size:
+    df = n - strata
+    if df < 1 or not defined.size:
         return np.nan, np.nan
-    low, high = map(float, np.quantile(defined, outer_quantiles(n)))
+    low, high = map(float, np.quantile(defined, outer_quantiles(n, strata)))
     if n < FEW_UNITS:
         middle = float(defined.mean())
-        half = float(defined.std()) * (n / (n - 1)) ** 0.5 * _student(n - 1)
+        half = float(defined.std()) * (n / df) ** 0.5 * student(df)
         low = min(low, max(middle - half, within[0]))
         high = max(high, min(middle + half, within[1]))
     return low, high
 
 
-def _student(df: int) -> float:
-    """The 97.5th percentile of Student's t: exact below 3, else Abramowitz & Stegun 26.7.5."""
+def student(df: int) -> float:
+    """The 97.5th percentile of Student's t: exact below 3, else Abramowitz & Stegun 26.7.5.
+
+    Example:
+        >>> round(student(10), 3)
+        2.228
+    """
     if df < 3:
         return (12.7062, 4.3027)[df - 1]
     z = NormalDist().inv_cdf(0.975)

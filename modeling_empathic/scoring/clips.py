@@ -12,10 +12,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from modeling_empathic.audio import SAMPLE_RATE
 
 from .aggregates import Row, aggregated
 from .cuts import Cuts
@@ -26,6 +28,9 @@ from .names import path_text
 from .prepared import PreparedClip, prepare_clip
 from .profiling import timed
 from .reading import Budget
+
+if TYPE_CHECKING:
+    from .log_mel import LogMel
 
 __all__ = ["ScoringError", "find_audio", "score_files", "score_groups"]
 
@@ -118,14 +123,17 @@ def score_groups(
     """
     if batch_size < 1 or workers < 1:
         raise ScoringError(f"batch size and workers must be positive: {batch_size}, {workers}")
+    cut = getattr(model.config, "cut_to_speech", False)
+    log_mel = None if cut else _log_mel(model.device, feature_extractor)
     prepare = partial(
         prepare_clip,
         feature_extractor=feature_extractor,
         heads=model.config.head_names,
         done=done or {},
-        cut=getattr(model.config, "cut_to_speech", False),
+        cut=cut,
         cuts=cuts,
         name_of=name_of or path_text,
+        as_sound=log_mel is not None,
     )
     ahead = workers + 2 * batch_size  # the next batch is ready while this one runs
 
@@ -140,8 +148,23 @@ def score_groups(
                     on_skip()
 
     with contextlib.closing(unfinished()) as clips:
-        while group := _score_group(islice(clips, batch_size), model, batch_size, cuts, on_batch):
+        while group := _score_group(
+            islice(clips, batch_size), model, log_mel, batch_size, cuts, on_batch
+        ):
             yield group
+
+
+def _log_mel(device: Any, feature_extractor: Any) -> "LogMel | None":
+    """What computes features on a card, which few cores feed; None where the threads do.
+
+    Every model's features are Whisper's own (`frontend_empathic.check_front_end`).
+    """
+    if device.type != "cuda":
+        return None
+    from .log_mel import LogMel
+
+    window_s = feature_extractor.n_samples // SAMPLE_RATE
+    return LogMel(feature_extractor.feature_size, window_s)
 
 
 def prefetch(
@@ -196,6 +219,7 @@ def _size(path: Any) -> int:
 def _score_group(
     clips: Iterable[PreparedClip],
     model: Any,
+    log_mel: "LogMel | None",
     batch_size: int,
     cuts: Cuts,
     on_batch: Callable[[Row], None] | None,
@@ -206,7 +230,7 @@ def _score_group(
     batch: list[tuple[Row, npt.NDArray[np.float32]]] = []
 
     def score() -> None:
-        score_batch(batch, model, names)
+        score_batch(batch, model, names, log_mel)
         if on_batch is not None:
             on_batch(batch[-1][0])
         batch.clear()
@@ -235,21 +259,27 @@ def _stacked(features: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]
 
 
 def score_batch(
-    batch: list[tuple[Row, npt.NDArray[np.float32]]], model: Any, names: list[str]
+    batch: list[tuple[Row, npt.NDArray[np.float32]]],
+    model: Any,
+    names: list[str],
+    log_mel: "LogMel | None" = None,
 ) -> None:
-    """Sets the scores of rows, by the features of their windows.
+    """Sets the scores of rows, by the features of their windows, or with `log_mel` by their sound.
 
     Raises:
         ScoringError: The device is out of memory, or the scores are not finite.
     """
     import torch
 
-    features = torch.from_numpy(_stacked([features for _, features in batch]))
+    windows = [window for _, window in batch]
     less = f"a batch size below {len(batch)}" if len(batch) > 1 else "fewer heads or the device cpu"
     with enough_memory(model.device, less):
-        if model.device.type == "cuda":
-            features = features.pin_memory()
-        scores = score_windows(model, features.to(model.device, non_blocking=True))
+        if log_mel:
+            with timed("mel", model.device.type):
+                features = log_mel.of(windows, device=model.device)
+        else:
+            features = torch.from_numpy(_stacked(windows)).to(model.device)
+        scores = score_windows(model, features)
     if not np.isfinite(scores).all():
         # Not the clip's fault (decoded samples are finite): no row may pretend that it is.
         raise ScoringError(f"the model gives scores that are not finite in {model.dtype}")

@@ -95,9 +95,18 @@ def read_scores(path: Path) -> "pa.Table":
             table = arrow_json.read_json(
                 path, parse_options=arrow_json.ParseOptions(explicit_schema=schema)
             )
+            # The reader makes every column that it was asked for, whether the file has it or not.
+            with path.open("rb") as lines:
+                first = json.loads(next(filter(bytes.strip, lines), b"{}"))
+            table = table.select([name for name in table.column_names if name in first])
         if "quality" not in table.column_names:  # written before scores were judged
             nothing = pa.nulls(len(table), pa.string())
             table = table.append_column("quality", nothing)
+        if missing := [name for name in schema.names if name not in table.column_names]:
+            raise ScoringError(
+                f"{path} is not a whole score file: it has no column {missing[0]}, which "
+                f"{_beside(path)} says that it has"
+            )
         table = table.select(schema.names).cast(schema)
         table.validate(full=True)
     except (pa.ArrowException, KeyError, OSError, UnicodeDecodeError) as error:
@@ -134,7 +143,9 @@ def check_whole(path: Path) -> None:
         stored = _meta(path)
         if not stored:
             return
-        expected = stored.get(WHOLE) or []
+        expected = stored.get(WHOLE, [])
+        if not isinstance(expected, list):
+            raise ScoringError(f"{meta_path(path)}: {WHOLE} is {expected!r:.60}, no list")
         advice = f"make it again or, if you changed it, take {WHOLE} out of {meta_path(path).name}"
         actual = _digest(path)
     if not expected:
@@ -170,16 +181,31 @@ def _pages_digest(file: IO[bytes], n_bytes: int, schema: "pa.Schema", n_rows: in
 
 
 def _meta(path: Path) -> dict[str, Any]:
-    """The JSON beside a text file; nothing where there is none that can be read."""
-    try:
-        stored = json.loads(meta_path(path).read_bytes())
-    except (ValueError, FileNotFoundError, RecursionError):
+    """The JSON beside a text file; nothing where there is none.
+
+    Raises:
+        ScoringError: There is one, and it cannot be read.
+    """
+    beside = meta_path(path)
+    if not (beside.exists() or beside.is_symlink()):
         return {}
-    return stored if isinstance(stored, dict) else {}
+    try:
+        return read_json(beside)
+    except UserError as error:
+        raise ScoringError(f"{error}; it says what {path.name} holds") from None
+
+
+def _beside(path: Path) -> str:
+    """Where a file of one of the formats says what it holds, for messages."""
+    return "its metadata" if path.suffix.lower() == ".parquet" else meta_path(path).name
 
 
 def stored_provenance(path: Path) -> dict[str, Any]:
-    """What a file of one of the formats says of how it was made; nothing if it does not say."""
+    """What a file of one of the formats says of how it was made; nothing if it does not say.
+
+    Raises:
+        ScoringError: It has a `.meta.json` that cannot be read.
+    """
     import pyarrow as pa
 
     if path.suffix.lower() != ".parquet":
@@ -197,26 +223,32 @@ def read_provenance(path: Path) -> dict[str, Any]:
     """Model, revision, heads and the rest of what a score file was made with.
 
     Raises:
-        ScoringError: The file has no provenance, so it is not one of ours.
+        ScoringError: The file has no provenance, so it is not one of ours; or its `.meta.json`
+            cannot be read, or names no heads.
     """
     provenance = stored_provenance(path)
-    heads = provenance.get("heads")
-    texts = heads if isinstance(heads, list) and all(isinstance(of, str) for of in heads) else None
-    if texts is None or len(set(texts)) < len(texts):
+    if not _are_names(provenance.get("heads"), provenance):
         if path.suffix.lower() != ".parquet" and meta_path(path).exists():
-            try:
-                about = read_json(meta_path(path))
-            except UserError as error:
-                raise ScoringError(str(error)) from error
             raise ScoringError(
-                f"{meta_path(path)}: heads is {about.get('heads')!r:.60}, no list of names; what "
-                f"{path.name} holds cannot be told without"
+                f"{meta_path(path)}: heads is {provenance.get('heads')!r:.60}, no list of names; "
+                f"what {path.name} holds cannot be told without"
             )
         raise ScoringError(
             f"{path} exists and is not a score file with its provenance; choose another "
             "file, or overwrite (delete) it"
         )
     return provenance
+
+
+def _are_names(heads: Any, provenance: dict[str, Any]) -> bool:
+    """Whether these can be columns of a score file, each once."""
+    if not (isinstance(heads, list) and all(isinstance(name, str) for name in heads)):
+        return False
+    try:
+        names = score_schema(provenance).names
+    except UnicodeEncodeError:  # half a character
+        return False
+    return len(set(names)) == len(names)
 
 
 def write_scores(table: "pa.Table", path: Path) -> None:

@@ -3,6 +3,7 @@
 transformers takes seconds to import; a single clip does not want to wait for it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from modeling_empathic.speech_empathic import log_mel_of
 
 
 class LogMel:
-    """Does what a `WhisperFeatureExtractor` does for one clip at a time.
+    """Does what a `WhisperFeatureExtractor` does, for one clip or, on a card, for a batch.
 
     Args:
         mel_bins: Bands of the features.
@@ -45,16 +46,42 @@ class LogMel:
         Returns:
             `{"input_features": (1, mel_bins, max_length // 160)}`.
         """
-        length = max_length or self.n_samples
-        padded = np.zeros((1, length), np.float32)
-        padded[0, : len(samples)] = samples[:length]
+        features = self.of([samples], max_length or self.n_samples)
+        return {"input_features": features.numpy()}
+
+    def of(
+        self,
+        clips: Sequence[npt.NDArray[np.float32]],
+        length: int | None = None,
+        device: torch.device | str = "cpu",
+    ) -> torch.Tensor:
+        """Features of clips together, on the device that computes them.
+
+        Args:
+            clips: `(samples,)` each, at 16 kHz.
+            length: Samples to pad or cut each to, by default the window's.
+            device: Any of torch.
+
+        Returns:
+            `(clips, mel_bins, length // 160)` float32.
+        """
+        padded = np.zeros((len(clips), length or self.n_samples), np.float32)
+        for row, samples in zip(padded, clips, strict=True):
+            row[: len(samples)] = samples[: len(row)]
+        sound = torch.from_numpy(padded)
+        if (device := torch.device(device)).type == "cuda":
+            sound = sound.pin_memory()
+        if self._window.device != device:
+            self._window, self._filters = self._window.to(device), self._filters.to(device)
         with torch.inference_mode():
             stft = torch.stft(
-                torch.from_numpy(padded), N_FFT, HOP, window=self._window, return_complex=True
+                sound.to(device, non_blocking=True),
+                *(N_FFT, HOP),
+                window=self._window,
+                return_complex=True,
             )
             power = (stft[..., :-1].abs() ** 2).contiguous()
-            features = log_mel_of(self._filters @ power)
-        return {"input_features": features.numpy()}
+            return log_mel_of(self._filters @ power)
 
 
 def mel_filters(mel_bins: int) -> npt.NDArray[np.float64]:

@@ -70,15 +70,19 @@ def prepare_clip(
     cuts: Cuts = Cuts(),
     name_of: Callable[[AnyPath], str] | None = None,
     reserve: Callable[[int], None] | None = None,
+    as_sound: bool = False,
 ) -> PreparedClip | None:
     """Reads one clip: its SHA-256, its windows and their features; `None` if it is done.
 
     Features fill the extractor's 30 s, unless the model is cut to speech: the spectrogram of 27 s
-    of padding would take longer than all the rest.
+    of padding would take longer than all the rest. With `as_sound` windows keep their samples
+    `(samples,)` instead, for a card that computes the features of a whole batch.
     """
     name = (name_of or path_text)(path)
     clip = PreparedClip([])
-    features = partial(features_of, feature_extractor=feature_extractor, cut=cut)
+    features: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]] = np.ascontiguousarray
+    if not as_sound:
+        features = partial(features_of, feature_extractor=feature_extractor, cut=cut)
     longest_s = feature_extractor.n_samples / SAMPLE_RATE
     rest = _read_windows(clip, path, name, heads, done, cuts, longest_s)
     ahead = []

@@ -99,8 +99,8 @@ def load_base(
             if known:
                 spec |= {"group": known.group, "polarity": known.polarity}
             heads.append(spec)
-    stored = {k: v for k, v in config.to_dict().items() if k not in ("id2label", "label2id")}
-    config = EmpathicInsightConfig.from_dict({**stored, "heads": heads})
+    settings = {**config.to_dict(), "heads": heads, "id2label": None}  # labels are the heads
+    config = EmpathicInsightConfig.from_dict(settings)
     mark = fingerprint(Path(source)) if folder else model.commit or revision or "main"
     name = Path(source).resolve().name if folder else str(source)
     return Base(model.eval(), extractor, config, name, mark)

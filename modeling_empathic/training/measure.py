@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from ..report.statistics import resampled_interval
+from ..report.statistics import resampled_interval, student
 from .folds import TEST, TRAIN
 from .labels import LabelledClips, LabelMap
 
 N_RESAMPLES = 1000
+BLOCKS = 50
 
 
 def measure(
@@ -24,12 +25,15 @@ def measure(
         seed: Of the resampling.
 
     Returns:
-        `clips`, `speakers`, and by head `n`, `mae`, `floor_mae` (of the training clips' median) and
-        `spearman`, undefined where targets or scores do not vary; with classes also `accuracy`,
-        `uar` (unweighted average recall) and `confusion`. Intervals of 95 % come from resampled
-        speakers, or clips where speakers are not known.
+        `clips`, `speakers`, `by_speaker` (whether no speaker that is tested was in the training),
+        and by head `n`, `mae`, `floor_mae` (of the training clips' median) and `spearman` with its
+        interval, undefined where targets or scores do not vary; with classes also `accuracy`, `uar`
+        (unweighted average recall) and `confusion`. Intervals of 95 % come from resampled speakers,
+        or clips where speakers are not known; those of `spearman` from leaving them out.
     """
     tested = (folds == TEST).any(axis=0)
+    speakers = None if labelled.speakers is None else np.asarray(labelled.speakers)
+    groups = np.asarray(labelled.names) if speakers is None else speakers
     heads = {}
     for name, scores in predicted.items():
         target = labelled.targets[name]
@@ -40,12 +44,15 @@ def measure(
             "mae": float(np.abs(scores[rows] - target[rows]).mean()) if len(rows) else np.nan,
             "floor_mae": floor,
             "spearman": spearman(scores[rows], target[rows]),
+            "spearman_interval": spearman_interval(scores[rows], target[rows], groups[rows]),
         }
-    speakers = labelled.speakers
     measured: dict[str, Any] = {
         "clips": int(tested.sum()),
-        "speakers": len(set(np.asarray(speakers)[tested])) if speakers else None,
-        "by_speaker": speakers is not None,
+        "speakers": None if speakers is None else len(set(speakers[tested])),
+        "by_speaker": speakers is not None
+        and not any(
+            np.isin(speakers[fold == TEST], speakers[fold != TEST]).any() for fold in folds
+        ),
         "heads": heads,
     }
     if labelled.classes and labelled.label_map and tested.any():
@@ -154,7 +161,8 @@ def _median_floor(target: np.ndarray, folds: np.ndarray, rows: np.ndarray) -> fl
         taught = target[(fold == TRAIN) & ~np.isnan(target)]
         if tested.any() and len(taught):
             errors[tested] = np.abs(target[tested] - np.median(taught))
-    return float(np.nanmean(errors[rows])) if len(rows) else float("nan")
+    known = errors[rows][~np.isnan(errors[rows])]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
@@ -167,6 +175,42 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
     if len(first) < 2 or len(set(first)) < 2 or len(set(second)) < 2:
         return float("nan")
     return float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
+
+
+def spearman_interval(first: np.ndarray, second: np.ndarray, groups: np.ndarray) -> list[float]:
+    """The 95 % interval of a rank correlation whose clips are not independent within a group.
+
+    Groups, or as many of them together as make `BLOCKS`, are left out one after the other
+    (delete-a-group jackknife: Shao & Tu 1995, "The jackknife and bootstrap", section 2.3), and t
+    has as many degrees of freedom as there are blocks, less one. Ranks are those among all clips,
+    so that a million of them are sorted once.
+
+    Args:
+        first: `(clips,)`.
+        second: `(clips,)`.
+        groups: Of each clip, such as its speaker.
+
+    Returns:
+        Low and high; NaN of one group, or where a value is undefined.
+
+    Example:
+        >>> values = np.arange(12.0)
+        >>> spearman_interval(values, values, np.repeat(list("abcd"), 3))
+        [1.0, 1.0]
+    """
+    rho, block = spearman(first, second), np.unique(groups, return_inverse=True)[1] % BLOCKS
+    n = len(np.unique(block))
+    if n < 2 or np.isnan(rho):
+        return [np.nan, np.nan]
+    x, y = (ranks - ranks.mean() for ranks in (_ranks(first), _ranks(second)))
+    of = np.stack([np.bincount(block, v) for v in (np.ones(len(x)), x, y, x * x, y * y, x * y)])
+    count, x, y, xx, yy, xy = of.sum(axis=1, keepdims=True) - of
+    spread_x, spread_y = xx - x * x / count, yy - y * y / count
+    if min((spread_x / of[3].sum()).min(), (spread_y / of[4].sum()).min()) < 1e-9:
+        return [np.nan, np.nan]  # what is left does not vary
+    left = (xy - x * y / count) / np.sqrt(spread_x * spread_y)
+    half = student(n - 1) * float(left.std()) * (n - 1) ** 0.5
+    return [max(rho - half, -1.0), min(rho + half, 1.0)]
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from .captions import CaptionError, parse_caption
 
 
 def read_back(captions: Sequence[str], scores: ArrayLike) -> dict[str, Any]:
-    """Spearman's correlation of the levels in captions with the scores of the same clips.
+    """Spearman's ρ of the levels in captions with the scores of the same clips.
 
     A caption whose levels cannot be told is counted and left out; it is no row of zeros.
 

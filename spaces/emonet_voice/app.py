@@ -8,7 +8,7 @@ from typing import Any
 
 import evaluate
 import gradio as gr
-from look import THEME, head, masthead
+from look import THEME, WORDS, head, masthead
 
 HERE = Path(__file__).parent
 # Of the file beside this one, not of the Hub: the page shows the metric of its own repository.
@@ -20,7 +20,7 @@ Awe,2.0,1
 Pain,2.0,1
 Pain,1.0,0
 """
-FIGURES = {"mae": "MAE", "rmse": "RMSE", "pearson": "Pearson's r", "spearman": "Spearman's ρ"}
+FIGURES = {"mae": "MAE", "rmse": "RMSE", "pearson": "Pearson r", "spearman": "Spearman ρ"}
 MAX_ROWS = 20_000
 MAX_CHARS = 2_000_000
 
@@ -99,8 +99,11 @@ def show(rows: str, scale: str, rating_scale: str) -> str:
     missing = "".join(
         f"<li>{escape(name)}: {escape(str(why))}</li>" for name, why in result["undefined"].items()
     )
+    drawn = result["intervals"]["bootstrap"]
     return (
         _table("Figures", heads, lines)
+        + f"<p>Of {result['outcomes']['used']:,} rows; intervals from {drawn['n_resamples']:,} "
+        "bootstrap resamples of them, as if rows were independent.</p>"
         + "<h2>What is reached without hearing</h2>"
         + _table("Floors", ["Floor, over all rows", *FIGURES.values()], floors)
         + "<h2>What became of the rows</h2>"
@@ -159,4 +162,4 @@ with gr.Blocks(title="EmoNet-Voice metric") as demo:
     ask.click(compute, inputs, answer, api_name="compute")
 
 if __name__ == "__main__":
-    demo.launch(theme=THEME, css_paths=HERE / "page.css", head=head(), ssr_mode=False)
+    demo.launch(theme=THEME, i18n=WORDS, css_paths=HERE / "page.css", head=head(), ssr_mode=False)

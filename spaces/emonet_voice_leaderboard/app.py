@@ -17,7 +17,7 @@ import pairs
 import submission
 from board import BoardError, load, main_benchmark, on
 from contradictions import contradictions
-from look import THEME, head, masthead
+from look import THEME, WORDS, head, masthead
 from markup import section, text
 from page import whole_page
 from systems import ACCESS
@@ -47,7 +47,7 @@ SUBMIT = """1. Score the clips. A model of this family: `emonet-voice score`, or
    `--vs other.parquet` adds a paired comparison with another system, which is then shown here.
 3. Give `name.json` to the box below: it is checked at once, and comes back as a pull request that
    is ready to be sent. Maintainers look at it and write the table anew.
-4. For a model on the Hub, that command also writes
+4. For a model on the Hub, `emonet-voice leaderboard name.json --output board/` also writes
    `board/models/ORG--NAME/.eval_results/emonet-voice-bench.yaml`: add it to the model's repository
    and the Hub shows the result there. Only models and benchmarks at a commit become entries.
 
@@ -70,7 +70,7 @@ def leaderboard(benchmark: str) -> list[dict[str, Any]]:
 
 
 def by_emotion(system: str) -> dict[str, Any]:
-    """Gives one system's Spearman correlation with raters for each of 40 emotions.
+    """Gives one system's Spearman's ρ with raters for each of 40 emotions.
 
     Args:
         system: Label of the system in the table.
@@ -190,6 +190,7 @@ with gr.Blocks(title=TITLE, delete_cache=(600, 3600)) as demo:
 if __name__ == "__main__":
     demo.queue(max_size=64).launch(
         theme=THEME,
+        i18n=WORDS,
         css_paths=HERE / "page.css",
         head=head((HERE / "page.js").read_text("utf-8")),
         max_file_size=submission.LARGEST_BYTES,

@@ -95,12 +95,13 @@ def _paired(a: str, b: str, stored: Comparison, sign: int) -> dict[str, Any]:
             swapped[name] = None if value is None else -value
         return swapped
 
+    drawn = stored.bootstrap
+    of = f" of {drawn.n_units:,} {drawn.unit}s" if drawn.n_units else ""  # older results lack it
     return {
         "a": a, "b": b, "kind": PAIRED,
         "about": (
             f"Paired bootstrap on the {stored.rows.common:,} rows that both scored, "
-            f"{stored.bootstrap.n_resamples:,} resamples; p is two-sided, by emotion corrected "
-            "after Holm."
+            f"{drawn.n_resamples:,} resamples{of}; p is two-sided, by emotion corrected after Holm."
         ),
         "figures": {name: entry(stored[name]) for name in ALL},
         "by_emotion": {

@@ -168,10 +168,12 @@ def said(access: str | None, parameters: Any, link: str | None) -> System:
     """What the form says of a system.
 
     Raises:
-        EvaluationError: A number of parameters that is none.
+        EvaluationError: A number of parameters that is none, or below 0.
     """
     try:
         n = round(float(parameters) * 1e6) if parameters else None
     except (TypeError, ValueError, OverflowError):
         raise EvaluationError(f"parameters {parameters!r:.80} is not a number") from None
+    if n is not None and n < 0:
+        raise EvaluationError(f"parameters {parameters!r:.80} is below 0")
     return System(access or "", n, "", (link or "").strip())

@@ -236,7 +236,9 @@ def _legend(
         '<i class="key macro"></i>mean of emotions',
     ]
     if any(row["spearman_low"] is not None for row in rows.values()):
-        items.insert(1, '<i class="key line"></i>95 % interval (bootstrap)')
+        units = {unit for row in rows.values() if (unit := row["resampled"])}
+        of = f" of {text(units.pop())}" if len(units) == 1 else ""
+        items.insert(1, f'<i class="key line"></i>95 % interval (bootstrap{of})')
     if ceilings:
         items.append('<i class="key ceiling"></i>the raters\' ceiling, from least to highest')
     lines = "".join(f"<li>{item}</li>" for item in items)

@@ -25,7 +25,7 @@ import tools
 import turns
 from emonet.audio import SAMPLE_RATE
 from links import EMOTIONS, EXAMPLES, link, settings_of_link
-from look import THEME, head, masthead
+from look import THEME, WORDS, head, masthead
 from voice_model import DEFAULT, SOURCES
 
 # Every thread would keep what it frees in a pool of its own, and memory would grow for minutes; one
@@ -362,6 +362,7 @@ if __name__ == "__main__":
     threading.Thread(target=warm_up, daemon=True).start()
     demo.queue(max_size=64).launch(
         theme=THEME,
+        i18n=WORDS,
         css_paths=HERE / "page.css",
         head=head((HERE / "page.js").read_text("utf-8")),
         # In a checkout the examples are links to files outside of this folder.

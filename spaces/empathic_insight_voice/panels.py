@@ -99,7 +99,7 @@ def overview(result: dict[str, Any], link: str, with_audio: bool) -> str:
     loaded = f", after {result['load_s']:.1f} s of loading" if result["load_s"] >= 0.1 else ""
     where = "Link to this page" if with_audio else "Link to these settings"
     missing = "" if with_audio else " (your recording is not in it)"
-    return (
+    shown = (
         f'<div class="voice overview"><p class="sentence" role="status">{said}</p>'
         f'<dl class="worth"><div{" class=doubt" if doubts else ""}><dt>This recording</dt>'
         f"<dd>{clip}</dd></div><div><dt>This model</dt><dd>{_worth(result)}</dd></div></dl>"
@@ -108,25 +108,29 @@ def overview(result: dict[str, Any], link: str, with_audio: bool) -> str:
         f"Model {escape(result['model'])} ({escape(result['revision'][:12])}). "
         f'<a href="?{escape(link)}">{where}</a>{missing}</p></div>'
     )
+    return shown.replace(" %", "\u00a0%")  # no line ends between a number and its unit
 
 
 def _worth(result: dict[str, Any]) -> str:
     """What the model was measured to be good for."""
-    said = []
-    for key, whom in (
-        ("emodb_test_speakers", "speakers it never met (EmoDB)"),
-        ("unseen_corpus", "a corpus it never met"),
+    right, guessed = [], []
+    for key, whom, corpus in (
+        ("emodb_test_speakers", "by speakers it never met", "EmoDB"),
+        ("unseen_corpus", "of a corpus it never met", "another corpus"),
     ):
         found = result["measured"].get(key)
         if found:
-            whom += f" ({found['name']})" if "name" in found else ""
-            said.append(
-                f"right about {100 * found['top1']:.0f} % of the clips of {whom}: "
-                f"{len(found['classes'])} acted emotions, "
-                f"always the commonest would be {100 * found['floor_most_frequent']:.0f} %"
+            right.append(
+                f"on {100 * found['top1']:.0f} % of the clips {whom} "
+                f"({found.get('name', corpus)}, {len(found['classes'])} acted emotions)"
             )
-    words = "; ".join(said) or "comes without measured figures"
-    return escape(f"{words[0].upper()}{words[1:]}.")
+            guessed.append(f"on {100 * found['floor_most_frequent']:.0f} %")
+    if not right:
+        return "Comes without measured figures."
+    return escape(
+        f"Right {' and '.join(right)}; guessing the most common emotion every time would be "
+        f"right {' and '.join(guessed)}."
+    )
 
 
 def bars(result: dict[str, Any]) -> str:

@@ -7,10 +7,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats as scipy_stats
 
 from evaluate_metrics.bench.comparison import compare
 from evaluate_metrics.bench.comparison_tables import sections
 from evaluate_metrics.bench.figures import ComparedRows
+from evaluate_metrics.bench.plan import detectable, plan, power_of, units_needed
 from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.emonet_voice import STATISTICS, resample, studentised
 from modeling_empathic.report.statistics import holm
@@ -172,3 +174,68 @@ def test_no_common_row_is_an_error():
     none = with_outcome(heard(bench), lambda row: True, "refused")
     with pytest.raises(EvaluationError, match="no row that both systems scored"):
         compare(of(none), of(heard(bench)), bench)
+
+
+def test_a_plan_has_the_standard_error_that_the_resamples_have():
+    bench = made_bench(FEW, clips=6)
+    lone = made_bench(("Pain",), clips=1)  # drawn every time, and so no degree of freedom
+    lone = lone.set_column(0, "clip_id", pa.array(["lone"]))
+    bench = pa.concat_tables([bench, lone]).replace_schema_metadata(bench.schema.metadata)
+    names = (*FEW, "Pain")
+    a, b = (of(heard(bench, noise, seed, names)) for noise, seed in ((3.0, 1), (3.0, 2)))
+    compared = compare(a, b, bench)
+    assert compared.bootstrap.n_units == 18 and len(compared.per_emotion) == 4
+    references = bench["mean_0_10"].to_numpy()
+    systems = np.stack(
+        [np.array(columns) for columns in (scores_on(a, bench), scores_on(b, bench))]
+    )
+    drawn = resample(systems, references, bench["emotion"].to_pylist())
+    spread = (drawn.pooled[0, 3] - drawn.pooled[1, 3]).std() * (18 / 15) ** 0.5
+    (of_rho,) = (p for p in plan(compared) if p.figure == "spearman")
+    assert of_rho.standard_error == pytest.approx(spread, rel=1e-9)
+
+
+def scores_on(said, bench):
+    """The scores of a Bench's rows, in its order."""
+    by = {(r["clip_id"], r["emotion"]): r["score"] for r in said.rows.to_pylist()}
+    keys = zip(bench["clip_id"].to_pylist(), bench["emotion"].to_pylist(), strict=True)
+    return [by[key] for key in keys]
+
+
+def test_a_plan_is_not_made_better_by_where_a_statistic_ends():
+    bench = made_bench(FEW, clips=3)
+    bench = bench.append_column("voice", pa.array(["a"] * 5 + ["b"] * 4))
+    a, b = (of(heard(bench, 6.0, seed, FEW)) for seed in (1, 2))
+    compared = compare(a, b, bench)
+    ends = compared.spearman
+    assert ends.low == -2 or ends.high == 2  # two voices: t is 12.7
+    half = max(ends.high - ends.difference, ends.difference - ends.low)
+    (of_rho,) = (p for p in plan(compared) if p.figure == "spearman")
+    assert of_rho.standard_error == pytest.approx(half / 12.7062, rel=1e-4)
+
+
+@pytest.mark.parametrize("df", [3, 4, 10, 50, 10_000])
+@pytest.mark.parametrize("effect", [0.5, 2.0, 3.0, 5.0])
+def test_power_is_that_of_the_noncentral_t(df, effect):
+    exact = scipy_stats.nct.sf(scipy_stats.t.ppf(0.975, df), df, effect)
+    assert power_of(effect, 1.0, df) == pytest.approx(exact, abs=0.015)
+
+
+@pytest.mark.parametrize("df", [4, 10, 50])
+@pytest.mark.parametrize("power", [0.8, 0.9])
+def test_the_smallest_difference_that_is_found_is_found_so_often(df, power):
+    rng = np.random.default_rng(df)
+    true = detectable(1.0, df, power)
+    found = rng.normal(true, 1, 20_000) / np.sqrt(rng.chisquare(df, 20_000) / df)
+    assert np.mean(found > scipy_stats.t.ppf(0.975, df)) == pytest.approx(power, abs=0.02)
+
+
+@pytest.mark.parametrize("units, strata", [(6, 1), (11, 1), (120, 40)])
+@pytest.mark.parametrize("difference", [0.02, 0.1, 0.5])
+def test_as_many_units_as_are_needed_have_the_power_and_one_less_has_not(units, strata, difference):
+    n = units_needed(difference, 0.1, units, strata)
+    error, df = 0.1 * (units / n) ** 0.5, n - strata
+    assert detectable(error, df) <= difference
+    assert n == strata + 1 or detectable(0.1 * (units / (n - 1)) ** 0.5, df - 1) > difference
+    power = scipy_stats.nct.sf(scipy_stats.t.ppf(0.975, df), df, difference / error)
+    assert power > (0.78 if df > 2 else 0.6)

@@ -157,7 +157,11 @@ def damaged(change):
             lambda r: r.update(kind="generalize"),
             "kind is 'generalize'; a leaderboard takes 'bench'",
         ),
-        (lambda r: r.pop("metric"), "metric is None, not a table"),
+        (lambda r: r.pop("metric"), "metric is missing"),
+        (lambda r: r.pop("system"), "system is missing"),
+        (lambda r: r.update(system=""), "system is empty"),
+        (lambda r: r.update(system=None), "system is None, not a text"),
+        (lambda r: r["bench"].pop("rows"), "bench.rows is missing"),
         (lambda r: r.update(system=["x"]), r"system is \['x'\], not a text"),
         (lambda r: r.update(system="a\x1b[2Jb"), r"system is 'a\\x1b\[2Jb', not a text"),
         (lambda r: r.update(system="x" * 201), "system has 201 characters; at most 200"),
@@ -171,7 +175,7 @@ def damaged(change):
             lambda r: r["metric"].update(spearman=1.5),
             "metric.spearman is 1.5, not a number from -1 to 1",
         ),
-        (lambda r: r["metric"]["intervals"].pop("mae"), r"metric\.intervals\.mae is None"),
+        (lambda r: r["metric"]["intervals"].pop("mae"), "metric.intervals.mae is missing"),
         (lambda r: r["metric"]["floors"].update(odd=3), "odd is 3, not a table"),
         (lambda r: r["metric"]["outcomes"].update(refused=1), "do not add up to their 60 rows"),
         (
@@ -238,6 +242,8 @@ def test_a_comparison_of_two_systems_in_the_table_is_in_it(store):
         (lambda c: c.update(system=HOSTILE), "is with '<img src=x"),
         (lambda c: c["rows"].update(common=3), "is not of the rows in the table"),
         (lambda c: c["spearman"].update(a=0.9), "is of other results than the table"),
+        (lambda c: c["spearman"].update(difference=None), "contradicts itself: spearman has"),
+        (lambda c: c["macro_mae"].update(difference=0.5, p=0.0), "contradicts itself: macro_mae"),
     ],
 )
 def test_a_comparison_that_does_not_fit_is_named_and_its_result_stays(store, change, error):
@@ -253,7 +259,7 @@ def test_a_comparison_that_does_not_fit_is_named_and_its_result_stays(store, cha
     [
         (lambda c: c["rows"].update(only_a=10**400), "comparison.rows.only_a is 1000"),
         (lambda c: c["mae"].update(low=-1e9), "comparison.mae.low is -1000000000.0, not a number"),
-        (lambda c: c.pop("bootstrap"), "comparison.bootstrap is None, not a table"),
+        (lambda c: c.pop("bootstrap"), "comparison.bootstrap is missing"),
         (lambda c: c.update(per_emotion=[1]), r"comparison.per_emotion is \[1\], not a table"),
     ],
 )

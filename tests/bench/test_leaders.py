@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
 from evaluate_metrics.bench.evaluation import evaluate, write_result
 from evaluate_metrics.bench.predictions import described, read_predictions
-from evaluate_metrics.leaderboard.leaders import Compared, rank_intervals
+from evaluate_metrics.leaderboard.leaders import Compared, mark_ranks, rank_intervals
 from evaluate_metrics.leaderboard.merge import merge
 from evaluate_metrics.leaderboard.printed import sections
 from modeling_empathic.report.tables import as_markdown
@@ -78,3 +79,26 @@ def test_what_the_hub_needs_is_ready_to_send_and_only_open_models_are_in_it(tmp_
     text = files[1].read_text()
     assert "--create-pr" in text and "0.400 pooled" in text and "1 of 10 rows" in text
     assert "packages/tasks/src/eval.ts" in files[0].read_text()
+
+
+def test_the_interval_of_a_rank_holds_the_rank_where_tests_on_common_rows_disagree():
+    rows = [{"system": "a", "rank_spearman": 1, "rank_macro_spearman": 1},
+            {"system": "b", "rank_spearman": 2, "rank_macro_spearman": 2}]  # fmt: skip
+    behind = {name: {"difference": -0.2, "p": 1e-6} for name in ("spearman", "macro_spearman")}
+    mark_ranks(rows, [{"a": "a", "b": "b", "comparison": behind}])
+    ends = [(row["rank_spearman_low"], row["rank_spearman_high"]) for row in rows]
+    assert ends == [(1, 2), (1, 2)]  # a refused what b scored, and nobody knows who is better
+
+
+def test_a_table_says_rows_floor_and_what_its_intervals_are_of(tmp_path):
+    bench = made_bench(FEW, clips=20)
+    bench = bench.append_column("voice", pa.array([f"v{n % 7}" for n in range(60)]))
+    said = read_predictions(write(heard(bench), tmp_path / "a.parquet"), "0-10")
+    write_result(evaluate(said, bench, system="a", n_resamples=20), tmp_path / "a.json")
+    table = merge([tmp_path / "a.json"], published=False)
+    (row,) = table["rows"]
+    assert row["resampled"] == "7 voices"
+    shown = as_markdown(sections(table))
+    assert "bootstrap of 7 voices" in shown and "| 60 |" in shown
+    (floor,) = (line for line in shown.splitlines() if "best without hearing" in line)
+    assert f"{row['mae_floor']:.3f}" in floor

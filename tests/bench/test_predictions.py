@@ -175,7 +175,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
         with pytest.raises(EvaluationError, match=name):
             read_predictions(tmp_path / name)
     (tmp_path / "e.csv").write_text("clip_id,emotion,score\na,Awe,seven\n")
-    with pytest.raises(EvaluationError, match=r"e\.csv cannot be read: .*seven"):
+    with pytest.raises(EvaluationError, match=r"e\.csv, row 1: score is 'seven', no number"):
         read_predictions(tmp_path / "e.csv")
 
 

@@ -245,7 +245,7 @@ def test_rows_without_a_name_or_a_score_are_no_more_than_that(tmp_path):
 def test_a_file_that_holds_no_scores_is_named(tmp_path):
     (tmp_path / "a.jsonl").write_text("[1]\n")
     (tmp_path / "b.jsonl").write_text('{"Awe": 1}\n')
-    for name, message in (("a.jsonl", "no JSON object"), ("b.jsonl", "a column id"),
+    for name, message in (("a.jsonl", "line 1 is no object"), ("b.jsonl", "a column id"),
                           ("c.csv", "cannot be read"), ("d.txt", "choose a file")):  # fmt: skip
         if name == "d.txt":
             (tmp_path / name).write_text("x")

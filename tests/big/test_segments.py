@@ -38,7 +38,7 @@ def record(path, *parts, rate=RATE):
 def test_speech_is_cut_out_with_its_offsets_and_short_stretches_are_not(tmp_path):
     record(tmp_path / "in/talk.wav", quiet(2), voice(5), quiet(3), voice(1), quiet(2), voice(4))
     counts = segment(tmp_path / "in", tmp_path / "out", language="de")
-    assert counts == {"recordings": 1, "clips": 2, "failed": 0}
+    assert counts == {"recordings": 1, "clips": 2, "copies": 0, "failed": 0}
     rows = clip_rows(tmp_path / "out")
     assert [(row["start_s"], row["end_s"]) for row in rows] == [
         pytest.approx((2, 7), abs=0.1),
@@ -53,6 +53,25 @@ def test_speech_is_cut_out_with_its_offsets_and_short_stretches_are_not(tmp_path
         assert sound.duration == pytest.approx(row["end_s"] - row["start_s"], abs=0.02)
         assert row["duration_s"] == sound.duration
         assert row["target_emotion"] is None and row["voice"] is None
+
+
+def test_a_recording_that_lies_there_twice_is_cut_once_and_the_folder_can_be_packed(tmp_path):
+    for name in ("a/talk.wav", "b/again.wav"):
+        record(tmp_path / "in" / name, quiet(1), voice(4), quiet(1))
+    for name in ("silence.wav", "more silence.wav"):
+        record(tmp_path / "in" / name, np.zeros(RATE))
+    code, said, _ = run_command("big", "segment", tmp_path / "in", tmp_path / "out")
+    assert code == 0 and "1 clips of 4 recordings, 2 the same as others" in said
+    rows = clip_rows(tmp_path / "out")  # refuses an id that stands twice
+    assert [(row["source_file"], row["outcome"]) for row in rows] == [
+        ("a/talk.wav", "spoken"),
+        ("b/again.wav", "copy"),
+        ("more silence.wav", "no_speech"),
+        ("silence.wav", "copy"),
+    ]
+    assert rows[1]["reason"] == "the same bytes as a/talk.wav"
+    record(tmp_path / "in/0.wav", quiet(1), voice(4), quiet(1))  # comes later, and is read first
+    assert segment(tmp_path / "in", tmp_path / "out")["copies"] == 3
 
 
 def test_what_is_cut_out_is_what_was_there(tmp_path):
@@ -139,7 +158,7 @@ def test_damaged_lines_of_a_killed_runs_journal_are_read_again(tmp_path):
     [
         (["--shortest", "8"], "the longest is at least twice the shortest"),
         (["--longest", "40"], "at most 30 s"),
-        (["--pause", "inf"], "pause_s=inf is outside 0 to 30 s"),
+        (["--pause", "inf"], "--pause inf: it must be less than or equal to 30"),
         (["--speech", "ears"], "choose level or silero"),
     ],
 )

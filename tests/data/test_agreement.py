@@ -28,6 +28,7 @@ from dataset_scripts.agreement import (
     weighted_kappa,
 )
 from dataset_scripts.annotations import Protocol, Rating, simulate, summarise
+from dataset_scripts.intraclass import intraclass
 from modeling_empathic.report.statistics import outer_quantiles
 
 SIX = {f"human-{i}": "fm"[i % 2] for i in range(1, 7)}
@@ -180,7 +181,7 @@ def test_resamples_without_a_value_are_counted_and_left_out():
     # Every resample without the last item is constant: (3/4)^4 of them, all with it once in pairs.
     constant = (3 / 4) ** 4 + (1 / 4) ** 4
     assert estimate.n_undefined / 2_000 == pytest.approx(constant, abs=0.03)
-    assert estimate.low == estimate.high == pytest.approx(estimate.value)
+    assert [estimate.low, estimate.high] == pytest.approx([estimate.value] * 2)
 
 
 # --- what is undefined ----------------------------------------------------------------------------
@@ -367,3 +368,19 @@ def test_agreement_types_are_counted_as_summarise_names_them():
             if emotion in (e, OVERALL)
         ]
         assert counts[emotion] == {kind: kinds.count(kind) for kind in set(kinds)}
+
+
+@pytest.mark.parametrize(
+    "coefficient", [krippendorff_alpha, lambda s, **how: intraclass(s, **how).single]
+)
+def test_of_four_clips_the_interval_of_agreement_covers_what_is_true(coefficient):
+    def rated(n, rng):
+        truth = rng.integers(0, 3, n)[:, None]
+        return np.where(rng.random((n, 3)) < 0.7, truth, rng.integers(0, 3, (n, 3))).astype(float)
+
+    rng = np.random.default_rng(0)
+    true = coefficient(rated(100_000, rng), n_resamples=0).value
+    found = [coefficient(rated(4, rng), n_resamples=200, seed=seed) for seed in range(200)]
+    covered = [of.low <= true <= of.high for of in found if of.low == of.low]
+    assert np.mean(covered) > 0.8  # 0.67 between percentiles of these few clips alone
+    assert all(of.high <= 1 for of in found if of.high == of.high)

@@ -135,8 +135,8 @@ def test_a_plan_that_is_there_is_left_alone_unless_it_is_the_same_one(tmp_path):
     [
         ([], "choose --hours or --clips"),
         (["--hours", "1", "--clips", "9"], "choose --hours or --clips"),
-        (["--clips", "0"], "clips=0 is outside 1.."),
-        (["--clips", "9", "--seed", "-1"], "seed=-1 is outside 0.."),
+        (["--clips", "0"], "--clips 0: it must be"),
+        (["--clips", "9", "--seed", "-1"], "--seed -1: it must be"),
         (["--clips", "9", "--output", "plan.csv"], "ends in .parquet"),
     ],
 )

@@ -58,10 +58,10 @@ def missing_column(rows):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (no_audio, r"train-00001-of-00003\.parquet, row 3: no audio"),
-        (duplicate, r"train-00001-of-00003\.parquet, row 5: the audio and the emotion of "
-                    r"train-00001-of-00003\.parquet, row 2 once more"),
-        (bad_label, r"train-00001-of-00003\.parquet, row 4: label .* is not a list of"),
+        (no_audio, r"train-00001-of-00003\.parquet, row 4: no audio"),
+        (duplicate, r"train-00001-of-00003\.parquet, row 6: the audio and the emotion of "
+                    r"train-00001-of-00003\.parquet, row 3 once more"),
+        (bad_label, r"train-00001-of-00003\.parquet, row 5: label .* is not a list of"),
         (wrong_type, r"train-00001-of-00003\.parquet: column 'label' is int64, not string"),
         (missing_column, r"train-00001-of-00003\.parquet has no column 'audioId'"),
     ],

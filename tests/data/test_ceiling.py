@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from dataset_scripts.agreement import RatedItems
-from dataset_scripts.ceiling import HOW, STATISTICS, ceiling, pairs
+from dataset_scripts.ceiling import HOW, STATISTICS, _interval, ceiling, pairs
+from evaluate_metrics.emonet_voice import percentile_interval
 
 RATINGS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=4), min_size=1, max_size=12)
 
@@ -168,3 +169,12 @@ def test_a_single_clip_has_no_interval_of_its_error():
     assert of["mae"] == 10
     assert math.isnan(of["intervals"]["mae"]["low"])
     assert of["intervals"]["mae"]["reason"] == "fewer than two clips to draw from"
+
+
+@pytest.mark.parametrize("n, strata", [(2, 1), (4, 1), (11, 3), (19, 1), (300, 40)])
+def test_intervals_of_few_clips_are_those_of_the_metric(n, strata):
+    values = np.append(np.random.default_rng(n).normal(0.6, 0.2, 500), np.nan)
+    found = _interval(np.append(0.6, values), "spearman", n, strata)
+    expected = percentile_interval(values, n, strata, (-1.0, 1.0))
+    assert (found["low"], found["high"]) == pytest.approx(expected[:2], abs=1e-3)
+    assert found["n_undefined"] == 1 and not found["reason"]

@@ -172,7 +172,7 @@ def test_an_empty_recording_is_named(tmp_path):
 def test_a_recording_under_two_names_of_one_class_is_named(tmp_path):
     source = write_clips(tmp_path / "raw", ["03a01Fa.wav"])
     (source / "03a01Fb.wav").write_bytes((source / "03a01Fa.wav").read_bytes())
-    with pytest.raises(BuildError, match=r"03a01Fb\.wav, row 0: the audio and the label of 03a01F"):
+    with pytest.raises(BuildError, match=r"03a01Fb\.wav, row 1: the audio and the label of 03a01F"):
         build(source, tmp_path / "out", corpus="emodb", assert_counts=False)
 
 

@@ -165,21 +165,21 @@ def test_labels_come_with_file_and_row(tmp_path):
     one = write_shard(tmp_path, [{}, {"label": "[{'a': {'Awe': 0}}]"}], "1.parquet")
     two = write_shard(tmp_path, [{}], "2.parquet")
     labels = [(label.file, label.row, label.emotion) for label in read_labels([one, two])]
-    assert labels == [(one, 0, "Shame"), (one, 1, "Awe"), (two, 0, "Shame")]
+    assert labels == [(one, 1, "Shame"), (one, 2, "Awe"), (two, 1, "Shame")]
 
 
 def test_a_bad_label_is_named_by_file_and_row(tmp_path):
     shard = write_shard(tmp_path, [{}, {}, {"label": "[]"}])
-    with pytest.raises(RawReleaseError, match=r"^train\.parquet, row 2: no ratings"):
+    with pytest.raises(RawReleaseError, match=r"^train\.parquet, row 3: no ratings"):
         list(read_labels([shard]))
-    with pytest.raises(RawReleaseError, match=r"^train\.parquet, row 2: no ratings"):
+    with pytest.raises(RawReleaseError, match=r"^train\.parquet, row 3: no ratings"):
         list(read_clips(shard))
 
 
 @pytest.mark.parametrize("audio", [None, {"bytes": None, "path": "a"}, {"bytes": b"", "path": "a"}])
 def test_a_row_without_audio_is_named(tmp_path, audio):
     shard = write_shard(tmp_path, [{}, {"audioId": audio}])
-    with pytest.raises(RawReleaseError, match=r"^train\.parquet, row 1: no audio"):
+    with pytest.raises(RawReleaseError, match=r"^train\.parquet, row 2: no audio"):
         list(read_clips(shard))
 
 
@@ -221,7 +221,7 @@ def test_damage_inside_is_named_and_labels_can_be_read_beside_it(tmp_path):
     start = chunk.dictionary_page_offset or chunk.data_page_offset
     content[start : start + 40] = b"\xff" * 40
     shard.write_bytes(content)
-    with pytest.raises(RawReleaseError, match=r"^train\.parquet is damaged at row 0 or after"):
+    with pytest.raises(RawReleaseError, match=r"^train\.parquet is damaged at row 1 or after"):
         list(read_clips(shard))
     assert len(list(read_labels([shard]))) == 200  # so the audio is not read for them
 
@@ -322,7 +322,7 @@ def test_a_long_label_in_every_row_is_refused_before_it_is_repeated(tmp_path):
     bomb(file, "x" * 10**6, rows=600)
     assert file.stat().st_size < 20_000
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(RawReleaseError, match="a label of 1,000,000 bytes, over 8,000, at row 0"):
+    with pytest.raises(RawReleaseError, match="a label of 1,000,000 bytes, over 8,000, at row 1"):
         list(read_labels([file]))
     with pytest.raises(RawReleaseError, match="a label of 1,000,000 bytes"):
         list(read_clips(file))

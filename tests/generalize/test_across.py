@@ -117,3 +117,15 @@ def test_corpora_without_two_common_classes_are_refused():
         shared_classes({"a": ["angry", "calm"], "b": ["anger", "boredom"]})
     with pytest.raises(EvaluationError, match="needs two"):
         shared_classes({"a": ["angry", "calm"]})
+
+
+def test_a_corpus_without_a_figure_has_no_part_in_the_mean(two):
+    _, result = two
+    result["corpora"] = {name: {"corpus": {"title": name}} for name in result["rows"]}
+    first = result["rows"]["emodb"][0]
+    for nothing in (None, float("nan")):  # as JSON has it, and as it was measured
+        result["rows"]["nemo"][0]["uar"] = nothing
+        line = across_tables.across_sections(result)[0].rows[0].cells
+        assert line[-1] == f"{100 * first['uar']:.1f}¹"
+        notes = across_tables.across_sections(result)[0].notes
+        assert "¹ over 1 of 2 corpora" in notes

@@ -384,3 +384,14 @@ def test_nano_on_held_out_speakers_is_what_its_training_measured(shared):
     pairs = {"top1": "top1", "uar": "uar", "macro_f1": "macro_f1", "overall": "lenient_hit_rate"}
     for ours, theirs in pairs.items():
         assert row[ours] == pytest.approx(measured[theirs], abs=0.01)
+
+
+def test_a_class_that_one_speaker_has_is_not_certain():
+    truth = np.array([0, 1, 0, 1, 0, 1, 2, 2])
+    speakers = list("aabbccaa")
+    measured = rates(Calls(None, np.array([0, 1, 0, 0, 0, 1, 2, 2])), truth, speakers, 3)
+    of = measured["intervals"]["per_class"]
+    assert (
+        np.isnan(of[2]["recall"]["low"]) and "fewer than two speakers" in of[2]["recall"]["reason"]
+    )
+    assert of[1]["recall"]["low"] < of[1]["recall"]["high"]

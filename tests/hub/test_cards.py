@@ -159,6 +159,7 @@ def test_measured_figures_have_their_interval_and_floor_and_only_in_the_model_me
     assert (
         f"| MAE, pooled | {measured['mae']:.3f} | {low:.3f} to {high:.3f} | {floor:.3f} |" in text
     )
+    assert "Intervals: bootstrap of 60 rows." in text and "60 of 60 rows" in text
     for other in (LARGE, PLUS):
         assert "have not been measured by us" in read(other)[2]
 

@@ -125,7 +125,7 @@ def test_predictions_beyond_their_scale_are_clipped_and_counted():
 
 
 def test_a_reference_off_its_scale_is_refused_with_its_row():
-    with pytest.raises(MetricError, match=r"reference 5 \(row 1\) is off .* '0-2'"):
+    with pytest.raises(MetricError, match=r"reference 5 \(row 2\) is off .* '0-2'"):
         run([1, 2], [2, 5], reference_scale="0-2")
 
 
@@ -278,10 +278,10 @@ def test_columns_may_be_series_with_any_index():
     [
         (([1, 2], [1]), {}, "2 predictions, 1 references"),
         (([1], [1], ["a", "b"]), {}, "1 predictions, 1 references, 2 emotions"),
-        (([1], [1], [""]), {}, r"emotion '' \(row 0\) is not a name"),
-        (([1, 1], [1, 1], ["Awe", 3]), {}, r"emotion 3 \(row 1\) is not a name"),
-        (([1, 1], [1, 1], ["Awe", "Angre"]), {}, "row 1.*'Angre'; nearest: Anger, .* from Am"),
-        (([1], [1], None, ["lost"]), {}, r"outcome 'lost' \(row 0\) is not one of scored, refused"),
+        (([1], [1], [""]), {}, r"emotion '' \(row 1\) is not a name"),
+        (([1, 1], [1, 1], ["Awe", 3]), {}, r"emotion 3 \(row 2\) is not a name"),
+        (([1, 1], [1, 1], ["Awe", "Angre"]), {}, "row 2.*'Angre'; nearest: Anger, .* from Am"),
+        (([1], [1], None, ["lost"]), {}, r"outcome 'lost' \(row 1\) is not one of scored, refused"),
         (([1], [1]), {"scale": "0-100"}, "scale '0-100' is not one of 0-10, 0-4"),
         (([1], [1]), {"reference_scale": "mean"}, "scale 'mean' is not one of"),
         (([1], [1]), {"n_resamples": -1}, "n_resamples is -1"),

@@ -306,3 +306,13 @@ def test_predictions_that_vary_by_rounding_alone_have_no_correlation_in_any_resa
     result = intervals(predictions, ratings, n_resamples=20)
     assert result["spearman"]["n_undefined"] == result["pearson"]["n_undefined"] == 20
     assert result["mae"]["n_undefined"] == 0
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 6, 11, 12_000])
+def test_units_that_all_differ_alike_prove_no_more_than_a_sign_test(n):
+    tested = studentised(0.5, np.full(100, 0.5), n)
+    exact = scipy_stats.binomtest(n, n).pvalue
+    assert tested.p == pytest.approx(exact, abs=1e-300)
+    assert math.isnan(tested.interval.low) == (exact >= 0.05)
+    assert ("differ alike" in tested.interval.reason) == (exact >= 0.05)
+    assert studentised(0.0, np.zeros(100), n).p == 1

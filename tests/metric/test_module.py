@@ -222,7 +222,7 @@ def test_it_combines_with_other_metrics_and_with_itself(metric, tmp_path, expect
         ({"predictions": [1], "references": [1], "emotions": ["Angre"]}, "nearest: Anger, "),
         ({"emotions": ["a"]}, "predictions and references are both needed"),
         ({"predictions": [1, 2], "references": [1]}, "2 predictions, 1 references"),
-        ({"predictions": [1], "references": [1], "outcomes": ["x"]}, "'x' (row 0) is not one of"),
+        ({"predictions": [1], "references": [1], "outcomes": ["x"]}, "'x' (row 1) is not one of"),
         ({"predictions": [1], "references": [1], "scale": "0-5"}, "scale '0-5' is not one of"),
         ({"predictions": [1], "references": [1], "average": "x"}, "unexpected keyword"),
     ],

@@ -151,3 +151,13 @@ def test_a_file_cannot_have_the_scores_without_their_names(model_folder, tmp_pat
     assert isinstance(model, EmpathicInsightModel)
     expected = score_windows(lean(model_folder)[0], features)
     assert np.array_equal(score_windows(model, features), expected)
+
+
+def test_features_of_a_batch_are_those_of_each_clip():
+    rng = np.random.default_rng(0)
+    clips = [rng.uniform(-0.5, 0.5, n).astype(np.float32) for n in (16_000, 400, 500_000)]
+    log_mel = LogMel(80, 30)
+    together = log_mel.of(clips)
+    assert together.shape == (3, 80, 3000)
+    for clip, features in zip(clips, together.numpy(), strict=True):
+        np.testing.assert_allclose(features, log_mel(clip)["input_features"][0], atol=1e-5)

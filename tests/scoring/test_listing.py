@@ -56,7 +56,7 @@ def test_typescript_is_no_film():
 def test_a_folder_of_other_files_says_which():
     Path("e").mkdir()
     Path("e/a.docx").touch()
-    with pytest.raises(ScoringError, match=r"no audio found in e .*; 1 file passed over: \.docx 1"):
+    with pytest.raises(ScoringError, match=r"no audio found in e .*; 1 file passed over: \.docx"):
         find_audio(["e"])
 
 

@@ -240,6 +240,26 @@ def test_everything_can_be_read_and_nothing_sticks_out(visit, scheme, width):
     screenshot(page, f"score_report_{scheme}_{width}")
 
 
+# Text that reaches out of its own box lies on what is beside it, where no width of a page tells.
+SPILLS = """() => [...document.querySelectorAll("main *, body > *")]
+  .filter((one) => one.checkVisibility() && one.clientWidth)
+  .filter((one) => one.scrollWidth > one.clientWidth + 1)
+  .map((one) => one.outerHTML.slice(0, 120))"""
+
+
+def test_the_longest_name_lies_on_nothing_and_breaks_after_a_slash(visit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    loader = fake_loader(heads=("Hope/Enthusiasm/Optimism", "Awe"))
+    monkeypatch.setattr(loading, "load_model", loader)
+    write_clip(tmp_path / "clips" / "a_clip_with_a_name.wav", seconds=0.5)
+    assert run_command("score", "clips", "--report", "page.html")[0] == 0
+    page = visit("page.html", folder=tmp_path)
+    for width in (1280, 900, 375):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate(SPILLS) == []
+    assert "clips/<wbr>a_clip_with_a_name.wav" in page.locator(".name").first.inner_html()
+
+
 def test_separate_channels_share_the_sound(tmp_path, monkeypatch, faked):
     monkeypatch.chdir(tmp_path)
     noise = np.random.default_rng(0).normal(0, 0.1, (16_000, 2))

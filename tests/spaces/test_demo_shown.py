@@ -123,7 +123,7 @@ def test_a_model_says_how_good_it_was_on_new_speakers_and_on_a_new_corpus(
     measured = json.loads((NANO / "training.json").read_text())["measured"]
     said = space.panels.overview(results.score, "", False)
     for key in ("emodb_test_speakers", "unseen_corpus"):
-        assert f"right about {100 * measured[key]['top1']:.0f} %" in said.lower()
+        assert f"on {100 * measured[key]['top1']:.0f}\u00a0%" in said.lower()
     unknown = space.panels.overview(space.analysis.score(voice, tiny), "", False)
     assert "Comes without measured figures" in unknown
 

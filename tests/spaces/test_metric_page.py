@@ -1,6 +1,7 @@
 """The metric's Space, from its own folder, in a browser and through its API."""
 
 import json
+import re
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_rows_are_typed_computed_and_refused_by_keyboard_alone_with_contrast(url
         page.keyboard.type("Awe,0.5,0\nAwe,,2\nAwe,3.5,2\nPain,2.0,1\nPain,1.0,0\n")
         tab_to(page, "button.primary", most=15)  # past the scales
         page.keyboard.press("Enter")
-        page.get_by_role("rowheader", name="Spearman's ρ").wait_for()
+        page.get_by_role("rowheader", name="Spearman ρ").wait_for()
         assert page.locator(".figures").first.locator("tbody tr").count() == 4
         assert "without prediction" in page.locator(".figures").last.inner_text()
         page.wait_for_function(f"{WIDER} <= 0")
@@ -46,11 +47,56 @@ def test_rows_are_typed_computed_and_refused_by_keyboard_alone_with_contrast(url
         dark(page)
         assert too_pale(page, least=20) == []
         screenshot(page, "metric_dark")
+        page.emulate_media(forced_colors="active")  # its ground is the system's, dark or not
+        icon = page.locator(".theme-switch path")
+        assert icon.evaluate("one => getComputedStyle(one).color") == "rgb(0, 0, 0)"
+        page.emulate_media(forced_colors="none")
         page.get_by_label("Rows").fill("Awe,1,2\nPain,<b>,1")
         page.get_by_role("button", name="Compute").press("Enter")
         toast = page.get_by_test_id("toast-body")
         toast.wait_for()
         assert "line 2" in toast.inner_text() and "<b>" in toast.inner_text()
+        page.context.close()
+
+
+def test_a_message_covers_no_heading_is_one_and_goes_with_the_next_act(url):
+    with chromium() as browser:
+        page = new_page(browser, viewport={"width": 375, "height": 812})
+        page.goto(url)
+        compute, toast = page.get_by_role("button", name="Compute"), page.locator(".toast-body")
+        messages = page.locator(".toast-message-item")
+        for wrong in ("Awe,strong,1", "Awe,1"):
+            page.get_by_label("Rows").fill(wrong)
+            compute.click()
+            toast.wait_for()
+            page.wait_for_function(
+                "wrong => [...document.querySelectorAll('.toast-message-item')].map("
+                "(one) => one.innerText.includes(wrong)).join() === 'true'",
+                arg={"Awe,strong,1": "strong", "Awe,1": "2 values"}[wrong],
+            )
+        assert messages.count() == 1 and page.locator(".toast-count").count() == 0
+        assert toast.bounding_box()["y"] > 812 / 2  # the heading is above
+        page.get_by_label("Rows").fill("Awe,1,2")
+        compute.click()
+        page.get_by_role("rowheader", name="Spearman ρ").wait_for()
+        toast.wait_for(state="detached")
+        assert page.locator("footer .show-api").is_visible()  # the page tells of it
+        page.context.close()
+
+
+def test_a_screen_reader_hears_words_and_no_key_of_a_translation(url):
+    with chromium() as browser:
+        page = new_page(browser, locale="de-DE")
+        page.goto(url)
+        page.get_by_role("button", name="Compute").wait_for()
+        page.evaluate(
+            "() => { window.said = []; new MutationObserver(() => { for (const one of"
+            " document.querySelectorAll('[role=status]')) said.push(one.textContent.trim()) })"
+            ".observe(document, { childList: true, subtree: true, characterData: true }) }"
+        )
+        page.get_by_role("button", name="Compute").click()
+        page.wait_for_function("said.includes('Done')")
+        assert [word for word in page.evaluate("said") if re.fullmatch(r"\w+(\.\w+)+", word)] == []
         page.context.close()
 
 
@@ -60,7 +106,7 @@ def test_axe_finds_nothing_of_level_a_or_aa(url):
         page = new_page(browser)
         page.goto(url)
         page.get_by_role("button", name="Compute").click()
-        page.get_by_role("rowheader", name="Spearman's ρ").wait_for()
+        page.get_by_role("rowheader", name="Spearman ρ").wait_for()
         assert axe_findings(page) == []
         page.get_by_label("Rows").fill("Awe,strong,1")
         page.get_by_role("button", name="Compute").click()

@@ -105,7 +105,7 @@ def test_the_command_says_it_again_once_of_several_processes(
     command = ("train", "encoder", tmp_path / "data", tmp_path / "out", "--model", tiny_whisper)
     command += ("--window-s", 1, "--steps", 2, "--batch", 2, "--save-steps", 2, "--device", "cpu")
     code, out, err = run_command(*command)
-    assert code == 0 and "Spearman n/a" in out and "Written to" in out, err
+    assert code == 0 and "Spearman's ρ n/a" in out and "Written to" in out, err
     code, again, _ = run_command(*command)
     assert code == 0
     assert again == out.replace("Written to", "This run had ended; it is in")

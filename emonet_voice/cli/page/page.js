@@ -11,8 +11,13 @@ let order = { key: "mean", down: true }, allEmotions = false, shown = LIST;
 function make(tag, className, text) {
   const node = document.createElement(tag);
   if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
+  if (text !== undefined) node.append(...breakable(String(text)));
   return node;
+}
+
+// A long name breaks after a slash, before it breaks inside a word.
+function breakable(text) {
+  return text.split(/(?<=\/)/).flatMap((part, i) => i ? [document.createElement("wbr"), part] : [part]);
 }
 
 function clock(seconds) {
@@ -236,7 +241,7 @@ if (scored.length < data.clips.length) option(get("show"), "failed", `failed (${
 get("clips-note").textContent = "The strongest emotions of each clip"
   + (longClips || data.aggregated ? `, by ${data.rule}` : "") + (longClips ? "; pale: up to the strongest window." : ".");
 get("emotions-note").textContent = data.reference
-  ? `Bar: mean over the clips. Line: mean of the model's ${data.reference} reference clips. Emotions differ in base rate: what stands out against the line says more than what is high.`
+  ? `Bar: mean over the clips. Line: mean of the model's ${data.reference.toLocaleString("en")} reference clips. Emotions differ in base rate: what stands out against the line says more than what is high.`
   : "Bar: mean over the clips. Emotions differ in base rate: compare one across clips rather than with another.";
 document.querySelectorAll("#emotions thead button").forEach((button) => {
   button.onclick = () => {

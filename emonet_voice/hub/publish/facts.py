@@ -197,7 +197,7 @@ def bench_facts(source: Path, folder: Path) -> dict[str, Any]:
 
     Returns:
         `statistics`: `(title, Markdown)` of the paper's tables; `floors`: what predictors that
-        hear nothing reach on the 40 emotions, by their name.
+        hear nothing reach on the 40 emotions, by their name; `rows`: how many those are.
     """
     import numpy as np
 
@@ -216,6 +216,7 @@ def bench_facts(source: Path, folder: Path) -> dict[str, Any]:
     return {
         "statistics": [tuple(part.split("\n", 1)) for part in titled],
         "floors": floors(means, parts),
+        "rows": len(means),
     }
 
 

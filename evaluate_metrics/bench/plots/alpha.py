@@ -1,4 +1,4 @@
-"""The picture of α against Spearman: is a system good where raters agree (paper, section 5)?"""
+"""The picture of α against Spearman's ρ: is a system good where raters agree (paper, section 5)?"""
 
 import math
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ def rank_correlation(
     n_resamples: int = 1000,
     seed: int = 42,
 ) -> dict[str, Any]:
-    """Spearman's rank correlation between emotions' α and a system's ρ in them.
+    """Spearman's ρ between emotions' α and a system's ρ in them.
 
     The paper finds that "emotions with high expert consensus consistently yield high model
     performance" (section 5) and prints no figure for it. The interval draws emotions, and knows

@@ -1,0 +1,1 @@
+../../../../modeling_empathic/report/statistics.py
