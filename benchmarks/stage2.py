@@ -80,7 +80,8 @@ def main() -> None:
 def emodb(folder: Path) -> Any:
     """EmoDB, one head a class, named as the class."""
     from dataset_scripts.corpora.emodb import EmoDB
-    from modeling_empathic.training.labels import LabelledClips, fingerprint_files, with_classes
+    from modeling_empathic.training.folder import fingerprint_files
+    from modeling_empathic.training.labels import LabelledClips, with_classes
 
     files, _ = EmoDB.files(folder)
     rows = [EmoDB.parse_name(file.name) for file in files]

@@ -28,7 +28,7 @@ LOUD, AT_THE_ENDS = 0.9, 0.999
 _LOWEST_RATE, _HIGHEST_RATE = 1_000, 768_000
 # Of the energy that the mean of n channels has left, of what it would have if they had nothing in
 # common (1/n): one voice on two channels is at 2, one beside silence at 1.
-_CANCELLED, _CANCELLING = 1e-3, 0.1
+CANCELLED, _CANCELLING = 1e-3, 0.1
 
 
 class Sound(NamedTuple):
@@ -172,7 +172,7 @@ class Mix:
                 f"{self._name}: too short: {self._seconds:.4f} s, at least {MIN_DURATION_S} s is "
                 "needed"
             )
-        if self._energy_after < _CANCELLED * self._energy_before:
+        if self._energy_after < CANCELLED * self._energy_before:
             raise AudioError(
                 f"{self._name}: the channels cancel each other: nothing is left of their mean; "
                 "give one of them"

@@ -27,7 +27,18 @@ class UserError(ValueError):
 
 
 class UnknownNameError(UserError):
-    """A name that is no spelling of any of the 59 heads."""
+    """A name that is no spelling of any of the 59 heads.
+
+    Which names are nearest takes a hundredth of a second to find, and is found when it is shown:
+    a table of strangers may have ten thousand columns that are no heads, each in a million rows.
+    """
+
+    def __init__(self, message: str = "", spelling: str = ""):
+        super().__init__(message)
+        self.spelling = spelling
+
+    def __str__(self) -> str:
+        return super().__str__() or _unknown(self.spelling)
 
 
 class _WeightsFile:
@@ -294,11 +305,16 @@ def resolve(spelling: str) -> str:
     key = _key(spelling)
     if key in _INDEX:
         return _INDEX[key]
+    raise UnknownNameError(spelling=spelling)
+
+
+def _unknown(spelling: str) -> str:
+    """What to say of a spelling of none."""
     # difflib's cost grows with the square of the length, and labels come from strangers' files.
-    shown, key = spelling[:100], key[:100]
+    shown, key = spelling[:100], _key(spelling)[:100]
     ranked = difflib.get_close_matches(key, _INDEX, n=len(_INDEX), cutoff=0.0)
     nearest = list(dict.fromkeys(_INDEX[match] for match in ranked))[:3]
-    raise UnknownNameError(f"unknown name {shown!r}; nearest: {', '.join(nearest)}")
+    return f"unknown name {shown!r}; nearest: {', '.join(nearest)}"
 
 
 def head(name: str) -> Emotion | Attribute:

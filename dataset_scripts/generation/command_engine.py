@@ -1,5 +1,6 @@
 """Any text-to-speech program on this machine, as a command with placeholders."""
 
+import errno
 import os
 import re
 import shlex
@@ -15,7 +16,7 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any
 from uuid import uuid4
 
-from .engines import EngineError, NoAnswerError, Speech
+from .engines import EngineError, NoAnswerError, RefusedError, Speech
 
 FIELDS = {
     "text": "text",
@@ -102,8 +103,11 @@ def _run(words: list[str], output: Path) -> tuple[int, str]:
                 start_new_session=True,
                 env={**os.environ, MARK: mark},
             )
-        except (OSError, ValueError) as error:  # a NUL in the text is the latter
-            raise NoAnswerError(f"cannot be run: {error}") from None
+        except (OSError, ValueError) as error:
+            # A NUL in an argument, or too long a one: there it is again at every try.
+            never = isinstance(error, ValueError) or error.errno == errno.E2BIG
+            kind = RefusedError if never else NoAnswerError
+            raise kind(f"cannot be run: {error}") from None
         try:
             code = _ended(program, output, log)
         finally:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from dataset_scripts.synthesis.acted import NEUTRAL, Prosody, act
-from dataset_scripts.synthesis.espeak import EspeakError
+from dataset_scripts.synthesis.espeak import EspeakError, UnspeakableError
 
-from .engines import ESPEAK, EngineError, NoAnswerError, RefusedError, Speech
+from .engines import ESPEAK, EngineError, RefusedError, Speech
 
 VARIANTS = {
     "alloy": "f1",
@@ -83,6 +83,8 @@ class Espeak:
                 MANNERS[row["challenge"]],
                 padded=True,
             )
+        except UnspeakableError as error:
+            raise RefusedError(str(error)) from None
         except EspeakError as error:
-            raise NoAnswerError(str(error)) from None
+            raise EngineError(str(error)) from None
         return Speech(clip.audio, clip.sampling_rate, accent, clip.voice)

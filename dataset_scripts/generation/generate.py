@@ -27,12 +27,12 @@ from pyarrow import parquet
 from modeling_empathic.report.files import locked_folder, replacing, sha256
 from modeling_empathic.report.machines import mapped
 from modeling_empathic.report.packed import most_bytes, refuse_bomb
-from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTION_SCALE, UserError
 
 from .engines import ESPEAK, Engine, EngineError, make_engine
 from .hearing import RATE
 from .journal import Journal
 from .plan import SCHEMA, Row
+from .plan_checks import GenerationError, check_cells, check_row_groups
 from .speaking import CLIPS_SCHEMA, SPOKEN, TRANSPORT_ERROR, Spoken, audio_path, speak_row
 
 PLAN, CLIPS = "plan.parquet", "clips.parquet"
@@ -42,11 +42,6 @@ TOGETHER = 8
 """Rows that a worker of a cluster takes at a time."""
 HOPELESS = 5
 """A run ends when an engine gave nothing for so many rows, and never yet anything."""
-_ID = "^[0-9A-Za-z]{2}[0-9A-Za-z_-]{0,62}$"
-
-
-class GenerationError(UserError):
-    """A run that cannot begin or go on; the message says why."""
 
 
 def generate(
@@ -91,13 +86,16 @@ def generate(
     workers = workers if runner == RAY else workers or 1
     if attempts < 1 or (workers is not None and workers < 1):
         raise GenerationError(f"attempts={attempts}, workers={workers}: at least 1 of each")
+    if not plan.is_file():
+        raise GenerationError(f"plan={plan} is no file")
+    mark = sha256(plan)
     _check_plan(plan)
     speaker = make_engine(engine, model, base_url)
     out.mkdir(parents=True, exist_ok=True)
     with locked_folder(out):
-        copy = _keep_plan(plan, out)
+        copy = _keep_plan(plan, out, mark)
         about = {
-            "plan": sha256(copy),
+            "plan": mark,
             "engine": speaker.name,
             "settings": speaker.settings,
             "attempts": attempts,
@@ -107,6 +105,10 @@ def generate(
             if journal is not None:
                 work = _Work(engine, model, base_url, out.absolute(), attempts)
                 _speak_missing(copy, journal, work, speaker, workers, runner, progress)
+                if sha256(copy) != mark:  # its rows would stand beside clips of others
+                    raise GenerationError(
+                        f"{copy} was changed while it was spoken: put {plan.name} there again"
+                    )
                 _write_clips(copy, out / CLIPS, journal, about)
                 journal.path.unlink()
         finally:
@@ -129,12 +131,16 @@ def read_rows(plan: Path) -> Iterator[Row]:
 
 def _batches(plan: Path) -> Iterator[pa.RecordBatch]:
     texts = [field.name for field in SCHEMA if field.type == pa.string()]
-    with parquet.ParquetFile(plan, read_dictionary=texts) as file:
-        for batch in file.iter_batches(BATCH, columns=SCHEMA.names):
-            refuse_bomb(batch)
-            batch = batch.select(SCHEMA.names).cast(SCHEMA)
-            batch.validate(full=True)  # a text that is none
-            yield batch
+    try:
+        with parquet.ParquetFile(plan, read_dictionary=texts) as file:
+            for group in range(file.num_row_groups):
+                for batch in file.iter_batches(BATCH, [group], columns=SCHEMA.names):
+                    refuse_bomb(batch)
+                    batch = batch.select(SCHEMA.names).cast(SCHEMA)
+                    batch.validate(full=True)  # a text that is none
+                    yield batch
+    except pa.ArrowException as error:
+        raise GenerationError(f"plan={plan} cannot be read as a plan: {error}") from None
 
 
 def _check_plan(plan: Path) -> None:
@@ -142,6 +148,7 @@ def _check_plan(plan: Path) -> None:
     try:
         with parquet.ParquetFile(plan) as file:
             most_bytes(plan, file.metadata)  # before one huge cell is unpacked
+            check_row_groups(plan, file.metadata)
             names = file.schema_arrow.names
         missing = [name for name in SCHEMA.names if name not in names]
         if missing:
@@ -150,7 +157,7 @@ def _check_plan(plan: Path) -> None:
             raise GenerationError(f"plan={plan} has the column {twice[0]} twice")
         ids = []
         for batch in _batches(plan):
-            _check_cells(batch, f"plan={plan}")
+            check_cells(batch, f"plan={plan}")
             ids.append(pc.utf8_lower(batch["id"]))
     except pa.ArrowException as error:
         raise GenerationError(f"plan={plan} cannot be read as a plan: {error}") from None
@@ -161,30 +168,16 @@ def _check_plan(plan: Path) -> None:
         raise GenerationError(f"plan={plan} has an id twice")
 
 
-def _check_cells(batch: pa.RecordBatch, plan: str) -> None:
-    named = pc.fill_null(pc.match_substring_regex(batch["id"], _ID), False)
-    known = pc.is_in(batch["target_emotion"], value_set=pa.array(EMOTION_NAMES))
-    intensity = batch["target_intensity"]
-    low, high = EMOTION_SCALE
-    within = pc.and_(pc.greater_equal(intensity, low), pc.less_equal(intensity, high))
-    checks = [
-        ("id", named, "which cannot name a file"),
-        ("target_emotion", known, "which is none of the 40"),
-        *((name, pc.is_valid(batch[name]), "an empty cell") for name in SCHEMA.names),
-        ("target_intensity", within, f"which is outside {low:g} to {high:g}"),
-    ]
-    for name, right, why in checks:
-        if (at := right.index(False).as_py()) >= 0:
-            raise GenerationError(f"{plan} has {name}={batch[name][at].as_py()!r}, {why}")
-
-
-def _keep_plan(plan: Path, out: Path) -> Path:
+def _keep_plan(plan: Path, out: Path, mark: str) -> Path:
     copy = out / PLAN
-    if not copy.exists():
-        with replacing(copy) as temporary:
-            shutil.copyfile(plan, temporary)
-    elif sha256(copy) != sha256(plan):
-        raise GenerationError(f"out={out} was begun with another plan; choose another folder")
+    if copy.exists():
+        if sha256(copy) != mark:
+            raise GenerationError(f"out={out} was begun with another plan; choose another folder")
+        return copy
+    with replacing(copy) as temporary:
+        shutil.copyfile(plan, temporary)
+        if sha256(temporary) != mark:  # what was checked is what is spoken
+            raise GenerationError(f"plan={plan} was changed while it was read; run it again")
     return copy
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -146,6 +147,10 @@ def _check_text(text: str) -> None:
     most = int(FASTEST_CHARS_S * LONGEST_S)
     if len(text) > most:
         raise RefusedError(f"{len(text):,} characters; {LONGEST_S:g} s hold {most:,}")
+    # To a synthesiser they may be commands (U+0001 is one of eSpeak's) or the end (U+0000).
+    odd = next((c for c in text if unicodedata.category(c) == "Cc" and c not in "\t\n\r"), None)
+    if odd is not None:
+        raise RefusedError(f"a control character in the text: U+{ord(odd):04X}")
 
 
 def to_flac(samples: np.ndarray) -> bytes:

@@ -68,6 +68,7 @@ def read_clips(folder: str | Path) -> pa.Table:
     file = Path(folder) / CLIPS
     try:
         stored = read_table(file)
+        refuse_twice(stored.column_names)
         arrays = [
             stored[name].cast(kind) if name in stored.column_names else pa.nulls(len(stored), kind)
             for name, kind in COLUMNS.items()
@@ -76,20 +77,29 @@ def read_clips(folder: str | Path) -> pa.Table:
         raise PackingError(
             f"{folder} has no {CLIPS}: name a folder that `big generate` or `big segment` made"
         ) from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise PackingError(f"{file} cannot be read: {str(error).splitlines()[0]}") from None
     missing = [name for name in _NEEDED if name not in stored.column_names]
     if missing:
         raise PackingError(f"{file} has no column {missing[0]}")
     table = pa.table(arrays, names=list(COLUMNS))
-    ids = table["id"].to_pylist()
-    if not all(ids):
-        raise PackingError(f"{file}: a clip has no id")
-    if len(set(ids)) < len(ids):
-        seen: set[str] = set()
-        twice = next(one for one in ids if one in seen or seen.add(one))  # type: ignore[func-returns-value]
-        raise PackingError(f"{file}: the id {twice!r} stands twice")
+    check_ids(table["id"], file)
     return table
+
+
+def check_ids(ids: pa.ChunkedArray, file: Path) -> None:
+    """Refuses a table whose rows are not of one clip each.
+
+    Raises:
+        PackingError: An id that is empty or there twice.
+    """
+    seen: set[str] = set()
+    for one in ids.to_pylist():
+        if not one:
+            raise PackingError(f"{file}: a clip has no id")
+        if one in seen:
+            raise PackingError(f"{file}: the id {one!r} stands twice")
+        seen.add(one)
 
 
 def spoken(clips: pa.Table) -> pa.Table:

@@ -4,9 +4,10 @@
 
 Clips go into one open shard for each configuration, in the order of their sources, a row group in
 memory at a time. New shards are made in `.PACKED.building` beside it and moved in when all are
-whole, the manifest last; those that were there stay as they are, byte for byte. After a kill the
-same command reads the sources again, keeps the finished shards whose checksum holds, and ends with
-the same bytes.
+whole, the manifest last; those that were there stay as they are, byte for byte, but for the ones
+with clips that were packed without scores and have them now: these are written again. After a kill
+the same command reads the sources again, keeps the finished shards whose checksum holds, and ends
+with the same bytes.
 """
 
 import shutil
@@ -17,12 +18,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import datasets
+import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
 from dataset_scripts.building.card import card, files_of
 from dataset_scripts.building.manifest import MANIFEST, verify
-from dataset_scripts.building.shards import ShardWriter
+from dataset_scripts.building.shards import ROWS_A_GROUP, ShardWriter
 from dataset_scripts.corpora.clips import duration_s
 from modeling_empathic import __version__
 from modeling_empathic.report.files import locked, read_json, sha256, write_json
@@ -59,7 +61,8 @@ def pack(
 
     A clip whose bytes were packed already, from whatever source, is a copy and left out, as is one
     that failed, has no scores or cannot be read: each is counted, and the first are named, in the
-    manifest under `sources`.
+    manifest under `sources`. A copy that has scores gives them to the packed clip, where that has
+    none.
 
     Args:
         sources: Layouts of `sources.read`, in order.
@@ -141,7 +144,14 @@ class _Packing:
     ):
         self.built, self.before, self.manifest = built, before, manifest
         self._max_bytes = max_bytes
-        self._known = set(_packed_ids(packed, before))
+        self._packed = packed
+        self._known: set[bytes] = set()
+        self._unscored: dict[bytes, tuple[str, str | None]] = {}  # shard, and annotator
+        self._given: dict[str, dict[bytes, tuple[bytes, str, str]]] = {}  # by shard: see `_give`
+        for path, clip_id, scored, annotator in _packed_clips(packed, before):
+            self._known.add(clip_id)
+            if not scored:
+                self._unscored[clip_id] = path, annotator
         self._numbers = Counter(path.split("/")[1].rsplit("-", 1)[0] for path in _data(before))
         self._open: dict[str, tuple[str, ShardWriter | None, int]] = {}
         self._statistics = Statistics(before.get("statistics"))
@@ -161,6 +171,9 @@ class _Packing:
         if row is not None and not reason:
             clip_id = bytes.fromhex(row["clip_id"])
             seconds = None if clip_id in self._known else duration_s(row["audio"]["bytes"])
+            if clip_id in self._unscored and row["emotion_scores"]:
+                self._give(clip_id, row)
+                return
             if clip_id in self._known:
                 reason = "a copy of a packed clip"
             elif seconds is None:
@@ -187,6 +200,8 @@ class _Packing:
             writer = None if kept else ShardWriter(self.built / path, FEATURES)
         if writer is not None:
             writer.add(row)
+        if row["emotion_scores"] is None:
+            self._unscored[bytes.fromhex(row["clip_id"])] = path, row["annotator"]
         self._open[group] = path, writer, filled + size
         self._sources[-1]["clips"] += 1
         self._statistics.add(row, group)
@@ -197,10 +212,42 @@ class _Packing:
             self.manifest["files"][path] = writer.finish()
             write_json(self.built.parent / JOURNAL, self.manifest, indent=1)
 
+    def _give(self, clip_id: bytes, row: Row) -> None:
+        """Notes the scores of a clip that was packed without."""
+        path, annotator = self._unscored.pop(clip_id)
+        scores = np.array(row["emotion_scores"], np.float32).tobytes()  # a tenth of a list's memory
+        given = scores, row["caption"], row["annotator"]
+        self._given.setdefault(path, {})[clip_id] = given
+        self._sources[-1]["given_scores"] = self._sources[-1].get("given_scores", 0) + 1
+        seconds = duration_s(row["audio"]["bytes"]) or 0.0  # not as it is stored, in 32 bits
+        self._statistics.move("annotator", annotator, row["annotator"], seconds)
+
     def finish(self) -> None:
-        """Closes every shard."""
+        """Closes every shard, and writes those again whose clips were given scores."""
         for group in sorted(self._open):
             self._close(group)
+        for path in sorted(self._given):
+            self._write_again(path, self._given[path])
+
+    def _write_again(self, path: str, given: dict[bytes, tuple[bytes, str, str]]) -> None:
+        old = self.before.get("files", {})
+        if path in old and path in self.manifest["files"]:
+            return  # a killed run did it
+        with parquet.ParquetFile((self._packed if path in old else self.built) / path) as shard:
+            writer = ShardWriter(self.built / path, FEATURES)
+            try:
+                for batch in shard.iter_batches(ROWS_A_GROUP):
+                    for row in batch.to_pylist():
+                        if found := given.get(bytes.fromhex(row["clip_id"])):
+                            scores = np.frombuffer(found[0], np.float32).tolist()
+                            row |= {"emotion_scores": scores, "caption": found[1]}
+                            row["annotator"] = found[2]
+                        writer.add(row)
+                self.manifest["files"][path] = writer.finish()
+            except BaseException:
+                writer.abandon()
+                raise
+        write_json(self.built.parent / JOURNAL, self.manifest, indent=1)
 
     def abandon(self) -> None:
         """Lets go of shards that are not whole."""
@@ -220,6 +267,8 @@ class _Packing:
         counts: Counter[str] = Counter()
         for source in self.before.get("sources", []) + self._sources:
             counts["clips"] += source["clips"]
+            if given := source.get("given_scores"):
+                counts["given scores later"] += given
             for reason, out in source["left_out"].items():
                 counts[f"left out: {reason}"] += out["clips"]
         return {
@@ -258,7 +307,8 @@ def _is_countable(manifest: dict[str, Any]) -> bool:
             return False
         numbers = [manifest["counts"]["clips"]]
         for source in manifest["sources"]:
-            numbers += [source["clips"], *(out["clips"] for out in source["left_out"].values())]
+            numbers += [source["clips"], source.get("given_scores", 0)]
+            numbers += [*(out["clips"] for out in source["left_out"].values())]
             if not (isinstance(source["name"], str) and isinstance(source["fingerprint"], str)):
                 return False
         for sums in manifest["statistics"].values():
@@ -269,11 +319,18 @@ def _is_countable(manifest: dict[str, Any]) -> bool:
     return all(type(number) is int and number >= 0 for number in numbers)
 
 
-def _packed_ids(packed: Path, before: dict[str, Any]) -> Iterator[bytes]:
+def _packed_clips(
+    packed: Path, before: dict[str, Any]
+) -> Iterator[tuple[str, bytes, bool, str | None]]:
+    """Shard, id, whether it has scores, and annotator of every clip that is there."""
     for path in _data(before):
         with parquet.ParquetFile(packed / path) as opened:
-            for batch in opened.iter_batches(columns=["clip_id"]):
-                yield from map(bytes.fromhex, batch.column(0).to_pylist())
+            for batch in opened.iter_batches(columns=["clip_id", "emotion_scores", "annotator"]):
+                ids, scored, annotators = (
+                    batch["clip_id"], batch["emotion_scores"].is_valid(), batch["annotator"]
+                )  # fmt: skip
+                for clip_id, known, who in zip(ids, scored, annotators, strict=True):
+                    yield path, bytes.fromhex(clip_id.as_py()), known.as_py(), who.as_py()
 
 
 def _versions() -> dict[str, str]:

@@ -31,7 +31,7 @@ from modeling_empathic.taxonomy import (
 )
 from modeling_empathic.training.captions import NOTHING, CaptionError, make_caption, parse_caption
 
-from .clips import PackingError, read_clips, rows_of, spoken
+from .clips import PackingError, check_ids, read_clips, refuse_twice, rows_of, spoken
 
 SCORES = "scores.parquet"
 SCORED = "scored"
@@ -198,11 +198,13 @@ def read_scores(out: Path) -> tuple[pa.Table, dict[str, Any]]:
         raise PackingError(f"{file} is not what `big annotate` writes")
     try:
         table = read_table(file, lists=("emotion_scores",))
-    except (pa.ArrowException, OSError) as error:
+        refuse_twice(table.column_names)
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise PackingError(f"{file} cannot be read: {str(error).splitlines()[0]}") from None
     missing = [name for name in _schema({}).names if name not in table.column_names]
     if missing:
         raise PackingError(f"{file} has no column {missing[0]}")
+    check_ids(table["id"], file)
     return table, provenance
 
 

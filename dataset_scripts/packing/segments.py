@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from modeling_empathic.audio import AudioError
 from modeling_empathic.decoding_empathic import decode
-from modeling_empathic.mixing_empathic import SAMPLE_RATE, check_rate
+from modeling_empathic.mixing_empathic import CANCELLED, SAMPLE_RATE, check_rate
 from modeling_empathic.report.files import locked, replacing
 from modeling_empathic.scoring.file import METADATA_KEY, stored_provenance
 from modeling_empathic.scoring.listing import find_audio
@@ -194,6 +194,7 @@ def _mono(file: BinaryIO, name: str, rate: int) -> Iterator[Block]:
     file.seek(0)
     resampler: Any = None
     rate_now = 0
+    before = after = 0.0  # of mixing: energy
     for block, own_rate in decode(file, name, lambda n, rate: None, []):
         if own_rate != rate_now:
             if resampler is not None:
@@ -203,7 +204,11 @@ def _mono(file: BinaryIO, name: str, rate: int) -> Iterator[Block]:
         mono = np.ascontiguousarray(block.mean(axis=1), np.float32)
         if not np.isfinite(mono).all():
             raise AudioError(f"{name}: not finite: the samples hold NaN or Inf")
+        before += float(np.vdot(block, block)) / block.shape[1] ** 2
+        after += float(np.vdot(mono, mono))
         yield resampler.resample_chunk(mono)
+    if after < CANCELLED * before:  # speech is there, and not in what would be listened to
+        raise AudioError(f"{name}: the channels cancel each other: give one of them")
     if resampler is not None:
         yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 

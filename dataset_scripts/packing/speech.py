@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from modeling_empathic.quality_empathic import TOO_QUIET_DBFS
+
 from .clips import PackingError
 
 FRAME_S = 0.01
@@ -79,6 +81,8 @@ def by_level(level_db: Levels) -> list[Span]:
     if len(level_db) < LOUD_FRAMES:
         return []
     loud = float(np.partition(level_db, -LOUD_FRAMES)[-LOUD_FRAMES])
+    if loud < TOO_QUIET_DBFS:  # silence, be it hours of it, is as loud as its loudest
+        return []
     quiet = float(np.percentile(level_db, 10))
     threshold = min(max(loud - BELOW_LOUD_DB, quiet + ABOVE_QUIET_DB), loud - LEAST_DB)
     return stretches(level_db > threshold)
@@ -116,6 +120,8 @@ def pieces(spans: Sequence[Span], level_db: Levels, cutting: Cutting) -> list[Sp
         [(0, 905), (905, 1500)]
     """
     shortest, longest = (round(s / FRAME_S) for s in (cutting.shortest_s, cutting.longest_s))
+    if not spans:  # a recording of less than a frame has no levels either
+        return []
     smooth = np.convolve(level_db, np.full(5, 0.2), "same")
     found = []
     for start, end in _joined(spans, round(cutting.pause_s / FRAME_S), longest):

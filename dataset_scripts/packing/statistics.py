@@ -72,9 +72,20 @@ class Statistics:
         for by in BY:
             if by == "accent" and configuration != "en":
                 continue  # Table 2 has those of English
-            pair = self._sums[by].setdefault(values[by] or UNKNOWN, [0, 0])
-            pair[0] += 1
-            pair[1] += round(1000 * row["duration_s"])
+            self._count(by, values[by], 1, row["duration_s"])
+
+    def move(self, by: str, old: str | None, new: str | None, duration_s: float) -> None:
+        """Counts a clip that was counted at `old` at `new` instead."""
+        self._count(by, old, -1, duration_s)
+        self._count(by, new, 1, duration_s)
+
+    def _count(self, by: str, value: str | None, n: int, duration_s: float) -> None:
+        name = value or UNKNOWN
+        pair = self._sums[by].setdefault(name, [0, 0])
+        pair[0] += n
+        pair[1] += n * round(1000 * duration_s)
+        if not pair[0]:
+            del self._sums[by][name]
 
     def as_dict(self) -> dict[str, dict[str, list[int]]]:
         """`{by: {value: [clips, milliseconds]}}`, values in order; `""` is unknown."""

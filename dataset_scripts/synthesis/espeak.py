@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _ctypes
 import ctypes
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ _LIMITS = {
     "word_gap": (0, 100),
 }
 _MAX_DATA_PATH = 159  # the library keeps its data path in a buffer of 160 bytes
+_UNKNOWN = "unknown voice {!r:.60}; try 'de', 'en', 'es', 'fr', 'en+f3'"
+_LANGUAGE = re.compile(r"[A-Za-z0-9-]{1,32}")
 _CALLBACK = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
 )
@@ -36,6 +39,10 @@ _lock = threading.Lock()  # the library is one global synthesiser
 
 class EspeakError(UserError):
     """What cannot be spoken, or a synthesiser that is missing or does not work."""
+
+
+class UnspeakableError(EspeakError):
+    """A text or a voice that no other try will give sound for."""
 
 
 def _unload(library: ctypes.CDLL) -> None:
@@ -100,7 +107,7 @@ def speak(
         (dtype('float32'), 22050)
     """
     if not text.strip():
-        raise EspeakError("text is empty: nothing to speak")
+        raise UnspeakableError("text is empty: nothing to speak")
     settings = {
         "pitch": pitch,
         "pitch_range": pitch_range,
@@ -112,9 +119,11 @@ def speak(
         low, high = _LIMITS[name]
         if not low <= value <= high:
             raise EspeakError(f"{name}={value} is outside {low}..{high}")
-    _, _, variant = voice.partition("+")
+    language, _, variant = voice.partition("+")
+    if not _LANGUAGE.fullmatch(language):  # the library would take a path, or what stands before \0
+        raise UnspeakableError(_UNKNOWN.format(voice))
     if variant and variant not in variants():  # the library would fall back without a word
-        raise EspeakError(
+        raise UnspeakableError(
             f"unknown variant {variant!r} in {voice!r}; valid: {', '.join(variants())}"
         )
 
@@ -141,7 +150,7 @@ def speak(
             library.espeak_ng_SetRandSeed(1)  # breathy voices use noise, seeded by the clock
             library.espeak_SetSynthCallback(callback)
             if library.espeak_SetVoiceByName(voice.encode()) != 0:
-                raise EspeakError(f"unknown voice {voice!r}; try 'de', 'en', 'es', 'fr', 'en+f3'")
+                raise UnspeakableError(_UNKNOWN.format(voice))
             for parameter, value in (  # after the voice, which sets its own
                 (_RATE, rate_wpm),
                 (_VOLUME, volume),
@@ -159,5 +168,5 @@ def speak(
         finally:
             _unload(library)
     if failed or not chunks:
-        raise EspeakError(f"eSpeak NG said nothing for {text[:40]!r} with voice {voice!r}")
+        raise UnspeakableError(f"eSpeak NG said nothing for {text[:40]!r} with voice {voice!r}")
     return np.concatenate(chunks).astype(np.float32) / 32768.0, int(sampling_rate)

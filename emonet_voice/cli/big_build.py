@@ -33,7 +33,8 @@ def build(
     Typed Parquet with the audio in it, a configuration a language, `acting_challenge` and `all`; a
     README and, last, a manifest of checksums. Copies of the same audio, clips that failed and clips
     without scores are left out, and counted there. Killed or stopped, the same command goes on;
-    with more clips it adds files and leaves those that are there as they are.
+    with more clips it adds files and leaves those that are there as they are. Clips that were
+    packed --unscored get their scores once OUT is annotated; only their files are written again.
 
     Exit code: 0 packed or whole, 2 could not run.
 
@@ -49,15 +50,22 @@ def build(
 
     check_one_format(as_json, markdown)
     stderr = Terminal(stderr=True)
+    n_read = 0
     try:
         with progress_bar(stderr, verb="Packing") as progress:
             task = progress.add_task("", total=None, rate="clips")
+
+            def show(done: int) -> None:
+                nonlocal n_read
+                n_read = done
+                progress.update(task, completed=done)
+
             manifest, n_new = pack(
                 sources,
                 packed,
                 max_shard_mb=max_shard_mb,
                 unscored=unscored,
-                progress=lambda done: progress.update(task, completed=done),
+                progress=show,
             )
     except KeyboardInterrupt:
         stderr.print("stopped: finished files are kept; run the same command to go on")
@@ -72,6 +80,6 @@ def build(
     parts = [f"{counts.pop('clips'):,} clips, {n_new:,} of them new"]
     parts += [f"{n:,} {key}" for key, n in counts.items()]
     size = sum(file["bytes"] for file in files.values()) / 1e6
-    done = "Written to" if n_new else "Nothing to add: every checksum holds in"
+    done = "Written to" if n_read else "Nothing to add: every checksum holds in"
     line = f"{', '.join(parts)}; {len(files)} files, {size:,.1f} MB. {done} {packed}"
     echo(line, err=as_json or markdown)

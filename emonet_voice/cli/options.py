@@ -234,6 +234,14 @@ def careful_with(source: str | Path | None) -> None:
         careful_hub()
 
 
+def quiet_data_sets() -> None:
+    """Keeps the bars of `datasets` out of logs, whether it has been imported or will be."""
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+        if "datasets" in sys.modules:
+            sys.modules["datasets"].disable_progress_bars()
+
+
 def quiet_libraries() -> None:
     """Silences bars and warnings of the Hugging Face libraries: what they log, the error says.
 

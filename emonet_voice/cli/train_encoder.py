@@ -1,5 +1,6 @@
 """The command `emonet-voice train encoder`."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -101,7 +102,7 @@ def encoder(
 
     Captions are made of the scores unless DATA has paraphrases. OUT is a Whisper checkpoint with
     `training_args.json` and `evaluation.json`, and appears when it is whole; the same command again
-    goes on where a stopped one was.
+    goes on where a stopped one was; once it has ended, it shows the figures again.
 
     Exit code: 0 trained, 1 some clips could not be read, 2 could not run.
 
@@ -115,12 +116,10 @@ def encoder(
     from modeling_empathic.training.encoder import EncoderSettings, train_encoder
     from modeling_empathic.training.record import origin
 
+    ended = output.exists()  # else train_encoder refuses it
     options.quiet_libraries()
     stderr = Terminal(stderr=True)
-    if not stderr.is_terminal:
-        from datasets import disable_progress_bars
-
-        disable_progress_bars()
+    options.quiet_data_sets()
     settings = EncoderSettings(
         model=model,
         revision=revision,
@@ -170,18 +169,23 @@ def encoder(
     except KeyboardInterrupt:
         stderr.print("stopped: the same command goes on after the last checkpoint")
         raise typer.Exit(130) from None
+    if os.environ.get("RANK", "0") != "0":  # of several processes the first one speaks
+        raise typer.Exit
     if as_json:
         typer.echo(to_json(outcome["result"]))
     else:
-        echo(_summary(outcome["result"], output))
+        place = "This run had ended; it is in" if ended else "Written to"
+        echo(f"{_summary(outcome['result'])}. {place} {output}")
     for line in outcome["unreadable"]:
         echo(f"not read: {line}", err=True)
     raise typer.Exit(1 if outcome["unreadable"] else 0)
 
 
-def _summary(result: dict[str, Any], output: Path) -> str:
+def _summary(result: dict[str, Any]) -> str:
+    from modeling_empathic.report.tables import number
+
     return (
-        f"Caption loss {result['loss']:.3f}; levels read back from {result['clips']} captions: "
-        f"Spearman's ρ {result['spearman']:.3f} (mean over emotions; {result['silent_on']} not "
-        f"told apart), {result['unparsed']} captions do not parse. Written to {output}"
+        f"Caption loss {number(result['loss'])}; levels read back from {result['clips']} captions: "
+        f"Spearman's ρ {number(result['spearman'])} (mean over emotions; {result['silent_on']} not "
+        f"told apart), {result['unparsed']} captions do not parse"
     )

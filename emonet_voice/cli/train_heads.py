@@ -1,5 +1,6 @@
 """The command `emonet-voice train heads`."""
 
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -176,6 +177,7 @@ def heads(
     from modeling_empathic.training.settings import Settings, enough_epochs
 
     options.quiet_libraries()
+    options.quiet_data_sets()
     # Checked before anything is read; what depends on the labels is said below.
     settings = Settings(
         loss=loss or "mae", learning_rate=learning_rate, weight_decay=weight_decay,
@@ -184,6 +186,8 @@ def heads(
     )  # fmt: skip
     stderr = Terminal(stderr=True)
     added = dict(_new_head(spec) for spec in new_head or [])
+    if len(added) < len(new_head or []):
+        raise UsageError(f"--new-head: one of {', '.join(added)} is named twice")
     _check(data, output)  # before a model is converted
     if not Path(data).exists() and not is_hub_id(data):
         raise UsageError(f"--data {data}: no such folder, and not the id of a data set")
@@ -214,9 +218,11 @@ def heads(
         pooling=pooling,
         revision=revision,
     )
+    for note in labelled.notes:
+        stderr.print(note, markup=False)
     ended = has_ended(output)
     if not ended:
-        stderr.print(estimate(base, labelled, settings, folds), markup=False)
+        stderr.print(estimate(base, labelled, settings, folds, split), markup=False)
     if cache and not cache.exists() and not ended:
         free = shutil.disk_usage(cache.parent if cache.parent.exists() else Path()).free
         stderr.print(f"{free / 1e9:.3g} GB are free where the cache goes", markup=False)
@@ -271,6 +277,8 @@ def _new_head(spec: str) -> tuple[str, tuple[float, float]]:
     name, _, scale = spec.partition("=")
     try:
         low, high = (float(end) for end in (scale or "0:4").split(":"))
+        if not (name.strip() and low < high < math.inf and low > -math.inf):
+            raise ValueError("no name, or no scale")
     except ValueError:
         raise UsageError(f"--new-head {spec}: NAME or NAME=LOW:HIGH, such as Sarcasm=0:4") from None
     return name.strip(), (low, high)
@@ -305,11 +313,8 @@ def _known_heads(source: str, revision: str | None) -> list[str]:
 def _corpus(data: str, corpus: str, label_map: Any) -> Any:
     """A corpus of ours as labelled clips; by default Table 11 says what its classes mean."""
     from dataset_scripts.corpora import acted_corpora
-    from modeling_empathic.training.labels import (
-        LabelledClips,
-        fingerprint_files,
-        with_classes,
-    )
+    from modeling_empathic.training.folder import fingerprint_files
+    from modeling_empathic.training.labels import LabelledClips, with_classes
 
     known = acted_corpora()
     if corpus not in known:

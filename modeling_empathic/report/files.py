@@ -72,7 +72,10 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
+        if (
+            error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            or error.filename is not None
+        ):
             raise
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
@@ -94,12 +97,16 @@ def write_json(path: str | os.PathLike[str], value: Any, indent: int = 2) -> Non
         temporary.write_text(as_json(value, indent) + "\n", "utf-8", "backslashreplace")
 
 
-def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_json(path: str | os.PathLike[str], most: int = LARGEST_JSON) -> dict[str, Any]:
     r"""The object that a JSON file holds, whoever wrote it; a byte order mark is no part of it.
+
+    Args:
+        path: Of the file.
+        most: Bytes that it may have.
 
     Raises:
         UserError: There is no such file, or it is no object in UTF-8, has a key twice, a number
-            that JSON has not (NaN, Infinity), or more than `LARGEST_JSON` bytes.
+            that JSON has not (NaN, Infinity), or more than `most` bytes.
 
     Example:
         >>> from tempfile import mkdtemp
@@ -113,8 +120,8 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         if not path.is_file() and path.exists():
             raise ValueError("it is no regular file")  # opening a pipe would wait for ever
-        if path.stat().st_size > LARGEST_JSON:
-            raise ValueError(f"more than {LARGEST_JSON >> 20} MiB")
+        if path.stat().st_size > most:
+            raise ValueError(f"more than {most >> 20} MiB")
         text = path.read_text("utf-8-sig")
         content = json.loads(text, object_pairs_hook=as_object, parse_constant=_no_number)
         if not isinstance(content, dict):

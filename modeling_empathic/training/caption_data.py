@@ -18,6 +18,8 @@ from ..audio import SAMPLE_RATE, AudioError, load_audio
 from ..report.files import is_hub_id
 from ..taxonomy import EMOTION_NAMES, UnknownNameError, UserError, resolve
 from .captions import CaptionError, levels_of, make_caption
+from .loading import load_split
+from .tables import listed
 
 IGNORED = -100  # the label that transformers' losses leave out
 SHUFFLE_BUFFER = 1_000  # clips that a stream is mixed over
@@ -59,18 +61,20 @@ def load_clips(
         if (folder / "dataset_dict.json").is_file():
             names = json.loads((folder / "dataset_dict.json").read_text("utf-8"))["splits"]
             if split not in names:
-                raise DataError(f"split {split!r}: {folder.name} has {', '.join(names)}")
+                raise DataError(f"split {split!r}: {folder.name} has {listed(names)}")
             clips = datasets.load_from_disk(str(folder / split))
             clips = clips.to_iterable_dataset() if streaming else clips
         else:
-            clips = datasets.load_dataset(
-                str(source), config, split=split, revision=revision, streaming=streaming
+            clips = load_split(
+                str(source), split, name=config, revision=revision, streaming=streaming
             )
+    except DataError:
+        raise
+    except UserError as error:
+        raise DataError(str(error)) from None
     except IndexError:  # what datasets says of a stored split without a row
         raise DataError(f"split {split!r} is empty") from None
     except (ValueError, FileNotFoundError, ConnectionError) as error:
-        if isinstance(error, DataError):
-            raise
         raise DataError(f"data {source}, split {split!r}: {error}") from error
     return _checked(clips, split)
 
@@ -82,7 +86,7 @@ def _checked(clips: Any, split: str) -> Any:
     if next(iter(clips), None) is None:
         raise DataError(f"split {split!r} is empty")
     if "audio" not in columns:
-        raise DataError(f"column 'audio' is missing; there are {', '.join(columns)}")
+        raise DataError(f"column 'audio' is missing; there are {listed(columns)}")
     return clips.cast_column("audio", datasets.Audio(decode=False))
 
 

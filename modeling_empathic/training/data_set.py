@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..taxonomy import HEAD_NAMES
+from .loading import not_whole
 from .parts import as_wav
-from .tables import LabelsError, column, has_audio, named_table
+from .tables import LabelsError, column, has_audio, listed, named_table
 
 FILE, SPEAKER = "file_name", "speaker"
 
@@ -70,6 +71,8 @@ def read_data_set(
         loaded = _load(str(data), split, config, revision)
     except LabelsError:
         raise
+    except IndexError:  # what it says of a stored split without a row
+        raise LabelsError(f"data {data}: split {split!r} is empty") from None
     except (
         *(OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError),
         *(YAMLError, datasets.exceptions.DatasetsError),
@@ -77,9 +80,7 @@ def read_data_set(
         raise LabelsError(f"data {data}: {_reason(Path(data), error)}") from None
     audio = _audio_column(loaded.features)
     if audio is None:
-        raise LabelsError(
-            f"data {data}: no column audio; there are {', '.join(loaded.column_names)}"
-        )
+        raise LabelsError(f"data {data}: no column audio; there are {listed(loaded.column_names)}")
     if not isinstance(of := loaded.features[audio], dict) or "bytes" in of:
         loaded = loaded.cast_column(audio, datasets.Audio(decode=False))
     labels = loaded.select_columns([n for n, of in loaded.features.items() if _is_label(n, of)])
@@ -126,8 +127,11 @@ def _load(data: str, split: str | None, config: str | None, revision: str | None
 def _reason(data: Path, error: Exception) -> str:
     """What is wrong with a data set, with the file if it is one's footer."""
     import pyarrow as pa
+    from datasets.exceptions import NonMatchingSplitsSizesError
     from pyarrow import parquet
 
+    if isinstance(error, NonMatchingSplitsSizesError):
+        return not_whole(error)
     for file in sorted(data.rglob("*.parquet")):
         try:
             parquet.read_metadata(file)

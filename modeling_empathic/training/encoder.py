@@ -6,6 +6,7 @@ failed there and are not offered.
 
 import importlib.util
 import json
+import math
 import os
 import shutil
 from contextlib import ExitStack
@@ -13,14 +14,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..report.files import is_hub_id, locked_folder, read_json, sha256, write_json
+from ..report.files import is_hub_id, locked_folder, read_json, write_json
 from ..scoring.devices import is_out_of_memory
+from ..scoring.loading import fingerprint
 from .caption_data import Collator, readable, streaming, with_captions
 from .encoder_settings import EncoderSettings, Progress
-from .record import TrainingError, origin, surroundings
+from .record import TrainingError, differences, origin, surroundings
 
 POSITIONS_PER_S = 50  # of Whisper's encoder: two mel frames of 10 ms each
 RECORD, OUTCOME = "training_args.json", "evaluation.json"
+LARGEST = 2**28  # bytes of them: one names every clip that cannot be read
 NO_EFFECT = ("workers", "log")  # on the weights: a resumed run may have others
 
 
@@ -61,10 +64,12 @@ def train_encoder(
     work = output.with_name(f".{output.name}.training")
     _check(settings, train, output)
     first = int(os.environ.get("RANK", "0")) == 0  # of the processes of `accelerate launch`
+    ended = output.exists()
     with ExitStack() as stack:
-        work.mkdir(parents=True, exist_ok=True)
-        if first:
-            stack.enter_context(locked_folder(work))
+        if not ended:
+            work.mkdir(parents=True, exist_ok=True)
+            if first:
+                stack.enter_context(locked_folder(work))
         model, extractor, tokenizer = _whisper(settings)
         limit = model.config.max_target_positions - 1
 
@@ -75,7 +80,6 @@ def train_encoder(
         named: dict[str, Any] = {"seed": settings.seed, "caption_column": settings.caption_column}
         learned = with_captions(train, tokens, **named)
         heard = with_captions(evaluation, tokens, **named, most=settings.eval_clips)
-        heard = readable(heard, work / "unreadable.jsonl")
         record = {
             "stage": "encoder",
             "arguments": asdict(settings) | {"model": origin(settings.model)["name"]},
@@ -83,11 +87,12 @@ def train_encoder(
             "data": {"source": source, "train": learned.facts, "evaluation": heard.facts},
             "starts": [],
         }
-        if output.exists():
-            if first:
+        if ended:
+            _refuse_others(_read(output / RECORD), record, "name another output")
+            if first:  # what a kill left when all was in place
                 shutil.rmtree(work, ignore_errors=True)
-            _refuse_others(read_json(output / RECORD), record, "name another output")
-            return read_json(output / OUTCOME)
+            return _read(output / OUTCOME)
+        heard = readable(heard, work / "unreadable.jsonl")
         last = _last_checkpoint(work)
         if first:
             _keep_record(work / RECORD, record, last)
@@ -121,11 +126,11 @@ def _check(settings: EncoderSettings, train: Any, output: Path) -> None:
     if streaming(train) and settings.steps is None:
         raise TrainingError("steps is missing: nobody knows how long an epoch of a stream is")
     for name in ("batch_size", "accumulate", "save_steps", "eval_clips", "learning_rate"):
-        if getattr(settings, name) <= 0:
-            raise TrainingError(f"{name}={getattr(settings, name)} must be above 0")
+        if not 0 < getattr(settings, name) < math.inf:
+            raise TrainingError(f"{name}={getattr(settings, name)} must be above 0, and finite")
     length = "epochs" if settings.steps is None else "steps"
-    if getattr(settings, length) <= 0:
-        raise TrainingError(f"{length}={getattr(settings, length)} must be above 0")
+    if not 0 < getattr(settings, length) < math.inf:
+        raise TrainingError(f"{length}={getattr(settings, length)} must be above 0, and finite")
 
 
 def _whisper(settings: EncoderSettings) -> tuple[Any, Any, Any]:
@@ -185,8 +190,8 @@ def _whisper(settings: EncoderSettings) -> tuple[Any, Any, Any]:
 
 
 def _identity(settings: EncoderSettings, model: Any) -> dict[str, Any]:
-    weights = Path(settings.model) / "model.safetensors"
-    digest = sha256(weights) if weights.is_file() else None
+    folder = Path(settings.model)
+    digest = fingerprint(folder).removeprefix("sha256:") if folder.is_dir() else None
     return {"commit": getattr(model.config, "_commit_hash", None), "sha256": digest}
 
 
@@ -200,7 +205,7 @@ def _keep_record(path: Path, record: dict[str, Any], last: Path | None) -> None:
     """Writes what shapes the run, or compares it with what shaped the run that goes on."""
     record = json.loads(json.dumps(record))
     if path.is_file() and last is not None:
-        begun = read_json(path)
+        begun = _read(path)
         _refuse_others(
             begun, record, f"name another output, or remove {path.parent.name} beside it"
         )
@@ -215,16 +220,15 @@ def _refuse_others(begun: dict[str, Any], record: dict[str, Any], way_out: str) 
     parts = ("arguments", "model", "data")
     if not all(isinstance(begun.get(part), dict) for part in parts) or "starts" not in begun:
         raise TrainingError(f"{RECORD} is no record of a run; {way_out}")
-    record = json.loads(json.dumps(record))
-    for part in parts:
-        old, new = begun[part], record[part]
-        changed = [k for k in new if old.get(k) != new[k] and k not in NO_EFFECT]
-        if changed:
-            what = changed[0]
-            raise TrainingError(
-                f"this run was begun with other {part}: {what} was {old.get(what)}, is now "
-                f"{new[what]}; {way_out}"
-            )
+    new = json.loads(json.dumps({part: record[part] for part in parts}))
+    for name in NO_EFFECT:
+        del new["arguments"][name]
+    if other := differences(begun, new):
+        raise TrainingError(f"this run was begun with other {other}; {way_out}")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    return read_json(file, LARGEST)
 
 
 def _run(trainer: Any, last: Path | None, settings: EncoderSettings) -> dict[str, Any]:
@@ -256,7 +260,7 @@ def _finish(work: Path, output: Path, parts: tuple[Any, ...], outcome: dict[str,
     write_json(partial / OUTCOME, outcome)
     shutil.copyfile(work / RECORD, partial / RECORD)
     partial.rename(output)
-    shutil.rmtree(work)
+    shutil.rmtree(work, ignore_errors=True)  # whoever finds it ended may be at it, too
 
 
 def _lines(path: Path) -> list[str]:

@@ -1,27 +1,25 @@
 """Labelled clips: a folder with a table, a data set of the Hub, or classes that mean heads."""
 
-import hashlib
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from ..report.files import is_hub_id, read_json
-from ..scoring.listing import find_audio
 from ..taxonomy import EMOTION_SCALE, HEAD_NAMES, UnknownNameError, UserError, head, resolve
-from .data_set import FILE, SPEAKER, Read, is_data_set, read_data_set
-from .lines import read_lines
-from .parts import unpack
+from .data_set import FILE, SPEAKER, is_data_set, read_data_set
+from .folder import LABEL, read_folder
+from .lines import copies
 from .settings import TrainingError
-from .tables import SUFFIXES, LabelsError, tables_of
+from .tables import LabelsError, listed
 from .tables import column as column_for
 
-PART, LABEL = "split", "label"
+PART = "split"
+CLASS_COLUMNS = (LABEL, "emotion", "class")
 PARTS = ("train", "validation", "test")
 LabelMap = Mapping[str, Mapping[str, float]]
 """Class -> head -> its target; a head that a class does not name has the low end of its scale."""
@@ -104,42 +102,56 @@ def read_labels(
         raise TrainingError(f"data {data}: no such folder, and not the id of a data set")
     try:
         is_set = not path.exists() or is_data_set(path)
-        read = read_data_set(data, split, config, revision) if is_set else _read_folder(path)
+        read = read_data_set(data, split, config, revision) if is_set else read_folder(path)
     except LabelsError as error:
         raise TrainingError(str(error)) from None
     rows = read.rows
     if not rows:
         raise TrainingError(f"data {data}: the table has no rows")
     columns = list(rows[0])
-    asked = {_canonical(name): _scale(name) for name in heads} | dict(new_heads or {})
+    new_heads = {_canonical(name): scale for name, scale in (new_heads or {}).items()}
+    asked = {_canonical(name): _scale(name) for name in heads} | new_heads
+    if taken := [name for name in asked if name in (FILE, SPEAKER, PART, *CLASS_COLUMNS)]:
+        raise TrainingError(
+            f"head {taken[0]!r}: a column of that name says something else of a clip; call the "
+            "head otherwise"
+        )
+    # A column that is asked for as a head is one, whatever else its name may mean.
+    word_column = column_for([name for name in columns if _canonical(name) not in asked], LABEL)
     by_head = {_canonical(column): column for column in columns}
     for column in columns:
         if (other := by_head[_canonical(column)]) != column:
             raise TrainingError(f"data {data}: columns {column!r} and {other!r} are one head")
-    word_column = column_for(columns, LABEL)
     found = {
         name: by_head[name]
         for name in list(asked) or dict.fromkeys([*HEAD_NAMES, *known])
         if name in by_head and by_head[name] not in (FILE, SPEAKER, PART, word_column)
     }
+    speakers, notes = _speakers(rows, data), []
+    if speakers and not is_set and (twice := copies(read.clips, speakers)):
+        said = listed([rows[place][FILE] for place in twice][:3])
+        notes = [
+            f"{len(twice):,} of {len(rows):,} clips are copies of another speaker's ({said}): they "
+            "teach what they are measured by, so take them out"
+        ]
     labelled = LabelledClips(
         read.clips, [row[FILE] for row in rows], {}, {}, source, read.mark,
-        speakers=_column(rows, SPEAKER), parts=_checked_parts(_column(rows, PART), data),
-        notes=read.notes, kept=read.kept,
+        speakers=speakers, parts=_checked_parts(_column(rows, PART), data),
+        notes=[*read.notes, *notes], kept=read.kept,
     )  # fmt: skip
     if label_map is not None or (not found and word_column):
         if word_column is None:
             raise TrainingError(
                 f"data {data}: a label map needs a column label, emotion or class; there are "
-                f"{', '.join(columns)}"
+                f"{listed(columns)}"
             )
         words = [str(row[word_column]).strip() for row in rows]
-        return with_classes(labelled, words, label_map, asked)
+        return with_classes(labelled, words, label_map, asked, only=list(asked) if heads else ())
     missing = [name for name in asked if name not in found]
     if missing or not found:
         raise TrainingError(
-            f"data {data}: no column for {', '.join(missing) or 'any head'}; there are "
-            f"{', '.join(columns)}"
+            f"data {data}: no column for {listed(missing) or 'any head'}; there are "
+            f"{listed(columns)}"
         )
     for name, column in found.items():
         scale = asked.get(name) or _scale(name)
@@ -155,6 +167,7 @@ def with_classes(
     words: Sequence[str],
     label_map: LabelMap | None,
     scales: Mapping[str, tuple[float, float]] | None = None,
+    only: Sequence[str] = (),
 ) -> LabelledClips:
     """The same clips, with targets from coarse classes.
 
@@ -162,10 +175,13 @@ def with_classes(
         labelled: Clips, without targets.
         words: The class of each.
         label_map: What classes mean; one that it does not have is the name of a head.
-        scales: Of heads that the taxonomy does not know; with them, a class may be one of these.
+        scales: Of heads that are asked for, also such as the taxonomy does not know; with them, a
+            class may be one of these.
+        only: Heads to train; what else a class means is no matter then.
 
     Raises:
-        TrainingError: A class that means nothing, or a target outside its scale.
+        TrainingError: A class that means nothing, a target outside its scale, a head that no class
+            means, or clips that are all alike.
 
     Example:
         >>> two = LabelledClips(["a.wav", "b.wav"], ["a", "b"], {}, {}, "demo", "")
@@ -176,21 +192,32 @@ def with_classes(
     known = sorted(set(words))
     own = {name.casefold(): name for name in scales}
     rest = [word for word in known if word not in (label_map or {})]
-    names = {word: own.get(word.casefold()) or _canonical(word) for word in rest}
+    names = {word: own.get(_canonical(word).casefold()) or _canonical(word) for word in rest}
     strange = [word for word in rest if names[word] not in (*scales, *HEAD_NAMES)]
     if strange and label_map is None:
         raise TrainingError(
-            f"label {', '.join(map(repr, strange))} is the name of no head: say in a label map "
+            f"label {listed(map(repr, strange))} is the name of no head: say in a label map "
             f'what it means ({{"{strange[0]}": {{"Elation": 4}}, …}}), or add a new head for it'
         )
     if strange:
         raise TrainingError(
-            f"label {', '.join(map(repr, strange))} is not in the label map, which has "
-            f"{', '.join(label_map or ())}, and is the name of no head; {{}} says that a word has "
+            f"label {listed(map(repr, strange))} is not in the label map, which has "
+            f"{listed(label_map or ())}, and is the name of no head; {{}} says that a word has "
             "none of the heads"
         )
     heads = {word: {name: (scales.get(name) or _scale(name))[1]} for word, name in names.items()}
     label_map = {**heads, **(label_map or {})}
+    if only:
+        label_map = {
+            word: {name: value for name, value in meant.items() if name in only}
+            for word, meant in label_map.items()
+        }
+    meant_heads = {name for meant in label_map.values() for name in meant}
+    if missing := [name for name in scales if name not in meant_heads]:
+        raise TrainingError(
+            f"no label means {listed(missing)}; there are {listed(known)}: say in a label map "
+            "which one does"
+        )
     if not any(label_map.values()):
         raise TrainingError("the label map names no head: give at least one word a meaning")
     for name in dict.fromkeys(name for meant in label_map.values() for name in meant):
@@ -201,6 +228,11 @@ def with_classes(
         }
         labelled.scales[name] = scale
         labelled.targets[name] = np.array([values[word] for word in words])
+    if all(len(set(target)) == 1 for target in labelled.targets.values()):
+        raise TrainingError(
+            f"every clip's label is {listed(map(repr, known))}: a head learns from what differs, "
+            "so clips of another class are needed"
+        )
     labelled.classes, labelled.label_map = list(words), label_map
     return labelled
 
@@ -236,7 +268,7 @@ def _canonical(name: str) -> str:
     try:
         return resolve(name)
     except UnknownNameError:
-        return name
+        return unicodedata.normalize("NFC", name)  # an umlaut may be one character, or two
 
 
 def _scale(name: str) -> tuple[float, float]:
@@ -253,7 +285,7 @@ def _number(value: Any, name: str, scale: tuple[float, float], where: str) -> fl
         raise TrainingError(f"{where}: {name} is {value!r}, which is no number") from None
     if not math.isnan(number) and not scale[0] <= number <= scale[1]:
         raise TrainingError(
-            f"{where}: {name} is {number:g}, outside its scale of {scale[0]:g} to {scale[1]:g}"
+            f"{where}: {name} is {value!s:.60}, outside its scale of {scale[0]:g} to {scale[1]:g}"
         )
     return number
 
@@ -262,66 +294,22 @@ def _column(rows: Sequence[Mapping[str, Any]], name: str) -> list[str] | None:
     return [str(row[name]).strip() for row in rows] if name in rows[0] else None
 
 
+def _speakers(rows: Sequence[Mapping[str, Any]], data: object) -> list[str] | None:
+    """Of the clips; None where no clip has one."""
+    if SPEAKER not in rows[0]:
+        return None
+    speakers = ["" if row[SPEAKER] is None else str(row[SPEAKER]).strip() for row in rows]
+    unknown = [row[FILE] for row, speaker in zip(rows, speakers, strict=True) if not speaker]
+    if unknown and len(unknown) < len(rows):
+        raise TrainingError(
+            f"data {data}: {len(unknown):,} of {len(rows):,} clips have no speaker "
+            f"({listed(unknown[:3])}): who speaks decides which clips may teach; say it, or "
+            "leave these clips out"
+        )
+    return None if unknown else speakers
+
+
 def _checked_parts(parts: list[str] | None, data: object) -> list[str] | None:
     for part in set(parts or ()) - set(PARTS):
         raise TrainingError(f"data {data}: split {part!r} is not one of {', '.join(PARTS)}")
     return parts
-
-
-def _read_folder(path: Path) -> Read:
-    """What tables say, or folders that are called as their clips' words."""
-    root = path.parent if path.is_file() else path
-    tables = [path] if path.is_file() else tables_of(root)
-    if not tables:
-        return _read_class_folders(root)
-    _, lines = read_lines(tables, root, links=True)
-    rows, parts = [], []
-    called: dict[tuple[str, ...], dict[str, str]] = {}  # of each table
-    for line in lines:
-        if line.part is None:
-            raise TrainingError(f"{line.told} in {root}")
-        own = tuple(line.cells)
-        if own not in called:
-            called[own] = _called(own, several=len(tables) > 1)
-        what = line.part.what
-        row = {called[own].get(name, name): cell for name, cell in line.cells.items()}
-        rows.append(row | {FILE: f"{line.name}, {what}" if what else line.name})
-        parts.append(line.part)
-    columns = dict.fromkeys(name for row in rows for name in row)
-    rows = [dict.fromkeys(columns, "") | row for row in rows] if len(tables) > 1 else rows
-    folder = TemporaryDirectory(prefix="emonet-voice-")
-    clips, faults = unpack(parts, Path(folder.name))
-    mark = fingerprint_files([*tables, *dict.fromkeys(part.path for part in parts)])
-    notes = [f"{why}: {n:,} clips" for why, n in Counter(faults.values()).items()]
-    return Read(rows, [str(clip) for clip in clips], mark, notes, folder)
-
-
-def _called(names: Sequence[str], several: bool) -> dict[str, str]:
-    """A table's names for columns -> ours; those of classes where several tables differ."""
-    ours = {"file": FILE, SPEAKER: SPEAKER} | ({LABEL: LABEL} if several else {})
-    found = {column_for(names, what): name for what, name in ours.items()}
-    return {theirs: name for theirs, name in found.items() if theirs is not None}
-
-
-def _read_class_folders(root: Path) -> Read:
-    """Clips in folders of their words, as `datasets` reads them, too."""
-    clips = [Path(clip) for clip in find_audio([root], listed=True)]
-    words = {clip.parent.name for clip in clips if clip.parent != root}
-    if len(words) < 2 or any(clip.parent == root for clip in clips):
-        tables = (p for p in root.glob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        others = sorted(table.name for table in tables)
-        raise TrainingError(
-            f"{root}: {len(others)} tables{': ' if others else ''}{', '.join(others[:5])}; call "
-            "one metadata.csv, or put the clips into a folder a word"
-        )
-    rows = [{FILE: str(clip.relative_to(root)), "label": clip.parent.name} for clip in clips]
-    return Read(rows, [str(clip) for clip in clips], fingerprint_files(clips))
-
-
-def fingerprint_files(files: Iterable[Path]) -> str:
-    """A SHA-256 of names, sizes, and the first 64 KiB of every file."""
-    total = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            total.update(f"{file.name}\0{file.stat().st_size}\0".encode() + stream.read(2**16))
-    return f"sha256:{total.hexdigest()}"

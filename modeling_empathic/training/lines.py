@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
+from ..report.files import sha256
 from ..scoring.listing import AUDIO_SUFFIXES
 from .parts import Part, PartError, Times, channel_of, counts_from_zero
 from .tables import LabelsError, called, column, file_columns, plain, read_table
@@ -182,3 +183,22 @@ class Files:
 
 def _key(parts: Iterable[str]) -> tuple[str, ...]:
     return tuple(unicodedata.normalize("NFC", part).casefold() for part in parts)
+
+
+def copies(files: Sequence[str], of: Sequence[str]) -> list[int]:
+    """Places of files that hold the same bytes as an earlier one that is of somebody else.
+
+    Args:
+        files: Of which only those of one size are read.
+        of: Whose each is.
+    """
+    by_size: dict[int, list[int]] = defaultdict(list)
+    for place, file in enumerate(files):
+        by_size[Path(file).stat().st_size].append(place)
+    found = []
+    for places in by_size.values():
+        first: dict[str, str] = {}
+        for place in places if len({of[place] for place in places}) > 1 else ():
+            if first.setdefault(sha256(files[place]), of[place]) != of[place]:
+                found.append(place)
+    return sorted(found)

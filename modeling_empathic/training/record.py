@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from ..taxonomy import UserError
 
 _PACKAGES = ("torch", "transformers", "accelerate", "datasets", "numpy", "librosa")
+_TOLD, _TOLD_CHARS = 3, 120  # values of an argument that differ, and the longest two that are told
 _CODE = Path(__file__).parents[1]
 
 
@@ -49,6 +51,35 @@ def git_state(folder: Path = _CODE.parent) -> dict[str, Any] | None:
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):  # no git here, or nothing committed
         return None
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """What of a run's arguments another run had otherwise, in words; `""` if nothing.
+
+    Args:
+        old: As the other run wrote it, and maybe somebody edited; what only that has is no matter.
+        new: Of this run.
+
+    Example:
+        >>> old = {"folds": 1, "settings": {"loss": "mae", "seed": 0}, "version": 1}
+        >>> differences(old, {"folds": 5, "settings": {"loss": "mse", "seed": 0}})
+        "folds: was 1, is now 5; settings: loss was 'mae', is now 'mse'"
+    """
+    found = []
+    for name, value in new.items():
+        was = old.get(name)
+        pairs = {"": (was, value)}
+        if isinstance(was, dict) and isinstance(value, dict):
+            pairs = {f"{inner} ": (was.get(inner), value[inner]) for inner in value}
+        told = [_told(one, *pair) for one, pair in pairs.items() if pair[0] != pair[1]]
+        if told:
+            found.append(": ".join(filter(None, (name, ", ".join(told[:_TOLD])))))
+    return "; ".join(found)
+
+
+def _told(name: str, was: Any, now: Any) -> str:
+    values = f"was {was!r}, is now {now!r}"
+    return f"{name}{values}" if len(values) <= _TOLD_CHARS else name.strip()
 
 
 def origin(source: str | Path, revision: str | None = None) -> dict[str, str | None]:

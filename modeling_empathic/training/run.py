@@ -14,7 +14,15 @@ import torch
 from ..report.files import locked_folder, write_json
 from ..scoring.devices import is_out_of_memory
 from .base import Base, specs, stored_head, write_model
-from .ended import FILE_NAME, WORK, check_output, check_run, ended_run, has_ended
+from .ended import (
+    FILE_NAME,
+    WORK,
+    check_output,
+    check_run,
+    ended_run,
+    fingerprint_labels,
+    has_ended,
+)
 from .folds import TEST, TRAIN, VALIDATION, make_folds
 from .heads import HeadSpec, Learner, Scaling, first_guess, read_tensors, write_tensors
 from .labels import LabelledClips
@@ -131,22 +139,27 @@ def train_heads(
             )
             write_model(base, output, kept)
             write_json(output / FILE_NAME, args)
-            shutil.rmtree(work)
+            shutil.rmtree(work, ignore_errors=True)  # whoever finds it ended may be at it, too
         # No barrier: who leaves it first closes a connection that others are still in.
         while ranks.rank and work.exists():
             time.sleep(0.1)
     return args
 
 
-def estimate(base: Base, labelled: LabelledClips, settings: Settings, n_folds: int) -> str:
+def estimate(
+    base: Base, labelled: LabelledClips, settings: Settings, n_folds: int, split: str = "auto"
+) -> str:
     """What a cache would take and what goes without, in a line for a user who has to choose."""
+    folds = make_folds(
+        labelled.names, labelled.speakers, n_folds=n_folds, by=split, parts=labelled.parts
+    )
     kinds = {spec["kind"] for spec in base.config.heads if spec["name"] in labelled.targets}
     pooled = kinds == {"pooled"}
     size, n = bytes_a_clip(base.model, pooled=pooled), len(labelled.clips)
-    times = n_folds + 1 if n_folds > 1 else 1
+    times = len(folds)
     n_tasks = len(labelled.targets) * times
     passes = -(-n_tasks // (settings.heads_per_pass or n_tasks))
-    fits = f", {times} fits of each ({n_folds} to measure, the last of all clips)" * (times > 1)
+    fits = f", {times} fits of each ({times - 1} to measure, the last of all clips)" * (times > 1)
     config = base.config
     a_head = max(
         sum(int(np.prod(shape)) for shape in config.head_shapes(kind).values()) for kind in kinds
@@ -184,6 +197,9 @@ def _arguments(
         "settings": dataclasses.asdict(settings),
         "folds": n_folds, "split": split, "from_scratch": from_scratch,
         "trained": list(names),
+        "kinds": sorted({spec["kind"] for spec in config.heads if spec["name"] in names}),
+        "scales": {name: list(labelled.scales[name]) for name in names},
+        "labels": fingerprint_labels(labelled),
         "encoder_layers": config.encoder.encoder_layers,
         "head_shape": [config.projection_dim, *config.hidden_dims],
         "pooling": config.pooling,

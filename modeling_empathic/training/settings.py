@@ -69,8 +69,10 @@ class Settings:
                 raise TrainingError(f"{name} {getattr(self, name)!r}: choose {words}")
         counts = ("batch_size", "epochs", "learning_rate")
         for name in counts if self.heads_per_pass is None else (*counts, "heads_per_pass"):
-            if not getattr(self, name) > 0:
-                raise TrainingError(f"{name} {getattr(self, name)} must be positive")
+            if not 0 < getattr(self, name) < math.inf:
+                raise TrainingError(f"{name} {getattr(self, name)} must be positive and finite")
+        if not 0 <= self.weight_decay < math.inf:
+            raise TrainingError(f"weight_decay {self.weight_decay} must be 0 or more, and finite")
         if self.patience < 0:
             raise TrainingError(f"patience {self.patience} must be 0 or more")
         if not 0 <= (self.input_dropout or 0) < 1:

@@ -59,6 +59,9 @@ Table = tuple[list[str], list[tuple[int, dict[str, str]]]]
 """The columns, and number and cells of each line; lines without any cell are left out."""
 
 
+SHOWN = 10  # names in a message
+
+
 class LabelsError(UserError):
     """A table that cannot be read, or a file that it does not name without doubt."""
 
@@ -72,6 +75,18 @@ def plain(text: str) -> str:
     """
     letters = unicodedata.normalize("NFKD", text.casefold())
     return "".join(letter for letter in letters if letter.isalnum())
+
+
+def listed(names: Iterable[object]) -> str:
+    """Names for a message: a table may have ten thousand columns, or words.
+
+    Example:
+        >>> listed("abc"), listed(range(1_000))
+        ('a, b, c', '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 990 more')
+    """
+    shown = [f"{name!s:.60}" for name in names]
+    more = f" and {len(shown) - SHOWN:,} more" if len(shown) > SHOWN else ""
+    return ", ".join(shown[:SHOWN]) + more
 
 
 def column(names: Iterable[str], what: str) -> str | None:

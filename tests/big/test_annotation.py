@@ -9,6 +9,7 @@ from pyarrow import parquet
 
 from dataset_scripts.packing.clips import PackingError
 from dataset_scripts.packing.imported import imported
+from dataset_scripts.packing.pack import pack
 from dataset_scripts.packing.scores import Judgement, annotate, judgement, survives, within_scale
 from evaluate_metrics.adapters.annotating import asked, rewriting
 from evaluate_metrics.adapters.systems import make_adapter
@@ -19,7 +20,7 @@ from modeling_empathic.scoring import loading
 from modeling_empathic.scoring.file import METADATA_KEY
 from modeling_empathic.taxonomy import EMOTION_NAMES
 from modeling_empathic.training.captions import levels_of, make_caption, parse_caption
-from tests.support.big_maker import clip_rows, judge, make_clips, write_clips
+from tests.support.big_maker import clip_rows, judge, make_clips, make_scored, write_clips
 from tests.support.command import run_command
 from tests.support.fake_api import fake_api, gemini, gemini_error
 from tests.support.scoring_fakes import fake_loader
@@ -339,3 +340,36 @@ def test_a_paraphrase_is_taken_only_if_names_and_levels_survive(tmp_path, key):
     assert rows[1]["reason"] == "not paraphrased: Elation: level 2 for 4"
     assert all(not row["paraphrased"] and row["caption"] for row in rows[1:])
     assert "HTTP 400" in rows[3]["reason"]
+
+
+@pytest.mark.parametrize("file", ["clips.parquet", "scores.parquet"])
+def test_a_table_with_an_id_or_a_column_twice_is_not_guessed_at(tmp_path, file):
+    out = make_scored(tmp_path / "out", 3)
+    table = parquet.read_table(out / file)
+    for change, message in (
+        (pa.concat_tables([table, table.slice(1, 1)]), "the id '.*' stands twice"),
+        (table.append_column("id", table["id"]), "'id' stands in it 2 times"),
+    ):
+        parquet.write_table(change, out / file)
+        with pytest.raises(PackingError, match=message):
+            pack([out], tmp_path / "packed")
+
+
+def test_a_disk_without_room_for_scores_is_named_and_the_old_ones_stay(tmp_path):
+    resource = pytest.importorskip("resource")
+    out = make_scored(tmp_path / "out", 30)
+    before = (out / "scores.parquet").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as error:
+            annotate(out, judge, {"annotator": "made up"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert error.value.filename == str(out / "scores.parquet")
+    assert (out / "scores.parquet").read_bytes() == before
+    assert sorted(path.name for path in out.iterdir()) == [
+        "audio",
+        "clips.parquet",
+        "scores.parquet",
+    ]

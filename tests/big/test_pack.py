@@ -24,6 +24,7 @@ from tests.support.big_maker import (
     write_clips,
 )
 from tests.support.command import run_command
+from tests.support.tiny_whisper import tiny_whisper_fixture  # noqa: F401
 
 REPO = "laion/emonet-voice-big-packed"
 
@@ -236,3 +237,24 @@ def test_both_stages_of_training_take_it(sources):
     assert 0 <= labelled.targets["Awe"].min() <= labelled.targets["Awe"].max() <= 4
     assert labelled.clips[0][:4] == b"fLaC"
     assert len(read_labels(sources.big, config="fr").clips) == 3
+
+
+def test_with_a_shard_missing_or_damaged_no_training_begins(out, tmp_path, tiny_whisper):
+    size = (out / clip_rows(out)[0]["path"]).stat().st_size
+    packed = tmp_path / "packed"
+    pack([out], packed, max_shard_mb=1.1 * size / 1e6)
+    shard = packed / "data/de-00001.parquet"
+    commands = (
+        ("heads", "--data", packed, "--output", tmp_path / "heads", "--heads", "Anger"),
+        ("encoder", packed, tmp_path / "encoder", "--model", tiny_whisper, "--eval-split", "train"),
+    )
+    for content, message in (
+        (b"PAR1 and no more PAR1", "data "),
+        (None, "11 clips are there, and its README counts 12: a file is missing"),
+    ):
+        shard.unlink()
+        if content:
+            shard.write_bytes(content)
+        for command in commands:
+            code, _, said = run_command("train", *command)
+            assert code == 2 and message in said and said.count("\n") == 1, said

@@ -180,3 +180,34 @@ def test_silero_hears_speech_and_not_noise(tmp_path):
     speech = load_audio(clip)
     [*found] = silero()([noise, speech, noise])
     assert found and found[0][0] >= 250 and found[-1][1] <= 300 + 100 * len(speech) / RATE + 50
+
+
+def test_silence_however_long_is_no_speech():
+    rng = np.random.default_rng(0)
+    hours = np.zeros(3 * 3600 * 100, np.float32) - 120
+    dither = levels([rng.integers(-1, 2, 60 * RATE) / 32768], RATE)
+    for level_db in (hours, dither, hours[:5], hours[:0]):
+        assert by_level(level_db) == []
+    assert pieces([], hours[:0], Cutting()) == []
+
+
+def test_a_recording_of_an_instant_or_of_eight_channels_stops_nobody(tmp_path):
+    said = np.concatenate([voice(5), quiet(2)])
+    folder = tmp_path / "in"
+    record(folder / "instant.wav", voice(0.001))
+    record(folder / "silence.wav", np.zeros(20 * RATE))
+    record(folder / "eight.wav", np.stack([said] * 8, axis=1))
+    record(folder / "one of eight.wav", np.stack([said] + [0 * said] * 7, axis=1))
+    record(folder / "cancelling.wav", np.stack([said, -said], axis=1))
+    whole = record(tmp_path / "whole.wav", said).read_bytes()
+    (folder / "cut off.wav").write_bytes(whole[: len(whole) // 2])
+    counts = segment(folder, tmp_path / "out")
+    assert (counts["recordings"], counts["clips"], counts["failed"]) == (6, 2, 2)
+    rows = {row["source_file"]: row for row in clip_rows(tmp_path / "out")}
+    outcomes = {name: row["outcome"] for name, row in rows.items()}
+    assert outcomes == {
+        "eight.wav": "spoken", "one of eight.wav": "spoken", "instant.wav": "no_speech",
+        "silence.wav": "no_speech", "cancelling.wav": "decode_error", "cut off.wav": "decode_error",
+    }  # fmt: skip
+    assert "cancel each other" in rows["cancelling.wav"]["reason"]
+    assert "truncated" in rows["cut off.wav"]["reason"]

@@ -182,5 +182,5 @@ def test_a_line_that_is_no_object_is_named_before_arrow_reads_it(tmp_path, line)
 def test_a_provenance_whose_heads_are_no_names_is_none(tmp_path, heads):
     (tmp_path / "said.jsonl").write_text("{}\n")
     (tmp_path / "said.jsonl.meta.json").write_text(json.dumps({"heads": heads}))
-    with pytest.raises(UserError, match="not a score file with its provenance"):
+    with pytest.raises(UserError, match="no list of names"):
         read_scores(tmp_path / "said.jsonl")

@@ -231,3 +231,18 @@ def test_to_0_10_is_the_clipped_linear_map(score):
 
 def test_a_missing_score_is_not_a_zero():
     assert math.isnan(to_0_10(math.nan))
+
+
+def test_nearest_names_are_looked_for_only_where_they_are_shown(monkeypatch):
+    """A table of a million rows may have columns that are no heads: each was a difflib search."""
+    import copy
+    import difflib
+
+    with monkeypatch.context() as patched:
+        patched.setattr(difflib, "get_close_matches", lambda *args, **kwargs: 1 / 0)
+        with pytest.raises(UnknownNameError) as error:
+            resolve("Aww")
+    assert str(error.value) == "unknown name 'Aww'; nearest: Awe, Age, Pain"
+    again = copy.copy(error.value)  # as pickle does, and so as it comes from another process
+    assert str(again) == str(error.value)
+    assert str(UnknownNameError("said by somebody")) == "said by somebody"

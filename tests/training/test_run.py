@@ -245,9 +245,10 @@ def test_without_one_decodable_clip_there_is_one_clear_error(whisper, tmp_path):
         train(data, whisper, tmp_path / "model", cache=tmp_path / "cache")
 
 
-def test_another_runs_output_is_refused(trained, labelled_folder, whisper, tmp_path):
+def test_another_runs_output_is_refused(labelled_folder, whisper, tmp_path):
+    (tmp_path / "notes.txt").touch()
     with pytest.raises(TrainingError, match="not empty"):
-        train(labelled_folder, whisper, trained[0])
+        train(labelled_folder, whisper, tmp_path)
 
     def stop(losses, epoch):
         raise KeyboardInterrupt
