@@ -57,7 +57,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers $(WORKERS)
 
 # Offline: what is written comes from the READMEs and the docstrings, without fonts of others.
 docs: $(VENV)/.installed-dev

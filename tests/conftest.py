@@ -19,10 +19,19 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import tests.support.command  # noqa: F401 - keeps what is under way from saying so
-from tests.support.local_hub_fixture import hub_client_fixture, local_hub_fixture  # noqa: F401
+from tests.support.local_hub_fixture import (  # noqa: F401
+    hub_client_fixture,
+    hub_user_fixture,
+    local_hub_fixture,
+    offline_user_fixture,
+)
 from tests.support.places import SHARED
 from tests.support.public_heads import whisper_fixture  # noqa: F401
-from tests.support.publish_maker import sources_fixture, staged_fixture  # noqa: F401
+from tests.support.publish_maker import (  # noqa: F401
+    publish_fixture,
+    sources_fixture,
+    staged_fixture,
+)
 from tests.support.scoring_fakes import write_clip
 from tests.support.servers import LOGS
 from tests.support.tiny import tiny_model

@@ -1,4 +1,4 @@
-"""The package against a Hub, in a fresh process: what is downloaded, and what is remembered.
+"""The package against a Hub: what is downloaded, and what is remembered.
 
 Remote code, which must work where the package is not installed, is in
 `test_local_hub_libraries.py`.
@@ -6,18 +6,15 @@ Remote code, which must work where the package is not installed, is in
 
 import pytest
 
-from tests.support.local_hub_fixture import HubClient
 from tests.support.places import REPOSITORY
 
 
-@pytest.fixture(scope="module")
-def client(local_hub, tmp_path_factory):
-    """A process with an empty cache in which the package is imported."""
-    client = HubClient(local_hub, tmp_path_factory.mktemp("home"))
-    client("import sys; sys.path.insert(0, repository)", repository=str(REPOSITORY))
-    client("import modeling_empathic; from transformers import AutoModel")
-    yield client
-    client.close()
+@pytest.fixture
+def client(hub_client):
+    """A process of its own in which the package is imported."""
+    hub_client("import sys; sys.path.insert(0, repository)", repository=str(REPOSITORY))
+    hub_client("import modeling_empathic; from transformers import AutoModel")
+    return hub_client
 
 
 def test_a_subset_downloads_only_its_shards_and_knows_its_commit(client, local_hub, model_folder):

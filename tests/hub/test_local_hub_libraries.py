@@ -10,9 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emonet_voice.hub.publish.rehearse import OURS
-from tests.support.local_hub_fixture import HubClient
-
 BENCH, MODEL, METRIC = "laion/emonet-voice-bench", "laion/tiny", "laion/toy_metric"
 ROWS = {"emotions": 4, "extra": 2}
 CARD = """---
@@ -75,7 +72,7 @@ def clip(number: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def client(local_hub, model_folder, tmp_path_factory):
+def client(local_hub, hub_user, model_folder, tmp_path_factory):
     """A process without this package; the Hub has a benchmark, a model and a metric."""
     root = tmp_path_factory.mktemp("repositories")
     (root / "bench" / "data").mkdir(parents=True)
@@ -97,23 +94,12 @@ def client(local_hub, model_folder, tmp_path_factory):
     local_hub.add(BENCH, root / "bench")
     local_hub.add(MODEL, model_folder, "model")
     local_hub.add(METRIC, root / "metric", "space")
-    client = HubClient(local_hub, root / "home", hidden=OURS)
-    client(IMPORT, bench=BENCH, model=MODEL, metric=METRIC)
-    yield client
-    client.close()
+    hub_user(IMPORT, bench=BENCH, model=MODEL, metric=METRIC)
+    return hub_user
 
 
 @pytest.fixture(scope="module")
-def offline(client):
-    """A process with the same cache and no Hub; its imports run while other tests do."""
-    offline = HubClient(client.hub, client.home, hidden=OURS, HF_HUB_OFFLINE="1")
-    offline.start(IMPORT)
-    yield offline
-    offline.close()
-
-
-@pytest.fixture(scope="module")
-def used(client, offline):
+def used(client):
     """What the libraries loaded by their ids, from the Hub."""
     return client(USE)
 
@@ -193,8 +179,7 @@ def test_a_metric_and_its_sibling_file_load_by_id(client, used):
     assert answer == {"error": 0.5}
 
 
-def test_offline_all_of_it_comes_from_the_cache(offline, used, local_hub):
-    offline.wait()
+def test_offline_all_of_it_comes_from_the_cache(offline_user, used, local_hub):
     before = len(local_hub.requests)
-    assert offline(USE, bench=BENCH, model=MODEL) == USED
+    assert offline_user(IMPORT + USE, bench=BENCH, model=MODEL) == USED
     assert local_hub.requests[before:] == []

@@ -20,14 +20,6 @@ COMMITS = "result = len(api.list_repo_commits(repo, repo_type=kind))"
 FILES = "result = sorted(api.list_repo_files(repo, repo_type=kind, revision=revision))"
 
 
-@pytest.fixture(scope="module")
-def publish(local_hub, tmp_path_factory):
-    """The command, in a process that talks to the local Hub."""
-    publisher = Publisher(local_hub, tmp_path_factory.mktemp("home"))
-    yield publisher
-    publisher.client.close()
-
-
 def push(publish, namespace, *arguments, only=METRIC):
     """Pushes the metric, the smallest repository, and returns its row."""
     pushed = publish.json("push", "--yes", "--only", only, "--namespace", namespace, *arguments)

@@ -4,7 +4,7 @@ import pytest
 
 from modeling_empathic.taxonomy import ATTRIBUTES, EMOTION_NAMES, EMOTIONS
 from tests.support.public_heads import POOLED, save_head
-from tests.support.publish_maker import SMALL, Publisher
+from tests.support.publish_maker import SMALL
 
 REPO = f"laion/{SMALL}"
 # What users of the loose heads run: every file by its name, one clip and one head at a time.
@@ -60,14 +60,7 @@ def models(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def publish(local_hub, release, tmp_path_factory):
-    publisher = Publisher(local_hub, tmp_path_factory.mktemp("home"))
-    yield publisher
-    publisher.client.close()
-
-
-@pytest.fixture(scope="module")
-def upgraded(publish, models):
+def upgraded(publish, release, models):
     """The row of the pull request."""
     (row,) = publish.json("upgrade", REPO, "--models", models, "--yes")["repositories"]
     return row

@@ -14,20 +14,11 @@ from pathlib import Path
 import pytest
 
 import evaluate_metrics.emonet_voice as core
-from tests.support.local_hub_fixture import ClientError, HubClient
+from tests.support.local_hub_fixture import ClientError
 
 FOLDER = Path(core.__file__).parent
 DOOR = FOLDER / "emonet_voice.py"
 REPOSITORY = "laion/emonet_voice"
-START = """
-import sys
-class Hide:
-    def find_spec(self, name, path=None, target=None):
-        if name.split('.')[0] in ('evaluate_metrics', 'modeling_empathic'):
-            raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, Hide())
-import evaluate
-"""
 ROWS = {
     "predictions": [0.5, 3.5, None, 2.0, 1.0, 4.5, 0.0, 3.0],
     "references": [0, 2, 1, 1, 0, 2, 2, 1],
@@ -68,28 +59,24 @@ def plain(result):
 
 
 @pytest.fixture(scope="module")
-def client(local_hub, tmp_path_factory):
+def client(local_hub, hub_user, tmp_path_factory):
     """A process that reaches a Hub with the metric."""
     root = tmp_path_factory.mktemp("metric")
     ignored = shutil.ignore_patterns("__pycache__")
     space = shutil.copytree(FOLDER, root / "space", ignore=ignored)
     local_hub.add(REPOSITORY, space, "space")
-    client = HubClient(local_hub, root / "home")
-    client.start(START)
-    yield client
-    client.close()
+    hub_user.start("import evaluate")
+    return hub_user
 
 
 @pytest.fixture(scope="module")
-def offline(client):
+def offline(client, offline_user):
     """A process with the same cache that reaches nothing; both import at the same time."""
-    offline = HubClient(client.hub, client.home, HF_EVALUATE_OFFLINE="1", HF_HUB_OFFLINE="1")
-    offline.start(START)
+    offline_user.start("import evaluate")
     client.wait()
     client("metric = evaluate.load(path)", path=str(FOLDER))
-    offline.wait()
-    yield offline
-    offline.close()
+    offline_user.wait()
+    return offline_user
 
 
 @pytest.fixture(scope="module")

@@ -26,11 +26,18 @@ def assert_learns(values):
     assert sum(values[-5:]) < 0.8 * sum(values[:5])
 
 
-def run(code, monkeypatch):
-    monkeypatch.chdir(REPOSITORY)
-    names = {}
-    exec(code, names)
-    return names
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a block as it stands, which must print something; returns its variables."""
+
+    def typed(code):
+        monkeypatch.chdir(REPOSITORY)
+        names = {}
+        exec(code, names)
+        assert capsys.readouterr().out.strip()
+        return names
+
+    return typed
 
 
 def trained(model, data, folder, rate=1e-3):
@@ -43,8 +50,8 @@ def trained(model, data, folder, rate=1e-3):
     return trainer
 
 
-def test_new_labels_on_nano_learn_and_are_saved(monkeypatch):
-    names = run(TRAINER, monkeypatch)
+def test_new_labels_on_nano_learn_and_are_saved(run):
+    names = run(TRAINER)
     assert_learns(losses(names["trainer"]))
     saved = EmpathicInsightModel.from_pretrained(names["settings"].output_dir)
     assert saved.config.id2label == {0: "calm", 1: "upset"}
@@ -54,11 +61,11 @@ def test_new_labels_on_nano_learn_and_are_saved(monkeypatch):
         assert saved(features).logits.argmax(1).tolist() == [0, 0, 1, 1]
 
 
-def test_an_adapter_with_heads_learns_and_comes_back(monkeypatch, tmp_path):
+def test_an_adapter_with_heads_learns_and_comes_back(run, tmp_path):
     pytest.importorskip("peft")
     from transformers import AutoModel
 
-    model = run(LORA, monkeypatch)["model"]
+    model = run(LORA)["model"]
     extractor = front_end(model.config)
     paths = sorted((REPOSITORY / "examples/clips").glob("*.flac"))
     targets = torch.rand(len(paths), 2, generator=torch.Generator().manual_seed(0)) * 4

@@ -20,7 +20,6 @@ from modeling_empathic.reference_scores import (
     z_scores,
 )
 from modeling_empathic.taxonomy import EMOTION_NAMES
-from tests.support.local_hub_fixture import HubClient
 from tests.support.places import REPOSITORY
 
 numbers = st.floats(-5, 5, width=32)
@@ -88,22 +87,20 @@ def test_a_model_without_a_reference_has_none(tmp_path):
     assert read_reference(tmp_path) is None
 
 
-def test_a_repository_on_the_hub_has_one_or_none(local_hub, tmp_path):
-    client = HubClient(local_hub, tmp_path / "home")
+def test_a_repository_on_the_hub_has_one_or_none(local_hub, hub_client, tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
     local_hub.add("laion/without", folder, "model")
     write_reference(reference([0.0, 1.0, 5.0]), folder / FILE_NAME)
     local_hub.add("laion/with", folder, "model")
-    client("import sys; sys.path.insert(0, repository)", repository=str(REPOSITORY))
-    answers = client(
+    hub_client("import sys; sys.path.insert(0, repository)", repository=str(REPOSITORY))
+    answers = hub_client(
         "from modeling_empathic.reference_scores import read_reference\n"
         "result = [read_reference(f'laion/{name}') for name in ('with', 'without')]"
     )
     assert answers[0][1] == 3
     assert answers[1] is None
-    client.close()
 
 
 @pytest.mark.parametrize(

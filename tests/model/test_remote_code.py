@@ -1,9 +1,7 @@
-"""The ways to load the model, as a user would take them: each in a fresh process."""
+"""The ways to load the model, as a user would take them: each in a process of its own."""
 
 import ast
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import pytest
 import torch
 
 from modeling_empathic import EmpathicInsightModel
+from tests.support.forks import Forks
 from tests.support.places import REPOSITORY
 
 # Makes this package impossible to import, however it is installed.
@@ -44,21 +43,23 @@ def tone_file(tone, tmp_path_factory) -> Path:
     return path
 
 
-def in_fresh_process(program: str, *arguments, cwd: Path, cache: Path):
-    """Runs a program and returns the JSON of its last line."""
-    import os
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Runs a program where this package was not imported, and returns the JSON of its last line."""
+    folder = tmp_path_factory.mktemp("forks")
+    forks = Forks(folder, HF_MODULES_CACHE=str(folder / "modules"), HF_HUB_OFFLINE="1")
 
-    environment = {**os.environ, "HF_MODULES_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", program, *map(str, arguments)],
-        capture_output=True, text=True, cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    def typed(program: str, *arguments: object, cwd: Path):
+        done = forks(program, *arguments, cwd=cwd)
+        assert done.code == 0, done.err[-3000:]
+        return json.loads(done.out.splitlines()[-1])
+
+    yield typed
+    forks.close()
 
 
 def test_importing_the_package_is_enough_for_every_auto_class(
-    model_folder, tone_file, expected, tmp_path
+    model_folder, tone_file, expected, run
 ):
     program = """
 import json, sys
@@ -82,14 +83,14 @@ stock = pipeline('audio-classification', model=folder)
 results['audio-classification'] = {row['label']: row['score'] for row in stock(tone, top_k=None)}
 print(json.dumps(results))
 """
-    results = in_fresh_process(program, model_folder, tone_file, cwd=REPOSITORY, cache=tmp_path)
+    results = run(program, model_folder, tone_file, cwd=REPOSITORY)
     assert len(results) == 4
     for way, scores in results.items():
         assert scores == pytest.approx(expected, abs=1e-5), way
 
 
 def test_remote_code_works_where_the_package_cannot_be_imported(
-    model_folder, tone_file, expected, tmp_path
+    model_folder, tone_file, expected, run, tmp_path
 ):
     program = (
         HIDDEN
@@ -128,15 +129,8 @@ print(json.dumps(results))
 """
     )
     saved = tmp_path / "saved"
-    results = in_fresh_process(
-        program,
-        model_folder.name,
-        tone_file,
-        saved,
-        model_folder.parent,
-        cwd=model_folder.parent,
-        cache=tmp_path / "cache",
-    )
+    arguments = (model_folder.name, tone_file, saved, model_folder.parent)
+    results = run(program, *arguments, cwd=model_folder.parent)
     assert len(results) == 5
     for way, scores in results.items():
         assert scores == pytest.approx(expected, abs=1e-5), way
@@ -147,7 +141,7 @@ print(json.dumps(results))
             assert (saved / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_without_trust_nothing_of_the_folder_runs(model_folder, tmp_path):
+def test_without_trust_nothing_of_the_folder_runs(model_folder, run, tmp_path):
     program = (
         HIDDEN
         + """
@@ -160,7 +154,7 @@ except ValueError as error:
     print(json.dumps('trust_remote_code' in str(error)))
 """
     )
-    assert in_fresh_process(program, model_folder, cwd=tmp_path, cache=tmp_path / "cache")
+    assert run(program, model_folder, cwd=tmp_path)
 
 
 def test_shipped_code_is_flat_and_imports_nothing_of_the_package_by_name():
@@ -198,7 +192,7 @@ def test_the_public_names_are_exactly_these():
 
 
 def test_a_model_of_remote_code_goes_into_the_pipeline_as_an_object(
-    model_folder, tone_file, expected, tmp_path
+    model_folder, tone_file, expected, run, tmp_path
 ):
     program = (
         HIDDEN
@@ -213,5 +207,5 @@ ours = pipeline('voice-emotion', model=model, feature_extractor=extractor)
 print(json.dumps({row['label']: row['score'] for row in ours(tone, sampling_rate=16000)}))
 """
     )
-    found = in_fresh_process(program, model_folder, tone_file, cwd=tmp_path, cache=tmp_path / "m")
+    found = run(program, model_folder, tone_file, cwd=tmp_path)
     assert found == pytest.approx(expected, abs=1e-5)

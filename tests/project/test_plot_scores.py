@@ -19,8 +19,17 @@ def scored(clips, output, *options):
     return run(["score", *map(str, clips), "--output", str(output), "-q", *options])
 
 
-def plotted(*arguments):
-    return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True)
+@pytest.fixture
+def plot(monkeypatch):
+    """`python examples/plot_scores.py` without a process of its own."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
+    import plot_scores
+
+    def typed(*arguments):
+        monkeypatch.setattr(sys, "argv", ["plot_scores.py", *map(str, arguments)])
+        plot_scores.main()
+
+    return typed
 
 
 def words(path):
@@ -34,9 +43,9 @@ def scores(tmp_path_factory):
     return output
 
 
-def test_each_clip_has_its_strongest_eight_and_says_what_was_acted(scores, tmp_path):
+def test_each_clip_has_its_strongest_eight_and_says_what_was_acted(scores, plot, tmp_path):
     for name, start in (("scores.png", b"\x89PNG"), ("scores.svg", b"<?xml")):
-        assert plotted(scores, tmp_path / name).returncode == 0
+        plot(scores, tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(start)
     text = words(tmp_path / "scores.svg")
     for word in ("de_anger", "acted as Anger", "Anger", "de_neutral", "acted as neutral"):
@@ -70,21 +79,21 @@ def test_the_acted_emotion_has_a_bar_even_where_it_is_not_among_the_strongest(mo
     assert len(_bars_of(Clip("a", scores))) == 8
 
 
-def test_of_another_file_nothing_is_said_about_acting_whatever_its_name(tmp_path):
+def test_of_another_file_nothing_is_said_about_acting_whatever_its_name(plot, tmp_path):
     copy = tmp_path / "call_anger\x1b[31m.flac"
     copy.write_bytes((CLIPS / "de_anger.flac").read_bytes())
     output = tmp_path / "scores.jsonl"
     assert scored([copy], output, "--heads", "anger,awe,sadness") == 0
     for options in ([], ["--heat"]):
-        assert plotted(output, tmp_path / "p.svg", *options).returncode == 0
+        plot(output, tmp_path / "p.svg", *options)
         text = words(tmp_path / "p.svg")
         assert not any("acted" in word for word in text)
         assert any(word.startswith(r"call_anger\x1b[31m") for word in text)
         assert {"Anger", "Awe", "Sadness"} <= set(text)
 
 
-def test_the_map_has_only_the_emotions_that_are_strong_somewhere(scores, tmp_path):
-    assert plotted(scores, tmp_path / "map.svg", "--heat").returncode == 0
+def test_the_map_has_only_the_emotions_that_are_strong_somewhere(scores, plot, tmp_path):
+    plot(scores, tmp_path / "map.svg", "--heat")
     text = words(tmp_path / "map.svg")
     assert "Anger" in text and "Awe" not in text
     assert {"de_anger", "de_neutral"} <= set(text)
@@ -95,6 +104,8 @@ def test_a_file_without_scored_clips_is_one_line(tmp_path):
     (tmp_path / "bad.wav").write_bytes(b"not audio")
     output = tmp_path / "bad.parquet"
     assert scored([tmp_path / "bad.wav"], output) == 1
-    done = plotted(output, tmp_path / "x.png")
+    done = subprocess.run(
+        [sys.executable, SCRIPT, output, tmp_path / "x.png"], capture_output=True, text=True
+    )
     assert done.returncode == 1
     assert done.stderr == f"error: {output} holds no scored clip\n"

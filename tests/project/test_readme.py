@@ -1,43 +1,43 @@
 """What the README shows works as it stands there; its shell lines: `test_shell_lines.py`."""
 
-import os
 import re
-import subprocess
-import sys
 import tomllib
 
 import pytest
 
 from dataset_scripts.building.build import build
 from emonet_voice.hub.local.server import LocalHub
+from tests.support.forks import Forks
 from tests.support.places import REPOSITORY
 from tests.support.raw_release_maker import make_raw_release
 
 README = (REPOSITORY / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+FINE_TUNE = README.split("## Fine-tune")[1].split("\n## ")[0]  # test_fine_tune.py runs its blocks
 
 
 @pytest.fixture(scope="module")
-def hub_environment(tmp_path_factory):
-    """Variables of a client of a Hub that has Bench, a three-hundredth of it, under its name."""
+def run(tmp_path_factory):
+    """Runs programs whose Hub has Bench, a three-hundredth of it, under its name."""
     folder = tmp_path_factory.mktemp("hub")
     raw = make_raw_release(folder / "raw", 1 / 300, seconds=0.1, sounds=2)
     build(raw, folder / "built", assert_counts=False)
     with LocalHub(folder / "store") as hub:
         hub.add("laion/emonet-voice-bench", folder / "built")
-        yield {**os.environ, **hub.environment(folder / "home")}
+        forks = Forks(folder, **hub.environment(folder / "home"))
+        yield forks
+        forks.close()
 
 
-@pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.split("\n")[0][:40])
-def test_the_python_blocks_run_and_print(block, hub_environment):
-    if "from peft" in block:
-        pytest.importorskip("peft")
-    done = subprocess.run(
-        [sys.executable, "-c", block],
-        cwd=REPOSITORY, capture_output=True, text=True, env=hub_environment,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.strip()
+@pytest.mark.parametrize(
+    "block",
+    [block for block in PYTHON if block not in FINE_TUNE],
+    ids=lambda block: block.split("\n")[0][:40],
+)
+def test_the_python_blocks_run_and_print(block, run):
+    done = run(block, cwd=REPOSITORY)
+    assert done.code == 0, done.err[-2000:]
+    assert done.out.strip()
 
 
 def test_the_clone_address_is_that_of_the_metadata():

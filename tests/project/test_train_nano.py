@@ -203,10 +203,9 @@ def test_the_shipped_checkpoint_gets_its_number_on_the_held_out_speakers(
     data, measure = nano_scripts
     clips = [clip for clip in data.read_emodb(EMODB) if clip.speaker in data.TEST_SPEAKERS]
     extractor = WhisperFeatureExtractor.from_pretrained(NANO)
-    labels, speakers = [c.label for c in clips], [c.speaker for c in clips]
     measured = report["measured"]["emodb_test_speakers"]
 
-    def uar(padding):
+    def uar(padding, clips):
         rows = []
         for clip in clips:
             inputs = extractor(
@@ -214,8 +213,10 @@ def test_the_shipped_checkpoint_gets_its_number_on_the_held_out_speakers(
             )
             with torch.inference_mode():
                 rows.append(nano(inputs.input_features).logits.numpy())
+        labels, speakers = [clip.label for clip in clips], [clip.speaker for clip in clips]
         return measure.measure_classes(np.concatenate(rows), labels, speakers, resamples=1)["uar"]
 
-    assert uar("do_not_pad") == pytest.approx(measured["uar"], abs=0.005)
+    assert uar("do_not_pad", clips) == pytest.approx(measured["uar"], abs=0.005)
     # Other pipelines pad to 30 s; a clip that was cut off in the middle of a word sounds finished.
-    assert uar("max_length") == pytest.approx(measured["uar"], abs=0.03)
+    some = clips[::3]
+    assert uar("max_length", some) == pytest.approx(uar("do_not_pad", some), abs=0.03)

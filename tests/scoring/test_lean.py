@@ -62,6 +62,8 @@ def test_features_are_those_of_the_library_to_the_bit():
 @pytest.mark.parametrize("model", ["nano", "tiny"])
 def test_scores_are_those_of_the_model_to_the_bit(model, dtype, model_folder, features):
     folder = NANO if model == "nano" else model_folder
+    if model == "nano":  # which reads no more than there is
+        features = features[..., :600]
     found = lean(folder, dtype=dtype)
     assert found is not None
     whole = EmpathicInsightModel.from_pretrained(folder, dtype=dtype).eval()

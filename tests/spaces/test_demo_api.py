@@ -10,51 +10,46 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.demo_server import (  # noqa: F401
-    CLIP,
-    SPACE,
-    TOOLS,
-    client_fixture,
-    folder_fixture,
-    pid_fixture,
-    sounds_fixture,
-    url_fixture,
-)
+from tests.support.demo_server import CLIP, SPACE, TOOLS
 from tests.support.servers import patience_s
 
 
-def test_every_function_has_a_name_and_answers(client, sounds):
+def test_every_function_has_a_name_and_answers(demo_client, demo_sounds):
     from gradio_client import handle_file
 
-    sound = handle_file(sounds / "voice.mp3")
-    score = client.predict(sound, "Nano", [], api_name="/score")
+    sound = handle_file(demo_sounds / "voice.mp3")
+    score = demo_client.predict(sound, "Nano", [], api_name="/score")
     points = {row["emotion"]: row["score"] for row in score["emotions"]}
     assert len(points) == 40 and "Anger" in list(points)[:5]
     assert re.fullmatch("[0-9a-f]{40}", score["revision"])
-    course = client.predict(sound, "Nano", ["Awe"], 2, 1, api_name="/timeline")
+    course = demo_client.predict(sound, "Nano", ["Awe"], 2, 1, api_name="/timeline")
     assert list(course["scores"]) == ["Awe"] and len(course["scores"]["Awe"]) == 4
-    anger = client.predict(sound, "Nano", "Anger", api_name="/moments")
+    anger = demo_client.predict(sound, "Nano", "Anger", api_name="/moments")
     assert sum(anger["points_per_s"]) * anger["step_s"] + anger["rest"] == pytest.approx(
         2.5 * points["Anger"], abs=0.05
     )
-    heard = client.predict(sound, api_name="/acoustics")
+    heard = demo_client.predict(sound, api_name="/acoustics")
     assert 60 < heard["features"]["f0_median_hz"] < 300
-    assert "stands out" in str(client.predict(sound, "Nano", [], 2, 1, "Awe", api_name="/analyse"))
-    shown = client.predict(sound, "Nano", [], 2, 1, "Awe", api_name="/details")
+    assert "stands out" in str(
+        demo_client.predict(sound, "Nano", [], 2, 1, "Awe", api_name="/analyse")
+    )
+    shown = demo_client.predict(sound, "Nano", [], 2, 1, "Awe", api_name="/details")
     assert "voice_emotions.png" in str(shown)
-    assert "adds to Awe" in str(client.predict(sound, "Nano", [], "Awe", api_name="/show_moments"))
-    settings = client.predict(api_name="/settings_of_link")
+    assert "adds to Awe" in str(
+        demo_client.predict(sound, "Nano", [], "Awe", api_name="/show_moments")
+    )
+    settings = demo_client.predict(api_name="/settings_of_link")
     assert settings[-5:-1] == ("Nano", 0, 0, [])
 
 
-def test_results_have_names(client):
-    described = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+def test_results_have_names(demo_client):
+    described = demo_client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     names = {name: described[f"/{name}"]["returns"][0]["label"] for name in TOOLS}
     assert names == {"score": "scores", **{name: name for name in TOOLS[1:]}}
 
 
-def test_agents_see_four_tools(url):
-    with urllib.request.urlopen(f"{url}gradio_api/mcp/schema") as answer:
+def test_agents_see_four_tools(demo_url):
+    with urllib.request.urlopen(f"{demo_url}gradio_api/mcp/schema") as answer:
         tools = json.load(answer)
     assert sorted(tool["name"].rsplit("_", 1)[-1] for tool in tools) == sorted(TOOLS)
     score = next(tool for tool in tools if tool["name"].endswith("score"))
@@ -62,20 +57,20 @@ def test_agents_see_four_tools(url):
     assert "at most 30 minutes" in score["inputSchema"]["properties"]["audio"]["description"]
 
 
-def test_mistakes_reach_the_client_as_sentences(client, sounds):
+def test_mistakes_reach_the_client_as_sentences(demo_client, demo_sounds):
     from gradio_client import handle_file
     from gradio_client.exceptions import AppError
 
-    sound = handle_file(sounds / "voice.wav")
+    sound = handle_file(demo_sounds / "voice.wav")
     for arguments, name, expected in (
-        ((handle_file(sounds / "text.wav"), "Nano", []), "/score", "recording: not audio"),
-        ((handle_file(sounds / "page.html"), "Nano", []), "/score", "recording: not audio"),
+        ((handle_file(demo_sounds / "text.wav"), "Nano", []), "/score", "recording: not audio"),
+        ((handle_file(demo_sounds / "page.html"), "Nano", []), "/score", "recording: not audio"),
         ((None, "Nano", []), "/score", "none yet"),
         ((sound, "Nano", [], 1, 2), "/timeline", "must be 1 to 30 s"),
         ((sound, "../../etc", []), "/score", "not in the list of choices"),
     ):
         with pytest.raises(AppError, match=expected):
-            client.predict(*arguments, api_name=name)
+            demo_client.predict(*arguments, api_name=name)
 
 
 def _status(request) -> int:
@@ -101,42 +96,42 @@ def _posted(url: str, name: str, n_bytes: int = 4) -> int:
     return connection.getresponse().status
 
 
-def test_files_that_are_nobodys_business_are_not_served(url):
+def test_files_that_are_nobodys_business_are_not_served(demo_url):
     for path in (
         "/etc/passwd", str(SPACE / "app.py"), "app.py", "../app.py", "..%2f..%2fetc%2fpasswd",
         "emonet/taxonomy.py", "http://127.0.0.1:1/x.wav",
     ):  # fmt: skip
-        assert _status(f"{url}gradio_api/file={path}") in (400, 403, 404), path
+        assert _status(f"{demo_url}gradio_api/file={path}") in (400, 403, 404), path
 
 
-def test_uploads_that_are_too_large_or_badly_named_are_refused(url):
-    assert _posted(url, "large.wav", 200 * 10**6) == 413
-    assert _posted(url, "a" * 9_000 + ".wav") in (400, 413)
-    assert _posted(url, "..") == 400
-    assert _posted(url, "../../../tmp/escaped.wav") == 200  # under its last part only
+def test_uploads_that_are_too_large_or_badly_named_are_refused(demo_url):
+    assert _posted(demo_url, "large.wav", 200 * 10**6) == 413
+    assert _posted(demo_url, "a" * 9_000 + ".wav") in (400, 413)
+    assert _posted(demo_url, "..") == 400
+    assert _posted(demo_url, "../../../tmp/escaped.wav") == 200  # under its last part only
     assert not Path("/tmp/escaped.wav").exists()
 
 
-def test_paths_and_addresses_in_place_of_an_upload_are_refused(url):
+def test_paths_and_addresses_in_place_of_an_upload_are_refused(demo_url):
     """Neither a file of the server nor an address inside its network is read for a stranger."""
     for path in ("/etc/passwd", str(CLIP), "http://127.0.0.1:9/a.wav", "http://169.254.169.254/a"):
         body = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, "Nano", []]}
         request = urllib.request.Request(
-            f"{url}gradio_api/call/score",
+            f"{demo_url}gradio_api/call/score",
             json.dumps(body).encode(),
             {"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request) as answer:
             event = json.load(answer)["event_id"]
-        stream = f"{url}gradio_api/call/score/{event}"
+        stream = f"{demo_url}gradio_api/call/score/{event}"
         with urllib.request.urlopen(stream, timeout=patience_s()) as answer:
             text = answer.read().decode()
         assert "event: error" in text and "emotions" not in text, (path, text)
 
 
-def test_an_uploaded_page_is_never_shown_as_a_page(url, sounds, client):
+def test_an_uploaded_page_is_never_shown_as_a_page(demo_url, demo_sounds, demo_client):
     from gradio_client import handle_file
 
-    stored = client.endpoints[0]._upload_file(handle_file(sounds / "page.html"), 0)
-    with urllib.request.urlopen(f"{url}gradio_api/file={stored['path']}") as answer:
+    stored = demo_client.endpoints[0]._upload_file(handle_file(demo_sounds / "page.html"), 0)
+    with urllib.request.urlopen(f"{demo_url}gradio_api/file={stored['path']}") as answer:
         assert answer.headers["Content-Disposition"].startswith("attachment")

@@ -20,16 +20,7 @@ from tests.support.browser_fixture import (
     new_page,
     screenshot,
 )
-from tests.support.demo_server import (  # noqa: F401
-    CLIP,
-    SPACE,
-    TOOLS,
-    client_fixture,
-    folder_fixture,
-    pid_fixture,
-    sounds_fixture,
-    url_fixture,
-)
+from tests.support.demo_server import CLIP
 from tests.support.page_checks import (
     alike_in_a_contrast_theme,
     axe_findings,
@@ -41,27 +32,27 @@ from tests.support.servers import wait_until
 
 
 @pytest.fixture(scope="module")
-def minutes(sounds):
+def minutes(tmp_path_factory):
     """Ten minutes of speech: work that is not done before somebody can stop it."""
-    path = sounds / "minutes.wav"
+    path = tmp_path_factory.mktemp("long") / "minutes.wav"
     soundfile.write(path, np.resize(load_audio(CLIP), 16_000 * 600), 16_000)
     return path
 
 
 @pytest.fixture(scope="module")
-def browser(sounds):
-    with chromium(*microphone(sounds / "voice.wav")) as started:
+def browser(demo_sounds):
+    with chromium(*microphone(demo_sounds / "voice.wav")) as started:
         yield started
 
 
 @pytest.fixture
-def page(browser, url):
+def page(browser, demo_url):
     """A fresh visit; whatever it fetches from elsewhere or throws fails the test."""
     page = new_page(browser, viewport={"width": 1280, "height": 900}, permissions=["microphone"])
     foreign, errors = [], []
-    page.on("request", lambda r: foreign.append(r.url) if not _local(r.url, url) else None)
+    page.on("request", lambda r: foreign.append(r.url) if not _local(r.url, demo_url) else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(url)
+    page.goto(demo_url)
     page.get_by_role("button", name="Analyse").wait_for()
     yield page
     page.context.close()
@@ -95,8 +86,8 @@ def _named(page) -> list[str]:
     ]
 
 
-def test_an_upload_fills_the_page_in_light_and_dark_and_on_a_phone(page, sounds):
-    _upload(page, sounds / "voice.wav")
+def test_an_upload_fills_the_page_in_light_and_dark_and_on_a_phone(page, demo_sounds):
+    _upload(page, demo_sounds / "voice.wav")
     _finished(page)
     named = _named(page)
     assert len(named) == 11 and named[0] == named[1] and named[1:6] == named[6:]
@@ -149,8 +140,8 @@ GROWN = """() => Object.fromEntries(["overview", "over-time", "moments", "sound"
 NOW = "Number(document.documentElement.style.getPropertyValue('--now'))"
 
 
-def test_the_line_follows_the_only_player_by_mouse_and_by_keyboard(page, sounds):
-    _upload(page, sounds / "voice.mp3")
+def test_the_line_follows_the_only_player_by_mouse_and_by_keyboard(page, demo_sounds):
+    _upload(page, demo_sounds / "voice.mp3")
     _finished(page)
     page.wait_for_function("document.querySelector('.voice-player').duration > 0")
     players = page.locator("audio, [data-testid=waveform-controls]").all()
@@ -171,11 +162,11 @@ def test_the_line_follows_the_only_player_by_mouse_and_by_keyboard(page, sounds)
     page.wait_for_function(f"{NOW} > 0.15")
 
 
-def test_the_keyboard_alone_uploads_reads_plays_seeks_explains_and_downloads(page, sounds):
+def test_the_keyboard_alone_uploads_reads_plays_seeks_explains_and_downloads(page, demo_sounds):
     with page.expect_file_chooser() as chooser:
         tab_to(page, "#recording button:not(.icon)")
         page.keyboard.press("Enter")
-    chooser.value.set_files(sounds / "voice.wav")
+    chooser.value.set_files(demo_sounds / "voice.wav")
     _finished(page)
     tab_to(page, ".voice-player")
     page.keyboard.press(" ")
@@ -217,18 +208,18 @@ def test_there_is_a_sign_of_work_at_once_and_who_stops_has_the_bars(page, minute
 
 
 @pytest.mark.parametrize("how", ["another recording", "a closed tab"])
-def test_work_that_nobody_waits_for_ends(page, pid, minutes, how):
+def test_work_that_nobody_waits_for_ends(page, demo_pid, minutes, how):
     """In time of the processor, of which the whole work would take more than half a minute."""
     _upload(page, minutes)
     page.get_by_text("Timeline:").wait_for()
-    before_s = _processor_s(pid)
+    before_s = _processor_s(demo_pid)
     if how == "a closed tab":
         page.goto("about:blank")
     else:
         page.get_by_role("button", name="Clear").first.click()
         page.locator(".voice-player").wait_for(state="hidden")
-    wait_until(lambda: _idle(pid), "a server that does nothing")
-    assert _processor_s(pid) - before_s < 8
+    wait_until(lambda: _idle(demo_pid), "a server that does nothing")
+    assert _processor_s(demo_pid) - before_s < 8
 
 
 def _processor_s(pid: int) -> float:
@@ -244,25 +235,20 @@ def _idle(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everything_written_has_the_contrast_that_wcag_asks(browser, url, sounds, scheme):
-    page = new_page(browser, viewport={"width": 375, "height": 812}, color_scheme=scheme)
-    page.goto(f"{url}?example=de_anger")
+def test_axe_finds_nothing_and_everything_written_has_the_contrast_that_wcag_asks(
+    browser, demo_url, scheme
+):
+    page = new_page(browser, viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    page.goto(f"{demo_url}?example=de_anger")
     _finished(page)
+    if find_spec("axe_playwright_python"):
+        assert axe_findings(page) == []
+    page.set_viewport_size({"width": 375, "height": 812})
     for summary in page.locator("summary").all():
         summary.click()
     page.get_by_role("button", name="Settings").first.click()
     screenshot(page, f"demo_375_{scheme}")
     assert too_pale(page, least=150) == []
-    page.context.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_of_level_a_or_aa(browser, url, scheme):
-    pytest.importorskip("axe_playwright_python")
-    page = new_page(browser, viewport={"width": 1280, "height": 900}, color_scheme=scheme)
-    page.goto(f"{url}?example=de_anger")
-    _finished(page)
-    assert axe_findings(page) == []
     page.context.close()
 
 
@@ -276,7 +262,7 @@ def test_a_recording_from_the_microphone_is_analysed(page):
     assert "of sound scored in" in page.locator(".overview").inner_text()
 
 
-def test_an_example_another_window_and_the_link_that_brings_them_back(page, url):
+def test_an_example_another_window_and_the_link_that_brings_them_back(page, demo_url):
     page.get_by_role("button", name="Fear (French)").click()
     _finished(page)
     page.get_by_text("Windows of 1 s").wait_for(state="attached")
@@ -292,12 +278,12 @@ def test_an_example_another_window_and_the_link_that_brings_them_back(page, url)
     page.locator("[aria-label^='What each moment adds to Awe']").wait_for()
     link = page.get_by_role("link", name="Link to this page").get_attribute("href")
     assert "window=1.5" in link and "example=fr_fear" in link
-    page.goto(url + link)
+    page.goto(demo_url + link)
     page.get_by_text("Windows of 1.5 s").wait_for(state="attached")
 
 
-def test_the_csv_opens_and_its_cells_run_nothing(page, sounds):
-    _upload(page, next(sounds.glob("=1+1*")))
+def test_the_csv_opens_and_its_cells_run_nothing(page, demo_sounds):
+    _upload(page, next(demo_sounds.glob("=1+1*")))
     _finished(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
@@ -311,10 +297,10 @@ def test_the_csv_opens_and_its_cells_run_nothing(page, sounds):
     assert "your recording is not in it" in page.locator(".overview").inner_text()
 
 
-def test_what_is_no_sound_is_refused_with_a_message(page, sounds):
-    _upload(page, sounds / "voice.wav")
+def test_what_is_no_sound_is_refused_with_a_message(page, demo_sounds):
+    _upload(page, demo_sounds / "voice.wav")
     _finished(page)
-    _upload_another(page, sounds / "text.wav")
+    _upload_another(page, demo_sounds / "text.wav")
     toast = page.get_by_test_id("toast-body")
     toast.wait_for()
     screenshot(page, "demo_refused")
@@ -323,7 +309,7 @@ def test_what_is_no_sound_is_refused_with_a_message(page, sounds):
     page.locator("#overview .skeleton").wait_for()
     assert page.get_by_role("button", name="Analyse").is_disabled()  # it keeps its name
     assert page.get_by_role("button", name="Stop").is_visible()
-    _upload_another(page, sounds / "text.wav")
+    _upload_another(page, demo_sounds / "text.wav")
     page.locator("#overview").wait_for(state="hidden")
     assert too_pale(page, least=20) == []
     if find_spec("axe_playwright_python"):

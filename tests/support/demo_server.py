@@ -1,4 +1,7 @@
-"""The demo as a running Space, sounds that people upload, and a client of its API."""
+"""The demo as a running Space, sounds that people upload, and a client of its API.
+
+One for all tests of Spaces, which only read: its start takes seconds.
+"""
 
 import json
 import shutil
@@ -23,21 +26,22 @@ SPACE = REPOSITORY / "spaces" / "empathic_insight_voice"
 TOOLS = ("score", "timeline", "moments", "acoustics")
 
 
-@pytest.fixture(scope="module", name="folder")
-def folder_fixture(tmp_path_factory):
+@pytest.fixture(scope="package", name="demo_folder")
+def demo_folder_fixture(tmp_path_factory):
     """Where the Space runs."""
     return tmp_path_factory.mktemp("space")
 
 
-@pytest.fixture(scope="module", name="pid")
-def pid_fixture(url, folder):
+@pytest.fixture(scope="package", name="demo_pid")
+def demo_pid_fixture(demo_url, demo_folder):
     """The number of the Space's process."""
-    return int((folder / "pid").read_text())
+    return int((demo_folder / "pid").read_text())
 
 
-@pytest.fixture(scope="module", name="url")
-def url_fixture(folder):
+@pytest.fixture(scope="package", name="demo_url")
+def demo_url_fixture(demo_folder):
     """The running Space; its model comes from a Hub on this machine, code included."""
+    folder = demo_folder
     repository = folder / "nano"
     shutil.copytree(NANO, repository)
     write_code(repository)
@@ -53,8 +57,8 @@ def url_fixture(folder):
             yield address
 
 
-@pytest.fixture(scope="module", name="sounds")
-def sounds_fixture(tmp_path_factory):
+@pytest.fixture(scope="package", name="demo_sounds")
+def demo_sounds_fixture(tmp_path_factory):
     """The example as WAV and MP3, under names that users have, and others that they have not."""
     folder = tmp_path_factory.mktemp("sounds")
     samples = load_audio(CLIP)
@@ -66,8 +70,8 @@ def sounds_fixture(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module", name="client")
-def client_fixture(url):
+@pytest.fixture(scope="package", name="demo_client")
+def demo_client_fixture(demo_url):
     from gradio_client import Client
 
-    return Client(url, verbose=False, httpx_kwargs={"timeout": patience_s()})
+    return Client(demo_url, verbose=False, httpx_kwargs={"timeout": patience_s()})

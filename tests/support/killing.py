@@ -10,6 +10,7 @@ what was found wrong.
 
 import argparse
 import hashlib
+import importlib
 import json
 import os
 import select
@@ -19,6 +20,7 @@ import sqlite3
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -204,6 +206,21 @@ def two_writers(command: Command, folder: Path, at: int, whole: dict[str, str]) 
     return wrong and f"two writers, step {at}: {wrong}"
 
 
+def import_what_it_imports(command: Command, folder: Path) -> Ended:
+    """Runs a command in a fork, then imports here what it did, so that no later fork has to."""
+    imported = folder.with_name("imported.txt")
+
+    def run() -> None:
+        command.run(folder)
+        imported.write_text("\n".join(sys.modules))
+
+    ended = in_fork(run)
+    for name in imported.read_text().split() if imported.exists() else ():
+        with suppress(Exception):  # a name that its library made up
+            importlib.import_module(name)
+    return ended
+
+
 def spread(n: int, most: int) -> list[int]:
     """So many of the first `n` numbers, evenly."""
     most = min(n, most)
@@ -225,7 +242,7 @@ def try_all(
     command = COMMANDS[name](folder / "inputs")
     place = folder / "work"  # always the same: some outputs name their folder
     fresh(command, place)
-    ended = in_fork(lambda: command.run(place))
+    ended = import_what_it_imports(command, place)
     if ended.how != "whole":
         raise RuntimeError(f"{name} {ended.how} without being killed: {ended.said}")
     whole, steps = tree(place, command.changing), ended.steps

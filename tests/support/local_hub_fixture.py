@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from emonet_voice.hub.local.server import LocalHub
-from emonet_voice.hub.publish.rehearse import WORKER
+from emonet_voice.hub.publish.rehearse import OURS, WORKER
 from tests.support.servers import patience_s
 
 
@@ -124,5 +124,22 @@ def hub_client_fixture(local_hub, tmp_path_factory):
     """The clients, with `api`, an `HfApi` that may write."""
     client = HubClient(local_hub, tmp_path_factory.mktemp("home"))
     client("from huggingface_hub import HfApi; api = HfApi()")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session", name="hub_user")
+def hub_user_fixture(local_hub, tmp_path_factory):
+    """The clients where this package cannot be imported."""
+    client = HubClient(local_hub, tmp_path_factory.mktemp("home"), hidden=OURS)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session", name="offline_user")
+def offline_user_fixture(hub_user):
+    """The clients with the same cache, which reach nothing."""
+    offline = {"HF_HUB_OFFLINE": "1", "HF_EVALUATE_OFFLINE": "1"}
+    client = HubClient(hub_user.hub, hub_user.home, hidden=OURS, **offline)
     yield client
     client.close()

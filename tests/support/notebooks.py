@@ -9,6 +9,14 @@ from pathlib import Path
 
 from .places import REPOSITORY
 
+TYPED = """
+def _typed(line):
+    import shlex
+    from emonet_voice.cli.app import run
+    assert run(shlex.split(line)) == 0, line
+
+"""
+
 
 def cells(name: str) -> list[dict]:
     """The cells of `examples/NAME.ipynb`."""
@@ -17,7 +25,7 @@ def cells(name: str) -> list[dict]:
 
 
 def run_notebook(name: str, folder: Path, **environment: str) -> str:
-    """What the code cells print, run in one process; a line that begins with `!` in a shell.
+    """What the code cells print, run in one process, our command's lines (`!emonet-voice`) too.
 
     Args:
         name: Of `examples/NAME.ipynb`.
@@ -25,12 +33,11 @@ def run_notebook(name: str, folder: Path, **environment: str) -> str:
         environment: Further variables.
     """
     code = "\n".join("".join(c["source"]) for c in cells(name) if c["cell_type"] == "code")
-    shell = r"__import__('subprocess').run(f'''\1''', shell=True, check=True)"
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    typed = re.sub(r"^!emonet-voice (.*)$", r"_typed(f'''\1''')", code, flags=re.MULTILINE)
+    assert not re.search(r"^!", typed, re.MULTILINE)
     done = subprocess.run(
-        [sys.executable, "-u", "-c", re.sub(r"^!(.*)$", shell, code, flags=re.MULTILINE)],
-        cwd=folder, capture_output=True, text=True,
-        env={**os.environ, "PATH": path, "MPLBACKEND": "agg", **environment},
+        [sys.executable, "-u", "-c", TYPED + typed], cwd=folder, capture_output=True, text=True,
+        env={**os.environ, "MPLBACKEND": "agg", **environment},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-3000:]
     return done.stdout

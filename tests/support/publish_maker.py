@@ -44,6 +44,14 @@ def staged_fixture(tmp_path_factory, sources):
     return stage(tmp_path_factory.mktemp("staged") / "out", sources)
 
 
+@pytest.fixture(scope="session", name="publish")
+def publish_fixture(local_hub, tmp_path_factory):
+    """The command, in a process that talks to the local Hub."""
+    publisher = Publisher(local_hub, tmp_path_factory.mktemp("home"))
+    yield publisher
+    publisher.client.close()
+
+
 class Publisher:
     """A process in which the command talks to a local Hub."""
 

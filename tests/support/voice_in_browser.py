@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.command import run_command
 from tests.support.places import REPOSITORY
 
 SPACE = REPOSITORY / "spaces" / "voice_in_browser"
@@ -24,10 +25,9 @@ SEVERAL_CORES = {  # what the card asks of the Hub, so that the runtime may use 
 def nano_onnx_fixture(tmp_path_factory) -> Path:
     """Nano as ONNX with weights in float16, as `make browser` makes it."""
     pytest.importorskip("onnxscript")
-    from emonet_voice.hub.onnx_export import export
-
     folder = tmp_path_factory.mktemp("onnx") / "nano"
-    export("nano", folder, dtype="float16")
+    code, _, err = run_command("convert", "nano", folder, "--to", "onnx", "--dtype", "float16")
+    assert code == 0, err
     return folder
 
 

@@ -2,8 +2,6 @@
 
 import pytest
 
-from emonet_voice.hub.publish.rehearse import OURS
-from tests.support.local_hub_fixture import HubClient
 from tests.support.notebooks import run_notebook
 
 REPOSITORY_ID = "someone/call-centre"
@@ -29,13 +27,11 @@ def test_the_heads_have_learnt_more_than_the_most_frequent_class(pushed):
     assert accuracy > 0.4  # of four classes, as many clips each
 
 
-def test_auto_model_loads_it_where_the_package_is_hidden(pushed, local_hub, tmp_path):
-    client = HubClient(local_hub, tmp_path / "home", hidden=OURS)
-    answer = client(
+def test_auto_model_loads_it_where_the_package_is_hidden(pushed, hub_user):
+    answer = hub_user(
         "from transformers import AutoModel\n"
         "model = AutoModel.from_pretrained(name, trust_remote_code=True)\n"
         "result = [type(model).__module__.split('.')[0], model.config.head_names[-4:]]",
         name=REPOSITORY_ID,
     )
-    client.close()
     assert answer == ["transformers_modules", ["annoyed", "bored", "cheerful", "gloomy"]]

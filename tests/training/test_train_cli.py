@@ -4,9 +4,7 @@ import json
 
 import pytest
 
-from emonet_voice.hub.publish.rehearse import OURS
 from tests.support.command import run_command
-from tests.support.local_hub_fixture import HubClient
 from tests.support.training_maker import make_clips, read_table, write_table
 
 QUICK = ("--epochs", "2", "--folds", "1", "--loss", "mse")
@@ -44,15 +42,13 @@ def test_the_new_heads_stand_beside_nanos_and_the_card_names_them(made):
     assert "angery" in card and "The other 40 heads" in card
 
 
-def test_auto_model_loads_it_where_the_package_cannot_be_imported(made, local_hub, tmp_path):
-    client = HubClient(local_hub, tmp_path / "home", hidden=OURS)
-    answer = client(
+def test_auto_model_loads_it_where_the_package_cannot_be_imported(made, hub_user):
+    answer = hub_user(
         "from transformers import AutoModel\n"
         "model = AutoModel.from_pretrained(folder, trust_remote_code=True)\n"
         "result = [type(model).__module__.split('.')[0], model.config.head_names[-4:]]",
         folder=str(made[0]),
     )
-    client.close()
     assert answer == ["transformers_modules", ["angery", "awey", "painy", "pridey"]]
 
 
