@@ -239,6 +239,29 @@ def test_an_mp3_whose_count_is_true_or_too_high_is_trimmed_as_ever(more):
     assert n == round(HIGH[1] * RATE) if not more else n >= round(HIGH[1] * RATE)
 
 
+def mp3_padded(before: int, behind: int, rate: int = RATE) -> bytes:
+    """A second and a half of MP3 that says how much its encoder has put around the sound."""
+    whole = with_ffmpeg(tone(*HIGH, rate), "mp3", "libmp3lame", rate)
+    place = re.search(b"(?s)(Info|Xing).{0,128}(LAME|Lav[cf])", whole).end() - 4 + 21
+    return whole[:place] + (before << 12 | behind).to_bytes(3, "big") + whole[place + 3 :]
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100])
+@pytest.mark.parametrize(("before", "behind"), [(4_095, 4_095), (2_305, 0), (0, 3_000)])
+def test_an_mp3_that_says_more_padding_than_encoders_make_loses_none_of_its_sound(
+    before, behind, rate
+):
+    all_of_it = read_audio(mp3_padded(0, 0, rate)).samples
+    np.testing.assert_array_equal(read_audio(mp3_padded(before, behind, rate)).samples, all_of_it)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 1.01, 1.02, 1.03, 1.05])
+def test_the_padding_that_an_encoder_makes_is_no_sound(seconds, rate):
+    whole = with_ffmpeg(tone(440.0, seconds, rate), "mp3", "libmp3lame", rate)
+    assert abs(len(read_audio(whole).samples) - seconds * RATE) < RATE / 200  # LAME counts so
+
+
 @pytest.mark.parametrize("rate", [24_000, 44_100])
 def test_aac_that_is_said_to_be_he_aac_and_is_not_keeps_its_pitch_and_length(rate):
     plain = with_ffmpeg(tone(*HIGH, rate), "ipod", "aac", rate)

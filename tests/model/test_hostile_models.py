@@ -15,6 +15,7 @@ from modeling_empathic import EmpathicInsightConfig, HeadError
 from modeling_empathic.configuration_empathic import RESERVED_NAMES
 from modeling_empathic.frontend_empathic import FrontEndError, check_front_end, front_end
 from modeling_empathic.scoring.file import score_schema
+from modeling_empathic.scoring.lean import read_config
 from modeling_empathic.scoring.loading import load_model
 from modeling_empathic.taxonomy import UserError
 from tests.support.tiny import MIXED_HEADS, TINY_ENCODER

@@ -14,12 +14,14 @@ from modeling_empathic.scoring import blocks
 from modeling_empathic.scoring.blocks import (
     SUFFIXES,
     Block,
+    clips_of,
     list_address,
     plan_blocks,
 )
 from modeling_empathic.scoring.cuts import Cuts
 from modeling_empathic.scoring.listing import ScoringError, find_audio
 from modeling_empathic.scoring.names import path_text
+from modeling_empathic.scoring.prepared import THIS_TIME
 from modeling_empathic.scoring.ray_engine import Work, score_block
 from tests.support.scoring_fakes import HEADS, FakeExtractor, FakeModel, write_parquet, write_tar
 
@@ -142,3 +144,65 @@ def test_addresses_are_listed_and_read_by_the_file_system_that_they_name(clips):
     assert find_audio([gone], listed=True, suffixes=SUFFIXES, at_address=list_address) == [gone]
     with pytest.raises(ScoringError, match="nowhere"):
         list_address("nowhere://bucket/clips", SUFFIXES)
+
+
+class ClientError(Exception):
+    """As botocore's, which are no errors of the operating system."""
+
+
+@pytest.fixture
+def botched(monkeypatch):
+    """The address of clips on a file system whose client fails; the calls that do, to be named."""
+    import fsspec
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    failing: set[str] = set()
+
+    class Bucket(MemoryFileSystem):
+        protocol = "bucket"
+        store, pseudo_dirs = {}, [""]
+
+    def botch(name):
+        plain = getattr(Bucket, name)
+
+        def call(self, *rest, **options):
+            if name in failing:
+                raise ClientError("no credentials\nhttps://docs")
+            return plain(self, *rest, **options)
+
+        monkeypatch.setattr(Bucket, name, call)
+
+    for name in ("glob", "find", "info", "_open"):
+        botch(name)
+    fsspec.register_implementation("bucket", Bucket, clobber=True)
+    return Bucket(), failing
+
+
+@pytest.mark.parametrize("address", ["bucket://a", "bucket://a/*.wav"])
+def test_a_file_system_that_fails_in_its_own_words_is_one_line(botched, clips, address):
+    system, failing = botched
+    system.pipe("/a/0.wav", Path(clips[0]).read_bytes())
+    failing.update({"glob", "find", "info"})
+    with pytest.raises(ScoringError, match=r"bucket://a.*: no credentials$"):
+        list_address(address, SUFFIXES)
+
+
+def test_a_clip_whose_file_system_fails_is_a_row_that_is_tried_again(botched, clips):
+    system, failing = botched
+    system.pipe("/a/0.wav", Path(clips[0]).read_bytes())
+    (address,) = list_address("bucket://a", SUFFIXES)
+    failing.update({"info", "_open"})
+    (row,) = rows_of([address])
+    assert row["error"].startswith(THIS_TIME) and "no credentials" in row["error"]
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".parquet"])
+def test_an_archive_whose_file_system_fails_ends_the_run_in_one_line(botched, clips, suffix):
+    system, failing = botched
+    (write_tar if suffix == ".tar" else write_parquet)(Path(f"x{suffix}"), clips[:2])
+    system.pipe(f"/a/x{suffix}", Path(f"x{suffix}").read_bytes())
+    address = f"bucket://a/x{suffix}"
+    (block,) = plan_blocks([address], path_text, "", 4)
+    failing.add("_open")
+    with pytest.raises(ScoringError, match="no credentials; the same run goes on from there"):
+        list(clips_of(block))
