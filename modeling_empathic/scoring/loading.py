@@ -56,6 +56,11 @@ def load_model(
     check_wanted(device, dtype)
     if is_folder and revision:
         raise ScoringError("revision is for models on the Hub, not for a folder")
+    if is_folder and Path(source, "adapter_config.json").is_file():
+        raise ScoringError(
+            f"model {model}: a PEFT adapter; merge it into its model first: "
+            "model.merge_and_unload().save_pretrained(FOLDER)"
+        )
     for file in ("config.json", "preprocessor_config.json") if is_folder else ():
         if not Path(source, file).is_file():
             raise ScoringError(f"model {model}: the folder has no {file}")

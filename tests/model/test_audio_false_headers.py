@@ -87,6 +87,39 @@ def test_opus_of_a_live_stream_begins_and_ends_where_the_sound_does(later, ends)
     assert len(heard) - len(expected) <= RATE // 50  # the last packet of 20 ms may be padded
 
 
+def paged(whole: bytes, change) -> bytes:
+    """An Ogg whose pages were changed, by their numbers; those count from the last, -1."""
+    pages = [bytearray(page) for page in re.split(b"(?=OggS)", whole)[1:]]
+    for number, page in enumerate(pages):
+        change(number - len(pages), page)
+        page[22:26] = bytes(4)
+        page[22:26] = struct.pack("<I", ogg_crc(bytes(page)))
+    return b"".join(map(bytes, pages))
+
+
+@pytest.mark.parametrize("skipped", [12_001, 24_000, 65_535])
+def test_opus_that_leaves_out_more_than_encoders_do_loses_none_of_its_sound(skipped):
+    def change(number: int, page: bytearray) -> None:
+        if (at := page.find(b"OpusHead")) >= 0:
+            page[at + 10 : at + 12] = struct.pack("<H", skipped)
+
+    assert_tones(read_audio(paged(opus(), change)).samples, LOW)
+
+
+@pytest.mark.parametrize("codec", ["Opus", "Vorbis"])
+@pytest.mark.parametrize("clock", ["last", "halved", "stopped"])
+def test_a_clock_of_ogg_that_is_behind_its_sound_hides_none_of_it(clock, codec):
+    def change(number: int, page: bytearray) -> None:
+        granule = struct.unpack("<q", page[6:14])[0]
+        if granule and (clock != "last" or number == -1):
+            late = {"last": granule // 2, "halved": granule // 2, "stopped": 100}[clock]
+            page[6:14] = struct.pack("<q", late)
+
+    vorbis = with_soundfile(tone(*HIGH, 48_000), 48_000, format="OGG", subtype="VORBIS")
+    whole, expected = (opus(), LOW) if codec == "Opus" else (vorbis, HIGH)
+    assert_tones(read_audio(paged(whole, change)).samples, expected)
+
+
 # WAV
 
 
