@@ -126,7 +126,8 @@ class Reward:
             or not all(type(n) is int and 0 < n <= audio.shape[1] for n in n_all)
         ):
             raise UserError(
-                f"lengths {n_all!r:.200}: give one of 1 to {audio.shape[1]} for each of {len(audio)} takes"
+                f"lengths {n_all!r:.200}: give one of 1 to {audio.shape[1]} for each of "
+                f"{len(audio)} takes"
             )
         rows = []
         for number, (take, n) in enumerate(zip(audio, n_all, strict=True)):

@@ -308,5 +308,5 @@ def _system(address: str) -> tuple[Any, str]:
 
 
 def _said(error: BaseException) -> str:
-    lines = str(error).splitlines() or [type(error).__name__]
+    lines = (getattr(error, "strerror", None) or str(error)).splitlines() or [type(error).__name__]
     return path_text(lines[0][:300])
