@@ -158,7 +158,7 @@ def bucket(clips):
     import fsspec
 
     class Bucket(fsspec.AbstractFileSystem):
-        protocol, cachable = "bucket", False
+        protocol = "bucket"
         files: ClassVar[dict[str, bytes]] = {"a/0.wav": Path(clips[0]).read_bytes()}
         failing: ClassVar[set[str]] = set()
 
