@@ -69,9 +69,13 @@ def add_adapter(model: PreTrainedModel, adapter: Adapter) -> None:
     """
     from safetensors import SafetensorError
 
-    named = {"adapter_name": adapter.name, "adapter_kwargs": adapter.kwargs}
     try:
-        info = model.load_adapter(adapter.path, **named, ignore_mismatched_sizes=True)
+        info = model.load_adapter(
+            adapter.path,
+            adapter_name=adapter.name,
+            adapter_kwargs=adapter.kwargs,
+            ignore_mismatched_sizes=True,
+        )
     except SafetensorError as error:
         raise OSError(f"the adapter {adapter.path} is damaged: {error}") from error
     sizes = {key for key, *_ in info.mismatched_keys}

@@ -11,6 +11,7 @@ differences out; listen to what wins.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from numbers import Real
 from typing import Any
 
@@ -115,11 +116,9 @@ class Reward:
                 "(batch, samples)"
             )
         sampling_rate = check_rate(sampling_rate, "audio")
-        whole = torch.full((len(audio),), audio.shape[1])
-        try:
-            n_all = torch.as_tensor(whole if lengths is None else lengths).tolist()
-        except (TypeError, ValueError, RuntimeError):  # of words, or of lists of any length
-            n_all = lengths
+        n_all: Any = [audio.shape[1]] * len(audio) if lengths is None else lengths
+        with suppress(TypeError, ValueError, RuntimeError):  # of words, of lists of any length
+            n_all = torch.as_tensor(n_all).tolist()
         if (
             not isinstance(n_all, list)
             or len(n_all) != len(audio)
