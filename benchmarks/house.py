@@ -37,7 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     from benchmarks.report import machine, write_report
 
-    imports = ["modeling_empathic.taxonomy", "modeling_empathic", "emonet_voice.cli.app"]
+    imports = ["modeling_empathic.taxonomy", "modeling_empathic", "emonet_voice.cli.commands"]
     results = {
         "machine": machine(),
         "revisions": [counted(arguments.before), counted(arguments.after)],
@@ -120,7 +120,7 @@ def commands() -> Iterator[list[str]]:
     """Words of every command, the one without any first."""
     from typer.main import get_command
 
-    from emonet_voice.cli.app import app
+    from emonet_voice.cli.commands import app
 
     waiting: list[tuple[list[str], Any]] = [([], get_command(app))]
     while waiting:

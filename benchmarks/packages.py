@@ -20,9 +20,9 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 WITHOUT_TRANSFORMERS = "import sys; sys.modules['transformers'] = None; import evaluate"
 STARTS = {
-    "import emonet_voice.cli.app": "import emonet_voice.cli.app",
+    "import emonet_voice.cli.commands": "import emonet_voice.cli.commands",
     "the same and what acoustics use of librosa": (
-        "import emonet_voice.cli.app, librosa; librosa.pyin, librosa.feature.mfcc"
+        "import emonet_voice.cli.commands, librosa; librosa.pyin, librosa.feature.mfcc"
     ),
     "import evaluate": "import evaluate",
     "import evaluate, transformers out of its sight": WITHOUT_TRANSFORMERS,

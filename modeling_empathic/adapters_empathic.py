@@ -60,8 +60,32 @@ def adapter_of(path_or_id: str | os.PathLike[str], kwargs: dict[str, Any]) -> Ad
 
 
 def add_adapter(model: PreTrainedModel, adapter: Adapter) -> None:
-    """Puts an adapter on its base model."""
-    model.load_adapter(adapter.path, adapter_name=adapter.name, adapter_kwargs=adapter.kwargs)
+    """Puts an adapter on its base model.
+
+    The library leaves random numbers where tensors are missing, and only logs it.
+
+    Raises:
+        OSError: Its tensors are not those that its settings say, on these heads, or cannot be read.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        info = model.load_adapter(
+            adapter.path,
+            adapter_name=adapter.name,
+            adapter_kwargs=adapter.kwargs,
+            ignore_mismatched_sizes=True,
+        )
+    except SafetensorError as error:
+        raise OSError(f"the adapter {adapter.path} is damaged: {error}") from error
+    sizes = {key for key, *_ in info.mismatched_keys}
+    if other := sorted(sizes | info.missing_keys | set(info.unexpected_keys)):
+        of_heads = any("heads." in key for key in other)
+        advice = "; trained beside some heads, it wants these, in their order: heads=[...]"
+        raise OSError(
+            f"the tensors of the adapter {adapter.path} are not those that its adapter_config.json "
+            f"says on {adapter.base}: {', '.join(other[:3])}{advice * of_heads}"
+        )
 
 
 def _need_peft(path: str | os.PathLike[str]) -> None:

@@ -1,11 +1,12 @@
 """Encoded sound to samples: libsndfile for headers on a list, FFmpeg (PyAV) for the rest.
 
 Reproducible scores need one decoder for each format, so that is fixed here: libsndfile for plain
-samples (PCM, float, A-law, mu-law) in WAV, W64, AIFF, CAF and AU, for FLAC and for Ogg Vorbis;
-FFmpeg for MP3, M4A, AAC, WebM and what else people have. MP3 goes to FFmpeg because libsndfile ends
+samples (PCM, float, A-law, mu-law) in WAV, W64, AIFF, CAF and AU, and for FLAC; FFmpeg for MP3,
+M4A, AAC, Ogg, WebM and what else people have. MP3 goes to FFmpeg because libsndfile ends
 an MP3 without a length header at an estimate (it lost half of a variable-rate file), changes
-samples when read in blocks, and prints to stderr; Opus, because libsndfile decodes at the rate of
-what was encoded once, which may be 8 kHz, and refuses a stream without an end.
+samples when read in blocks, and prints to stderr; Vorbis, because it ends where the file's clock
+does, which may be in the midst of the sound; Opus, because it decodes at the rate of what was
+encoded once, which may be 8 kHz, and refuses a stream without an end.
 
 libsndfile opens whatever header it knows, some of them through code with open advisories. It is
 given nothing but what the list names.

@@ -33,6 +33,10 @@ _MP3_KBPS = (
 )
 _MP3_HZ = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 _COUNTS_FRAMES = 1  # flag of the tag in an MP3's first frame
+_FIELDS = ((1, 4), (2, 4), (4, 100), (8, 4))  # flags of it, and the bytes of what each announces
+_LAME_BYTES = 21  # behind these, from the encoder's name to what it padded
+_TRIMMING = (b"LAME", b"Lavf", b"Lavc")  # encoders that FFmpeg believes
+_PADDED_FRAMES = 2  # at either end; encoders pad less than that
 
 
 class _Frame(NamedTuple):
@@ -145,23 +149,39 @@ def _joined(places: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 
 def mp3_parts(stream: BinaryIO, at: int, end: int) -> tuple[bytes | tuple[int, int], ...]:
-    """An MP3 without the count of its frames, where more follow than that says.
+    """An MP3 without what its first frame says of its frames or its padding, where that is untrue.
 
     FFmpeg takes the padding away where the counted frames end, which is in the midst of the sound
-    then.
+    where more follow than are counted; and as much as is said, which may be more than padding.
     """
-    whole = ((0, end),)
-    size = _mp3_bytes(read_at(stream, at, 4))
-    tag, head = _mp3_tag(read_at(stream, at, 64))
-    if not size or not head or not head[7] & _COUNTS_FRAMES:
-        return whole
-    place, left = at + size, int.from_bytes(head[8:12], "big")
+    size, first = _mp3_bytes(read_at(stream, at, 4)), read_at(stream, at, 256)
+    tag, head = _mp3_tag(first)
+    untrue: list[tuple[int, int]] = []  # places of fields, and their bytes
+    if size and head and _counts_too_few(stream, at + size, end, head):
+        untrue.append((at + tag + 8, 4))
+    behind = 8 + sum(n for flag, n in _FIELDS if size and head and head[7] & flag)
+    lame = head[behind : behind + _LAME_BYTES + 3]
+    if lame[:4] in _TRIMMING and len(lame) == _LAME_BYTES + 3:
+        padded = int.from_bytes(lame[-3:])  # twelve bits before, twelve behind the sound
+        if max(padded >> 12, padded & 0xFFF) > _PADDED_FRAMES * _mp3_samples(first):
+            untrue.append((at + tag + behind + _LAME_BYTES, 3))
+    parts: list[bytes | tuple[int, int]] = []
+    start = 0
+    for place, n in untrue:
+        parts += [(start, place), bytes(n)]
+        start = place + n
+    return *parts, (start, end)
+
+
+def _counts_too_few(stream: BinaryIO, place: int, end: int, tag: bytes) -> bool:
+    if not tag[7] & _COUNTS_FRAMES:
+        return False
+    left = int.from_bytes(tag[8:12], "big")
     while left and place < end and (size := _mp3_bytes(read_at(stream, place, 4))):
         place, left = place + size, left - 1
     follows = read_at(stream, place, 64)
-    if left or not _mp3_bytes(follows[:4]) or _mp3_tag(follows)[1]:  # the next of joined files
-        return whole
-    return (0, at + tag + 8), bytes(4), (at + tag + 12, end)
+    joined = _mp3_tag(follows)[1]  # the next of several files
+    return not left and _mp3_bytes(follows[:4]) > 0 and not joined
 
 
 def _mp3_bytes(head: bytes) -> int:
@@ -171,8 +191,13 @@ def _mp3_bytes(head: bytes) -> int:
     version, rate = head[1] >> 3 & 3, head[2] >> 2 & 3
     if rate == 3:
         return 0
-    kbps, samples = _MP3_KBPS[version == 3][head[2] >> 4], 1152 if version == 3 else 576
-    return samples * 125 * kbps // _MP3_HZ[version][rate] + (head[2] >> 1 & 1)
+    kbps = _MP3_KBPS[version == 3][head[2] >> 4]
+    return _mp3_samples(head) * 125 * kbps // _MP3_HZ[version][rate] + (head[2] >> 1 & 1)
+
+
+def _mp3_samples(head: bytes) -> int:
+    """Of each channel in a frame."""
+    return 1152 if head[1] >> 3 & 3 == 3 else 576
 
 
 def _mp3_tag(frame: bytes) -> tuple[int, bytes]:

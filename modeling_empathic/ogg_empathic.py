@@ -15,6 +15,7 @@ OGG = re.compile(rb"OggS\0")
 _HEADER = struct.Struct("<4xBBqIIIB")
 _FIRST = 2  # flag of the page that begins a stream
 _NO_GRANULE = -1  # of a page on which no packet ends
+_MOST_SKIPPED = 12_000  # samples of Opus, 0.25 s: encoders say 0.08 s at most, cutters some more
 
 
 class _Page(NamedTuple):
@@ -36,28 +37,25 @@ class _Track:
 
 
 def ogg_pieces(stream: BinaryIO, at: int, end: int) -> list[Piece]:
-    """The links of an Ogg file, from a place to the end, in order.
+    """The links of an Ogg file, from a place to the end, in order; of several streams the first.
 
-    Where one has a single stream of Vorbis, libsndfile reads it; FFmpeg reads other codecs, and the
-    first of several streams.
+    FFmpeg reads them, Vorbis too: libsndfile ends where the clock of the last page says, which may
+    be in the midst of the sound.
     """
     pieces = []
-    start, tracks, others, open_ = at, dict[int, _Track](), set[int](), True
+    start, tracks, open_ = at, dict[int, _Track](), True
     for page in _pages(stream, at, end):
         if page.first and not open_:
-            pieces += _link(tracks, others, start, page.start)
-            start, tracks, others = page.start, {}, set()
+            pieces += _link(stream, tracks, start, page.start)
+            start, tracks = page.start, {}
         open_ = page.first
         if page.first:
-            track = _track(page.head)
-            if track:
+            if track := _track(page.head):
                 tracks[page.serial] = track
-            else:
-                others.add(page.serial)
         elif page.serial in tracks and page.granule > 0:
             clock = tracks[page.serial].clock
             clock[1:] = [page.granule]
-    return pieces + _link(tracks, others, start, end)
+    return pieces + _link(stream, tracks, start, end)
 
 
 def _pages(stream: BinaryIO, at: int, end: int) -> Iterator[_Page]:
@@ -86,15 +84,33 @@ def _track(head: bytes) -> _Track | None:
     return None
 
 
-def _link(tracks: dict[int, _Track], others: set[int], start: int, stop: int) -> list[Piece]:
+def _link(stream: BinaryIO, tracks: dict[int, _Track], start: int, stop: int) -> list[Piece]:
     if not tracks and start == stop:
         return []
     if len(tracks) != 1:
         return [Piece("Ogg", "FFmpeg", ((start, stop),))]
     (track,) = tracks.values()
-    alone = track.codec == "Vorbis" and not others
+    parts: tuple[bytes | tuple[int, int], ...] = ((start, stop),)
+    if track.skipped > _MOST_SKIPPED:
+        page = _unskipped(stream, start)
+        parts, track.skipped = (page, (start + len(page), stop)), 0
     least_s = 0.0
     if len(track.clock) == 2 and track.rate:
         least_s = (track.clock[1] - track.clock[0] - track.skipped) / track.rate
-    decoder = "libsndfile" if alone else "FFmpeg"
-    return [Piece(f"Ogg {track.codec}", decoder, ((start, stop),), least_s=least_s)]
+    return [Piece(f"Ogg {track.codec}", "FFmpeg", parts, least_s=least_s)]
+
+
+def _unskipped(stream: BinaryIO, start: int) -> bytes:
+    """The first page of an Opus, of which nothing is to be left out."""
+    head = read_at(stream, start, 27 + 255)
+    segments = head[27 : 27 + head[26]]
+    page = bytearray(read_at(stream, start, 27 + len(segments) + sum(segments)))
+    at = page.index(b"OpusHead") + 10
+    page[at : at + 2], page[22:26] = bytes(2), bytes(4)
+    crc = 0
+    for byte in page:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x104C11DB7 * (crc >> 31)) & 0xFFFFFFFF
+    page[22:26] = crc.to_bytes(4, "little")
+    return bytes(page)

@@ -11,6 +11,8 @@ differences out; listen to what wins.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from numbers import Real
 from typing import Any
 
 import torch
@@ -114,15 +116,17 @@ class Reward:
                 "(batch, samples)"
             )
         sampling_rate = check_rate(sampling_rate, "audio")
-        whole = torch.full((len(audio),), audio.shape[1])
-        n_all = torch.as_tensor(whole if lengths is None else lengths).tolist()
+        n_all: Any = [audio.shape[1]] * len(audio) if lengths is None else lengths
+        with suppress(TypeError, ValueError, RuntimeError):  # of words, of lists of any length
+            n_all = torch.as_tensor(n_all).tolist()
         if (
             not isinstance(n_all, list)
             or len(n_all) != len(audio)
             or not all(type(n) is int and 0 < n <= audio.shape[1] for n in n_all)
         ):
             raise UserError(
-                f"lengths {n_all}: give one of 1 to {audio.shape[1]} for each of {len(audio)} takes"
+                f"lengths {n_all!r:.200}: give one of 1 to {audio.shape[1]} for each of "
+                f"{len(audio)} takes"
             )
         rows = []
         for number, (take, n) in enumerate(zip(audio, n_all, strict=True)):
@@ -160,7 +164,7 @@ class Reward:
         """Log-mel features `(mel_bins, frames)`, as `WhisperFeatureExtractor` makes them."""
         if len(samples) > self._n_samples:
             raise UserError(
-                f"audio of {len(samples) / SAMPLE_RATE:.1f} s: at most "
+                f"audio of {len(samples) / SAMPLE_RATE:.6g} s: at most "
                 f"{self._n_samples / SAMPLE_RATE:g} s are read; cut it"
             )
         padded = torch.nn.functional.pad(samples, (0, self._n_samples - len(samples)))
@@ -172,7 +176,8 @@ class Reward:
 
 
 def _check_tolerance(tolerance: Any) -> None:
-    if not isinstance(tolerance, int | float) or not tolerance >= 0:  # nor is NaN
+    real = isinstance(tolerance, Real) and not isinstance(tolerance, bool)
+    if not real or not tolerance >= 0:  # nor is NaN
         raise UserError(f"tolerance {tolerance!r}: choose 0 or more")
 
 
@@ -240,9 +245,12 @@ def best_of(
         >>> best_of([-0.30, -0.11, -0.10, -0.02], tolerance=0.05, doubtful=[0, 0, 0, 1])
         1
     """
-    given = [torch.as_tensor(each, dtype=torch.float64).detach() for each in rewards]
     _check_tolerance(tolerance)
-    if any(reward.ndim for reward in given):
+    try:
+        given = [torch.as_tensor(each, dtype=torch.float64).detach() for each in rewards]
+    except (TypeError, ValueError):  # of one number, or of what is none
+        given = []
+    if not given or any(reward.ndim for reward in given):
         raise UserError("rewards: give one number for each take")
     values = [float(reward) for reward in given]
     doubtful = None if doubtful is None else [bool(each) for each in doubtful]
@@ -253,4 +261,5 @@ def best_of(
         raise UserError("rewards: no take has one")
     kept = [i for i in scored if not (doubtful and doubtful[i])] or scored
     highest = max(values[i] for i in kept)
-    return next(i for i in kept if values[i] >= highest - tolerance)
+    # The highest is one of them, also where it is infinite.
+    return next(i for i in kept if values[i] == highest or values[i] >= highest - tolerance)

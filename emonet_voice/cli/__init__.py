@@ -1,1 +1,1 @@
-"""The command `emonet-voice`, one file a command; `app.py` registers them."""
+"""The command `emonet-voice`, one file a command; `commands.py` registers them."""

@@ -130,7 +130,8 @@ def annotate(
             elif scores:
                 judge, about = _imported(scores)
             else:
-                where = ready(annotator, revision, yes=yes)
+                here = device if runner == "local" else "auto"
+                where = ready(annotator, revision, device=here, yes=yes)
                 usual = find_norm(norm, *where) if norm else None
                 if norm not in (None, "reference") and not is_public(where[0]):
                     stderr.print(

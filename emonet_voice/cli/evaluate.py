@@ -181,7 +181,7 @@ def evaluate(
     n_failed = 0
     if model:
         scores = scores or Path(f"{_stem(model)}-{_stem(bench)}-{config}.parquet")
-        source, model_revision = ready(model, model_revision, dtype=dtype, yes=yes)
+        source, model_revision = ready(model, model_revision, dtype=dtype, device=device, yes=yes)
         loading = {"revision": model_revision, "device": device, "dtype": dtype}
         n_clips = len(set(labels["clip_id"].to_pylist()))
         n_failed = _score(source, loading, (bench, config, revision), scores, n_clips)

@@ -139,7 +139,7 @@ def generalize(
         across.shared_classes(
             {name: list(kind.CLASSES) for name, kind in zip(corpora, kinds, strict=True)}
         )
-    model, revision = ready(model, revision, heads=mapped_heads(kinds), yes=yes)
+    model, revision = ready(model, revision, heads=mapped_heads(kinds), device=device, yes=yes)
     stderr = Terminal(stderr=True)
     try:
         with progress_bar(stderr, verb="Generalizing") as bar:

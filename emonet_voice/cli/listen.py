@@ -80,6 +80,8 @@ def listen(
     from modeling_empathic.scoring.vad import check_vad
 
     check_rate(rate, "rate")
+    cuts = Cuts(window, hop, vad=vad)
+    cuts.check()
     if vad:
         check_vad()
     stdout, stderr = Terminal(), Terminal(stderr=True)
@@ -87,7 +89,7 @@ def listen(
     if not piped:
         check_microphone()
     wanted = split_names(heads)
-    source, revision = ready(model, revision, heads=wanted, dtype=dtype, yes=yes)
+    source, revision = ready(model, revision, heads=wanted, dtype=dtype, device=device, yes=yes)
     said = nano_line() if model in (None, "nano") else f"Model: {model}."
     if not as_json:
         said += " Shown: the last window, from 0 to 10."
@@ -97,8 +99,6 @@ def listen(
         loaded, extractor, _ = load_model(
             source, revision=revision, heads=wanted, device=device, dtype=dtype
         )
-    cuts = Cuts(window, hop, vad=vad)
-    cuts.check(extractor.n_samples / 16_000)
     with contextlib.ExitStack() as stack:
         if piped:
             # None where the shell has closed it.

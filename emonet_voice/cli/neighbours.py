@@ -72,7 +72,9 @@ def neighbours(
         raise ScoringError(f"index {index}: choose a .parquet file in a folder that exists")
     clips, stderr = find_audio(paths), Terminal(stderr=True)
     (wanted,) = find_audio([clip])
-    source, revision = ready(model, revision, heads=split_names(heads), dtype=dtype, yes=yes)
+    source, revision = ready(
+        model, revision, heads=split_names(heads), dtype=dtype, device=device, yes=yes
+    )
     with stderr.status("Loading the model"):
         quiet_libraries()
         loaded, extractor, provenance = load_model(
@@ -90,16 +92,22 @@ def neighbours(
             write_index(index, {**known, **found}.values(), about)
 
     saved = started = time.monotonic()
-    with progress_bar(stderr, verb="Embedding") as progress:
-        task = progress.add_task("", total=len(clips), rate="")
-        workers = min(8, os.cpu_count() or 1)
-        for each in embed(clips, loaded, extractor, known=known, workers=workers):
-            found[each.path] = each
-            rate = len(found) / (time.monotonic() - started)
-            progress.update(task, advance=1, rate=f"{rate:.1f}/s")
-            if time.monotonic() - saved > SAVE_S:
-                save()
-                saved = time.monotonic()
+    try:
+        with progress_bar(stderr, verb="Embedding") as progress:
+            task = progress.add_task("", total=len(clips), rate="")
+            workers = min(8, os.cpu_count() or 1)
+            for each in embed(clips, loaded, extractor, known=known, workers=workers):
+                found[each.path] = each
+                rate = len(found) / (time.monotonic() - started)
+                progress.update(task, advance=1, rate=f"{rate:.1f}/s")
+                if time.monotonic() - saved > SAVE_S:
+                    save()
+                    saved = time.monotonic()
+    except KeyboardInterrupt:
+        save()
+        kept = f"{len(found):,} clips are kept; run the same command to go on"
+        stderr.print(f"stopped: {kept if index else 'with --index it could go on'}")
+        raise typer.Exit(130) from None
     save()
     failed = [each for each in found.values() if each.vector is None]
     # The clip itself, under whatever name, is no neighbour of its own.

@@ -26,6 +26,7 @@ def ready(
     *,
     heads: Sequence[str] = (),
     dtype: str = "auto",
+    device: str = "auto",
     yes: bool = False,
     quiet: bool = False,
 ) -> tuple[str, str | None]:
@@ -39,15 +40,19 @@ def ready(
         revision: Branch, tag or commit on the Hub.
         heads: Names of the heads that are needed, in any spelling; all if empty.
         dtype: To load in, as `score` takes it.
+        device: To load on, likewise.
         yes: Do not ask.
         quiet: Say nothing that needs no answer.
 
     Raises:
         UnknownModelError: No such model.
+        ScoringError: No such device here, or no such type.
         ConvertedModelError: The answer was no, or there is nobody to ask; no such head, no room.
     """
     from emonet_voice.hub.converted import chosen_heads, find, look_up
+    from modeling_empathic.scoring.devices import check_wanted
 
+    check_wanted(device, dtype)
     source = locate(model)
     stderr = Terminal(stderr=True, quiet=quiet)
     if model and "/" in source and source != model and Path(model).is_dir():

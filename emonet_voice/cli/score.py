@@ -201,15 +201,23 @@ def score(
         check_timeline(timeline)
     if vad:
         check_vad()
+    if norm not in (None, "reference"):
+        find_norm(norm)
+    turns = read_turns(speakers) if speakers else None
     passed_over: Counter[str] = Counter()
     clips = find_clips(paths, passed_over, on_ray)
+    cuts = Cuts(window, hop, channels == SEPARATE, turns, len(clips) == 1, vad, aggregate)
+    cuts.check()
     if passed_over:
         stderr.print(passed_over_line(passed_over), markup=False, soft_wrap=True)
     if model in (None, "nano"):
         real = "For real use: --model small (emonet-voice models says what it takes)"
         stderr.print(f"{nano_line()}\n{real}", soft_wrap=not stderr.is_terminal)
     wanted = split_names(heads)
-    source, revision = ready(model, revision, heads=wanted, dtype=dtype, yes=yes, quiet=quiet)
+    here = "auto" if on_ray else device  # the machine that starts Ray need not have a card
+    source, revision = ready(
+        model, revision, heads=wanted, dtype=dtype, device=here, yes=yes, quiet=quiet
+    )
     loading = time.perf_counter()
     to_load = {"revision": revision, "heads": wanted, "device": device, "dtype": dtype}
     if on_ray:
@@ -232,8 +240,6 @@ def score(
     if norm:
         public = norm == "reference" or is_public(source, str(provenance["model"]))
         unusual = Unusual(find_norm(norm, source, revision), loaded.config.head_names, public)
-    turns = read_turns(speakers) if speakers else None
-    cuts = Cuts(window, hop, channels == SEPARATE, turns, len(clips) == 1, vad, aggregate)
     longest_s = extractor.n_samples / 16_000
     cuts.check(longest_s)
     provenance |= cuts.provenance(longest_s)

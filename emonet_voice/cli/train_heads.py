@@ -192,7 +192,7 @@ def heads(
     if not Path(data).exists() and not is_hub_id(data):
         raise UsageError(f"--data {data}: no such folder, and not the id of a data set")
     meaning = read_label_map(label_map) if label_map else None
-    source, revision = ready(model, revision, yes=yes)
+    source, revision = ready(model, revision, device=device, yes=yes)
     if corpus:
         labelled = _corpus(data, corpus, meaning)
     else:

@@ -182,7 +182,7 @@ def _encode(
     from transformers import WhisperFeatureExtractor, WhisperModel
 
     from modeling_empathic.scoring.clips import prefetch
-    from modeling_empathic.scoring.loading import choose_device
+    from modeling_empathic.scoring.devices import choose_device
     from modeling_empathic.scoring.prepared import prepare_clip
 
     try:

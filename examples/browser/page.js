@@ -238,11 +238,17 @@ function expand(every) {
 // What is given -------------------------------------------------------------------------------------
 
 let recorder;
+let asking = false; // whether the browser asks for the microphone: a second press is no second recorder
 
 async function record() {
   if (recorder) return recorder.stop();
+  if (asking) return;
+  if (!navigator.mediaDevices) {
+    return say("Browsers give a microphone to pages on https only: open it there, or choose a file.", true);
+  }
   ready().catch(() => {}); // loaded while one speaks
   let stream;
+  asking = true;
   try {
     const asIs = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
     stream = await navigator.mediaDevices.getUserMedia({ audio: asIs });
@@ -250,6 +256,8 @@ async function record() {
     const none = error.name === "NotFoundError"
       ? "There is no microphone: connect one" : "The microphone was refused: allow it for this page";
     return say(`${none}, or choose a file.`, true);
+  } finally {
+    asking = false;
   }
   turn += 1; // whatever is being scored is not shown any more
   const parts = [];
@@ -284,11 +292,15 @@ at("file").onchange = () => {
   at("file").value = ""; // the same file may be chosen again
 };
 at("example").onclick = async () => {
+  const mine = (turn += 1);
   ready().catch(() => {});
   try {
-    take(await (await fetched("example.flac")).blob(), "The example");
+    const blob = await (await fetched("example.flac")).blob();
+    if (mine === turn) take(blob, "The example"); // unless a file was given while it came
   } catch (error) {
+    if (mine !== turn) return;
     say(`${error.message}.`, true);
+    at("progress").hidden = true; // of what was being scored, which is not shown any more
   }
 };
 at("all").onclick = () => expand(at("all").getAttribute("aria-expanded") !== "true");

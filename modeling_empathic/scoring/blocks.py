@@ -9,12 +9,13 @@ A clip of a Parquet file is called `FILE#ROW`, one of a tar `FILE#MEMBER`. Addre
 cannot be read becomes a row that says so.
 """
 
+import errno
 import hashlib
 import json
 import os
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,7 @@ from urllib.parse import urlsplit
 
 from modeling_empathic.audio import AudioError
 from modeling_empathic.report.archives import members
+from modeling_empathic.taxonomy import UserError
 
 from .listing import AUDIO_SUFFIXES, AnyPath, ScoringError
 from .names import path_text
@@ -76,12 +78,13 @@ def list_address(address: str, suffixes: tuple[str, ...]) -> list[str]:
     """
     system, path = _system(address)
     try:
-        if any(sign in path for sign in "*?["):
-            found = system.glob(path)
-        elif system.isfile(path):
-            return [address]
-        else:
-            found = system.find(path)
+        with _as_oserror():
+            if any(sign in path for sign in "*?["):
+                found = system.glob(path)
+            elif system.isfile(path):
+                return [address]
+            else:
+                found = system.find(path)
     except _NOT_READ as error:
         raise ScoringError(f"{address}: {_said(error)}") from error
     if not found and not system.exists(path):
@@ -158,9 +161,10 @@ def clips_of(block: Block) -> Iterator[tuple[AnyPath, str]]:
     inside = _rows(block) if suffix == PARQUET else _members(block)
     number = 0
     try:
-        for name, content in inside:
-            yield Held(name, content if callable(content) else partial(bytes, content)), name
-            number += 1
+        with _as_oserror():
+            for name, content in inside:
+                yield Held(name, content if callable(content) else partial(bytes, content)), name
+                number += 1
     except (*_NOT_READ, tarfile.TarError) as error:
         passing = isinstance(error, OSError) and (error.errno or isinstance(error, TimeoutError))
         if passing and not isinstance(error, FileNotFoundError | PermissionError):
@@ -230,7 +234,7 @@ def _row_groups(path: str) -> list[int | None]:
     from pyarrow import parquet
 
     try:
-        with _open(path) as file, closing(parquet.ParquetFile(file)) as table:
+        with _as_oserror(), _open(path) as file, closing(parquet.ParquetFile(file)) as table:
             audio_column(table.schema_arrow)
             about = table.metadata
             return [about.row_group(i).num_rows for i in range(about.num_row_groups)]
@@ -249,16 +253,25 @@ def _open(path: str) -> Any:
 
 def _read(address: str) -> bytes:
     """The bytes at an address; what a network does wrong, another run may have better luck with."""
-    import errno
-
     try:
-        with _open(address) as file:
+        with _as_oserror(), _open(address) as file:
             content: bytes = file.read()
             return content
     except (FileNotFoundError, PermissionError):
         raise
     except OSError as error:
         raise OSError(error.errno or errno.EIO, _said(error)) from error
+
+
+@contextmanager
+def _as_oserror() -> Iterator[None]:
+    """File systems raise what their clients do (botocore, httpx): none of Python's own errors."""
+    try:
+        yield
+    except (*_NOT_READ, tarfile.TarError, UserError, MemoryError):
+        raise
+    except Exception as error:
+        raise OSError(errno.EIO, _said(error)) from error
 
 
 def _refuse(reason: str) -> bytes:
@@ -272,7 +285,8 @@ def _stamp(path: str) -> list[Any]:
             about = Path(path).stat()
             return [about.st_size, about.st_mtime_ns]
         system, inner = _system(path)
-        info = system.info(inner)
+        with _as_oserror():
+            info = system.info(inner)
     except OSError:
         return []
     keys = ("size", "ETag", "etag", "blob_id", "last_commit", "LastModified", "mtime", "updated")
@@ -294,5 +308,5 @@ def _system(address: str) -> tuple[Any, str]:
 
 
 def _said(error: BaseException) -> str:
-    lines = str(error).splitlines() or [type(error).__name__]
+    lines = (getattr(error, "strerror", None) or str(error)).splitlines() or [type(error).__name__]
     return path_text(lines[0][:300])

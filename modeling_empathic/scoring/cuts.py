@@ -13,6 +13,8 @@ from .turns import AnyPath, Turn, Turns
 
 MIN_WINDOW_S = 1.0
 """Less than a second of speech says little to anybody."""
+LONGEST_S = 30.0
+"""What a Whisper reads at once."""
 SEPARATE = "separate"
 
 
@@ -46,8 +48,8 @@ class Cuts:
     vad: bool = False
     aggregate: str | None = None
 
-    def check(self, longest_s: float) -> None:
-        """Refuses what cannot be.
+    def check(self, longest_s: float = LONGEST_S) -> None:
+        """Refuses what cannot be: of any Whisper before a model is there, then of that one.
 
         Args:
             longest_s: What the model reads at once, in seconds.

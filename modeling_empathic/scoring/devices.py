@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from modeling_empathic.heads_empathic import DTYPES
+
 from .listing import ScoringError
 
 _FLAGS = {  # of /proc/cpuinfo, best first, and what people call them
@@ -68,6 +70,18 @@ def choose_device(device: str) -> Any:
     if device not in here:
         raise ScoringError(f"device {device}: this machine has auto, {', '.join(here)}, openvino")
     return torch.device(device)
+
+
+def check_wanted(device: str, dtype: str) -> None:
+    """Refuses what no model can be loaded on, or in, before anything of one is read.
+
+    Raises:
+        ScoringError: No such device here, or no such type.
+    """
+    if dtype not in ("auto", *DTYPES):
+        raise ScoringError(f"dtype {dtype}: choose auto, {', '.join(DTYPES)}")
+    if device != "auto":  # which every machine has: torch need not be imported
+        choose_device(device)
 
 
 def choose(device: str, dtype: str, config: Any) -> Choice:

@@ -5,14 +5,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from modeling_empathic.heads_empathic import DTYPES, HeadError, canonical
+from modeling_empathic.heads_empathic import HeadError, canonical
 from modeling_empathic.reference_scores import FILE_NAME as REFERENCE_SCORES
 from modeling_empathic.report.files import LARGEST_JSON, read_json
 from modeling_empathic.taxonomy import UserError
 
 from .clips import ScoringError
 from .conversion import CONVERSION, changed
-from .devices import Choice, choose, choose_device
+from .devices import Choice, check_wanted, choose
 from .short_names import NANO, locate
 
 NANO_NAME = "nano (embedded)"
@@ -53,9 +53,14 @@ def load_model(
     """
     source = locate(model)
     is_nano, is_folder = source == str(NANO), Path(source).is_dir()
-    choose_device(device)  # before anything is read
+    check_wanted(device, dtype)
     if is_folder and revision:
         raise ScoringError("revision is for models on the Hub, not for a folder")
+    if is_folder and Path(source, "adapter_config.json").is_file():
+        raise ScoringError(
+            f"model {model}: a PEFT adapter; merge it into its model first: "
+            "model.merge_and_unload().save_pretrained(FOLDER)"
+        )
     for file in ("config.json", "preprocessor_config.json") if is_folder else ():
         if not Path(source, file).is_file():
             raise ScoringError(f"model {model}: the folder has no {file}")
@@ -69,8 +74,6 @@ def load_model(
             f"model {model}: {other[0]} is not as it was converted; convert again or, if you "
             f"changed it, take 'files' out of {CONVERSION}"
         )
-    if dtype not in ("auto", *DTYPES):
-        raise ScoringError(f"dtype {dtype}: choose auto, {', '.join(DTYPES)}")
     called = NANO_NAME if is_nano else source
     chosen: dict[str, str] = {}  # the same head in two spellings is one head
     for spelling in heads:

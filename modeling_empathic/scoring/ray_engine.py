@@ -103,7 +103,8 @@ def score_block(block: Block, work: Work, model: Any, extractor: Any) -> bytes:
     schema = score_schema(work.provenance)
     metadata = {**schema.metadata, _NAMES: json.dumps(names)}
     content = BytesIO()
-    parquet.write_table(pa.Table.from_pylist(rows, schema.with_metadata(metadata)), content)
+    table = pa.Table.from_pylist(rows, schema.with_metadata(metadata))
+    parquet.write_table(table, content, write_page_checksum=True)
     return content.getvalue()
 
 
@@ -169,20 +170,21 @@ def score_on_ray(
     folder.mkdir(exist_ok=True)
     waiting: dict[str, Block] = {}
     for block in blocks:
-        part = folder / f"{block.digest}.parquet"
-        if part.is_file():
-            on_skip(len(_names(part)))
-        else:
+        kept = _kept(folder / f"{block.digest}.parquet")
+        if kept is None:
             waiting[block.digest] = block
+        else:
+            on_skip(len(_names(kept.schema)))
     if waiting:
         for digest, content in _scored(list(waiting.values()), work, workers):
             with replacing(folder / f"{digest}.parquet") as temporary:
                 temporary.write_bytes(content)
-            scored = set(parquet.read_table(BytesIO(content), columns=["path"])["path"].to_pylist())
-            on_clips(len(scored))
-            on_skip(len(_names(folder / f"{digest}.parquet")) - len(scored))
+            part = parquet.read_table(BytesIO(content))
+            n_scored = len(set(part["path"].to_pylist()))
+            on_clips(n_scored)
+            on_skip(len(_names(part.schema)) - n_scored)
     parts = [folder / f"{block.digest}.parquet" for block in blocks]
-    order = [name for part in parts for name in _names(part)]
+    order = [name for part in parts for name in _names(parquet.read_schema(part))]
     rows = file.finish(order, (parquet.read_table(part).cast(file.schema) for part in parts))
     shutil.rmtree(folder)
     return order, rows
@@ -202,6 +204,18 @@ def _scored(blocks: list[Block], work: Work, workers: int | None) -> Iterator[tu
         yield row["digest"], row["part"]
 
 
-def _names(part: Path) -> list[str]:
-    names: list[str] = json.loads(parquet.read_schema(part).metadata[_NAMES])
+def _kept(part: Path) -> pa.Table | None:
+    """A part of an earlier run; None where there is none, or a disk has damaged it since."""
+    if not part.is_file():
+        return None
+    try:
+        table = parquet.read_table(part, page_checksum_verification=True)
+        _names(table.schema)
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
+        return None
+    return table
+
+
+def _names(part: pa.Schema) -> list[str]:
+    names: list[str] = json.loads((part.metadata or {})[_NAMES])
     return names

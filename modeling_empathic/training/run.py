@@ -81,7 +81,7 @@ def train_heads(
         TrainingError: Anything that a user can put right: no clip can be decoded, an empty part,
             a loss that is not a number, no memory, another run's output.
     """
-    from ..scoring.loading import choose_device
+    from ..scoring.devices import choose_device
 
     ranks = Ranks(torch.device(device) if device != "auto" else None)
     target = ranks.device(choose_device(device))

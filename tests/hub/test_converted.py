@@ -273,6 +273,28 @@ def test_other_mistakes_are_found_before_anything_is_converted(run, hub, command
     assert hub.requests[before:] == [] and models_in(run.home) == []
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--window", "0.5"),
+        ("--window", "31"),
+        ("--hop", "40"),
+        ("--aggregate", "median"),
+        ("--speakers", "nowhere.rttm"),
+        ("--norm", "mine"),
+        ("--device", "cuda:99"),
+        ("--dtype", "fp8"),
+    ],
+)
+def test_what_no_model_could_do_is_refused_before_anything_is_converted(
+    run, hub, clip, option, value
+):
+    before = len(hub.requests)
+    code, out, err = run("score", clip, "--model", "small", "--yes", option, value)
+    assert (code, out, err.count("\n")) == (2, "", 1) and value in err
+    assert hub.requests[before:] == [] and models_in(run.home) == []
+
+
 @pytest.mark.parametrize("model", ["medium", "./small", "no/such/folder"])
 @pytest.mark.parametrize(
     "command",

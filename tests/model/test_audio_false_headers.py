@@ -87,6 +87,39 @@ def test_opus_of_a_live_stream_begins_and_ends_where_the_sound_does(later, ends)
     assert len(heard) - len(expected) <= RATE // 50  # the last packet of 20 ms may be padded
 
 
+def paged(whole: bytes, change) -> bytes:
+    """An Ogg whose pages were changed, by their numbers; those count from the last, -1."""
+    pages = [bytearray(page) for page in re.split(b"(?=OggS)", whole)[1:]]
+    for number, page in enumerate(pages):
+        change(number - len(pages), page)
+        page[22:26] = bytes(4)
+        page[22:26] = struct.pack("<I", ogg_crc(bytes(page)))
+    return b"".join(map(bytes, pages))
+
+
+@pytest.mark.parametrize("skipped", [12_001, 24_000, 65_535])
+def test_opus_that_leaves_out_more_than_encoders_do_loses_none_of_its_sound(skipped):
+    def change(number: int, page: bytearray) -> None:
+        if (at := page.find(b"OpusHead")) >= 0:
+            page[at + 10 : at + 12] = struct.pack("<H", skipped)
+
+    assert_tones(read_audio(paged(opus(), change)).samples, LOW)
+
+
+@pytest.mark.parametrize("codec", ["Opus", "Vorbis"])
+@pytest.mark.parametrize("clock", ["last", "halved", "stopped"])
+def test_a_clock_of_ogg_that_is_behind_its_sound_hides_none_of_it(clock, codec):
+    def change(number: int, page: bytearray) -> None:
+        granule = struct.unpack("<q", page[6:14])[0]
+        if granule and (clock != "last" or number == -1):
+            late = {"last": granule // 2, "halved": granule // 2, "stopped": 100}[clock]
+            page[6:14] = struct.pack("<q", late)
+
+    vorbis = with_soundfile(tone(*HIGH, 48_000), 48_000, format="OGG", subtype="VORBIS")
+    whole, expected = (opus(), LOW) if codec == "Opus" else (vorbis, HIGH)
+    assert_tones(read_audio(paged(whole, change)).samples, expected)
+
+
 # WAV
 
 
@@ -237,6 +270,29 @@ def test_an_mp3_that_counts_too_few_frames_loses_none_of_its_sound(fewer):
 def test_an_mp3_whose_count_is_true_or_too_high_is_trimmed_as_ever(more):
     n = len(read_audio(mp3_that_counts(more)).samples)
     assert n == round(HIGH[1] * RATE) if not more else n >= round(HIGH[1] * RATE)
+
+
+def mp3_padded(before: int, behind: int, rate: int = RATE) -> bytes:
+    """A second and a half of MP3 that says how much its encoder has put around the sound."""
+    whole = with_ffmpeg(tone(*HIGH, rate), "mp3", "libmp3lame", rate)
+    place = re.search(b"(?s)(Info|Xing).{0,128}(LAME|Lav[cf])", whole).end() - 4 + 21
+    return whole[:place] + (before << 12 | behind).to_bytes(3, "big") + whole[place + 3 :]
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100])
+@pytest.mark.parametrize(("before", "behind"), [(4_095, 4_095), (2_305, 0), (0, 3_000)])
+def test_an_mp3_that_says_more_padding_than_encoders_make_loses_none_of_its_sound(
+    before, behind, rate
+):
+    all_of_it = read_audio(mp3_padded(0, 0, rate)).samples
+    np.testing.assert_array_equal(read_audio(mp3_padded(before, behind, rate)).samples, all_of_it)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 1.01, 1.02, 1.03, 1.05])
+def test_the_padding_that_an_encoder_makes_is_no_sound(seconds, rate):
+    whole = with_ffmpeg(tone(440.0, seconds, rate), "mp3", "libmp3lame", rate)
+    assert abs(len(read_audio(whole).samples) - seconds * RATE) < RATE / 200  # LAME counts so
 
 
 @pytest.mark.parametrize("rate", [24_000, 44_100])

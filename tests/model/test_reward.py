@@ -94,6 +94,10 @@ def test_what_cannot_be_rewarded_is_said(reward):
         ((audio, 16_000, {"Awe": 1.0}, [50_000]), "give one of 1 to 30000"),
         ((audio, 16_000, {"Awe": 1.0}, 30_000), "give one of 1 to 30000"),
         ((audio, 16_000, {"Awe": 1.0}, [0.5]), "give one of 1 to 30000"),
+        ((audio, 16_000, {"Awe": 1.0}, [[1, 2], [3]]), "give one of 1 to 30000"),
+        ((audio, 16_000, {"Awe": 1.0}, "abc"), "lengths 'abc': give one of 1 to 30000"),
+        ((audio, 16_000, {"Awe": 1.0}, None, True), "tolerance True: choose 0 or more"),
+        ((0.1 * torch.ones(480_001), 16_000, {"Awe": 1.0}), "30.0001 s: at most 30 s"),
         ((audio, 16_000, {"Awe": 1.0}, None, -1), "tolerance -1: choose 0 or more"),
         ((audio, 16_000, {"Awe": 1.0}, None, "0.5"), "tolerance '0.5': choose 0 or more"),
         ((0.1 * torch.ones(31 * 16_000), 16_000, {"Awe": 1.0}), "at most 30 s"),
@@ -158,8 +162,19 @@ def test_of_a_classifier_the_scores_are_probabilities():
 def test_rewards_come_as_they_are_with_gradients_or_one_by_one():
     rewards = torch.tensor([-0.3, -0.1], requires_grad=True)
     assert best_of(rewards, 0.05) == best_of(list(rewards), 0.05) == 1
+    assert best_of(iter([-0.3, -0.1]), np.float32(0.05)) == 1
+
+
+@pytest.mark.parametrize(
+    "rewards", [torch.zeros(1, 2), [None, -1], ["a"], -1.0, [], torch.tensor(1.0)]
+)
+def test_what_are_no_rewards_is_said(rewards):
     with pytest.raises(UserError, match="one number for each take"):
-        best_of(rewards[None], 0.05)
+        best_of(rewards, 0.05)
+
+
+def test_an_infinite_reward_is_the_highest_whatever_the_tolerance():
+    assert best_of([-1, float("inf")], 0.1) == best_of([-1, float("inf")], float("inf")) == 1
 
 
 def test_takes_without_a_reward_are_never_kept():

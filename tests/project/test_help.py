@@ -6,7 +6,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from emonet_voice.cli.app import app
+from emonet_voice.cli.commands import app
 from tests.support.command import run_command
 
 

@@ -4,7 +4,9 @@ import errno
 import io
 import os
 import tarfile
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import ClassVar
 
 import pyarrow as pa
 import pytest
@@ -14,12 +16,14 @@ from modeling_empathic.scoring import blocks
 from modeling_empathic.scoring.blocks import (
     SUFFIXES,
     Block,
+    clips_of,
     list_address,
     plan_blocks,
 )
 from modeling_empathic.scoring.cuts import Cuts
 from modeling_empathic.scoring.listing import ScoringError, find_audio
 from modeling_empathic.scoring.names import path_text
+from modeling_empathic.scoring.prepared import THIS_TIME
 from modeling_empathic.scoring.ray_engine import Work, score_block
 from tests.support.scoring_fakes import HEADS, FakeExtractor, FakeModel, write_parquet, write_tar
 
@@ -142,3 +146,68 @@ def test_addresses_are_listed_and_read_by_the_file_system_that_they_name(clips):
     assert find_audio([gone], listed=True, suffixes=SUFFIXES, at_address=list_address) == [gone]
     with pytest.raises(ScoringError, match="nowhere"):
         list_address("nowhere://bucket/clips", SUFFIXES)
+
+
+class ClientError(Exception):
+    """As botocore's, which are no errors of the operating system."""
+
+
+@pytest.fixture
+def bucket(clips):
+    """A file system at `bucket://`: its files, and the calls that are to fail."""
+    import fsspec
+
+    class Bucket(fsspec.AbstractFileSystem):
+        protocol = "bucket"
+        files: ClassVar[dict[str, bytes]] = {"a/0.wav": Path(clips[0]).read_bytes()}
+        failing: ClassVar[set[str]] = set()
+
+        def call(self, name):
+            if name in self.failing:
+                raise ClientError("no credentials\nhttps://docs")
+
+        def info(self, path, **_):
+            self.call("info")
+            if path not in self.files:
+                raise FileNotFoundError(path)
+            return {"name": path, "type": "file", "size": len(self.files[path])}
+
+        def find(self, path, **_):
+            self.call("find")
+            return [file for file in self.files if file.startswith(path)]
+
+        def glob(self, path, **_):
+            self.call("glob")
+            return [file for file in self.files if fnmatch(file, path)]
+
+        def _open(self, path, mode="rb", **_):
+            self.call("open")
+            return io.BytesIO(self.files[path])
+
+    fsspec.register_implementation("bucket", Bucket, clobber=True)
+    return Bucket
+
+
+@pytest.mark.parametrize("address", ["bucket://a", "bucket://a/*.wav"])
+def test_a_file_system_that_fails_in_its_own_words_is_one_line(bucket, address):
+    assert list_address(address, SUFFIXES) == ["bucket://a/0.wav"]
+    bucket.failing.update({"glob", "find"})
+    with pytest.raises(ScoringError, match=r"^bucket://a.*: no credentials$"):
+        list_address(address, SUFFIXES)
+
+
+def test_a_clip_whose_file_system_fails_is_a_row_that_is_tried_again(bucket):
+    assert rows_of(["bucket://a/0.wav"])[0]["outcome"] == "scored"
+    bucket.failing.update({"info", "open"})
+    (row,) = rows_of(["bucket://a/0.wav"])
+    assert row["error"] == f"{THIS_TIME}no credentials"
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".parquet"])
+def test_an_archive_whose_file_system_fails_ends_the_run_in_one_line(bucket, clips, suffix):
+    (write_tar if suffix == ".tar" else write_parquet)(Path(f"x{suffix}"), clips[:2])
+    bucket.files[f"a/x{suffix}"] = Path(f"x{suffix}").read_bytes()
+    (block,) = plan_blocks([f"bucket://a/x{suffix}"], path_text, "", 4)
+    bucket.failing.add("open")
+    with pytest.raises(ScoringError, match="no credentials; the same run goes on from there"):
+        list(clips_of(block))

@@ -239,6 +239,19 @@ def test_scoring_needs_no_package_beyond_the_core(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.mark.parametrize("name", ["typer", "modeling_empathic", "torch"])
+def test_ctrl_c_while_python_still_imports_is_no_traceback(name, clips):
+    code = (
+        "class Stop:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {name!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Stop())"
+    )
+    process = command(f"exec({code!r})", "score", "clips", "--quiet")
+    out, err = process.communicate()
+    assert (process.returncode, out, err.strip()) == (130, "", "")
+
+
 def test_help_and_version_need_none_of_the_heavy_libraries():
     report = (
         "import atexit; atexit.register(lambda: print(sorted({'torch', 'transformers', 'pyarrow', "

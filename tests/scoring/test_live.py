@@ -197,6 +197,23 @@ def test_what_cannot_be_listened_to_is_one_line(piped, content, options, words):
     assert code == 2 and words in error and out == "" and len(lines) == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--window", "0.5"), "window 0.5 s: choose 1 to 30 s"),
+        (("--window", "31"), "window 31 s: choose 1 to 30 s"),
+        (("--hop", "4"), "hop 4 s: choose 0.1 to 3 s"),
+        (("--rate", "16"), "sampling rate 16 is not"),
+    ],
+)
+def test_what_no_model_could_listen_to_is_refused_before_one_is_looked_for(
+    piped, monkeypatch, options, words
+):
+    monkeypatch.setattr("emonet_voice.cli.listen.ready", None)
+    code, out, error = piped(b"", *options)
+    assert code == 2 and out == "" and error.startswith("error: ") and words in error
+
+
 def test_without_a_pipe_a_microphone_is_asked_for(monkeypatch, faked):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))

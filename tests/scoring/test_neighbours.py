@@ -111,6 +111,27 @@ def test_a_large_index_is_read_as_it_lies_and_not_as_python_s_numbers(tmp_path):
     np.testing.assert_array_equal(np.stack([clip.vector for clip in known.values()]), vectors)
 
 
+def test_a_search_that_is_stopped_keeps_what_it_has(folder, tmp_path, monkeypatch):
+    embed, stops = library.embed, True
+
+    def stopped(paths, *rest, **options):
+        found = embed(paths, *rest, **options)
+        if len(paths) == 1 or not stops:  # the clip that is searched for
+            yield from found
+        else:
+            yield from [next(found), next(found)]
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(library, "embed", stopped)
+    code, _, error = search(folder, "--heads", "anger")
+    assert code == 130 and "stopped: with --index it could go on" in error
+    code, _, error = search(folder, "--heads", "anger", "--index", tmp_path / "x.parquet")
+    assert code == 130 and "stopped: 2 clips are kept; run the same command to go on" in error
+    assert parquet.read_table(tmp_path / "x.parquet").num_rows == 1  # the other is no sound
+    stops = False
+    assert len(search(folder, "--heads", "anger", "--index", tmp_path / "x.parquet")[1]) == 3
+
+
 def test_an_index_of_nothing_is_one(tmp_path):
     library.write_index(tmp_path / "x.parquet", [], {})
     assert library.read_index(tmp_path / "x.parquet", {}) == {}

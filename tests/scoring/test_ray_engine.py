@@ -1,14 +1,16 @@
 """Scoring by Ray: the same rows as on one machine, kept block by block, whoever is killed."""
 
+import io
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from pyarrow import parquet
@@ -86,7 +88,9 @@ def test_what_is_wrong_with_a_model_is_said_as_on_one_machine(ray):
         look_at_model(None, **model, heads=["Angst"])
 
 
-def test_a_run_that_was_killed_finds_its_blocks_and_does_the_others(folder, monkeypatch):
+@pytest.fixture
+def fakes(folder, monkeypatch) -> tuple[list[int], Callable[[], list[str]]]:
+    """Numbers of blocks that were asked for, and a run, of which the first ends after a block."""
     made_by = {"model": "fake", "heads": list(HEADS)}
     asked: list[int] = []
 
@@ -97,7 +101,7 @@ def test_a_run_that_was_killed_finds_its_blocks_and_does_the_others(folder, monk
             if len(asked) == 1:
                 raise KeyboardInterrupt
 
-    def score_fakes() -> list[str]:
+    def run() -> list[str]:
         clips = sorted(map(str, Path("clips").iterdir()))
         with ScoreFile(Path("scores.parquet"), made_by) as file:
             work = Work({}, made_by, file.provenance, BATCH, Cuts(), file.done)
@@ -105,16 +109,42 @@ def test_a_run_that_was_killed_finds_its_blocks_and_does_the_others(folder, monk
 
     monkeypatch.setattr(ray_engine, "_scored", here)
     with pytest.raises(KeyboardInterrupt):
-        score_fakes()
+        run()
+    return asked, run
+
+
+def test_a_run_that_was_killed_finds_its_blocks_and_does_the_others(fakes):
+    asked, run = fakes
     assert len(list(parts_folder(Path("scores.parquet")).iterdir())) == 1
-    assert len(score_fakes()) == 20
+    assert len(run()) == 20
     first = parquet.read_table("scores.parquet")
     assert first["path"].to_pylist() == [f"clips/{i:02}.wav" for i in range(20)]
     write_clip(Path("clips/03.wav"), seed=99)  # once it is whole, what has changed is scored again
-    score_fakes()
+    run()
     again = parquet.read_table("scores.parquet")
     changed = [i for i in range(20) if not again.slice(i, 1).equals(first.slice(i, 1))]
     assert asked == [2, 1, 2] and changed == [3]
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "text", "another's", "bit"])
+def test_a_block_that_a_disk_has_damaged_is_scored_again(fakes, damage):
+    asked, run = fakes
+    (part,) = parts_folder(Path("scores.parquet")).iterdir()
+    content, another = part.read_bytes(), io.BytesIO()
+    parquet.write_table(pa.table({"path": ["a"]}), another)
+    at = content.index(b"clips/") if damage == "bit" else 0
+    part.write_bytes(
+        {
+            "empty": b"",
+            "cut": content[:-100],
+            "text": b"mine",
+            "another's": another.getvalue(),
+            "bit": content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :],
+        }[damage]
+    )
+    assert part.read_bytes() != content
+    assert run() == [f"clips/{i:02}.wav" for i in range(20)] and asked == [2, 2]
+    assert parquet.read_table("scores.parquet").num_rows == 20
 
 
 def test_what_the_engine_cannot_do_is_said_before_a_model_is_loaded(folder):

@@ -10,6 +10,7 @@ from tests.support.page_checks import dark, ill_sized, too_pale
 from tests.support.places import REPOSITORY
 from tests.support.voice_in_browser import (
     RUNTIME,
+    SPACE,
     put_together,
     python_scores,
     serving,
@@ -133,4 +134,62 @@ def test_without_a_connection_or_a_microphone_the_page_says_what_to_do(browser, 
     page.evaluate("navigator.mediaDevices.getUserMedia = async () => { throw new DOMException() }")
     page.get_by_role("button", name="Record").click()
     page.locator("#status.wrong", has_text="was refused: allow it for this page").wait_for()
+    page.context.close()
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """A function: a visit to the page alone, which finds neither runtime nor model."""
+    heard = tmp_path_factory.mktemp("sounds") / "voice.wav"
+    soundfile.write(heard, load_audio(CLIP), 16_000)
+    with serving(SPACE) as address, chromium(*microphone(heard)) as started:
+
+        def visited():
+            page = new_page(started, permissions=["microphone"])
+            page.goto(address)
+            return page
+
+        yield visited
+
+
+def test_two_presses_before_the_microphone_is_there_are_one_recording(bare):
+    page = bare()
+    page.evaluate(
+        """() => {
+            const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+            window.asked = 0;
+            navigator.mediaDevices.getUserMedia = async (how) => {
+                window.asked += 1;
+                await new Promise((done) => { window.allow = done; });
+                return ask(how);
+            };
+        }"""
+    )
+    page.locator("#record").dblclick()
+    page.evaluate("window.allow()")
+    page.get_by_role("button", name="Stop (").click()
+    page.get_by_role("button", name="Record").wait_for()
+    assert page.evaluate("window.asked") == 1
+    page.context.close()
+
+
+def test_a_file_that_is_given_while_the_example_comes_is_the_one_that_counts(bare):
+    page, held = bare(), []
+    page.route("**/example.flac", lambda route: held.append(route))
+    page.get_by_role("button", name="Try an example").click()
+    said = page.locator("#status.wrong", has_text="This browser cannot read that as sound")
+    page.locator("#file").set_input_files({"name": "x.txt", "mimeType": "", "buffer": b"none"})
+    said.wait_for()
+    with page.expect_response("**/example.flac"):
+        held[0].continue_()
+    page.evaluate("new Promise((done) => setTimeout(done, 300))")
+    assert said.is_visible()
+    page.context.close()
+
+
+def test_a_page_that_is_not_on_https_says_why_it_hears_nothing(bare):
+    page = bare()
+    page.evaluate("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
+    page.get_by_role("button", name="Record").click()
+    page.locator("#status.wrong", has_text="pages on https only").wait_for()
     page.context.close()

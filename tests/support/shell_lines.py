@@ -52,6 +52,6 @@ def command_of(words: list[str]) -> tuple[list[str], list[str]]:
 def _app() -> Any:
     from typer.main import get_command
 
-    from emonet_voice.cli.app import app
+    from emonet_voice.cli.commands import app
 
     return get_command(app)
