@@ -362,7 +362,8 @@ def test_tables_of_every_split_are_one_corpus(tmp_path):
     touch(tmp_path, "train/a.wav", "test/a.wav", "test/b.wav")
     (tmp_path / "train" / "metadata.csv").write_text("file_name,emotion,actor\na.wav,sad,1\n")
     (tmp_path / "test" / "metadata.jsonl").write_text(
-        '{"file_name": "a.wav", "label": "joy", "speaker": 2}\n{"file_name": "b.wav", "speaker": 2}\n'
+        '{"file_name": "a.wav", "label": "joy", "speaker": 2}\n'
+        '{"file_name": "b.wav", "speaker": 2}\n'
     )
     found, counts = opened(tmp_path)
     assert [clip[1:] for clip in found] == [
