@@ -147,7 +147,7 @@ def table(found: list[dict[str, Any]], *, here: bool = True, wide: bool = True) 
         "" if wide else f"{purposes}.",
         f"Clips a second: the 40 emotions, measured on {machine['cpu']}, {machine['cores']} cores "
         f"({_clips(result)}).",
-        "ρ: Spearman's ρ with the experts' mean rating, over all clips / mean of the emotions "
+        "Spearman's ρ with the experts' mean rating: over all clips / mean of the emotions "
         "(paper, Tables 5 and 6); plus has small's emotion heads.",
         "small, large and plus are loose pickles on the Hub today: the first use converts them, "
         "after asking.",

@@ -27,7 +27,8 @@ from .vad import MIN_SPEECH_S, speech_s
 
 MAX_AHEAD = 120  # windows of a clip whose features are computed ahead: an hour of 30 s
 # Samples after a window for a model that is cut to speech: it keeps 40 ms beside the speech, and a
-# spectrogram's frames reach 13 ms further. What would follow in 30 s of padding is the same to it.
+# spectrogram's frames reach 13 ms further. What would follow in 30 s of padding is the same to it,
+# but where there are less than 100 ms of sound (`speech_empathic.LOUD_FRAMES`): told as too short.
 SILENCE = SAMPLE_RATE // 5
 
 THIS_TIME = "not read this time: "
