@@ -73,7 +73,7 @@ def test_a_number_that_cannot_be_is_named_with_its_option(given, wanted):
 
 def test_a_file_that_is_not_there_is_told_without_arrows_words(tmp_path):
     given = ("big", "generate", tmp_path / "no.parquet", tmp_path / "out")
-    assert run_command(*given)[2] == f"error: No such file or directory: {tmp_path}/no.parquet\n"
+    assert run_command(*given)[2] == f"error: plan={tmp_path}/no.parquet is no file\n"
 
 
 @pytest.mark.parametrize(
