@@ -97,17 +97,17 @@ def train(inputs: Path) -> Command:
 
 def as_typed(work: Callable[[], Any]) -> None:
     """Says what a user can put right as the command does."""
-    from emonet_voice.cli import app
+    from emonet_voice.cli import commands
 
     def instead(**_: Any) -> int:
         work()
         return 0
 
-    typer_app, app.app = app.app, instead
+    typer_app, commands.app = commands.app, instead
     try:
         typed()
     finally:
-        app.app = typer_app
+        commands.app = typer_app
 
 
 def big(inputs: Path) -> Command:
