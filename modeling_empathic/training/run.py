@@ -127,22 +127,24 @@ def train_heads(
             if not is_out_of_memory(error):
                 raise
             raise _out_of_memory(settings, target) from error
+        if ranks.rank:
+            # The first one measures, and removes what it has read; the others read what it wrote.
+            # No barrier: who leaves it first closes a connection that others are still in.
+            while work.exists():
+                time.sleep(0.1)
+            return ended_run(output, arguments)
         args = arguments | surroundings() | {"processes": ranks.world, "ran_on": target.type}
         args["undecodable"] = {labelled.names[row]: why for row, why in states.failed.items()}
         args["measured"] = measure(labelled, predictions, folds, settings.seed)
         args["heads"] = {t.name: _notes(work, i) for i, t in enumerate(tasks) if t.fold == -1}
-        if ranks.rank == 0:
-            kept = (
-                (task.name, _absorbed(work, number, task, scalings))
-                for number, task in enumerate(tasks)
-                if task.fold == -1
-            )
-            write_model(base, output, kept)
-            write_json(output / FILE_NAME, args)
-            shutil.rmtree(work, ignore_errors=True)  # whoever finds it ended may be at it, too
-        # No barrier: who leaves it first closes a connection that others are still in.
-        while ranks.rank and work.exists():
-            time.sleep(0.1)
+        kept = (
+            (task.name, _absorbed(work, number, task, scalings))
+            for number, task in enumerate(tasks)
+            if task.fold == -1
+        )
+        write_model(base, output, kept)
+        write_json(output / FILE_NAME, args)
+        shutil.rmtree(work, ignore_errors=True)  # whoever finds it ended may be at it, too
     return args
 
 

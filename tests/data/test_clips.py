@@ -11,7 +11,7 @@ import soundfile
 
 from dataset_scripts.corpora.clips import clip_files, duration_s
 from modeling_empathic.taxonomy import UserError
-from modeling_empathic.training.labels import _read_folder
+from modeling_empathic.training.folder import read_folder
 
 
 def encoded(audio_format: str, seconds: float) -> bytes:
@@ -60,4 +60,4 @@ def test_what_is_no_file_is_no_clip_and_no_table(make, tmp_path):
         clip_files(tmp_path, (".wav",))
     make(tmp_path / "labels.csv")
     with pytest.raises(UserError, match="0 tables"):
-        _read_folder(tmp_path)
+        read_folder(tmp_path)
