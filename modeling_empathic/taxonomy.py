@@ -27,18 +27,7 @@ class UserError(ValueError):
 
 
 class UnknownNameError(UserError):
-    """A name that is no spelling of any of the 59 heads.
-
-    Which names are nearest takes a hundredth of a second to find, and is found when it is shown:
-    a table of strangers may have ten thousand columns that are no heads, each in a million rows.
-    """
-
-    def __init__(self, message: str = "", spelling: str = ""):
-        super().__init__(message)
-        self.spelling = spelling
-
-    def __str__(self) -> str:
-        return super().__str__() or _unknown(self.spelling)
+    """A name that is no spelling of any of the 59 heads."""
 
 
 class _WeightsFile:
@@ -305,16 +294,21 @@ def resolve(spelling: str) -> str:
     key = _key(spelling)
     if key in _INDEX:
         return _INDEX[key]
-    raise UnknownNameError(spelling=spelling)
+    raise UnknownNameError(_Unknown(spelling))
 
 
-def _unknown(spelling: str) -> str:
-    """What to say of a spelling of none."""
-    # difflib's cost grows with the square of the length, and labels come from strangers' files.
-    shown, key = spelling[:100], _key(spelling)[:100]
-    ranked = difflib.get_close_matches(key, _INDEX, n=len(_INDEX), cutoff=0.0)
-    nearest = list(dict.fromkeys(_INDEX[match] for match in ranked))[:3]
-    return f"unknown name {shown!r}; nearest: {', '.join(nearest)}"
+@dataclass
+class _Unknown:
+    """What to say of a spelling of none; found when it is said, since finding takes 10 ms."""
+
+    spelling: str
+
+    def __str__(self) -> str:
+        # difflib's cost grows with the square of the length, and labels come from strangers' files.
+        shown, key = self.spelling[:100], _key(self.spelling)[:100]
+        ranked = difflib.get_close_matches(key, _INDEX, n=len(_INDEX), cutoff=0.0)
+        nearest = list(dict.fromkeys(_INDEX[match] for match in ranked))[:3]
+        return f"unknown name {shown!r}; nearest: {', '.join(nearest)}"
 
 
 def head(name: str) -> Emotion | Attribute:
@@ -360,33 +354,20 @@ RAVDESS_CLASSES: dict[str, tuple[str, ...]] = _classes("ravdess")
 assert [sum(map(len, c.values())) for c in (EMODB_CLASSES, RAVDESS_CLASSES)] == [37, 39]
 
 HUME_TABLE_8: dict[str, str | None] = {
-    "Joy": "Elation",
-    "Empathic Pain": "Distress",
-    "Guilt": None,
-    "Nostalgia": "Longing",
-    "Determination": None,
-    "Surprise (positive)": "Surprise",
-    "Horror": "Fear",
-    "Calmness": "Contentment",
-    "Desire": "Sexual Lust",
-    "Awkwardness": "Embarrassment",
-    "Satisfaction": "Pleasure",
-    "Aesthetic Appreciation": "Awe",
-    "Entrancement": "Concentration",
-    "Romance": "Infatuation",
-    "Love": "Affection",
-    "Excitement": "Arousal",
-    "Realization": "Contemplation",
-    "Tiredness": "Fatigue",
-    "Envy": "Jealousy & Envy",
-    "Anxiety": None,
-    "Boredom": None,
-    "Adoration": None,
-    "Sympathy": None,
-    "Admiration": "Admiration",
-    "Craving": "Craving",
-    "Surprise (negative)": "Astonishment",
-}
+    "Joy": "Elation", "Empathic Pain": "Distress",
+    "Guilt": None, "Nostalgia": "Longing",
+    "Determination": None, "Surprise (positive)": "Surprise",
+    "Horror": "Fear", "Calmness": "Contentment",
+    "Desire": "Sexual Lust", "Awkwardness": "Embarrassment",
+    "Satisfaction": "Pleasure", "Aesthetic Appreciation": "Awe",
+    "Entrancement": "Concentration", "Romance": "Infatuation",
+    "Love": "Affection", "Excitement": "Arousal",
+    "Realization": "Contemplation", "Tiredness": "Fatigue",
+    "Envy": "Jealousy & Envy", "Anxiety": None,
+    "Boredom": None, "Adoration": None,
+    "Sympathy": None, "Admiration": "Admiration",
+    "Craving": "Craving", "Surprise (negative)": "Astonishment",
+}  # fmt: skip
 """Hume Voice label -> target, word for word as the paper prints it (Table 8, 26 rows)."""
 
 HUME_WITHOUT_HEAD: tuple[str, ...] = ("Admiration", "Craving")
