@@ -271,6 +271,8 @@ def _as_oserror() -> Iterator[None]:
     except (*_NOT_READ, tarfile.TarError, UserError, MemoryError):
         raise
     except Exception as error:
+        if type(error).__module__ == "builtins":
+            raise  # a fault of the program, and no client's
         raise OSError(errno.EIO, _said(error)) from error
 
 
