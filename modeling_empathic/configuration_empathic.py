@@ -7,7 +7,6 @@ import warnings
 from collections import Counter
 from typing import Any
 
-import torch
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig, WhisperConfig
 
@@ -68,6 +67,7 @@ _MOST = {  # of what is built layer by layer, or allocated before a weight is se
     "max_source_positions": 30_000,
     "num_mel_bins": 1_024,
 }
+_STORED = (*DTYPES[:3], "float64")  # types of a file
 _MOST_HEADS, _MOST_WIDTH, _MOST_HIDDEN = 2_048, 16_384, 16
 _OWN_KEYS = (
     "encoder_config",
@@ -346,10 +346,9 @@ def _check_library_keys(stored: dict[str, Any], model_type: str) -> None:
         raise ValueError(f"model_type is {found!r:.80}, and this model's is {model_type!r}")
     for key in ("dtype", "torch_dtype"):
         kind = stored.get(key) or "float32"
-        if isinstance(kind, str) and kind.isidentifier():
-            kind = getattr(torch, kind, None)
-        if not (isinstance(kind, torch.dtype) and kind.is_floating_point):
-            raise ValueError(f"{key} is {stored[key]!r:.80}; choose from {', '.join(DTYPES[:3])}")
+        name = kind if isinstance(kind, str) else str(kind).removeprefix("torch.")
+        if name not in _STORED:
+            raise ValueError(f"{key} is {stored[key]!r:.80}; choose from {', '.join(_STORED)}")
     names = [head["name"] if isinstance(head, dict) and "name" in head else head
              for head in stored.get("heads") or ()]  # fmt: skip
     labels = stored.get("id2label")

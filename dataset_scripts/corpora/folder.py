@@ -29,12 +29,11 @@ from modeling_empathic.report.files import is_hub_id
 from modeling_empathic.training.data_set import FILE, SPEAKER, is_data_set, read_data_set
 from modeling_empathic.training.lines import read_lines
 from modeling_empathic.training.parts import Part, unpack
-from modeling_empathic.training.tables import called, cell, column, plain, tables_of
+from modeling_empathic.training.tables import called, cell, column, is_empty, plain, tables_of
 
 MAX_FOLDS = 10
 UNKNOWN = "unknown"
 """The speaker of clips of which none is known: one group, of whom no fold can be right."""
-_NO_SPEAKER = ("", "unknown", "nan", "none", "na", "null")
 _SHOWN = 10  # labels that are no classes, by name
 Clip = Part | int
 """A recording or a part of one, or a row of a data set."""
@@ -301,7 +300,8 @@ def _of_data_set(
 
 
 def _speaker(name: str) -> str:
-    return UNKNOWN if plain(name) in _NO_SPEAKER else unicodedata.normalize("NFC", name)
+    nobody = is_empty(name) or plain(name) in ("", UNKNOWN)
+    return UNKNOWN if nobody else unicodedata.normalize("NFC", name)
 
 
 def _meanings(classes: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from modeling_empathic.taxonomy import EMOTION_NAMES, EMOTION_SCALE, UserError
 
 from .plan import PIECE, SCHEMA
 
-FREE_BYTES, MOST_ROW_BYTES, MOST_GROUP_BYTES = 2**25, 2**14, 2**28
+FREE_GROUP_BYTES, MOST_ROW_BYTES, MOST_GROUP_BYTES = 2**25, 2**14, 2**28
 """What a row group may have in any case, for each of its rows (ours have 1,500 bytes), and at all.
 A page of it is unpacked as a whole, and takes its size five times while it is."""
 MOST_CELL_BYTES = 2**20
@@ -26,7 +26,7 @@ def check_row_groups(plan: Path, about: parquet.FileMetaData) -> None:
     for group in map(about.row_group, range(about.num_row_groups)):
         n, size = group.num_rows, group.total_byte_size
         why = ""
-        if size > FREE_BYTES + MOST_ROW_BYTES * n:
+        if size > FREE_GROUP_BYTES + MOST_ROW_BYTES * n:
             why = "texts that are spoken have less"
         elif size > MOST_GROUP_BYTES:
             why = f"write it with row_group_size={PIECE}"

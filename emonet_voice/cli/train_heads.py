@@ -178,6 +178,7 @@ def heads(
 
     options.quiet_libraries()
     options.quiet_data_sets()
+    options.careful_with(data)
     # Checked before anything is read; what depends on the labels is said below.
     settings = Settings(
         loss=loss or "mae", learning_rate=learning_rate, weight_decay=weight_decay,
@@ -218,8 +219,6 @@ def heads(
         pooling=pooling,
         revision=revision,
     )
-    for note in labelled.notes:
-        stderr.print(note, markup=False)
     ended = has_ended(output)
     if not ended:
         stderr.print(estimate(base, labelled, settings, folds, split), markup=False)

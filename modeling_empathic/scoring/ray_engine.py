@@ -179,7 +179,7 @@ def score_on_ray(
         for digest, content in _scored(list(waiting.values()), work, workers):
             with replacing(folder / f"{digest}.parquet") as temporary:
                 temporary.write_bytes(content)
-            part = parquet.read_table(BytesIO(content))
+            part = parquet.read_table(BytesIO(content), columns=["path"])
             n_scored = len(set(part["path"].to_pylist()))
             on_clips(n_scored)
             on_skip(len(_names(part.schema)) - n_scored)

@@ -15,7 +15,7 @@ from .data_set import FILE, SPEAKER, is_data_set, read_data_set
 from .folder import LABEL, read_folder
 from .lines import copies
 from .settings import TrainingError
-from .tables import LabelsError, listed
+from .tables import LabelsError, is_empty, listed, plain
 from .tables import column as column_for
 
 PART = "split"
@@ -116,7 +116,7 @@ def read_labels(
             f"head {taken[0]!r}: a column of that name says something else of a clip; call the "
             "head otherwise"
         )
-    # A column that is asked for as a head is one, whatever else its name may mean.
+    # A column that is asked for as a head is one, whatever else a name in another tongue may mean.
     word_column = column_for([name for name in columns if _canonical(name) not in asked], LABEL)
     by_head = {_canonical(column): column for column in columns}
     for column in columns:
@@ -299,7 +299,8 @@ def _speakers(rows: Sequence[Mapping[str, Any]], data: object) -> list[str] | No
     if SPEAKER not in rows[0]:
         return None
     speakers = ["" if row[SPEAKER] is None else str(row[SPEAKER]).strip() for row in rows]
-    unknown = [row[FILE] for row, speaker in zip(rows, speakers, strict=True) if not speaker]
+    unknown = [row[FILE] for row, speaker in zip(rows, speakers, strict=True)
+               if is_empty(speaker) or plain(speaker) == "unknown"]  # fmt: skip
     if unknown and len(unknown) < len(rows):
         raise TrainingError(
             f"data {data}: {len(unknown):,} of {len(rows):,} clips have no speaker "

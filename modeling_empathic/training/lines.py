@@ -3,6 +3,7 @@
 Files are named by a path of another machine, without the suffix, or with umlauts in two characters.
 """
 
+import hashlib
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -189,14 +190,16 @@ def copies(files: Sequence[str], of: Sequence[str]) -> list[int]:
     """Places of files that hold the same bytes as an earlier one that is of somebody else.
 
     Args:
-        files: Of which only those of one size are read.
+        files: Of which only those are read whole that have the size and the start of another.
         of: Whose each is.
     """
-    by_size: dict[int, list[int]] = defaultdict(list)
+    alike: dict[tuple[int, bytes], list[int]] = defaultdict(list)
     for place, file in enumerate(files):
-        by_size[Path(file).stat().st_size].append(place)
+        with Path(file).open("rb") as stream:
+            start = hashlib.sha256(stream.read(2**16)).digest()
+        alike[Path(file).stat().st_size, start].append(place)
     found = []
-    for places in by_size.values():
+    for places in alike.values():
         first: dict[str, str] = {}
         for place in places if len({of[place] for place in places}) > 1 else ():
             if first.setdefault(sha256(files[place]), of[place]) != of[place]:

@@ -21,12 +21,11 @@ from ..mixing_empathic import Mix
 from ..scoring.reading import opened
 from ..scoring.stream import LATE_S
 from ..scoring.turns import MAX_DURATION_S
-from .tables import column, plain
+from .tables import column, is_empty, plain
 
 BEHIND = "ends behind the end of its recording"
 NO_CHANNEL = "its recording has no such channel"
 _TOO_LONG = "longer than a WAV file can be"
-_NOTHING = ("", "nan", "none", "null", "na", "n/a", "nat", "-")
 _BOTH = ("both", "all", "mono", "stereo", "mix", "mixed")
 _LEFT = ("l", "left", "a", "links", "gauche", "izquierda", "sinistra", "esquerda")
 _RIGHT = ("r", "right", "b", "rechts", "droite", "derecha", "destra", "direita")
@@ -110,7 +109,7 @@ class Times:
 
 def _seconds(cells: Mapping[str, str], column: str | None) -> float | None:
     text = cells[column] if column else ""
-    if column is None or text.casefold() in _NOTHING:
+    if column is None or is_empty(text):
         return None
     try:
         value = seconds(text)
@@ -166,7 +165,7 @@ def channel_of(text: str, from_zero: bool) -> int | None:
         (0, 1, 1)
     """
     word = _channel_word(text)
-    if word in _NOTHING or word in _BOTH:
+    if is_empty(word) or word in _BOTH:
         return None
     if word in _LEFT or word in _RIGHT:
         return int(word in _RIGHT)

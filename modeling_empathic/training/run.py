@@ -130,7 +130,7 @@ def train_heads(
         if ranks.rank:
             # The first one measures, and removes what it has read; the others read what it wrote.
             # No barrier: who leaves it first closes a connection that others are still in.
-            while work.exists():
+            while not has_ended(output):
                 time.sleep(0.1)
             return ended_run(output, arguments)
         args = arguments | surroundings() | {"processes": ranks.world, "ran_on": target.type}

@@ -60,6 +60,7 @@ Table = tuple[list[str], list[tuple[int, dict[str, str]]]]
 
 
 SHOWN = 10  # names in a message
+NOTHING = ("", "nan", "none", "null", "na", "n/a", "nat", "-")
 
 
 class LabelsError(UserError):
@@ -75,6 +76,16 @@ def plain(text: str) -> str:
     """
     letters = unicodedata.normalize("NFKD", text.casefold())
     return "".join(letter for letter in letters if letter.isalnum())
+
+
+def is_empty(text: str) -> bool:
+    """Whether a cell says nothing, in any of the words that programs have for it.
+
+    Example:
+        >>> is_empty(" N/A"), is_empty("Nan Goldin")
+        (True, False)
+    """
+    return text.strip().casefold() in NOTHING
 
 
 def listed(names: Iterable[object]) -> str:

@@ -131,3 +131,12 @@ def test_a_clip_that_two_speakers_have_is_told(folder, tmp_path):
     command = ("train", "heads", "--data", folder, "--output", tmp_path / "out", "--epochs", 1)
     code, _, said = run_command(*command, "--folds", 1)
     assert code == 0 and note in " ".join(said.split())
+
+
+@pytest.mark.parametrize("nobody", ["", "n/a", "NaN", "unknown", "-"])
+def test_whoever_is_called_nothing_is_no_speaker(folder, nobody):
+    with_columns(folder, lambda n, row: {"label": ("anger", "awe")[n % 2], "speaker": nobody})
+    assert read_labels(folder).speakers is None
+    with_columns(folder, lambda n, row: {"speaker": nobody if n == 1 else "anna"})
+    with pytest.raises(TrainingError, match="clips have no speaker"):
+        read_labels(folder)
