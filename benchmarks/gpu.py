@@ -25,7 +25,7 @@ CLIP_S = 10.36  # mean duration in Bench (paper Table 3)
 BENCH_CLIPS, BIG_S, WINDOW_S = 12_600, 4_752 * 3_600, 30
 HEADS = {"small": {"projection_dim": 64, "hidden_dims": [64, 32, 16]},
          "large": {"projection_dim": 128, "hidden_dims": [128, 64, 32]}}  # fmt: skip
-PARTS = ("features", "encoder", "heads", "all")
+PARTS = ("features", "encoder", "heads")
 
 
 def main() -> None:
@@ -110,16 +110,16 @@ def by_parts(model: Any, size: int, runs: int, device: str, compiled: Any = None
 
     rng = torch.Generator().manual_seed(size)
     clips = [(torch.randn(int(CLIP_S * 16_000), generator=rng) * 0.1).numpy() for _ in range(size)]
-    log_mel = LogMel(model.config.encoder.num_mel_bins, WINDOW_S)
+    log_mel = LogMel(model.config.encoder.num_mel_bins, WINDOW_S, device)
     try:
         with peak(device) as memory:
-            features = log_mel.of(clips, device=device)
+            features = log_mel.of(clips)
             states = encode_windows(model, features)
             ways: dict[str, Callable[[], Any]] = {
-                "features": lambda: log_mel.of(clips, device=device),
+                "features": lambda: log_mel.of(clips),
                 "encoder": lambda: encode_windows(model, features),
                 "heads": lambda: model(encoder_states=states).logits,
-                "all": lambda: score_windows(model, log_mel.of(clips, device=device)),
+                "all": lambda: score_windows(model, log_mel.of(clips)),
             }
             if compiled is not None:
                 ways["compiled encoder"] = lambda: compiled(features.to(model.encoder.dtype))
@@ -140,14 +140,15 @@ def extremes(model: Any) -> dict[str, bool]:
     from modeling_empathic.scoring.forward import score_windows
     from modeling_empathic.scoring.log_mel import LogMel
 
-    log_mel, n = LogMel(model.config.encoder.num_mel_bins, WINDOW_S), WINDOW_S * 16_000
+    log_mel = LogMel(model.config.encoder.num_mel_bins, WINDOW_S, model.device)
+    n = WINDOW_S * 16_000
     noise = np.random.default_rng(0).uniform(-1, 1, n).astype(np.float32)
     square = np.sign(np.sin(np.arange(n) * 0.2)).astype(np.float32)
     sounds = {"silence": 0 * noise, "full-scale noise": noise, "square wave": square,
               "1,000 times full scale": 1_000 * noise}  # fmt: skip
     finite = {}
     for name, sound in sounds.items():
-        scores = score_windows(model, log_mel.of([sound], device=model.device))
+        scores = score_windows(model, log_mel.of([sound]))
         finite[name] = bool(torch.from_numpy(scores).isfinite().all())
     return finite
 
@@ -254,7 +255,7 @@ def gpu_table(results: dict[str, Any]) -> str:
             read = width * model["head_weights"] / row["heads"]["median"]
             memory = f"{row['memory_gb']:.1f} GB" if row["memory_gb"] else "–"
             parts = " | ".join(f"{1000 * row[part]['median'] / int(size):.2f} ms"
-                               for part in PARTS[:3])  # fmt: skip
+                               for part in PARTS)  # fmt: skip
             lines.append(
                 f"{start} {middle:.1f} [{low:.1f}–{high:.1f}] | {parts} "
                 f"| {flops / reached['flops']:.0%} | {read / reached['bytes']:.0%} | {memory} |"

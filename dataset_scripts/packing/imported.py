@@ -1,14 +1,13 @@
 """Scores that somebody has already, as annotations: Parquet, JSON lines, CSV, or a score file."""
 
 import csv
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from modeling_empathic.report.files import check_lines
+from modeling_empathic.report.files import json_lines
 from modeling_empathic.report.packed import read_table
 from modeling_empathic.scoring.file import stored_provenance
 from modeling_empathic.taxonomy import EMOTION_NAMES, UserError
@@ -79,14 +78,13 @@ def _imported_rows(file: Path) -> list[dict[str, Any]]:
             table = read_table(file, lists=("emotion_scores",))
             refuse_twice(table.column_names)
             return list(rows_of(table))
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            if file.suffix == ".csv":
+        if file.suffix == ".csv":
+            with file.open(newline="", encoding="utf-8-sig") as stream:
                 lines = csv.DictReader(stream, strict=True)
                 refuse_twice(lines.fieldnames or [])
                 return [_cells(row, number) for number, row in enumerate(lines, 1)]
-            if file.suffix == ".jsonl":
-                check_lines(file)
-                return [json.loads(line) for line in stream if line.strip()]
+        if file.suffix == ".jsonl":
+            return [row for _, row in json_lines(file)]
     except UserError as error:
         raise PackingError(str(error)) from None
     except (

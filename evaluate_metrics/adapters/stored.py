@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from unicodedata import normalize
 
 from evaluate_metrics.emonet_voice import OUTCOMES
-from modeling_empathic.report.files import as_object, check_lines, locked
+from modeling_empathic.report.files import as_object, json_lines, locked
 from modeling_empathic.taxonomy import EMOTION_NAMES, UserError
 
 from .errors import AdapterError
@@ -184,10 +184,8 @@ def _records(file: Path) -> Iterator[Record]:
                 json.loads(file.read_bytes(), object_pairs_hook=as_object), file.name
             )
             return
-        if suffix == ".jsonl":
-            check_lines(file)
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            rows: Iterable[Any] = (json.loads(line) for line in lines if line.strip())
+            rows: Iterable[Any] = (row for _, row in json_lines(file))
             if suffix == ".csv":
                 rows = csv.DictReader(lines, strict=True)
                 names = list(rows.fieldnames or ())

@@ -132,26 +132,35 @@ def read_json(path: str | os.PathLike[str], most: int = LARGEST_JSON) -> dict[st
     return content
 
 
-def check_lines(path: str | os.PathLike[str]) -> None:
-    """Refuses a JSON Lines file with a line that is no object, has a key twice or half a character.
-
-    Arrow's reader crashes of a `null`, and takes any of two values.
+def json_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number and object of each line of a JSON Lines file; empty lines count, and have none.
 
     Raises:
-        UserError: Names the line.
+        UserError: A line is no object, has a key twice or half a character; names the line.
     """
     path = Path(path)
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
                 try:
-                    content = json.loads(line, object_pairs_hook=as_object)
+                    content = json.loads(line.decode("utf-8-sig"), object_pairs_hook=as_object)
                 except (ValueError, RecursionError) as error:
                     raise UserError(f"{path.name}, line {number} is no JSON: {error}") from None
                 if not isinstance(content, dict):
                     raise UserError(f"{path.name}, line {number} is no object: {content!r:.60}")
                 if _HALF.search(line) and not _is_text(content):
                     raise UserError(f"{path.name}, line {number} holds half a character")
+                yield number, content
+
+
+def check_lines(path: str | os.PathLike[str]) -> None:
+    """Refuses what [`json_lines`] does: Arrow's reader crashes of a `null`, and takes any of two.
+
+    Raises:
+        UserError: Names the line.
+    """
+    for _ in json_lines(path):
+        pass
 
 
 def _is_text(content: dict[str, Any]) -> bool:

@@ -164,7 +164,7 @@ def _log_mel(device: Any, feature_extractor: Any) -> "LogMel | None":
     from .log_mel import LogMel
 
     window_s = feature_extractor.n_samples // SAMPLE_RATE
-    return LogMel(feature_extractor.feature_size, window_s)
+    return LogMel(feature_extractor.feature_size, window_s, device)
 
 
 def prefetch(
@@ -276,7 +276,7 @@ def score_batch(
     with enough_memory(model.device, less):
         if log_mel:
             with timed("mel", model.device.type):
-                features = log_mel.of(windows, device=model.device)
+                features = log_mel.of(windows)
         else:
             features = torch.from_numpy(_stacked(windows)).to(model.device)
         scores = score_windows(model, features)

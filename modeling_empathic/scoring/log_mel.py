@@ -21,16 +21,18 @@ class LogMel:
     Args:
         mel_bins: Bands of the features.
         window_s: Whole seconds that features are padded or cut to.
+        device: That computes them.
 
     Example:
         >>> LogMel(80, 30)(np.zeros(16_000, np.float32))["input_features"].shape
         (1, 80, 3000)
     """
 
-    def __init__(self, mel_bins: int, window_s: int):
+    def __init__(self, mel_bins: int, window_s: int, device: torch.device | str = "cpu"):
         self.feature_size, self.n_samples = mel_bins, window_s * SAMPLE_RATE
-        self._filters = torch.from_numpy(mel_filters(mel_bins).astype(np.float32)).T
-        self._window = torch.hann_window(N_FFT)
+        self._device = torch.device(device)
+        self._filters = torch.from_numpy(mel_filters(mel_bins).astype(np.float32)).T.to(device)
+        self._window = torch.hann_window(N_FFT).to(device)
 
     def __call__(
         self, samples: npt.NDArray[np.float32], max_length: int | None = None, **_: Any
@@ -50,17 +52,13 @@ class LogMel:
         return {"input_features": features.numpy()}
 
     def of(
-        self,
-        clips: Sequence[npt.NDArray[np.float32]],
-        length: int | None = None,
-        device: torch.device | str = "cpu",
+        self, clips: Sequence[npt.NDArray[np.float32]], length: int | None = None
     ) -> torch.Tensor:
         """Features of clips together, on the device that computes them.
 
         Args:
             clips: `(samples,)` each, at 16 kHz.
             length: Samples to pad or cut each to, by default the window's.
-            device: Any of torch.
 
         Returns:
             `(clips, mel_bins, length // 160)` float32.
@@ -69,13 +67,11 @@ class LogMel:
         for row, samples in zip(padded, clips, strict=True):
             row[: len(samples)] = samples[: len(row)]
         sound = torch.from_numpy(padded)
-        if (device := torch.device(device)).type == "cuda":
+        if self._device.type == "cuda":
             sound = sound.pin_memory()
-        if self._window.device != device:
-            self._window, self._filters = self._window.to(device), self._filters.to(device)
         with torch.inference_mode():
             stft = torch.stft(
-                sound.to(device, non_blocking=True),
+                sound.to(self._device, non_blocking=True),
                 *(N_FFT, HOP),
                 window=self._window,
                 return_complex=True,

@@ -34,6 +34,7 @@ def measure(
     tested = (folds == TEST).any(axis=0)
     speakers = None if labelled.speakers is None else np.asarray(labelled.speakers)
     groups = np.asarray(labelled.names) if speakers is None else speakers
+    groups = np.unique(groups, return_inverse=True)[1]  # numbers are sorted faster, for each head
     heads = {}
     for name, scores in predicted.items():
         target = labelled.targets[name]
@@ -183,7 +184,7 @@ def spearman_interval(first: np.ndarray, second: np.ndarray, groups: np.ndarray)
     Groups, or as many of them together as make `BLOCKS`, are left out one after the other
     (delete-a-group jackknife: Shao & Tu 1995, "The jackknife and bootstrap", section 2.3), and t
     has as many degrees of freedom as there are blocks, less one. Ranks are those among all clips,
-    so that a million of them are sorted once.
+    not of what is left each time.
 
     Args:
         first: `(clips,)`.
@@ -198,11 +199,12 @@ def spearman_interval(first: np.ndarray, second: np.ndarray, groups: np.ndarray)
         >>> spearman_interval(values, values, np.repeat(list("abcd"), 3))
         [1.0, 1.0]
     """
-    rho, block = spearman(first, second), np.unique(groups, return_inverse=True)[1] % BLOCKS
+    block = np.unique(groups, return_inverse=True)[1] % BLOCKS
     n = len(np.unique(block))
-    if n < 2 or np.isnan(rho):
+    if n < 2 or len(set(first)) < 2 or len(set(second)) < 2:
         return [np.nan, np.nan]
     x, y = (ranks - ranks.mean() for ranks in (_ranks(first), _ranks(second)))
+    rho = float(x @ y / np.sqrt((x @ x) * (y @ y)))
     of = np.stack([np.bincount(block, v) for v in (np.ones(len(x)), x, y, x * x, y * y, x * y)])
     count, x, y, xx, yy, xy = of.sum(axis=1, keepdims=True) - of
     spread_x, spread_y = xx - x * x / count, yy - y * y / count
