@@ -161,7 +161,7 @@ def cronbach_alpha(matrix: np.ndarray, *, n_resamples: int = 1000, seed: int = 4
     # Items with the same scores are exchangeable: to resample items is to draw the counts of the
     # distinct rows from a multinomial, and of two ratings there are only nine.
     drawn = np.random.default_rng(seed).multinomial(n, counts / n, size=n_resamples)
-    return with_percentiles(value, n, _alphas(rows, drawn))
+    return with_interval(value, n, _alphas(rows, drawn))
 
 
 def _distinct_rows(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
@@ -250,7 +250,7 @@ def krippendorff_alpha(scores: np.ndarray, *, n_resamples: int = 1000, seed: int
     if n == 1:  # drawn again and again it would look certain
         return Estimate(value, n)
     drawn = np.random.default_rng(seed).multinomial(n, times / n, size=n_resamples)
-    return with_percentiles(value, n, _krippendorff(rows, drawn))
+    return with_interval(value, n, _krippendorff(rows, drawn))
 
 
 def _krippendorff(rows: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -269,7 +269,7 @@ def _krippendorff(rows: np.ndarray, times: np.ndarray) -> np.ndarray:
     return np.where((totals > 0).sum(axis=1) > 1, alphas, np.nan)
 
 
-def with_percentiles(value: float, n: int, resampled: np.ndarray) -> Estimate:
+def with_interval(value: float, n: int, resampled: np.ndarray) -> Estimate:
     """A coefficient, at most 1, with its resamples' 95 % interval; NaN among these is counted."""
     low, high = resampled_interval(resampled, n, within=(-np.inf, 1.0))
     return Estimate(value, n, low, high, int(np.isnan(resampled).sum()))

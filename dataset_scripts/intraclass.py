@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dataset_scripts.agreement import Estimate, RatedItems, with_percentiles
+from dataset_scripts.agreement import Estimate, RatedItems, with_interval
 
 
 class Intraclass(NamedTuple):
@@ -67,7 +67,7 @@ def intraclass(scores: np.ndarray, *, n_resamples: int = 1000, seed: int = 42) -
         *(
             Estimate(np.nan, len(n), reason=reasons[0] if np.isnan(value).all() else reason)
             if np.isnan(one)
-            else with_percentiles(float(one), len(n), drawn_again)
+            else with_interval(float(one), len(n), drawn_again)
             for one, drawn_again, reason in zip(value, resampled, reasons, strict=True)
         )
     )

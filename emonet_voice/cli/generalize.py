@@ -128,11 +128,12 @@ def generalize(
         raise UsageError(f"--states-cache {states_cache}: choose an .npz file in a folder")
     corpora = _corpora(corpus or [], root, labels)
     meanings = options.class_meanings(classes)
-    csvs = dict.fromkeys(corpora, labels) if labels else {}
     options.quiet_libraries()
+    for folder in corpora.values():
+        options.careful_with(folder)
     # Before a model is converted:
     kinds = [
-        corpus_kind(name, folder, csvs.get(name), meanings, data_split, config)
+        corpus_kind(name, folder, labels, meanings, data_split, config)
         for name, folder in corpora.items()
     ]
     if len(kinds) > 1:
@@ -205,7 +206,7 @@ def _corpora(given: list[str], root: Path | None, labels: Path | None) -> dict[s
         corpora[name] = Path(folder) if equals else Path(root or "")
     if not corpora:
         if root is None:
-            raise UsageError("--corpus is missing: emodb=DIR, or --root DIR --labels CSV")
+            raise UsageError("--corpus is missing: emodb=DIR, or --root DIR --labels TABLE")
         corpora[root.resolve().name] = root
     for name, path in corpora.items():
         if not path.is_dir() and not is_hub_id(str(path)):

@@ -234,22 +234,20 @@ def careful_with(source: str | Path | None) -> None:
         careful_hub()
 
 
-def quiet_data_sets() -> None:
-    """Keeps the bars of `datasets` out of logs, whether it has been imported or will be."""
-    if not sys.stderr.isatty():
-        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
-        if "datasets" in sys.modules:
-            sys.modules["datasets"].disable_progress_bars()
-
-
 def quiet_libraries() -> None:
     """Silences bars and warnings of the Hugging Face libraries: what they log, the error says.
+
+    Bars of `datasets` are kept on a terminal, since building one takes a while.
 
     Those that are not imported yet are told by the environment, which they read then.
     """
     os.environ.setdefault("DATASETS_VERBOSITY", "critical")
     if datasets := sys.modules.get("datasets"):
         datasets.utils.logging.set_verbosity(datasets.utils.logging.CRITICAL)
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+        if datasets:
+            datasets.disable_progress_bars()
     if "huggingface_hub" in sys.modules:
         from huggingface_hub.utils import disable_progress_bars
         from huggingface_hub.utils import logging as hub_logging

@@ -116,10 +116,9 @@ def encoder(
     from modeling_empathic.training.encoder import EncoderSettings, train_encoder
     from modeling_empathic.training.record import origin
 
-    ended = output.exists()  # else train_encoder refuses it
+    ended = output.exists()  # or train_encoder refuses it
     options.quiet_libraries()
     stderr = Terminal(stderr=True)
-    options.quiet_data_sets()
     settings = EncoderSettings(
         model=model,
         revision=revision,

@@ -177,7 +177,6 @@ def heads(
     from modeling_empathic.training.settings import Settings, enough_epochs
 
     options.quiet_libraries()
-    options.quiet_data_sets()
     options.careful_with(data)
     # Checked before anything is read; what depends on the labels is said below.
     settings = Settings(

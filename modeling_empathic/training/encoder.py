@@ -19,11 +19,10 @@ from ..scoring.devices import is_out_of_memory
 from ..scoring.loading import fingerprint
 from .caption_data import Collator, readable, streaming, with_captions
 from .encoder_settings import EncoderSettings, Progress
-from .record import TrainingError, differences, origin, surroundings
+from .record import LARGEST_RECORD, RECORD, TrainingError, differences, origin, surroundings
 
 POSITIONS_PER_S = 50  # of Whisper's encoder: two mel frames of 10 ms each
-RECORD, OUTCOME = "training_args.json", "evaluation.json"
-LARGEST = 2**28  # bytes of them: one names every clip that cannot be read
+OUTCOME = "evaluation.json"
 NO_EFFECT = ("workers", "log")  # on the weights: a resumed run may have others
 
 
@@ -228,7 +227,7 @@ def _refuse_others(begun: dict[str, Any], record: dict[str, Any], way_out: str) 
 
 
 def _read(file: Path) -> dict[str, Any]:
-    return read_json(file, LARGEST)
+    return read_json(file, LARGEST_RECORD)
 
 
 def _run(trainer: Any, last: Path | None, settings: EncoderSettings) -> dict[str, Any]:

@@ -10,19 +10,17 @@ from typing import Any
 from ..report.files import read_json, write_json
 from ..scoring.short_names import UNFINISHED
 from .labels import LabelledClips
-from .record import differences
+from .record import LARGEST_RECORD, RECORD, differences
 from .settings import TrainingError
 
 WORK = UNFINISHED
-FILE_NAME = "training_args.json"
-LARGEST_RECORD = 2**28  # bytes; it has the curve of every head, and names what cannot be decoded
 # Settings that decide where and how often, not what comes out.
 _NOT_OF_THE_RESULT = ("heads_per_pass", "shard", "save_every_s")
 
 
 def has_ended(output: Path) -> bool:
     """Whether a run has ended in this folder: the file that says so is the last to be written."""
-    return (output / FILE_NAME).exists()
+    return (output / RECORD).exists()
 
 
 def check_output(output: Path) -> None:
@@ -58,13 +56,13 @@ def ended_run(output: Path, arguments: dict[str, Any]) -> dict[str, Any]:
     Raises:
         TrainingError: It had other arguments, or its record is none.
     """
-    ended = read_json(output / FILE_NAME, LARGEST_RECORD)
+    ended = read_json(output / RECORD, LARGEST_RECORD)
     if differing := _differing(ended, arguments):
         raise TrainingError(
             f"output {output} holds a finished run with other {differing}. Choose another folder"
         )
     if not {"measured", "undecodable", "heads"} <= ended.keys():
-        raise TrainingError(f"output {output}: its {FILE_NAME} was changed; choose another folder")
+        raise TrainingError(f"output {output}: its {RECORD} was changed; choose another folder")
     shutil.rmtree(output / WORK, ignore_errors=True)
     return ended
 

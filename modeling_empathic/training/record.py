@@ -10,6 +10,8 @@ from typing import Any
 
 from ..taxonomy import UserError
 
+RECORD = "training_args.json"
+LARGEST_RECORD = 2**28  # bytes; it has the curve of every head, and names what cannot be decoded
 _PACKAGES = ("torch", "transformers", "accelerate", "datasets", "numpy", "librosa")
 _TOLD, _TOLD_CHARS = 3, 120  # values of an argument that differ, and the longest two that are told
 _CODE = Path(__file__).parents[1]

@@ -15,7 +15,6 @@ from ..report.files import locked_folder, write_json
 from ..scoring.devices import is_out_of_memory
 from .base import Base, specs, stored_head, write_model
 from .ended import (
-    FILE_NAME,
     WORK,
     check_output,
     check_run,
@@ -29,7 +28,7 @@ from .labels import LabelledClips
 from .learning import Learning
 from .measure import measure
 from .ranks import Ranks
-from .record import surroundings
+from .record import RECORD, surroundings
 from .settings import Settings, TrainingError
 from .states import FreshStates, bytes_a_clip, fill_cache
 
@@ -143,7 +142,7 @@ def train_heads(
             if task.fold == -1
         )
         write_model(base, output, kept)
-        write_json(output / FILE_NAME, args)
+        write_json(output / RECORD, args)
         shutil.rmtree(work, ignore_errors=True)  # whoever finds it ended may be at it, too
     return args
 
