@@ -132,15 +132,14 @@ def generalize(
     for folder in corpora.values():
         options.careful_with(folder)
     # Before a model is converted:
-    kinds = [
-        corpus_kind(name, folder, labels, meanings, data_split, config)
+    kinds = {
+        name: (corpus_kind(name, folder, labels, meanings, data_split, config), folder)
         for name, folder in corpora.items()
-    ]
+    }
     if len(kinds) > 1:
-        across.shared_classes(
-            {name: list(kind.CLASSES) for name, kind in zip(corpora, kinds, strict=True)}
-        )
-    model, revision = ready(model, revision, heads=mapped_heads(kinds), device=device, yes=yes)
+        across.shared_classes({name: list(kind.CLASSES) for name, (kind, _) in kinds.items()})
+    heads = mapped_heads([kind for kind, _ in kinds.values()])
+    model, revision = ready(model, revision, heads=heads, device=device, yes=yes)
     stderr = Terminal(stderr=True)
     try:
         with progress_bar(stderr, verb="Generalizing") as bar:
@@ -158,18 +157,14 @@ def generalize(
                 or (output.with_suffix(".states.npz") if output else None),
                 "acoustic": acoustic,
                 "progress": progress,
-                "classes": meanings,
-                "split": data_split,
-                "config": config,
             }
             result: Any
             shown: Any
-            if len(corpora) > 1:
-                shown, result = across_tables, across.generalize_across(corpora, model, **how)
+            if len(kinds) > 1:
+                shown, result = across_tables, across.measure_across(kinds, model, **how)
             else:
-                ((name, folder),) = corpora.items()
-                shown = tables
-                result = measuring.generalize(folder, name, model, labels=labels, **how)
+                shown, (heard,) = tables, measuring.hear(kinds, model, **how).values()
+                result = heard.result
     except KeyboardInterrupt:
         stderr.print("stopped: encoder states that have a file are kept")
         raise typer.Exit(130) from None

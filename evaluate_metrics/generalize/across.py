@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dataset_scripts.corpora.coarse import common_class
+from dataset_scripts.corpora.corpus import ActedCorpus
 from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.generalize.clips import corpus_kind
 from evaluate_metrics.generalize.result import (
@@ -59,11 +60,9 @@ def generalize_across(
     corpora: Mapping[str, str | Path],
     model: str | None = None,
     *,
-    labels: Mapping[str, str | Path] | None = None,
     classes: Mapping[str, str] | None = None,
     split: str | None = None,
     config: str | None = None,
-    progress: Progress = lambda verb, total: lambda: None,
     **how: Any,
 ) -> AcrossResult:
     """Measures every system on corpora not taught to it, and each corpus as `generalize` does.
@@ -71,20 +70,29 @@ def generalize_across(
     Args:
         corpora: Name -> folder, two or more; see `generalize`.
         model: Short name, folder or Hub id; None for Nano.
-        labels: Name -> table or pattern of those that are folders of anybody's.
-        classes: What labels of these mean, where they are no words for a class.
+        classes: What labels of those that are anybody's mean, where they are no words for a class.
         split: Of those that are data sets; by default all.
         config: Of those that are data sets.
-        progress: Called with what begins and of how many steps it is.
         **how: As `result.hear` takes it.
 
     Raises:
         EvaluationError: One corpus, or fewer than two classes that all have; as `generalize`.
     """
     kinds = {
-        name: (corpus_kind(name, root, (labels or {}).get(name), classes, split, config), root)
+        name: (corpus_kind(name, root, None, classes, split, config), root)
         for name, root in corpora.items()
     }
+    return measure_across(kinds, model, **how)
+
+
+def measure_across(
+    kinds: Mapping[str, tuple[type[ActedCorpus], str | Path]],
+    model: str | None = None,
+    *,
+    progress: Progress = lambda verb, total: lambda: None,
+    **how: Any,
+) -> AcrossResult:
+    """[`generalize_across`] of corpora that have been read, by `corpus_kind`, and their folders."""
     shared_names = shared_classes({name: list(kind.CLASSES) for name, (kind, _) in kinds.items()})
     heard = hear(kinds, model, progress=progress, **how)
     shared = {name: _share(of, shared_names) for name, of in heard.items()}
