@@ -172,7 +172,7 @@ def _wav(
         if not data:
             return []
         size = sum(part.stop - part.start for part in data)
-        head = _riff(id_, order, fmt, size)
+        head = riff(id_, order, fmt, size)
         places = tuple((part.start, part.stop) for part in data)
         stated = _fact_s(stream, chunks, rate, order) if len(data) == 1 else 0.0
         kind = f"WAV, format {tag:#x}, {bits} bits"
@@ -184,7 +184,7 @@ def _wav(
     pieces = []
     for part in data:
         for start, stop, frames in _shares(part, align, rate):
-            parts = (_riff(id_, order, fmt, stop - start), (start, stop))
+            parts = (riff(id_, order, fmt, stop - start), (start, stop))
             pieces.append(Piece("WAV", "libsndfile", parts, frames, note=note))
     return pieces
 
@@ -211,7 +211,7 @@ def _align(width: int, align: int, rate: int, byte_rate: int, name: str) -> tupl
     return width, "" if agreed or not byte_rate else _CONTRADICTS
 
 
-def _riff(magic: bytes, order: str, fmt: bytes, size: int) -> bytes:
+def riff(magic: bytes, order: str, fmt: bytes, size: int) -> bytes:
     """The header of a WAV with nothing but its format and its samples."""
     size = min(size, 0xFFFFFFFF)
     body = b"WAVEfmt " + struct.pack(order + "I", len(fmt)) + fmt + bytes(len(fmt) & 1) + b"data"

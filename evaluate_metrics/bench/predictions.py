@@ -44,6 +44,7 @@ from modeling_empathic.taxonomy import (
     UnknownNameError,
     resolve,
 )
+from modeling_empathic.training.tables import listed
 
 DEFAULT_SCALE = "0-10"
 NEEDED = ("clip_id", "emotion", "score")
@@ -133,7 +134,7 @@ def _checked(table: pa.Table, path: Path) -> pa.Table:
         if name not in table.column_names:
             raise EvaluationError(
                 f"{path.name} has no column {name}; a prediction file has {', '.join(NEEDED)} and "
-                f"outcome, and this one has {_listed(table)}"
+                f"outcome, and this one has {listed(table.column_names)}"
             )
     if pa.types.is_boolean(table["score"].type):  # which Arrow makes 0 and 1 of
         raise EvaluationError(f"{path.name}: the column score holds true and false, no numbers")
@@ -255,7 +256,7 @@ def _from_scores(path: Path, table: pa.Table) -> tuple[pa.Table, str, dict[str, 
             raise EvaluationError(str(error)) from error
         raise EvaluationError(
             f"{path.name} is neither a prediction file (clip_id, emotion, score, outcome) nor a "
-            f"score file with its provenance; it has {_listed(table)}"
+            f"score file with its provenance; it has {listed(table.column_names)}"
         ) from error
     provenance = json.loads(table.schema.metadata[METADATA_KEY])
     heads = _bench_heads(provenance["heads"])
@@ -291,13 +292,6 @@ def _from_scores(path: Path, table: pa.Table) -> tuple[pa.Table, str, dict[str, 
         }
     )
     return rows, scale, provenance
-
-
-def _listed(table: pa.Table) -> str:
-    """Its columns, as many as a line has room for."""
-    names = table.column_names
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return f"{', '.join(names[:8]):.300}{more}" or "no column"
 
 
 def _bench_heads(heads: list[str]) -> dict[str, str]:

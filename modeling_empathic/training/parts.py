@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..audio import AudioError
+from ..chunks_empathic import riff
 from ..decoding_empathic import Block, decode
 from ..mixing_empathic import Mix
 from ..scoring.reading import opened
@@ -315,9 +316,5 @@ def as_wav(samples: np.ndarray, rate: int, n_before: int = 0) -> bytes:
     """
     samples = np.ascontiguousarray(samples.reshape(len(samples), -1), "<f4")
     n_bytes, frame = n_before + samples.nbytes, samples.itemsize * samples.shape[1]
-    header = struct.pack(
-        "<4sI4s4sIHHIIHH4sI",
-        b"RIFF", n_bytes + _HEADER - 8, b"WAVE", b"fmt ", 16,
-        3, samples.shape[1], rate, rate * frame, frame, 32, b"data", n_bytes,
-    )  # fmt: skip
-    return header + samples.tobytes()
+    floats = struct.pack("<HHIIHH", 3, samples.shape[1], rate, rate * frame, frame, 32)
+    return riff(b"RIFF", "<", floats, n_bytes) + samples.tobytes()
