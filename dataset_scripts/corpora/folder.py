@@ -249,9 +249,8 @@ def _read(
         counts[f"read by their folders, {pattern}"] = len(said)
         return said, pattern, None
     pattern = of_names(files, _common)
-    raise NoLabelsError(
-        f"{source} {NO_LABELS}{f'; its names look like {pattern}' if pattern else ''}"
-    )
+    guess = f"; as labels, if this is how they are made: its names look like {pattern}"
+    raise NoLabelsError(f"{source} {NO_LABELS}{guess if pattern else ''}")
 
 
 def _of_tables(root: Path, tables: Sequence[Path], counts: Counter[str]) -> Iterator[Said]:

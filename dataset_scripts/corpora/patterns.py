@@ -128,11 +128,12 @@ def _share(classes: Sequence[str | None]) -> float:
 
 
 def _speaks(parts: Sequence[Sequence[str]], classes: Sequence[str | None], place: int) -> bool:
-    """Whether these parts may be speakers: several, each of whom is heard in several classes."""
+    """Whether these parts may be speakers: several, most of whom are heard in several classes."""
     heard: dict[str, set[str]] = defaultdict(set)
     for of, name in zip(parts, classes, strict=True):
         if name is not None:
             if not 0 <= place < len(of) or plain(of[place]) in _NO_SPEAKERS:
                 return False
             heard[of[place]].add(name)
-    return len(heard) > 1 and all(len(names) > 1 for names in heard.values())
+    several = sum(len(names) > 1 for names in heard.values())
+    return len(heard) > 1 and several > len(heard) / 2

@@ -11,6 +11,10 @@ def run(arguments: list[str] | None = None) -> int:
         return run_command(arguments)
     except KeyboardInterrupt:  # before or behind what catches it there
         return 130
+    except SystemError as error:  # numba's, for Ctrl-C within what it has compiled
+        if not isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            raise
+        return 130
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from emonet_voice.hub.repositories import project_folder
 
 from .options import MODELS, Revision, UsageError, Yes, completing
 from .ready import ready
+from .terminal import echo
 
 SPACES = {
     "voice": "empathic_insight_voice",
@@ -25,6 +26,9 @@ SPACES = {
 # that a model on the Hub has beside it, so that this package brings it, and Gradio's advice to
 # change the program for a public link is not for who typed a command.
 PROGRAM = """
+import sys
+# Ctrl-C before Gradio waits for it is no fault.
+sys.excepthook = lambda kind, *of: kind is KeyboardInterrupt or sys.__excepthook__(kind, *of)
 import runpy
 import gradio.blocks
 import modeling_empathic
@@ -80,6 +84,7 @@ def demo(
         raise UsageError(f"--model is for the Space voice, not for {space}")
     if port is not None:
         os.environ["GRADIO_SERVER_PORT"] = str(port)
+    echo(f"Starting the Space {space}; Ctrl-C ends it", err=True)
     os.chdir(project_folder(f"spaces/{SPACES[space]}"))
     os.execv(sys.executable, [sys.executable, "-c", PROGRAM])
 

@@ -112,22 +112,21 @@ def neighbours(
     failed = [each for each in found.values() if each.vector is None]
     # The clip itself, under whatever name, is no neighbour of its own.
     others = [e for e in found.values() if e.vector is not None and e.clip_id != query.clip_id]
-    if not others and not failed:
-        raise ScoringError(f"no clip but {wanted} itself: name a folder with others")
+    if not others:
+        why = f"{failed[0].path}: {failed[0].error}" if failed else f"no clip but {wanted} itself"
+        raise ScoringError(f"{why}: name a folder with other clips")
     rows: list[dict[str, Any]] = []
-    middle = ""
-    if others:
-        vectors = np.stack([each.vector for each in others if each.vector is not None])
-        numbers, cosines = nearest(vectors, query.vector, len(others))
-        for number, alike in zip(numbers[:top], cosines[:top], strict=True):
-            each = others[int(number)]
-            rows.append({"path": each.path, "clip_id": each.clip_id, "alike": float(alike)})
-        middle = f"The middle one of all {len(others):,}: {np.median(cosines):.2f}."
+    vectors = np.stack([each.vector for each in others if each.vector is not None])
+    numbers, cosines = nearest(vectors, query.vector, len(others))
+    for number, alike in zip(numbers[:top], cosines[:top], strict=True):
+        each = others[int(number)]
+        rows.append({"path": each.path, "clip_id": each.clip_id, "alike": float(alike)})
     if as_json:
         typer.echo(files.as_json(rows))
     else:
         lines = [[row["path"], f"{row['alike']:.2f}"] for row in rows]
         title = f"Of {len(others):,} clips the most like {wanted}"
+        middle = f"The middle one of all {len(others):,}: {np.median(cosines):.2f}."
         show([plain(title, ["clip", "alike, -1 to 1"], lines, middle)], Terminal())
     for each in failed[:10]:
         stderr.print(f"✗ {each.path}: {each.error}", style="red", markup=False, soft_wrap=True)

@@ -157,6 +157,8 @@ def find_heads(
     known = canonical if allow_unknown else resolve
     files = {**loose.heads, **loose.unknown}
     if not files:
+        if Path(loose.source, "config.json").is_file():
+            raise ConversionError(f"{loose.source} is converted already: a model in safetensors")
         raise ConversionError(f"{loose.source} holds no model_<STEM>_best.pth")
     if heads is not None:
         names = [known(name) for name in heads]

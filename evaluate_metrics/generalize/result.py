@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from dataset_scripts.corpora.corpus import ActedCorpus
-from dataset_scripts.corpora.folder import FolderCorpus
+from dataset_scripts.corpora.folder import UNKNOWN, FolderCorpus
 from evaluate_metrics.bench.result import EvaluationError
 from evaluate_metrics.generalize.clips import (
     Progress,
@@ -282,7 +282,10 @@ def protocols_of(scored: Scored, truth: Truth) -> Iterator[tuple[str, np.ndarray
         new = ~np.isin(truth.speaker, truth.heard)
         speakers = "1 speaker" if n - n_heard == 1 else f"{n - n_heard} speakers"
         unheard = {f"{speakers} not in its training": new} if new.any() else {}
-        parts = unheard | {f"all {n} speakers, {n_heard} of them from its training": everyone}
+        whole = f"all {n} speakers, {n_heard} of them from its training"
+        if UNKNOWN in truth.heard:
+            whole = "all clips, some by speakers from its training"
+        parts = unheard | {whole: everyone}
     for protocol, part in parts.items():
         yield protocol, part, np.flatnonzero(part & (scored.outcomes == "scored"))
 

@@ -197,7 +197,7 @@ def with_classes(
     if strange and label_map is None:
         raise TrainingError(
             f"label {listed(map(repr, strange))} is the name of no head: say in a label map "
-            f'what it means ({{"{strange[0]}": {{"Elation": 4}}, …}}), or add a new head for it'
+            f'what it means ({{"{strange[0]}": {{"A HEAD": 4}}, …}}), or add a new head for it'
         )
     if strange:
         raise TrainingError(

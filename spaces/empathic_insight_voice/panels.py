@@ -198,12 +198,11 @@ def coarse(result: dict[str, Any]) -> str:
         )
     tables = []
     for corpus, rows in result["coarse"].items():
-        top = rows[0]["probability"] or 1
         body = "".join(
             f"<tr role=row{' class=hit' if row['hit'] else ''}>"
             f'<th scope="row" role=rowheader>{escape(row["class"])}</th>'
             f'<td role=cell class="track">'
-            f'<span style="width:{100 * row["probability"] / top:.1f}%"></span>'
+            f'<span style="width:{100 * row["probability"]:.1f}%"></span>'
             f"</td><td role=cell>{100 * row['probability']:.0f} %</td></tr>"
             for row in rows
         )

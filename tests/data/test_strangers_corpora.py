@@ -338,6 +338,9 @@ def test_class_folders_are_understood_without_a_table(tmp_path, names, expected,
           for word in ("back", "bar")], "{speaker}_{}_{label}"),  # TESS
         ([f"{who}_{what}_1a_1.wav" for who in ("male1", "female2") for what in ("angry", "sad")],
          "{speaker}_{label}_{}_{}"),  # JL-Corpus
+        ([f"{who}_b{text}_{what}.wav" for who, text, what in (
+            ("03", 1, "anger"), ("03", 1, "sad"), ("08", 2, "anger"), ("08", 2, "sad"),
+            ("09", 1, "anger"))], "{speaker}_{}_{label}"),  # one speaker of them in one class only
         ([f"{who}/{what}-{who}-b{n}.wav" for who in ("f1", "m1") for what in ("rab", "gio")
           for n in "12"], "{label}-{speaker}-{}"),  # EMOVO
     ],

@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from evaluate_metrics.generalize.clips import (
     score_clips,
 )
 from evaluate_metrics.generalize.published_rows import published_rows
-from evaluate_metrics.generalize.result import generalize
+from evaluate_metrics.generalize.result import generalize, protocols_of
 from evaluate_metrics.generalize.tables import as_markdown, as_text
 from evaluate_metrics.generalize.zero_shot import Calls, call_classes, rates
 from modeling_empathic import NANO
@@ -322,6 +323,14 @@ def test_a_copy_of_a_corpus_of_the_training_is_known_by_its_files_names(tmp_path
     kind = corpus_kind("mine", tmp_path)
     with open_corpus(tmp_path, kind) as clips:
         assert met_speakers(clips, kind, str(NANO), "mine") == ["ann", "eve"]
+
+
+def test_speakers_whom_nobody_knows_are_not_counted():
+    truth = SimpleNamespace(speaker=np.array(["unknown"] * 2), heard=["unknown"])
+    scored = SimpleNamespace(outcomes=np.array(["scored"] * 2))
+    (protocol, _, used), *others = protocols_of(scored, truth)
+    assert protocol == "all clips, some by speakers from its training" and not others
+    assert used.tolist() == [0, 1]
 
 
 def test_clips_that_are_in_the_reference_are_counted_beside_the_row(emodb, tmp_path):

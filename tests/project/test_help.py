@@ -1,12 +1,16 @@
 """The help of every command is for people."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from emonet_voice.cli.app import run
 from emonet_voice.cli.commands import app
+from emonet_voice.cli.demo import PROGRAM
 from tests.support.command import run_command
 
 
@@ -92,3 +96,28 @@ def test_a_shell_completes_commands_and_known_values(typed, completed):
     asked["_EMONET_VOICE_COMPLETE"] = "complete_bash"
     done = CliRunner().invoke(app, env=asked, prog_name="emonet-voice")
     assert done.output.split() == [completed]
+
+
+def test_ctrl_c_within_what_numba_compiled_is_no_traceback(monkeypatch):
+    cause = KeyboardInterrupt()
+
+    def stopped(arguments):
+        raise SystemError("a function returned a result with an exception set") from cause
+
+    monkeypatch.setattr("emonet_voice.cli.commands.run", stopped)
+    assert run([]) == 130
+    cause = ValueError()
+    with pytest.raises(SystemError):
+        run([])
+
+
+def test_ctrl_c_while_a_space_imports_prints_nothing():
+    begin = PROGRAM.split("import runpy")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", begin + "raise KeyboardInterrupt"], capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("", "") and done.returncode != 0
+    done = subprocess.run(
+        [sys.executable, "-c", begin + "raise ValueError('no')"], capture_output=True, text=True
+    )
+    assert "ValueError: no" in done.stderr
